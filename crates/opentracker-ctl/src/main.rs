@@ -1,0 +1,2 @@
+//! Operator's tools for opentracker.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The BitTorrent tracker program opentracker.
+fn main() {}

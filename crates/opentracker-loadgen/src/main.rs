@@ -1,0 +1,2 @@
+//! Load generator for BitTorrent trackers: UDP, HTTP and live sync.
+fn main() {}

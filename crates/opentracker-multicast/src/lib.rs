@@ -1,0 +1,1 @@
+//! Datagrams to and from a multicast group; knows no packet format.

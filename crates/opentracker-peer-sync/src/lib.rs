@@ -1,0 +1,1 @@
+//! When and what a tracker tells its cluster of announces (sans-IO).

@@ -1,0 +1,1 @@
+//! When a tracker beacons, inquires and tells its download counts (sans-IO).

@@ -1,0 +1,1 @@
+//! Swarms in memory: announce, scrape, sweep, iterate.

@@ -1,0 +1,230 @@
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// Where a peer accepts connections: an address and a port.
+///
+/// The address is canonical: an IPv4-mapped IPv6 address (`::ffff:a.b.c.d`) is held as IPv4, so
+/// that a peer is the same on every path. Flow labels and scope ids are not part of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerAddr {
+    ip: IpAddr,
+    port: u16,
+}
+
+impl PeerAddr {
+    /// Octets of an IPv4 peer in compact form (BEP 23).
+    pub const COMPACT_V4_LEN: usize = 6;
+    /// Octets of an IPv6 peer in compact form (BEP 7).
+    pub const COMPACT_V6_LEN: usize = 18;
+
+    /// Makes a peer address, unwrapping an IPv4-mapped IPv6 address.
+    pub const fn new(ip: IpAddr, port: u16) -> Self {
+        Self {
+            ip: ip.to_canonical(),
+            port,
+        }
+    }
+
+    /// Returns the canonical IP address.
+    pub const fn ip(&self) -> IpAddr {
+        self.ip
+    }
+
+    /// Returns the port.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Tells whether this is an IPv4 peer.
+    pub const fn is_ipv4(&self) -> bool {
+        self.ip.is_ipv4()
+    }
+
+    /// Returns how far this address reaches, or `None` if no peer can be there: the address is
+    /// unspecified (all of 0.0.0.0/8), multicast, broadcast or reserved (240.0.0.0/4), or the
+    /// port is 0.
+    pub const fn scope(&self) -> Option<Scope> {
+        if self.port == 0 {
+            return None;
+        }
+        Scope::of(self.ip)
+    }
+}
+
+impl From<SocketAddr> for PeerAddr {
+    fn from(address: SocketAddr) -> Self {
+        Self::new(address.ip(), address.port())
+    }
+}
+
+impl From<PeerAddr> for SocketAddr {
+    fn from(peer: PeerAddr) -> Self {
+        Self::new(peer.ip, peer.port)
+    }
+}
+
+impl fmt::Display for PeerAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::from(*self).fmt(f)
+    }
+}
+
+impl fmt::Debug for PeerAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerAddr({self})")
+    }
+}
+
+/// How far an address reaches, and so who may be told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// This host only: 127.0.0.0/8, `::1`.
+    Loopback,
+    /// This site only: RFC 1918, link-local (169.254.0.0/16, fe80::/10), shared carrier space
+    /// (100.64.0.0/10), unique local (fc00::/7).
+    Private,
+    /// Everybody.
+    Global,
+}
+
+impl Scope {
+    /// Returns the scope of an address, or `None` for one that no peer can have.
+    pub const fn of(ip: IpAddr) -> Option<Self> {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Self::of_v4(ip),
+            IpAddr::V6(ip) => Self::of_v6(ip),
+        }
+    }
+
+    /// Tells whether a peer of this scope may be handed to a requester of scope `requester`:
+    /// global peers to everybody, loopback and private ones only to their like.
+    pub const fn is_visible_to(self, requester: Self) -> bool {
+        matches!(
+            (self, requester),
+            (Self::Global, _) | (Self::Private, Self::Private) | (Self::Loopback, Self::Loopback)
+        )
+    }
+
+    const fn of_v4(ip: Ipv4Addr) -> Option<Self> {
+        match ip.octets() {
+            [0 | 224..=255, ..] => None,
+            [127, ..] => Some(Self::Loopback),
+            [10, ..] | [192, 168, ..] | [169, 254, ..] => Some(Self::Private),
+            [172, second, ..] if second & 0xf0 == 16 => Some(Self::Private),
+            [100, second, ..] if second & 0xc0 == 64 => Some(Self::Private),
+            _ => Some(Self::Global),
+        }
+    }
+
+    const fn of_v6(ip: Ipv6Addr) -> Option<Self> {
+        match ip.segments() {
+            [0, 0, 0, 0, 0, 0, 0, 0] | [0xff00..=0xffff, ..] => None,
+            [0, 0, 0, 0, 0, 0, 0, 1] => Some(Self::Loopback),
+            [0xfe80..=0xfebf | 0xfc00..=0xfdff, ..] => Some(Self::Private),
+            _ => Some(Self::Global),
+        }
+    }
+}
+
+/// The flags of a peer as live sync carries them and as the store keeps them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(transparent)]
+pub struct PeerFlags(u8);
+
+impl PeerFlags {
+    /// A plain leecher.
+    pub const NONE: Self = Self(0);
+    /// The peer has everything.
+    pub const SEEDING: Self = Self(0x80);
+    /// The peer has reported the end of its download.
+    pub const COMPLETED: Self = Self(0x40);
+    /// The peer goes away.
+    pub const STOPPED: Self = Self(0x20);
+
+    /// Keeps the three known bits of an octet and drops the rest.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & (Self::SEEDING.0 | Self::COMPLETED.0 | Self::STOPPED.0))
+    }
+
+    /// Returns the octet.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Tells whether all of `other` is set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Returns the union of both.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for PeerFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerFlags({:#04x})", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mapped_addresses_are_ipv4() {
+        let mapped = PeerAddr::new("::ffff:10.1.2.3".parse().unwrap(), 1);
+        assert_eq!(mapped, PeerAddr::new("10.1.2.3".parse().unwrap(), 1));
+        assert_eq!(mapped.scope(), Some(Scope::Private));
+    }
+
+    #[test]
+    fn scopes() {
+        for (text, scope) in [
+            ("0.0.0.0", None),
+            ("0.1.2.3", None),
+            ("224.0.23.5", None),
+            ("239.255.255.255", None),
+            ("240.0.0.1", None),
+            ("255.255.255.255", None),
+            ("::", None),
+            ("ff02::1", None),
+            ("127.255.0.1", Some(Scope::Loopback)),
+            ("::1", Some(Scope::Loopback)),
+            ("10.0.0.1", Some(Scope::Private)),
+            ("172.16.0.1", Some(Scope::Private)),
+            ("172.31.255.255", Some(Scope::Private)),
+            ("172.32.0.1", Some(Scope::Global)),
+            ("192.168.1.1", Some(Scope::Private)),
+            ("192.169.1.1", Some(Scope::Global)),
+            ("169.254.9.9", Some(Scope::Private)),
+            ("100.64.0.1", Some(Scope::Private)),
+            ("100.128.0.1", Some(Scope::Global)),
+            ("fe80::1", Some(Scope::Private)),
+            ("fd00::1", Some(Scope::Private)),
+            ("2001:db8::1", Some(Scope::Global)),
+            ("198.51.100.1", Some(Scope::Global)),
+        ] {
+            assert_eq!(Scope::of(text.parse().unwrap()), scope, "{text}");
+        }
+        assert_eq!(PeerAddr::new("1.2.3.4".parse().unwrap(), 0).scope(), None);
+    }
+
+    #[test]
+    fn only_the_like_see_local_peers() {
+        use Scope::{Global, Loopback, Private};
+        for requester in [Loopback, Private, Global] {
+            assert!(Global.is_visible_to(requester));
+            assert_eq!(Private.is_visible_to(requester), requester == Private);
+            assert_eq!(Loopback.is_visible_to(requester), requester == Loopback);
+        }
+    }
+
+    #[test]
+    fn unknown_flag_bits_are_dropped() {
+        assert_eq!(PeerFlags::from_bits(0xff).bits(), 0xe0);
+        assert!(PeerFlags::from_bits(0xc0).contains(PeerFlags::SEEDING.with(PeerFlags::COMPLETED)));
+    }
+}

@@ -1,0 +1,1 @@
+//! Codec of the BitTorrent UDP tracker protocol (BEP 15, BEP 41).

@@ -1,0 +1,1 @@
+//! UDP front end: sockets, worker threads, batched system calls.

@@ -1,0 +1,1 @@
+//! A BitTorrent tracker as a library: configuration, start, live sync, reload, shutdown.
