@@ -1,0 +1,245 @@
+//! Peers as the store keeps them: arrays of octets without padding or alignment.
+//!
+//! | octets IPv4 | octets IPv6 | field |
+//! |---|---|---|
+//! | 0..4 | 0..16 | address |
+//! | 4..6 | 16..18 | port, big-endian; 0 marks a vacant cell |
+//! | 6 | 18 | 0x80 seeding, 0x40 has completed, 0x3f when last told to the cluster |
+//! | 7 | 19 | minute of the last announce, modulo 256 |
+//!
+//! What comes before the flags is the compact form of announce replies (BEP 23, BEP 7), so handing
+//! out a peer is one copy.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use opentracker_types::{PeerAddr, Scope};
+
+use crate::clock::{Moment, TOLD_MASK};
+
+/// An IPv4 peer.
+pub(crate) type Cell4 = [u8; 8];
+/// An IPv6 peer.
+pub(crate) type Cell6 = [u8; 20];
+
+const SEEDING: u8 = 0x80;
+const COMPLETED: u8 = 0x40;
+
+/// Keys of the peer hash, drawn at random per store so that nobody can choose colliding peers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeerKeys {
+    pub(crate) mask: u64,
+    pub(crate) factor: u64,
+}
+
+pub(crate) trait Cell: Copy + Eq + 'static {
+    /// Octets of a cell.
+    const LEN: usize;
+    /// Octets of the compact form.
+    const COMPACT_LEN: usize = Self::LEN - 2;
+    /// No peer.
+    const VACANT: Self;
+
+    fn octets(&self) -> &[u8];
+    fn octets_mut(&mut self) -> &mut [u8];
+    /// Compares address and port.
+    fn is_same_peer(&self, other: &Self) -> bool;
+    /// Hashes address and port; all 32 bits are good.
+    fn hash(&self, keys: &PeerKeys) -> u32;
+    fn scope(&self) -> Scope;
+
+    fn compact(&self) -> &[u8] {
+        &self.octets()[..Self::COMPACT_LEN]
+    }
+
+    fn is_vacant(&self) -> bool {
+        self.octets()[Self::LEN - 4..Self::LEN - 2] == [0, 0]
+    }
+
+    fn flags(&self) -> u8 {
+        self.octets()[Self::LEN - 2]
+    }
+
+    fn age(&self) -> u8 {
+        self.octets()[Self::LEN - 1]
+    }
+
+    fn is_seeding(&self) -> bool {
+        self.flags() & SEEDING != 0
+    }
+
+    /// Writes the flags and age of a peer that has just announced, and returns what was new.
+    fn refresh(&mut self, report: Report, moment: &Moment) -> Refreshed {
+        let before = self.flags();
+        let had_completed = before & COMPLETED != 0;
+        let has_completed = report.seeding && report.completed;
+        let refreshed = Refreshed {
+            has_completed: has_completed && !had_completed,
+            tell: (before & SEEDING != 0) != report.seeding
+                || has_completed && !had_completed
+                || moment.must_renew(before & TOLD_MASK)
+                // Back just before the sweeper came: the "told" clock may have wrapped.
+                || moment.has_timed_out(self.age()),
+        };
+        let told = if refreshed.tell || report.heard {
+            moment.told
+        } else {
+            before & TOLD_MASK
+        };
+        self.stamp(report, had_completed || has_completed, told, moment);
+        refreshed
+    }
+
+    /// Writes the flags and age of a peer that was not known before.
+    fn enter(&mut self, report: Report, moment: &Moment) -> Refreshed {
+        let has_completed = report.seeding && report.completed;
+        self.stamp(report, has_completed, moment.told, moment);
+        Refreshed {
+            has_completed,
+            tell: true,
+        }
+    }
+
+    fn stamp(&mut self, report: Report, completed: bool, told: u8, moment: &Moment) {
+        let seeding = if report.seeding { SEEDING } else { 0 };
+        let completed = if completed { COMPLETED } else { 0 };
+        let octets = self.octets_mut();
+        octets[Self::LEN - 2] = seeding | completed | told;
+        octets[Self::LEN - 1] = moment.age;
+    }
+}
+
+/// What an announce or a live-sync record says of a peer that stays.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Report {
+    pub(crate) seeding: bool,
+    pub(crate) completed: bool,
+    /// Came from the cluster, so the cluster need not hear of it for a while.
+    pub(crate) heard: bool,
+}
+
+/// What a report changed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refreshed {
+    /// The peer completed its download for the first time.
+    pub(crate) has_completed: bool,
+    /// The cluster must hear of this, if it did not come from there.
+    pub(crate) tell: bool,
+}
+
+impl Cell for Cell4 {
+    const LEN: usize = 8;
+    const VACANT: Self = [0; 8];
+
+    fn octets(&self) -> &[u8] {
+        self
+    }
+
+    fn octets_mut(&mut self) -> &mut [u8] {
+        self
+    }
+
+    fn is_same_peer(&self, other: &Self) -> bool {
+        peer_bits(self) == peer_bits(other)
+    }
+
+    fn hash(&self, keys: &PeerKeys) -> u32 {
+        high_half(folded_multiply(peer_bits(self) ^ keys.mask, keys.factor))
+    }
+
+    fn scope(&self) -> Scope {
+        let [a, b, c, d, ..] = *self;
+        // The tracker's rules refuse an address without a scope before it gets here.
+        Scope::of(IpAddr::V4(Ipv4Addr::new(a, b, c, d))).unwrap_or(Scope::Global)
+    }
+}
+
+impl Cell for Cell6 {
+    const LEN: usize = 20;
+    const VACANT: Self = [0; 20];
+
+    fn octets(&self) -> &[u8] {
+        self
+    }
+
+    fn octets_mut(&mut self) -> &mut [u8] {
+        self
+    }
+
+    fn is_same_peer(&self, other: &Self) -> bool {
+        self[..18] == other[..18]
+    }
+
+    fn hash(&self, keys: &PeerKeys) -> u32 {
+        let (high, low, port) = self.words();
+        let network = folded_multiply(high ^ keys.mask, low ^ keys.factor);
+        high_half(folded_multiply(network ^ port ^ keys.mask, keys.factor))
+    }
+
+    fn scope(&self) -> Scope {
+        let (address, _) = self
+            .split_first_chunk::<16>()
+            .expect("a cell has 20 octets");
+        Scope::of(IpAddr::V6(Ipv6Addr::from(*address))).unwrap_or(Scope::Global)
+    }
+}
+
+/// Reads an IPv6 cell as numbers.
+trait Words {
+    fn words(&self) -> (u64, u64, u64);
+}
+
+impl Words for Cell6 {
+    fn words(&self) -> (u64, u64, u64) {
+        let word = |at: usize| {
+            let octets = self[at..at + 8].try_into();
+            u64::from_le_bytes(octets.expect("the range has 8 octets"))
+        };
+        let port = u16::from_le_bytes([self[16], self[17]]);
+        (word(0), word(8), u64::from(port))
+    }
+}
+
+/// A peer address as a cell with empty flags and age.
+pub(crate) enum AnyCell {
+    V4(Cell4),
+    V6(Cell6),
+}
+
+impl From<PeerAddr> for AnyCell {
+    fn from(peer: PeerAddr) -> Self {
+        let port = peer.port().to_be_bytes();
+        match peer.ip() {
+            IpAddr::V4(ip) => {
+                let mut cell = Cell4::VACANT;
+                cell[..4].copy_from_slice(&ip.octets());
+                cell[4..6].copy_from_slice(&port);
+                Self::V4(cell)
+            }
+            IpAddr::V6(ip) => {
+                let mut cell = Cell6::VACANT;
+                cell[..16].copy_from_slice(&ip.octets());
+                cell[16..18].copy_from_slice(&port);
+                Self::V6(cell)
+            }
+        }
+    }
+}
+
+/// Address and port of an IPv4 cell as one number.
+fn peer_bits(cell: &Cell4) -> u64 {
+    u64::from_le_bytes(*cell) & 0x0000_ffff_ffff_ffff
+}
+
+fn folded_multiply(a: u64, b: u64) -> u64 {
+    let [product_low, product_high] = halves(u128::from(a) * u128::from(b));
+    product_low ^ product_high
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "takes the two halves")]
+const fn halves(number: u128) -> [u64; 2] {
+    [number as u64, (number >> 64) as u64]
+}
+
+const fn high_half(number: u64) -> u32 {
+    (number >> 32) as u32
+}

@@ -1,0 +1,177 @@
+use std::time::Duration;
+
+/// A point in time at the store's resolution: whole minutes since the tracker started.
+///
+/// The store reads no clock. Whoever drives it counts the minutes on a monotonic clock and hands
+/// them in; 32 bits last for 8,000 years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Minute(u32);
+
+impl Minute {
+    /// Makes the point that lies `minutes` whole minutes after the start.
+    pub const fn new(minutes: u32) -> Self {
+        Self(minutes)
+    }
+
+    /// Makes the point that lies `elapsed` after the start, rounding down; saturates.
+    pub fn from_elapsed(elapsed: Duration) -> Self {
+        Self(u32::try_from(elapsed.as_secs() / 60).unwrap_or(u32::MAX))
+    }
+
+    /// Returns the minutes since the start.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// Returns the minutes from `earlier` to this point, 0 if it is not earlier.
+    pub const fn since(self, earlier: Self) -> u32 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// How long things last in the store, in whole minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    peer_timeout: u8,
+    torrent_timeout: u32,
+    renew_boundary: u8,
+    told_unit: u8,
+}
+
+impl Timing {
+    /// The longest peer timeout: a peer's age is one octet, and the sweeper needs some slack.
+    pub const MAX_PEER_TIMEOUT: Duration = Duration::from_secs(240 * 60);
+    /// The longest renew boundary.
+    pub const MAX_RENEW_BOUNDARY: Duration = Duration::from_secs(240 * 60);
+
+    /// Makes the timing from durations, which are rounded up to whole minutes and cut to the
+    /// bounds above.
+    ///
+    /// `peer_timeout`: a peer that has not announced for longer is gone. `torrent_timeout`: how
+    /// long a torrent without peers is kept for its download count. `renew_boundary`: a known peer
+    /// is told to the cluster again when it was last told or heard of longer ago than this.
+    pub fn new(
+        peer_timeout: Duration,
+        torrent_timeout: Duration,
+        renew_boundary: Duration,
+    ) -> Self {
+        let peer_timeout = whole_minutes(peer_timeout.min(Self::MAX_PEER_TIMEOUT));
+        let renew_boundary = whole_minutes(renew_boundary.min(Self::MAX_RENEW_BOUNDARY));
+        // A peer that is still known was last told at most this long ago, and six bits have to
+        // tell that age from 0 without wrapping.
+        let span = peer_timeout + renew_boundary + 2;
+        let octet = |minutes: u64| u8::try_from(minutes).expect("both bounds are 240 minutes");
+        Self {
+            peer_timeout: octet(peer_timeout),
+            torrent_timeout: u32::try_from(whole_minutes(torrent_timeout)).unwrap_or(u32::MAX),
+            renew_boundary: octet(renew_boundary),
+            told_unit: octet(span.div_ceil(u64::from(TOLD_MASK))),
+        }
+    }
+}
+
+impl Default for Timing {
+    /// 45 minutes, 24 hours, 10 minutes.
+    fn default() -> Self {
+        const MINUTE: Duration = Duration::from_secs(60);
+        Self::new(45 * MINUTE, 24 * 60 * MINUTE, 10 * MINUTE)
+    }
+}
+
+/// The bits of a peer's flags octet that hold when it was last told to, or heard of from, the
+/// cluster.
+pub(crate) const TOLD_MASK: u8 = 0x3f;
+
+/// The current minute as every call on a store takes it: prepared once, for a whole batch of
+/// announces, from the [`Minute`] and the [`Timing`].
+// Peers see the minute folded into an octet, and a coarser clock folded into six bits.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    pub(crate) now: Minute,
+    pub(crate) age: u8,
+    pub(crate) told: u8,
+    renew_units: u8,
+    peer_timeout: u8,
+    pub(crate) torrent_timeout: u32,
+}
+
+impl Moment {
+    /// Makes the moment of a minute.
+    pub fn new(now: Minute, timing: &Timing) -> Self {
+        let unit = u32::from(timing.told_unit);
+        Self {
+            now,
+            age: low_octet(now.0),
+            told: low_octet(now.0 / unit) & TOLD_MASK,
+            renew_units: timing.renew_boundary / timing.told_unit,
+            peer_timeout: timing.peer_timeout,
+            torrent_timeout: timing.torrent_timeout,
+        }
+    }
+
+    /// Minutes since a peer with this age octet announced.
+    pub(crate) fn minutes_since(&self, age: u8) -> u8 {
+        self.age.wrapping_sub(age)
+    }
+
+    pub(crate) fn has_timed_out(&self, age: u8) -> bool {
+        self.minutes_since(age) > self.peer_timeout
+    }
+
+    /// Tells whether a peer last told at `told` has to be told again.
+    pub(crate) fn must_renew(&self, told: u8) -> bool {
+        self.told.wrapping_sub(told) & TOLD_MASK > self.renew_units
+    }
+}
+
+fn whole_minutes(duration: Duration) -> u64 {
+    duration.as_secs().div_ceil(60)
+}
+
+fn low_octet(number: u32) -> u8 {
+    number.to_le_bytes()[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn renewal_is_exact_to_the_minute_with_the_default_timing() {
+        let timing = Timing::default();
+        for start in 0..300 {
+            let told = Moment::new(Minute::new(start), &timing).told;
+            // A peer that is still known was told within peer timeout + renew boundary.
+            for later in 0..=56 {
+                let moment = Moment::new(Minute::new(start + later), &timing);
+                assert_eq!(moment.must_renew(told), later > 10, "{start} + {later}");
+            }
+        }
+    }
+
+    #[test]
+    fn renewal_never_wraps_at_the_longest_timeouts() {
+        let timing = Timing::new(240 * MINUTE, MINUTE, 240 * MINUTE);
+        for start in 0..300 {
+            let told = Moment::new(Minute::new(start), &timing).told;
+            for later in 250..=480 {
+                let moment = Moment::new(Minute::new(start + later), &timing);
+                assert!(moment.must_renew(told), "{start} + {later}");
+            }
+        }
+    }
+
+    #[test]
+    fn ages_wrap_without_confusion() {
+        let timing = Timing::default();
+        for start in [0, 200, 255, 256, 100_000] {
+            let age = Moment::new(Minute::new(start), &timing).age;
+            for later in 0..=255 {
+                let moment = Moment::new(Minute::new(start + later), &timing);
+                assert_eq!(moment.has_timed_out(age), later > 45, "{start} + {later}");
+            }
+        }
+    }
+}

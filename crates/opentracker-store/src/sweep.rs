@@ -1,0 +1,101 @@
+use crate::bucket::Bucket;
+use crate::clock::Moment;
+use crate::store::{BUCKETS, Store};
+use crate::swarm::Departed;
+
+/// Removes peers and torrents that timed out, in steps so small that no announce waits for them.
+///
+/// Drive it with [`Self::step`] until that says that the round is over, yielding in between, and
+/// begin a round every minute.
+#[derive(Debug, Default)]
+pub struct Sweeper {
+    part: u16,
+    torrent: usize,
+    /// Where a large swarm goes on.
+    slot: u32,
+    swept: Swept,
+}
+
+/// What a sweep removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Peers that timed out.
+    pub peers: u64,
+    /// Torrents that had no peers and nothing worth keeping.
+    pub torrents: u64,
+}
+
+/// Work of one lock: about ten microseconds.
+const STEP_CELLS: usize = 2048;
+
+/// What looking at a torrent costs, in cells.
+const TORRENT_CELLS: usize = 4;
+
+impl Sweeper {
+    /// Makes a sweeper that stands before its first round.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes one step, holding one lock for it. At the end of a round returns what the round
+    /// removed, and the next call begins another.
+    pub fn step(&mut self, store: &Store, moment: &Moment) -> Option<Swept> {
+        let mut budget = STEP_CELLS;
+        let mut bucket = store.part_mut(self.part);
+        while budget > 0 && self.torrent < bucket.len() {
+            budget = budget.saturating_sub(TORRENT_CELLS);
+            if !self.sweep_torrent(store, &mut bucket, moment, &mut budget) {
+                return None;
+            }
+        }
+        if self.torrent < bucket.len() {
+            return None;
+        }
+        bucket.fit(store.hash_key());
+        self.torrent = 0;
+        self.part += 1;
+        if self.part < BUCKETS {
+            return None;
+        }
+        self.part = 0;
+        Some(std::mem::take(&mut self.swept))
+    }
+
+    /// Returns whether the torrent is through.
+    fn sweep_torrent(
+        &mut self,
+        store: &Store,
+        bucket: &mut Bucket,
+        moment: &Moment,
+        budget: &mut usize,
+    ) -> bool {
+        let torrent = bucket.torrent_mut(self.torrent);
+        let was_empty = torrent.swarm.is_empty();
+        let mut departed = Departed::default();
+        let through = torrent.swarm.sweep(
+            moment,
+            store.peer_keys(),
+            &mut self.slot,
+            budget,
+            &mut departed,
+        );
+        // A torrent that a sibling told us of is kept even though nobody downloaded it; one whose
+        // own peers have all left is not.
+        let is_worthless = torrent.swarm.is_empty()
+            && (torrent.swarm.idle_minutes(moment) > moment.torrent_timeout
+                || !was_empty && torrent.downloads == 0);
+        self.swept.peers += departed.total();
+        bucket.note_departed(&departed);
+        if !through {
+            return false;
+        }
+        self.slot = 0;
+        if is_worthless {
+            bucket.remove(self.torrent, store.hash_key());
+            self.swept.torrents += 1;
+        } else {
+            self.torrent += 1;
+        }
+        true
+    }
+}

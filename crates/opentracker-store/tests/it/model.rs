@@ -1,0 +1,456 @@
+//! Random sequences of operations on the store and on a model made of `BTreeMap`s.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use opentracker_store::{
+    Announce, Minute, Moment, PeerBuffers, Picker, Presence, Store, Sweeper, Timing, Told,
+};
+use opentracker_types::{InfoHash, PeerAddr, Scope, SwarmCounts};
+use proptest::prelude::*;
+
+const PEER_TIMEOUT: u32 = 45;
+const TORRENT_TIMEOUT: u32 = 120;
+const RENEW_BOUNDARY: u32 = 10;
+
+fn timing() -> Timing {
+    let minutes = |number| Duration::from_secs(60 * u64::from(number));
+    Timing::new(
+        minutes(PEER_TIMEOUT),
+        minutes(TORRENT_TIMEOUT),
+        minutes(RENEW_BOUNDARY),
+    )
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Announce {
+        torrent: u8,
+        peer: PeerAddr,
+        presence: Presence,
+        want: usize,
+        heard: bool,
+    },
+    Downloads {
+        torrent: u8,
+        idle: u32,
+        downloads: u64,
+    },
+    Pass {
+        minutes: u32,
+    },
+    Sweep,
+}
+
+#[derive(Debug, Default)]
+struct ModelTorrent {
+    peers: BTreeMap<PeerAddr, ModelPeer>,
+    downloads: u32,
+    last_announce: u32,
+    /// Created by a sibling and never without reason to stay.
+    told: bool,
+}
+
+#[derive(Debug)]
+struct ModelPeer {
+    seeding: bool,
+    completed: bool,
+    announced: u32,
+    told: u32,
+}
+
+#[derive(Debug, Default)]
+struct Model {
+    torrents: BTreeMap<u8, ModelTorrent>,
+    now: u32,
+}
+
+struct Expected {
+    counts: SwarmCounts,
+    was_known: bool,
+    tell: bool,
+    eligible: Vec<PeerAddr>,
+}
+
+impl Model {
+    fn announce(
+        &mut self,
+        torrent: u8,
+        peer: PeerAddr,
+        presence: Presence,
+        heard: bool,
+    ) -> Expected {
+        let now = self.now;
+        let Presence::Here { seeding, completed } = presence else {
+            return self.leave(torrent, peer, heard);
+        };
+        let entry = self.torrents.entry(torrent).or_default();
+        let mut has_completed = seeding && completed;
+        let was_known = entry.peers.contains_key(&peer);
+        let tell = match entry.peers.get_mut(&peer) {
+            None => {
+                let told = now;
+                entry.peers.insert(
+                    peer,
+                    ModelPeer {
+                        seeding,
+                        completed: has_completed,
+                        announced: now,
+                        told,
+                    },
+                );
+                true
+            }
+            Some(known) => {
+                has_completed &= !known.completed;
+                let tell = has_completed
+                    || known.seeding != seeding
+                    || now - known.told > RENEW_BOUNDARY
+                    || now - known.announced > PEER_TIMEOUT;
+                known.seeding = seeding;
+                known.completed |= has_completed;
+                known.announced = now;
+                if tell || heard {
+                    known.told = now;
+                }
+                tell
+            }
+        };
+        entry.downloads += u32::from(has_completed);
+        entry.last_announce = now;
+        let scope = peer.scope().unwrap();
+        let eligible = entry
+            .peers
+            .iter()
+            .filter(|(other, about)| {
+                **other != peer
+                    && !(seeding && about.seeding)
+                    && other.scope().unwrap().is_visible_to(scope)
+            })
+            .map(|(other, _)| *other)
+            .collect();
+        Expected {
+            counts: self.counts(torrent).unwrap(),
+            was_known,
+            tell: tell && !heard,
+            eligible,
+        }
+    }
+
+    fn leave(&mut self, torrent: u8, peer: PeerAddr, heard: bool) -> Expected {
+        let mut counts = self.counts(torrent).unwrap_or_default();
+        let mut was_known = false;
+        if let Some(entry) = self.torrents.get_mut(&torrent) {
+            was_known = entry.peers.remove(&peer).is_some();
+            if was_known {
+                if entry.peers.is_empty() {
+                    entry.last_announce = self.now;
+                }
+                let is_worthless = entry.peers.is_empty() && entry.downloads == 0;
+                counts = self.counts(torrent).unwrap();
+                if is_worthless {
+                    self.torrents.remove(&torrent);
+                }
+            }
+        }
+        Expected {
+            counts,
+            was_known,
+            tell: !heard,
+            eligible: Vec::new(),
+        }
+    }
+
+    fn downloads(&mut self, torrent: u8, idle: u32, downloads: u64) -> Told {
+        let downloads = u32::try_from(downloads).unwrap_or(u32::MAX);
+        match self.torrents.get_mut(&torrent) {
+            None => {
+                let entry = self.torrents.entry(torrent).or_default();
+                entry.downloads = downloads;
+                entry.last_announce = self.now.saturating_sub(idle);
+                entry.told = true;
+                Told::Created
+            }
+            Some(entry) if entry.downloads < downloads => {
+                entry.downloads = downloads;
+                Told::Raised
+            }
+            Some(entry) if entry.downloads == downloads => Told::Same,
+            Some(_) => Told::Behind,
+        }
+    }
+
+    fn sweep(&mut self) {
+        let now = self.now;
+        self.torrents.retain(|_, torrent| {
+            let was_empty = torrent.peers.is_empty();
+            let youngest = torrent.peers.values().map(|peer| peer.announced).max();
+            torrent
+                .peers
+                .retain(|_, peer| now - peer.announced <= PEER_TIMEOUT);
+            if !torrent.peers.is_empty() {
+                return true;
+            }
+            if let Some(youngest) = youngest {
+                torrent.last_announce = youngest;
+            }
+            now - torrent.last_announce <= TORRENT_TIMEOUT && (was_empty || torrent.downloads > 0)
+        });
+    }
+
+    fn counts(&self, torrent: u8) -> Option<SwarmCounts> {
+        let torrent = self.torrents.get(&torrent)?;
+        let seeders = torrent.peers.values().filter(|peer| peer.seeding).count();
+        Some(SwarmCounts {
+            seeders: u32::try_from(seeders).unwrap(),
+            leechers: u32::try_from(torrent.peers.len() - seeders).unwrap(),
+            downloads: torrent.downloads,
+        })
+    }
+}
+
+fn any_peer() -> impl Strategy<Value = PeerAddr> {
+    let v4 = prop_oneof![
+        4 => (1..=4_u8).prop_map(|last| Ipv4Addr::new(198, 51, 100, last)),
+        1 => Just(Ipv4Addr::new(10, 0, 0, 1)),
+        1 => Just(Ipv4Addr::new(127, 0, 0, 1)),
+    ];
+    let v6 = prop_oneof![
+        3 => (1..=2_u16).prop_map(|last| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last)),
+        1 => Just(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1)),
+        1 => Just(Ipv6Addr::LOCALHOST),
+    ];
+    prop_oneof![
+        3 => (v4, 1..24_u16).prop_map(|(ip, port)| PeerAddr::new(ip.into(), port)),
+        1 => (v6, 1..12_u16).prop_map(|(ip, port)| PeerAddr::new(ip.into(), port)),
+    ]
+}
+
+fn any_presence() -> impl Strategy<Value = Presence> {
+    prop_oneof![
+        6 => (any::<bool>(), prop::bool::weighted(0.2))
+            .prop_map(|(seeding, completed)| Presence::Here { seeding, completed }),
+        1 => Just(Presence::Gone),
+    ]
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    // Torrent 0 grows large, the others stay small.
+    let torrent = prop_oneof![6 => Just(0_u8), 1 => 1..5_u8];
+    prop_oneof![
+        60 => (torrent, any_peer(), any_presence(), 0..12_usize, prop::bool::weighted(0.2))
+            .prop_map(|(torrent, peer, presence, want, heard)| Op::Announce {
+                torrent, peer, presence, want, heard,
+            }),
+        2 => (0..8_u8, 0..200_u32, 0..20_u64)
+            .prop_map(|(torrent, idle, downloads)| Op::Downloads { torrent, idle, downloads }),
+        4 => (0..12_u32).prop_map(|minutes| Op::Pass { minutes }),
+        1 => (40..80_u32).prop_map(|minutes| Op::Pass { minutes }),
+        2 => Just(Op::Sweep),
+    ]
+}
+
+fn compact(peer: PeerAddr) -> Vec<u8> {
+    let mut octets = match peer.ip() {
+        std::net::IpAddr::V4(ip) => ip.octets().to_vec(),
+        std::net::IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    octets.extend(peer.port().to_be_bytes());
+    octets
+}
+
+/// A store and its model, always given the same operations.
+struct Pair {
+    store: Store,
+    model: Model,
+    sweeper: Sweeper,
+    picker: Picker,
+    timing: Timing,
+}
+
+impl Pair {
+    fn moment(&self) -> Moment {
+        Moment::new(Minute::new(self.model.now), &self.timing)
+    }
+
+    fn sweep(&mut self) {
+        self.model.sweep();
+        let moment = self.moment();
+        while self.sweeper.step(&self.store, &moment).is_none() {}
+    }
+
+    fn run(&mut self, op: &Op) {
+        match *op {
+            Op::Announce {
+                torrent,
+                peer,
+                presence,
+                want,
+                heard,
+            } => self.announce(torrent, peer, presence, want, heard),
+            Op::Downloads {
+                torrent,
+                idle,
+                downloads,
+            } => {
+                let told =
+                    self.store
+                        .apply_downloads(&hash(torrent), idle, downloads, &self.moment());
+                assert_eq!(told, self.model.downloads(torrent, idle, downloads));
+            }
+            Op::Pass { minutes } => {
+                for _ in 0..minutes {
+                    self.model.now += 1;
+                    // The real sweeper comes by every minute; ages are one octet.
+                    if self.model.now.is_multiple_of(30) {
+                        self.sweep();
+                    }
+                }
+            }
+            Op::Sweep => self.sweep(),
+        }
+    }
+
+    fn announce(
+        &mut self,
+        torrent: u8,
+        peer: PeerAddr,
+        presence: Presence,
+        want: usize,
+        heard: bool,
+    ) {
+        let announce = Announce {
+            info_hash: hash(torrent),
+            peer,
+            presence,
+        };
+        let (mut v4, mut v6) = ([0; 20 * 6], [0; 20 * 18]);
+        // All three ways of asking: one family, the other, both.
+        let mut out = match want % 3 {
+            0 => PeerBuffers::v4(&mut v4),
+            1 => PeerBuffers::v6(&mut v6),
+            _ => PeerBuffers::both(&mut v4, &mut v6),
+        };
+        let moment = self.moment();
+        let announced = if heard {
+            self.store.apply(&announce, &moment)
+        } else {
+            self.store
+                .announce(&announce, &moment, want, &mut self.picker, &mut out)
+        };
+        let (v4_octets, v6_octets) = (out.v4_octets(), out.v6_octets());
+        let expected = self.model.announce(torrent, peer, presence, heard);
+        assert_eq!(announced.counts, expected.counts);
+        assert_eq!(announced.was_known, expected.was_known);
+        assert_eq!(announced.tell, expected.tell);
+
+        let mut given: Vec<Vec<u8>> = v4[..v4_octets].chunks(6).map(<[u8]>::to_vec).collect();
+        given.extend(v6[..v6_octets].chunks(18).map(<[u8]>::to_vec));
+        let eligible: Vec<Vec<u8>> = expected
+            .eligible
+            .iter()
+            .filter(|peer| match want % 3 {
+                0 => peer.is_ipv4(),
+                1 => !peer.is_ipv4(),
+                _ => true,
+            })
+            .map(|peer| compact(*peer))
+            .collect();
+        let owed = if heard { 0 } else { want.min(eligible.len()) };
+        assert_eq!(given.len(), owed);
+        for peer in &given {
+            assert!(eligible.contains(peer), "{peer:?} is not eligible");
+        }
+        given.sort();
+        given.dedup();
+        assert_eq!(given.len(), owed, "a peer was handed out twice");
+    }
+
+    fn compare(&self) {
+        let moment = self.moment();
+        for torrent in 0..8 {
+            assert_eq!(
+                self.store.scrape(&hash(torrent)),
+                self.model.counts(torrent)
+            );
+        }
+        let mut seen = Vec::new();
+        for part in 0..self.store.parts() {
+            self.store
+                .visit(part, &moment, |summary| seen.push(summary));
+        }
+        assert_eq!(seen.len(), self.model.torrents.len());
+        for summary in seen {
+            let torrent = &self.model.torrents[&summary.info_hash.as_bytes()[0]];
+            if torrent.peers.is_empty() {
+                assert_eq!(summary.idle_minutes, self.model.now - torrent.last_announce);
+            }
+            let mut peers = Vec::new();
+            self.store
+                .visit_peers(&summary.info_hash, |octets, seeding| {
+                    peers.push((octets.to_vec(), seeding));
+                });
+            peers.sort();
+            let mut expected: Vec<_> = torrent
+                .peers
+                .iter()
+                .map(|(peer, about)| (compact(*peer), about.seeding))
+                .collect();
+            expected.sort();
+            assert_eq!(peers, expected);
+        }
+        let peers = self
+            .model
+            .torrents
+            .values()
+            .map(|torrent| torrent.peers.len());
+        assert_eq!(self.store.totals().peers(), peers.sum::<usize>() as u64);
+        assert_eq!(
+            self.store.totals().torrents,
+            self.model.torrents.len() as u64
+        );
+    }
+}
+
+fn hash(torrent: u8) -> InfoHash {
+    InfoHash::new([torrent; 20])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn behaves_like_the_model(
+        seed: [u8; 32],
+        ops in prop::collection::vec(any_op(), 1..500),
+    ) {
+        let mut pair = Pair {
+            store: Store::new(seed),
+            model: Model::default(),
+            sweeper: Sweeper::new(),
+            picker: Picker::new(u64::from(seed[0])),
+            timing: timing(),
+        };
+        for op in &ops {
+            pair.run(op);
+        }
+        pair.compare();
+        // Everything ends: after both timeouts nothing is left.
+        pair.model.now += PEER_TIMEOUT + 1;
+        pair.sweep();
+        pair.compare();
+        pair.model.now += 200 + TORRENT_TIMEOUT;
+        pair.sweep();
+        prop_assert_eq!(pair.store.totals().torrents, 0);
+    }
+}
+
+#[test]
+fn scopes_of_the_model_are_mixed() {
+    // The strategy above relies on these three.
+    let scope = |text: &str| Scope::of(text.parse().unwrap());
+    assert_eq!(scope("198.51.100.1"), Some(Scope::Global));
+    assert_eq!(scope("10.0.0.1"), Some(Scope::Private));
+    assert_eq!(scope("::1"), Some(Scope::Loopback));
+}
