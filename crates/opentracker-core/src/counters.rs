@@ -1,0 +1,157 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+macro_rules! counters {
+    ($($name:ident $metric:literal $labels:literal $help:literal,)*) => {
+        /// What is counted, each with its metric, its labels and its meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(usize)]
+        #[non_exhaustive]
+        pub enum Counter {
+            $(#[doc = $help] $name,)*
+        }
+
+        impl Counter {
+            /// All counters; those of one metric stand together.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Returns the name of the metric, in the form of Prometheus.
+            pub const fn metric(self) -> &'static str {
+                match self { $(Self::$name => $metric,)* }
+            }
+
+            /// Returns the labels that tell it from others of the metric, as `name="value"`
+            /// pairs; may be empty.
+            pub const fn labels(self) -> &'static str {
+                match self { $(Self::$name => $labels,)* }
+            }
+
+            /// Returns what is counted, in words.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$name => $help,)* }
+            }
+        }
+    };
+}
+
+counters! {
+    UdpConnect "opentracker_udp_requests_total" r#"action="connect""# "Connects answered over UDP.",
+    UdpAnnounce "opentracker_udp_requests_total" r#"action="announce""# "Announces answered with peers over UDP.",
+    UdpScrape "opentracker_udp_requests_total" r#"action="scrape""# "Scrapes answered over UDP.",
+    UdpReceived "opentracker_udp_datagrams_total" r#"direction="in""# "Datagrams received.",
+    UdpSent "opentracker_udp_datagrams_total" r#"direction="out""# "Datagrams sent.",
+    UdpError "opentracker_udp_errors_total" "" "Error packets sent.",
+    UdpBadConnectionId "opentracker_udp_dropped_total" r#"reason="connection_id""# "Requests without a valid connection id.",
+    UdpDroppedShort "opentracker_udp_dropped_total" r#"reason="short""# "Datagrams too short for their action.",
+    UdpDroppedMagic "opentracker_udp_dropped_total" r#"reason="magic""# "Connects without the protocol's magic number.",
+    UdpDroppedAction "opentracker_udp_dropped_total" r#"reason="action""# "Datagrams with an unknown action.",
+    UdpDroppedScrape "opentracker_udp_dropped_total" r#"reason="scrape""# "Scrapes without a whole info hash.",
+    UdpDroppedSource "opentracker_udp_dropped_total" r#"reason="source""# "Datagrams from an address or port that cannot be answered.",
+    UdpDroppedSend "opentracker_udp_dropped_total" r#"reason="send""# "Replies that the system did not take.",
+    HttpAccepted "opentracker_http_connections_total" "" "Connections accepted.",
+    HttpAnnounce "opentracker_http_requests_total" r#"path="announce""# "Announces answered with peers over HTTP.",
+    HttpScrape "opentracker_http_requests_total" r#"path="scrape""# "Scrapes answered over HTTP.",
+    HttpFullScrape "opentracker_http_requests_total" r#"path="full_scrape""# "Full scrapes answered over HTTP.",
+    HttpStats "opentracker_http_requests_total" r#"path="stats""# "Statistics, metrics and pages answered.",
+    HttpRedirect "opentracker_http_errors_total" r#"status="302""# "Redirects sent.",
+    HttpBadRequest "opentracker_http_errors_total" r#"status="400",kind="head""# "Heads that are not HTTP.",
+    HttpBadParameter "opentracker_http_errors_total" r#"status="400",kind="parameter""# "Queries with a missing or malformed parameter.",
+    HttpForbidden "opentracker_http_errors_total" r#"status="403""# "Requests from networks without the right to them.",
+    HttpNotFound "opentracker_http_errors_total" r#"status="404""# "Requests for unknown paths.",
+    HttpBadMethod "opentracker_http_errors_total" r#"status="405""# "Requests with another method than GET or HEAD.",
+    HttpTimeout "opentracker_http_errors_total" r#"status="408""# "Heads that did not arrive in time.",
+    HttpHeadTooLarge "opentracker_http_errors_total" r#"status="431""# "Heads that are too large.",
+    HttpOverloaded "opentracker_http_errors_total" r#"status="503""# "Connections closed at once because there were too many.",
+    FullScrapeOctets "opentracker_full_scrape_octets_total" "" "Octets of full scrapes sent.",
+    Completed "opentracker_completed_total" "" "Downloads reported as completed, once per peer.",
+    Stopped "opentracker_stopped_total" "" "Peers that said goodbye.",
+    RefusedDenied "opentracker_refused_total" r#"reason="denied""# "Announces for torrents on the deny list.",
+    RefusedNotAllowed "opentracker_refused_total" r#"reason="not_allowed""# "Announces for torrents that are not on the allow list.",
+    RefusedAddress "opentracker_refused_total" r#"reason="address""# "Announces from addresses or ports that cannot be a peer's.",
+}
+
+/// The counters of one thread.
+///
+/// Only that thread adds, so adding is a plain load and store; anybody may read.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct Counters([AtomicU64; Counter::ALL.len()]);
+
+impl Counters {
+    fn new() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+
+    /// Adds one.
+    pub fn count(&self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// Adds a number.
+    pub fn add(&self, counter: Counter, number: u64) {
+        let cell = &self.0[counter as usize];
+        cell.store(
+            cell.load(Ordering::Relaxed).wrapping_add(number),
+            Ordering::Relaxed,
+        );
+    }
+
+    fn get(&self, counter: Counter) -> u64 {
+        self.0[counter as usize].load(Ordering::Relaxed)
+    }
+}
+
+/// The counters of all threads, summed on reading.
+#[derive(Debug, Default)]
+pub struct CounterRegistry(Mutex<Vec<Arc<Counters>>>);
+
+impl CounterRegistry {
+    /// Makes the counters of one more thread. They count on after the thread has ended.
+    pub fn register(&self) -> Arc<Counters> {
+        let counters = Arc::new(Counters::new());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::clone(&counters));
+        counters
+    }
+
+    /// Returns the sum over all threads.
+    pub fn sum(&self, counter: Counter) -> u64 {
+        let threads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        threads
+            .iter()
+            .fold(0, |sum: u64, thread| sum.wrapping_add(thread.get(counter)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn sums_over_threads() {
+        let registry = CounterRegistry::default();
+        let (one, two) = (registry.register(), registry.register());
+        one.count(Counter::UdpAnnounce);
+        two.add(Counter::UdpAnnounce, 5);
+        drop(two);
+        assert_eq!(registry.sum(Counter::UdpAnnounce), 6);
+        assert_eq!(registry.sum(Counter::UdpScrape), 0);
+    }
+
+    #[test]
+    fn metrics_stand_together_and_labels_tell_them_apart() {
+        let mut seen = BTreeSet::new();
+        let mut finished = BTreeSet::new();
+        let mut current = "";
+        for counter in Counter::ALL {
+            assert!(seen.insert((counter.metric(), counter.labels())));
+            if counter.metric() != current {
+                assert!(finished.insert(counter.metric()), "{}", counter.metric());
+                current = counter.metric();
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The tracker's rules, from outside the crate.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::disallowed_methods, reason = "any instant will do as a start")]
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use opentracker_core::{
+    AccessLists, Cluster, Counter, HashList, PeerBuffers, Refusal, Settings, Tracker, Worker,
+};
+use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+const TORRENT: InfoHash = InfoHash::new([0xab; 20]);
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn tracker(settings: Settings) -> Arc<Tracker> {
+    Arc::new(Tracker::new(
+        settings,
+        AccessLists::default(),
+        4 * MINUTE,
+        Instant::now(),
+        &mut StdRng::seed_from_u64(1),
+    ))
+}
+
+fn request(port: u16, left: u64, event: Event) -> AnnounceRequest {
+    AnnounceRequest {
+        info_hash: TORRENT,
+        peer_id: None,
+        port,
+        left: Some(left),
+        event,
+        num_want: None,
+    }
+}
+
+/// Announces and returns the reply and the number of IPv4 and IPv6 peers handed out.
+fn announce(
+    worker: &mut Worker,
+    request: &AnnounceRequest,
+    source: &str,
+    now: Instant,
+) -> Result<(opentracker_core::AnnounceReply, usize, usize), Refusal> {
+    let (mut v4, mut v6) = ([0; 6 * 300], [0; 18 * 300]);
+    let mut peers = PeerBuffers::both(&mut v4, &mut v6);
+    let source: IpAddr = source.parse().unwrap();
+    let reply = worker.announce(request, source, now, &mut peers)?;
+    Ok((reply, peers.v4_octets() / 6, peers.v6_octets() / 18))
+}
+
+#[test]
+fn impossible_peers_are_refused_and_counted() {
+    let tracker = tracker(Settings::default());
+    let mut worker = tracker.worker(1, None);
+    let now = tracker.start();
+    for (source, port, refusal) in [
+        ("192.0.2.1", 0, Refusal::Port),
+        ("0.0.0.0", 6881, Refusal::Address),
+        ("224.0.0.1", 6881, Refusal::Address),
+        ("255.255.255.255", 6881, Refusal::Address),
+        ("::", 6881, Refusal::Address),
+        ("ff02::1", 6881, Refusal::Address),
+        ("::ffff:224.0.0.1", 6881, Refusal::Address),
+    ] {
+        let request = request(port, 1, Event::Started);
+        assert_eq!(
+            announce(&mut worker, &request, source, now).unwrap_err(),
+            refusal,
+            "{source}"
+        );
+    }
+    assert_eq!(tracker.counters().sum(Counter::RefusedAddress), 7);
+    assert_eq!(tracker.store().totals().torrents, 0);
+}
+
+#[test]
+fn lists_apply_to_announces_and_scrapes_as_soon_as_they_are_set() {
+    let tracker = tracker(Settings::default());
+    let mut worker = tracker.worker(1, None);
+    let now = tracker.start();
+    let seed = request(1, 0, Event::Started);
+    announce(&mut worker, &seed, "192.0.2.1", now).unwrap();
+    assert!(worker.scrape(&TORRENT).is_some());
+
+    let list = |text: &str| Some(HashList::parse(text, [0; 16]).unwrap());
+    tracker.set_lists(AccessLists {
+        allow: list(""),
+        deny: None,
+    });
+    let refused = announce(&mut worker, &seed, "192.0.2.1", now).unwrap_err();
+    assert_eq!(refused, Refusal::NotAllowed);
+    assert_eq!(worker.scrape(&TORRENT), None);
+
+    tracker.set_lists(AccessLists {
+        allow: None,
+        deny: list(&TORRENT.to_string()),
+    });
+    let refused = announce(&mut worker, &seed, "192.0.2.1", now).unwrap_err();
+    assert_eq!(refused, Refusal::Denied);
+    assert_eq!(tracker.counters().sum(Counter::RefusedDenied), 1);
+    assert_eq!(tracker.counters().sum(Counter::RefusedNotAllowed), 1);
+}
+
+#[test]
+fn completed_counts_once_per_peer_and_only_from_a_seeder() {
+    let tracker = tracker(Settings::default());
+    let mut worker = tracker.worker(1, None);
+    let now = tracker.start();
+    let mut downloads = |port, left, event| {
+        let request = request(port, left, event);
+        let (reply, ..) = announce(&mut worker, &request, "192.0.2.1", now).unwrap();
+        reply.counts.downloads
+    };
+    assert_eq!(downloads(1, 7, Event::Completed), 0);
+    assert_eq!(downloads(1, 0, Event::Completed), 1);
+    assert_eq!(downloads(1, 0, Event::Completed), 1);
+    assert_eq!(downloads(2, 0, Event::None), 1);
+    assert_eq!(downloads(2, 0, Event::Completed), 2);
+    assert_eq!(tracker.counters().sum(Counter::Completed), 2);
+}
+
+#[test]
+fn numwant_is_defaulted_and_clamped() {
+    let tracker = tracker(Settings {
+        numwant_default: 5,
+        numwant_max: 20,
+        ..Settings::default()
+    });
+    let mut worker = tracker.worker(1, None);
+    let now = tracker.start();
+    for port in 1..=100 {
+        let request = request(port, 1, Event::Started);
+        announce(&mut worker, &request, "192.0.2.1", now).unwrap();
+    }
+    for (num_want, given) in [(None, 5), (Some(0), 0), (Some(7), 7), (Some(u32::MAX), 20)] {
+        let request = AnnounceRequest {
+            num_want,
+            ..request(1, 1, Event::None)
+        };
+        let (_, v4, v6) = announce(&mut worker, &request, "192.0.2.1", now).unwrap();
+        assert_eq!((v4, v6), (given, 0), "{num_want:?}");
+    }
+}
+
+#[test]
+fn a_lan_works_and_nothing_leaks_from_it() {
+    let tracker = tracker(Settings::default());
+    let mut worker = tracker.worker(1, None);
+    let now = tracker.start();
+    let sources = [
+        "198.51.100.1",
+        "10.0.0.1",
+        "10.0.0.2",
+        "127.0.0.1",
+        "fd00::1",
+    ];
+    for source in sources {
+        announce(&mut worker, &request(9, 1, Event::Started), source, now).unwrap();
+    }
+    for (source, v4, v6) in [
+        ("203.0.113.1", 1, 0),
+        ("192.168.7.7", 3, 1),
+        ("127.0.0.1", 1, 0),
+        ("fd00::2", 3, 1),
+        ("2001:db8::1", 1, 0),
+    ] {
+        let request = request(9, 1, Event::Started);
+        let (_, got_v4, got_v6) = announce(&mut worker, &request, source, now).unwrap();
+        assert_eq!((got_v4, got_v6), (v4, v6), "{source}");
+        let stop = AnnounceRequest {
+            event: Event::Stopped,
+            ..request
+        };
+        if !sources.contains(&source) {
+            let (_, v4, v6) = announce(&mut worker, &stop, source, now).unwrap();
+            assert_eq!((v4, v6), (0, 0), "stopped gets no peers");
+        }
+    }
+}
+
+#[test]
+fn intervals_are_spread_over_the_whole_jitter() {
+    let tracker = tracker(Settings {
+        interval: Duration::from_secs(100),
+        jitter: Duration::from_secs(2),
+        ..Settings::default()
+    });
+    let mut worker = tracker.worker(1, None);
+    let mut seen: Vec<u32> = (0..200)
+        .map(|_| {
+            let request = request(1, 1, Event::None);
+            let (reply, ..) =
+                announce(&mut worker, &request, "192.0.2.1", tracker.start()).unwrap();
+            assert_eq!(reply.min_interval_secs, 900);
+            reply.interval_secs
+        })
+        .collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, [98, 99, 100, 101, 102]);
+}
+
+#[derive(Debug, Clone, Default)]
+struct Ear(Arc<Mutex<Vec<(PeerAddr, PeerFlags)>>>);
+
+impl Cluster for Ear {
+    fn tell(&mut self, info_hash: &InfoHash, peer: PeerAddr, flags: PeerFlags, _: Instant) {
+        assert_eq!(*info_hash, TORRENT);
+        self.0.lock().unwrap().push((peer, flags));
+    }
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+    fn handle_timeout(&mut self, _: Instant) {}
+    fn flush(&mut self, _: Instant) {}
+}
+
+#[test]
+fn the_cluster_hears_what_it_must_and_no_more() {
+    let tracker = tracker(Settings::default());
+    let ear = Ear::default();
+    let mut worker = tracker.worker(1, Some(Box::new(ear.clone())));
+    let mut heard_after = |minute: u32, left, event| {
+        let request = request(6881, left, event);
+        let now = tracker.start() + minute * MINUTE;
+        announce(&mut worker, &request, "192.0.2.1", now).unwrap();
+        let heard = std::mem::take(&mut *ear.0.lock().unwrap());
+        heard
+            .iter()
+            .map(|(_, flags)| flags.bits())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        heard_after(0, 9, Event::Stopped),
+        [0x20],
+        "every stop, known or not"
+    );
+    assert_eq!(heard_after(0, 9, Event::Started), [0x00], "new");
+    assert_eq!(
+        heard_after(10, 9, Event::None),
+        [0; 0],
+        "within the boundary"
+    );
+    assert_eq!(
+        heard_after(11, 9, Event::None),
+        [0x00],
+        "beyond the boundary"
+    );
+    assert_eq!(heard_after(11, 0, Event::Completed), [0xc0], "completed");
+    assert_eq!(
+        heard_after(11, 0, Event::Completed),
+        [0; 0],
+        "completed again"
+    );
+    assert_eq!(heard_after(11, 9, Event::None), [0x00], "changed sides");
+    assert_eq!(heard_after(12, 0, Event::None), [0x80], "and back");
+    assert_eq!(heard_after(12, 0, Event::Stopped), [0xa0], "stopped");
+}
