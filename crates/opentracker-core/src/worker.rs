@@ -43,19 +43,28 @@ pub struct AnnounceReply {
 /// Why an announce is not served. The `Display` form is what the client is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[error("{}", self.message())]
 pub enum Refusal {
     /// The torrent is on the deny list.
-    #[error("this torrent is blocked here")]
     Denied,
     /// The torrent is not on the allow list.
-    #[error("this torrent is not served here")]
     NotAllowed,
     /// The announced port is 0.
-    #[error("port 0 cannot be a peer's")]
     Port,
     /// The source address cannot be a peer's.
-    #[error("this address cannot be a peer's")]
     Address,
+}
+
+impl Refusal {
+    /// Returns what the client is told.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::Denied => "this torrent is blocked here",
+            Self::NotAllowed => "this torrent is not served here",
+            Self::Port => "port 0 cannot be a peer's",
+            Self::Address => "this address cannot be a peer's",
+        }
+    }
 }
 
 /// What one thread needs to serve clients: the rules, its own randomness and its own counters.

@@ -1,6 +1,5 @@
 //! The tracker's rules, from outside the crate.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
-#![expect(clippy::disallowed_methods, reason = "any instant will do as a start")]
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};

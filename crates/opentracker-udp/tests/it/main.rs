@@ -1,0 +1,250 @@
+//! The UDP front end: the pure handler on arbitrary octets, and the server over real sockets.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opentracker_core::{AccessLists, Counter, Settings, Tracker};
+use opentracker_udp::{Action, Config, Handler, Sockets};
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+const MAGIC: [u8; 8] = 0x0417_2710_1980_u64.to_be_bytes();
+const MAX_PAYLOAD: usize = 1232;
+
+fn tracker() -> Arc<Tracker> {
+    Arc::new(Tracker::new(
+        Settings::default(),
+        AccessLists::default(),
+        Duration::from_secs(240),
+        Instant::now(),
+        &mut StdRng::seed_from_u64(1),
+    ))
+}
+
+fn handler(tracker: &Arc<Tracker>) -> Handler {
+    Handler::new(tracker.worker(1, None), MAX_PAYLOAD)
+}
+
+fn source(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// Handles a request and returns the reply.
+fn ask(handler: &mut Handler, request: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+    let mut reply = [0; 2048];
+    let now = handler.worker().tracker().start();
+    match handler.handle(request, from, now, &mut reply) {
+        Action::Reply(octets) => Some(reply[..octets].to_vec()),
+        Action::Drop => None,
+    }
+}
+
+fn connect(handler: &mut Handler, from: SocketAddr) -> [u8; 8] {
+    let mut request = MAGIC.to_vec();
+    request.extend([0, 0, 0, 0, 1, 2, 3, 4]);
+    let reply = ask(handler, &request, from).unwrap();
+    assert_eq!(reply[..8], [0, 0, 0, 0, 1, 2, 3, 4]);
+    reply[8..16].try_into().unwrap()
+}
+
+fn announce(id: [u8; 8], port: u16) -> Vec<u8> {
+    let mut request = id.to_vec();
+    request.extend([0, 0, 0, 1, 9, 9, 9, 9]);
+    request.extend([0xaa; 20]);
+    request.extend([0xbb; 20]);
+    request.extend([0, 0, 0, 0, 0, 0, 0, 0]); // downloaded
+    request.extend([0, 0, 0, 0, 0, 0, 0, 1]); // left
+    request.extend([0, 0, 0, 0, 0, 0, 0, 0]); // uploaded
+    request.extend([0, 0, 0, 2]); // started
+    request.extend([1, 2, 3, 4]); // ip, ignored
+    request.extend([0, 0, 0, 0]); // key
+    request.extend([0xff; 4]); // num_want -1
+    request.extend(port.to_be_bytes());
+    assert_eq!(request.len(), 98);
+    request
+}
+
+#[test]
+fn replies_are_cut_to_the_payload() {
+    let tracker = tracker();
+    let mut handler = handler(&tracker);
+    let v6 = source("[2001:db8::1]:5000");
+    let id = connect(&mut handler, v6);
+    let mut reply = Vec::new();
+    for port in 1..=300 {
+        let mut request = announce(id, port);
+        request[92..96].copy_from_slice(&200_i32.to_be_bytes());
+        reply = ask(&mut handler, &request, v6).unwrap();
+    }
+    assert_eq!(reply.len(), 20 + 18 * 67);
+    let v4 = source("192.0.2.1:5000");
+    let id = connect(&mut handler, v4);
+    for port in 1..=300 {
+        let mut request = announce(id, port);
+        request[92..96].copy_from_slice(&200_i32.to_be_bytes());
+        reply = ask(&mut handler, &request, v4).unwrap();
+    }
+    assert_eq!(reply.len(), 20 + 6 * 200);
+    assert_eq!(reply[8..12], tracker_interval(&reply));
+    // Seeders and leechers of both families.
+    assert_eq!(reply[12..20], [0, 0, 2, 88, 0, 0, 0, 0]);
+}
+
+/// The interval's octets, if they are within 30 ± 3 minutes.
+fn tracker_interval(reply: &[u8]) -> [u8; 4] {
+    let octets = reply[8..12].try_into().unwrap();
+    let interval = u32::from_be_bytes(octets);
+    assert!((1620..=1980).contains(&interval), "{interval}");
+    octets
+}
+
+#[test]
+fn mapped_sources_are_ipv4_peers() {
+    let tracker = tracker();
+    let mut handler = handler(&tracker);
+    let mapped = source("[::ffff:192.0.2.1]:5000");
+    let plain = source("192.0.2.1:6000");
+    let id = connect(&mut handler, mapped);
+    assert_eq!(id, connect(&mut handler, plain), "the id is the address's");
+    assert_eq!(
+        ask(&mut handler, &announce(id, 1), mapped).unwrap().len(),
+        20
+    );
+    let reply = ask(&mut handler, &announce(id, 2), plain).unwrap();
+    assert_eq!(reply[20..], [192, 0, 2, 1, 0, 1]);
+}
+
+#[test]
+fn datagrams_without_a_usable_source_are_dropped() {
+    let tracker = tracker();
+    let mut handler = handler(&tracker);
+    let mut request = MAGIC.to_vec();
+    request.extend([0; 8]);
+    for from in [
+        "192.0.2.1:0",
+        "0.0.0.0:5",
+        "224.0.0.1:5",
+        "[ff02::1]:5",
+        "[::]:5",
+    ] {
+        assert_eq!(ask(&mut handler, &request, source(from)), None, "{from}");
+    }
+    assert_eq!(tracker.counters().sum(Counter::UdpDroppedSource), 5);
+}
+
+#[test]
+fn a_scrape_has_an_entry_for_every_hash_in_order() {
+    let tracker = tracker();
+    let mut handler = handler(&tracker);
+    let from = source("192.0.2.1:5000");
+    let id = connect(&mut handler, from);
+    ask(&mut handler, &announce(id, 7), from).unwrap();
+    let mut request = id.to_vec();
+    request.extend([0, 0, 0, 2, 5, 5, 5, 5]);
+    request.extend([0x11; 20]);
+    request.extend([0xaa; 20]);
+    let reply = ask(&mut handler, &request, from).unwrap();
+    let mut expected = vec![0, 0, 0, 2, 5, 5, 5, 5];
+    expected.extend([0; 12]);
+    expected.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    assert_eq!(reply, expected);
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_the_reply_is_no_longer_without_a_connection_id(
+        mut request in prop::collection::vec(any::<u8>(), 0..200),
+        action in prop_oneof![Just(None), (0..5_u8).prop_map(Some)],
+        magic: bool,
+    ) {
+        if let Some(action) = action && request.len() >= 12 {
+            request[8..12].copy_from_slice(&[0, 0, 0, action]);
+        }
+        if magic && request.len() >= 8 {
+            request[..8].copy_from_slice(&MAGIC);
+        }
+        let tracker = tracker();
+        let mut handler = handler(&tracker);
+        let reply = ask(&mut handler, &request, source("192.0.2.1:5000"));
+        prop_assert!(reply.unwrap_or_default().len() <= request.len());
+        prop_assert_eq!(tracker.store().totals().torrents, 0);
+    }
+
+    #[test]
+    fn whatever_comes_with_a_connection_id_is_survived(
+        rest in prop::collection::vec(any::<u8>(), 0..2000),
+        action in 0..5_u8,
+    ) {
+        let tracker = tracker();
+        let mut handler = handler(&tracker);
+        let from = source("192.0.2.1:5000");
+        let mut request = connect(&mut handler, from).to_vec();
+        request.extend([0, 0, 0, action]);
+        request.extend(rest);
+        let reply = ask(&mut handler, &request, from);
+        prop_assert!(reply.unwrap_or_default().len() <= MAX_PAYLOAD);
+    }
+}
+
+#[test]
+fn the_server_answers_on_every_address_and_stops() {
+    let config = Config {
+        listen: vec![
+            source("127.0.0.1:0"),
+            source("[::1]:0"),
+            source("0.0.0.0:0"),
+        ],
+        workers: 2,
+        max_payload: MAX_PAYLOAD,
+    };
+    let sockets = Sockets::bind(&config).unwrap();
+    assert_eq!(sockets.threads(), 6);
+    let addresses = sockets.local_addrs();
+    let tracker = tracker();
+    let server = sockets.serve(|| tracker.worker(1, None)).unwrap();
+    for address in [
+        addresses[0],
+        addresses[1],
+        SocketAddr::new([127, 9, 9, 9].into(), addresses[2].port()),
+    ] {
+        let any = if address.is_ipv4() {
+            "127.0.0.1:0"
+        } else {
+            "[::1]:0"
+        };
+        let client = UdpSocket::bind(any).unwrap();
+        client
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        // Connected: only a reply from the address that was asked gets through.
+        client.connect(address).unwrap();
+        let mut request = MAGIC.to_vec();
+        request.extend([0, 0, 0, 0, 4, 3, 2, 1]);
+        client.send(&request).unwrap();
+        let mut reply = [0; 100];
+        assert_eq!(client.recv(&mut reply).unwrap(), 16, "{address}");
+        assert_eq!(reply[4..8], [4, 3, 2, 1]);
+    }
+    server.shutdown();
+    assert_eq!(tracker.counters().sum(Counter::UdpConnect), 3);
+    // The address is free again.
+    UdpSocket::bind(addresses[0]).unwrap();
+}
+
+#[test]
+fn an_address_in_use_is_not_shared() {
+    let config = |address| Config {
+        listen: vec![address],
+        workers: 1,
+        max_payload: MAX_PAYLOAD,
+    };
+    let first = Sockets::bind(&config(source("127.0.0.1:0"))).unwrap();
+    let taken = first.local_addrs()[0];
+    let error = Sockets::bind(&config(taken)).unwrap_err();
+    assert_eq!(error.address, taken);
+    assert_eq!(error.cause.kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(error.to_string(), format!("cannot listen on udp {taken}"));
+}
