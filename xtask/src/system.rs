@@ -76,11 +76,14 @@ pub(crate) fn ensure(sh: &Shell) -> Result<()> {
             absent.join(" ")
         );
     }
-    // The path is all that a maintainer script needs of our environment, and it must not ask.
+    // It must neither ask, nor fail because another apt-get is at work.
     let apt = |arguments: &[&str]| {
-        cmd!(sh, "apt-get --quiet {arguments...}")
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .run()
+        cmd!(
+            sh,
+            "apt-get --quiet -o DPkg::Lock::Timeout=600 {arguments...}"
+        )
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .run()
     };
     apt(&["update"])?;
     apt(&[
