@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use xshell::cmd;
 
 use crate::steps::Steps;
-use crate::tidy::{self, Repository};
+use crate::tidy::{self, Repository, docs};
 use crate::workspace::Workspace;
 use crate::{Args, markdown, programs, test};
 
@@ -104,7 +104,7 @@ fn configurations(workspace: &Workspace, repository: &Repository, program: &Path
         bail!("no example in deploy/config/");
     }
     let folder = sh.create_temp_dir()?;
-    for (file, text) in tidy::documents(repository) {
+    for (file, text) in docs::documents(repository) {
         for block in markdown::blocks(text)
             .iter()
             .filter(|block| block.language == "toml")
@@ -124,7 +124,7 @@ fn documented_commands(
     repository: &Repository,
     program: &Path,
 ) -> Result<()> {
-    let commands = tidy::documented_commands(repository);
+    let commands = docs::documented_commands(repository);
     for command in commands.iter().filter(|command| command.is_harmless()) {
         let arguments = command.tracker_arguments().unwrap_or_default();
         let environment = command

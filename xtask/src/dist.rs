@@ -143,6 +143,7 @@ fn remapped_paths(workspace: &Workspace) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tidy::{Repository, docs};
 
     fn names(listing: &str) -> Vec<&str> {
         listing
@@ -234,6 +235,14 @@ mod tests {
         assert!(
             !content.iter().any(|file| file.ends_with(".rs")),
             "{content:?}"
+        );
+
+        let mut repository = Repository::read(&workspace).unwrap();
+        repository.files.retain(|file, _| content.contains(file));
+        assert_eq!(
+            docs::links(&repository),
+            [],
+            "a link leads out of the archive"
         );
     }
 }

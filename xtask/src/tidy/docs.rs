@@ -111,7 +111,7 @@ pub(super) fn commands(repository: &Repository) -> Vec<Finding> {
 }
 
 /// Relative links lead to a file of the repository, and to a heading that is there.
-pub(super) fn links(repository: &Repository) -> Vec<Finding> {
+pub(crate) fn links(repository: &Repository) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, text) in repository.ending(".md") {
         for link in markdown::links(text) {

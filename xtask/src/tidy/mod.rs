@@ -5,7 +5,7 @@
 
 mod bans;
 mod code;
-mod docs;
+pub(crate) mod docs;
 mod floors;
 mod layout;
 mod manifests;
@@ -19,8 +19,6 @@ use anyhow::{Result, bail};
 use crate::Args;
 use crate::metadata::Metadata;
 use crate::workspace::Workspace;
-
-pub(crate) use docs::{documented_commands, documents};
 
 /// A check: its name and its function.
 type Check = (&'static str, fn(&Repository) -> Vec<Finding>);
