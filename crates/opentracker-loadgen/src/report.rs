@@ -33,6 +33,7 @@ pub(crate) struct Report {
     stray: u64,
     malformed: u64,
     unsent: u64,
+    resent: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     connections: Option<Connections>,
     peers_per_announce: f64,
@@ -148,6 +149,7 @@ impl Report {
             stray: tally.stray,
             malformed: tally.malformed,
             unsent: tally.unsent,
+            resent: tally.resent,
             connections: (tally.connections + tally.broken > 0).then_some(Connections {
                 opened: tally.connections,
                 broken: tally.broken,
@@ -273,6 +275,7 @@ impl fmt::Display for Report {
             ("stray", self.stray),
             ("malformed", self.malformed),
             ("unsent", self.unsent),
+            ("resent", self.resent),
         ] {
             if count > 0 || (name == "lost" && self.sent.total() > 0) {
                 let share = 100.0 * ratio(count as f64, self.sent.total() as f64);

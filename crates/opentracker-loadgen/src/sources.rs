@@ -12,6 +12,7 @@ use crate::args::SourceArgs;
 pub(crate) struct Sources {
     net: Option<IpNet>,
     count: u64,
+    are_foreign: bool,
 }
 
 impl Sources {
@@ -32,6 +33,7 @@ impl Sources {
             return Ok(Self {
                 net: None,
                 count: sockets,
+                are_foreign: false,
             });
         };
         ensure!(
@@ -41,6 +43,7 @@ impl Sources {
         let sources = Self {
             net: Some(net),
             count: args.sources.next_multiple_of(sockets),
+            are_foreign: args.source_net.is_some(),
         };
         ensure!(
             sources.count <= capacity(net),
@@ -58,6 +61,11 @@ impl Sources {
     /// Number of their addresses.
     pub(crate) const fn addresses(&self) -> u64 {
         if self.net.is_some() { self.count } else { 1 }
+    }
+
+    /// Tells whether the addresses need not be this host's own, but only be routed to it.
+    pub(crate) const fn are_foreign(&self) -> bool {
+        self.are_foreign
     }
 
     /// The address of a source; `None` if the system chooses it.

@@ -64,6 +64,8 @@ pub(crate) struct Tally {
     pub(crate) malformed: u64,
     /// Requests that the system did not take.
     pub(crate) unsent: u64,
+    /// Requests that were sent again, since a kept connection had ended before it took them.
+    pub(crate) resent: u64,
     /// TCP connections that were opened.
     pub(crate) connections: u64,
     /// TCP connections that could not be opened or broke.
@@ -108,6 +110,7 @@ impl Tally {
             stray: 0,
             malformed: 0,
             unsent: 0,
+            resent: 0,
             connections: 0,
             broken: 0,
             packets: 0,
@@ -163,6 +166,7 @@ impl Tally {
         self.stray += other.stray;
         self.malformed += other.malformed;
         self.unsent += other.unsent;
+        self.resent += other.resent;
         self.connections += other.connections;
         self.broken += other.broken;
         self.packets += other.packets;

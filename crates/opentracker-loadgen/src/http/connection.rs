@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::response::{Parsed, Response, parse};
+use crate::sources::Sources;
 use crate::sys;
 use crate::tally::Kind;
 
@@ -20,6 +21,8 @@ pub(super) struct Connection {
     /// Responses, of which the first `filled` octets have come.
     input: Vec<u8>,
     filled: usize,
+    /// Responses that have been taken.
+    taken: u64,
     /// The requests that wait for their responses, in order.
     pub(super) waiting: VecDeque<Waiting>,
 }
@@ -44,22 +47,30 @@ impl Connection {
         self.stream.is_some()
     }
 
-    /// Starts to connect from an address to another, and returns the socket to watch.
+    /// Tells whether the other side may have ended this connection before it saw the requests that
+    /// wait, as HTTP allows it to after any response; a client then sends them again.
+    pub(super) const fn ends_in_order(&self) -> bool {
+        self.taken > 0 && self.filled == 0
+    }
+
+    /// Starts to connect from a source to another address, and returns the socket to watch.
     pub(super) fn open(
         &mut self,
-        from: Option<IpAddr>,
+        sources: &Sources,
+        source: u64,
         target: SocketAddr,
         stays: bool,
     ) -> io::Result<&TcpStream> {
-        self.close();
         let socket = Socket::new(
             Domain::for_address(target),
             Type::STREAM.nonblocking(),
             Some(Protocol::TCP),
         )?;
-        if let Some(from) = from {
+        if let Some(from) = sources.address(source) {
             sys::set_late_port(&socket)?;
-            sys::set_free_bind(&socket, from.is_ipv6())?;
+            if sources.are_foreign() {
+                sys::set_free_bind(&socket, from.is_ipv6())?;
+            }
             socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
         }
         if stays {
@@ -80,6 +91,7 @@ impl Connection {
         self.output.clear();
         self.written = 0;
         self.filled = 0;
+        self.taken = 0;
         self.waiting.clear();
     }
 
@@ -156,6 +168,7 @@ impl Connection {
             match parse(&self.input[start..self.filled], has_ended) {
                 Parsed::Complete(response) => {
                     start += response.octets;
+                    self.taken += 1;
                     self.waiting.pop_front();
                     if !take(waiting, &response) {
                         break;

@@ -1,5 +1,6 @@
 //! The loop of a thread.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::thread;
@@ -60,6 +61,8 @@ pub(super) struct Engine {
     free: Vec<usize>,
     /// Connections that failed, until it is time to try again.
     resting: Vec<usize>,
+    /// Requests that have to be sent again.
+    again: VecDeque<Waiting>,
     poller: Poller,
     random: Random,
     tally: Tally,
@@ -91,6 +94,7 @@ impl Engine {
             connections: (0..count).map(|_| Connection::default()).collect(),
             free: (0..count).rev().collect(),
             resting: Vec::new(),
+            again: VecDeque::new(),
             poller: Poller::new().context("no epoll")?,
             random,
             tally: Tally::new(),
@@ -131,34 +135,46 @@ impl Engine {
                 self.free.push(place);
             }
         } else {
-            self.drop_connection(place, read.is_err());
+            self.end(place, true);
             if !had_room {
                 self.free.push(place);
             }
         }
     }
 
-    /// Closes a connection; what still waited on it is lost.
-    fn drop_connection(&mut self, place: usize, is_broken: bool) {
+    /// Closes a connection. What still waits on it is sent again if the other side ended it in
+    /// order, else it is lost; returns whether something is.
+    fn end(&mut self, place: usize, by_other_side: bool) -> bool {
         let connection = &mut self.connections[place];
-        let lost = connection.waiting.len() as u64;
-        self.tally.lost += lost;
-        self.tally.broken += u64::from(is_broken || lost > 0);
+        let waiting = connection.waiting.len() as u64;
+        if by_other_side && connection.ends_in_order() {
+            self.tally.resent += waiting;
+            self.again.append(&mut connection.waiting);
+            connection.close();
+            return false;
+        }
+        self.tally.lost += waiting;
+        self.tally.broken += u64::from(waiting > 0);
         connection.close();
+        waiting > 0
     }
 
     /// Sends what is due, as far as there is room; says whether there was any.
     fn fill(&mut self, pace: &mut Pace, now: u64) -> bool {
         let mut is_busy = false;
         while let Some(&place) = self.free.last() {
-            let Some(since) = pace.take(now) else {
-                break;
+            let waiting = match self.again.pop_front() {
+                Some(waiting) => waiting,
+                None => match pace.take(now) {
+                    Some(since) => self.next(since),
+                    None => break,
+                },
             };
             is_busy = true;
-            if self.send(place, since).is_err() {
+            let sent = self.send(place, waiting);
+            if sent.is_err() && self.end(place, true) {
                 self.free.pop();
                 self.resting.push(place);
-                self.drop_connection(place, true);
             } else if self.connections[place].waiting.len() >= self.manner.depth {
                 self.free.pop();
             }
@@ -166,16 +182,23 @@ impl Engine {
         is_busy
     }
 
-    fn send(&mut self, place: usize, since: u64) -> io::Result<()> {
-        // All threads' connections are spread over the sources.
-        let number = self.manner.share.0 * self.manner.connections + place as u64;
-        let source = number % self.route.sources.count();
-        let total = u64::from(self.manner.announce) + u64::from(self.manner.scrape);
-        let kind = if self.random.below(total) < u64::from(self.manner.announce) {
+    /// Decides what is asked for next.
+    fn next(&mut self, since: u64) -> Waiting {
+        let announces = u64::from(self.manner.announce);
+        let total = announces + u64::from(self.manner.scrape);
+        let kind = if self.random.below(total) < announces {
             Kind::Announce
         } else {
             Kind::Scrape
         };
+        self.tally.sent.count(kind);
+        Waiting { kind, since }
+    }
+
+    fn send(&mut self, place: usize, waiting: Waiting) -> io::Result<()> {
+        // All threads' connections are spread over the sources.
+        let number = self.manner.share.0 * self.manner.connections + place as u64;
+        let source = number % self.route.sources.count();
         let event = if self.manner.stopped > 0.0 && self.random.unit() < self.manner.stopped {
             Event::Stopped
         } else {
@@ -185,17 +208,18 @@ impl Engine {
         let peer = rank * self.route.sources.count() + source;
 
         let connection = &mut self.connections[place];
-        let is_new = !connection.is_open();
-        if is_new {
-            let from = self.route.sources.address(source);
-            let stream = connection.open(from, self.route.target, self.manner.keeps)?;
+        connection.waiting.push_back(waiting);
+        if !connection.is_open() {
+            let Route {
+                target, sources, ..
+            } = &self.route;
+            let stream = connection.open(sources, source, *target, self.manner.keeps)?;
             self.poller.add(stream, place, Interest::Changes)?;
             self.tally.connections += 1;
         }
+        let output = connection.output();
         self.writer
-            .write(connection.output(), kind, peer, event, &mut self.random);
-        connection.waiting.push_back(Waiting { kind, since });
-        self.tally.sent.count(kind);
+            .write(output, waiting.kind, peer, event, &mut self.random);
         connection.flush()
     }
 
@@ -205,7 +229,7 @@ impl Engine {
             let waiting = &self.connections[place].waiting;
             if waiting.front().is_some_and(|first| first.since < limit) {
                 let had_room = waiting.len() < self.manner.depth;
-                self.drop_connection(place, false);
+                self.end(place, false);
                 if !had_room {
                     self.free.push(place);
                 }

@@ -386,7 +386,7 @@ const MAX_IN_FLIGHT: u64 = 1 << 22;
 impl Channel {
     fn open(route: Route, number: u64) -> io::Result<Self> {
         let socket = sys::bind_wildcard(route.target)?;
-        if route.sources.address(number).is_some() {
+        if route.sources.are_foreign() {
             sys::set_free_bind(&socket, route.target.is_ipv6())?;
         }
         let numbers = (number..route.sources.count()).step_by(index(route.sockets));

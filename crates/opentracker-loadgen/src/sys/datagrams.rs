@@ -1,20 +1,16 @@
-//! System calls that std has not: batched datagrams with a chosen source address, epoll, processor
-//! affinity, SIGINT. The only unsafe code of this crate.
-#![expect(
-    unsafe_code,
-    reason = "std has no batched datagrams, no epoll and no affinity"
-)]
+//! Datagrams by the batch, from chosen addresses.
+#![expect(unsafe_code, reason = "std has no batched datagrams")]
 
 use std::io;
 use std::mem;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::net::{IpAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use libc::{c_int, c_uint, c_void};
+use libc::{c_int, c_uint};
 use socket2::SockAddr;
+
+use super::is_transient;
 
 /// Datagrams of one system call.
 pub(crate) const BATCH: usize = 64;
@@ -386,233 +382,17 @@ impl Inbox {
     }
 }
 
-/// Tells whether a call is worth repeating later: nothing there yet, or a signal came between.
-pub(crate) fn is_transient(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::TimedOut
-    )
-}
-
-/// Sets a socket's buffers beyond the system's limit if the process has the right to, else up to
-/// it.
-pub(crate) fn set_buffers(socket: &impl AsRawFd, octets: c_int) -> io::Result<()> {
-    for (force, name) in [
-        (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF),
-        (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF),
-    ] {
-        set_option(socket, libc::SOL_SOCKET, force, octets)
-            .or_else(|_| set_option(socket, libc::SOL_SOCKET, name, octets))?;
-    }
-    Ok(())
-}
-
-/// Lets a socket send from any address of a network that is routed to this host.
-pub(crate) fn set_free_bind(socket: &impl AsRawFd, is_ipv6: bool) -> io::Result<()> {
-    if is_ipv6 {
-        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_FREEBIND, 1)
-    } else {
-        set_option(socket, libc::IPPROTO_IP, libc::IP_FREEBIND, 1)
-    }
-}
-
-/// Puts the choice of a local port off until the remote address is known, so that a port serves
-/// for as many connections as there are remote and local addresses.
-pub(crate) fn set_late_port(socket: &impl AsRawFd) -> io::Result<()> {
-    set_option(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
-}
-
-fn set_option(socket: &impl AsRawFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
-    // SAFETY: the value lives through the call and has the stated size.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            ptr::from_ref(&value).cast::<c_void>(),
-            4,
-        )
-    };
-    check(result).map(|_| ())
-}
-
-/// Waits for sockets. std has no call for it, and a runtime would cost more than it saves: the
-/// loops here own their sockets and do nothing else.
-pub(crate) struct Poller {
-    epoll: OwnedFd,
-    events: Vec<libc::epoll_event>,
-    ready: usize,
-}
-
-/// When a [`Poller`] speaks of a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Interest {
-    /// As long as there is something to read.
-    Readable,
-    /// Once when there is something new to read or new room to write.
-    Changes,
-}
-
-impl Poller {
-    /// Makes a poller.
-    pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: the call takes no pointer; what it returns is a descriptor that nobody else owns.
-        let epoll = unsafe {
-            let epoll = check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?;
-            OwnedFd::from_raw_fd(epoll)
-        };
-        Ok(Self {
-            epoll,
-            events: vec![libc::epoll_event { events: 0, u64: 0 }; 256],
-            ready: 0,
-        })
-    }
-
-    /// Watches a socket under a token. Closing the socket ends it.
-    pub(crate) fn add(
-        &self,
-        socket: &impl AsRawFd,
-        token: usize,
-        interest: Interest,
-    ) -> io::Result<()> {
-        let events = match interest {
-            Interest::Readable => libc::EPOLLIN,
-            Interest::Changes => libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET,
-        };
-        let mut event = libc::epoll_event {
-            events: events.cast_unsigned(),
-            u64: token as u64,
-        };
-        // SAFETY: the event lives through the call.
-        let result = unsafe {
-            libc::epoll_ctl(
-                self.epoll.as_raw_fd(),
-                libc::EPOLL_CTL_ADD,
-                socket.as_raw_fd(),
-                &raw mut event,
-            )
-        };
-        check(result).map(|_| ())
-    }
-
-    /// Waits until a socket is ready or the time is over; below a millisecond it only looks.
-    pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<()> {
-        let millis = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
-        let room = c_int::try_from(self.events.len()).expect("a few hundred");
-        // SAFETY: the buffer is live and has room for so many events.
-        let ready = unsafe {
-            libc::epoll_wait(
-                self.epoll.as_raw_fd(),
-                self.events.as_mut_ptr(),
-                room,
-                millis,
-            )
-        };
-        self.ready = match usize::try_from(ready) {
-            Ok(ready) => ready,
-            Err(_) => match io::Error::last_os_error() {
-                error if is_transient(&error) => 0,
-                error => return Err(error),
-            },
-        };
-        Ok(())
-    }
-
-    /// Number of sockets that the last [`Self::wait`] found ready.
-    pub(crate) const fn ready(&self) -> usize {
-        self.ready
-    }
-
-    /// What it found of one of them.
-    pub(crate) fn event(&self, index: usize) -> Event {
-        // Copies, because the structure is packed.
-        let libc::epoll_event { events, u64 } = self.events[index];
-        let hangup = libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR;
-        Event {
-            token: usize::try_from(u64).expect("tokens come from `add`"),
-            is_hangup: events & hangup.cast_unsigned() != 0,
-        }
-    }
-}
-
-/// What a [`Poller`] found of a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Event {
-    /// The token that it was added under.
-    pub(crate) token: usize,
-    /// Whether the other side has closed, or the connection is broken.
-    pub(crate) is_hangup: bool,
-}
-
-/// Keeps the calling thread on one processor.
-pub(crate) fn pin_to(core: usize) -> io::Result<()> {
-    if core >= usize::try_from(libc::CPU_SETSIZE).expect("a constant of 1024") {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    // SAFETY: all-zero octets are an empty set, the index was checked above, and the set lives
-    // through the call.
-    let result = unsafe {
-        let mut set = mem::zeroed::<libc::cpu_set_t>();
-        libc::CPU_SET(core, &mut set);
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
-    };
-    check(result).map(|_| ())
-}
-
-/// Lets the calling thread sleep as exactly as the system can, not to the usual 50 µs.
-pub(crate) fn sleep_exactly() {
-    let slack: libc::c_ulong = 1;
-    // SAFETY: the call takes a number and no pointer.
-    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, slack) };
-}
-
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// Turns the first SIGINT into a flag; the second ends the process as usual.
-pub(crate) fn catch_interrupt() -> &'static AtomicBool {
-    extern "C" fn note(_: c_int) {
-        INTERRUPTED.store(true, Ordering::Relaxed);
-        // SAFETY: `signal` may be called in a handler, and takes no pointer to data.
-        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
-    }
-    let handler: extern "C" fn(c_int) = note;
-    // SAFETY: the handler does nothing but what a signal handler may do.
-    unsafe { libc::signal(libc::SIGINT, handler as libc::sighandler_t) };
-    &INTERRUPTED
-}
-
 fn zeroed() -> (libc::sockaddr_storage, libc::iovec, libc::mmsghdr) {
     // SAFETY: all-zero octets are a valid value of these plain C structures.
     unsafe { (mem::zeroed(), mem::zeroed(), mem::zeroed()) }
 }
 
-fn check(result: c_int) -> io::Result<c_int> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
-}
-
-/// Binds a datagram socket of the family of `peer` to a port of every local address, with large
-/// buffers.
-pub(crate) fn bind_wildcard(peer: SocketAddr) -> io::Result<UdpSocket> {
-    let wildcard: SocketAddr = if peer.is_ipv6() {
-        ([0; 16], 0).into()
-    } else {
-        ([0; 4], 0).into()
-    };
-    let socket = UdpSocket::bind(wildcard)?;
-    set_buffers(&socket, BUFFER_OCTETS)?;
-    Ok(socket)
-}
-
-/// Octets of a socket's buffers, if the system grants them.
-pub(crate) const BUFFER_OCTETS: c_int = 8 << 20;
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::sys::bind_wildcard;
 
     #[test]
     fn datagrams_leave_from_the_chosen_addresses_and_are_answered_in_a_batch() {
@@ -732,33 +512,5 @@ mod tests {
             assert_eq!(buffer[..received], vec![number; octets]);
             assert_eq!(from.ip().to_string(), format!("127.5.5.{}", source + 1));
         }
-    }
-
-    #[test]
-    fn a_poller_tells_which_socket_is_readable() {
-        let sockets = [(); 3].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
-        let mut poller = Poller::new().unwrap();
-        for (token, socket) in sockets.iter().enumerate() {
-            poller.add(socket, token, Interest::Readable).unwrap();
-        }
-        poller.wait(Duration::ZERO).unwrap();
-        assert_eq!(poller.ready(), 0);
-        let target = sockets[2].local_addr().unwrap();
-        sockets[0].send_to(b"x", target).unwrap();
-        poller.wait(Duration::from_secs(5)).unwrap();
-        assert_eq!(poller.ready(), 1);
-        assert_eq!(
-            poller.event(0),
-            Event {
-                token: 2,
-                is_hangup: false
-            }
-        );
-    }
-
-    #[test]
-    fn a_processor_that_does_not_exist_is_refused() {
-        assert!(pin_to(usize::MAX).is_err());
-        assert!(pin_to(1023).is_err(), "more processors than expected");
     }
 }
