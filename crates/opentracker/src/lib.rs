@@ -1,1 +1,3 @@
-//! A BitTorrent tracker as a library: configuration, start, live sync, reload, shutdown.
+//! A BitTorrent tracker as a library.
+pub mod config;
+pub use config::{Config, ConfigError};
