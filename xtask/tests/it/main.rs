@@ -1,0 +1,47 @@
+//! xtask as a program.
+
+use std::process::{Command, Output};
+
+fn xtask(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(arguments)
+        .output()
+        .expect("xtask runs")
+}
+
+#[test]
+fn the_repository_is_tidy() {
+    let output = xtask(&["tidy"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn help_names_every_task() {
+    let output = xtask(&["help"]);
+    assert!(output.status.success());
+    let help = String::from_utf8_lossy(&output.stdout);
+    for task in ["test", "ci", "tidy", "dist"] {
+        assert!(help.contains(&format!("\n  {task}")), "{help}");
+    }
+}
+
+#[test]
+fn an_unknown_argument_fails_before_anything_runs() {
+    for arguments in [
+        &["no-such-task"][..],
+        &["ci", "--no-such"],
+        &["test", "--no-such"],
+    ] {
+        let output = xtask(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("no-such"),
+            "{arguments:?}"
+        );
+    }
+}
