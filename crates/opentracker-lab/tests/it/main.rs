@@ -1,0 +1,8 @@
+//! Tests in network namespaces. They need root, and the packages that
+//! `opentracker_lab::REQUIRED_PACKAGES` lists; a missing one fails them.
+//!
+//! - `network`: the lab itself: hosts, cables, partitions, drops.
+//! - `cleanup`: nothing of a lab outlasts its test.
+
+mod cleanup;
+mod network;
