@@ -3,6 +3,8 @@
 //!
 //! - `network`: the lab itself: hosts, cables, partitions, drops.
 //! - `cleanup`: nothing of a lab outlasts its test.
+//! - `swarms`: the tracker under test brings real clients together.
 
 mod cleanup;
 mod network;
+mod swarms;
