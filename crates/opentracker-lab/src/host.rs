@@ -84,10 +84,19 @@ impl Host {
              addr add {}/64 dev {INTERFACE} nodad\n",
             self.inner.ipv4, self.inner.ipv6
         ));
+        self.await_link();
         // The file grows with the lab, so a host also knows the names of later ones.
         let hosts = self.inner.namespace.etc("hosts");
         std::os::unix::fs::symlink(self.inner.switch.hosts_file(), &hosts)
             .unwrap_or_else(|error| panic!("{}: {error}", hosts.display()));
+    }
+
+    /// Waits until frames pass between this host and the others.
+    fn await_link(&self) {
+        let inner = &self.inner;
+        inner
+            .switch
+            .await_link(&inner.name, INTERFACE, &inner.namespace);
     }
 
     /// Returns the host's name, which is also the name of its port at the switch.
@@ -187,9 +196,10 @@ impl Host {
         self.ip(&format!("link set dev {INTERFACE} down"));
     }
 
-    /// Takes `eth0` up again.
+    /// Takes `eth0` up again and waits until frames pass.
     pub fn link_up(&self) {
         self.ip(&format!("link set dev {INTERFACE} up"));
+        self.await_link();
     }
 
     /// Pulls the cable: `eth0` is up but loses its carrier.
@@ -197,9 +207,10 @@ impl Host {
         self.inner.switch.set_port(&self.inner.name, "down");
     }
 
-    /// Plugs the cable in again.
+    /// Plugs the cable in again and waits until frames pass.
     pub fn plug(&self) {
         self.inner.switch.set_port(&self.inner.name, "up");
+        self.await_link();
     }
 
     /// Drops arriving packets that an nftables expression matches, such as `udp dport 9696`, or

@@ -18,6 +18,9 @@ use crate::wait;
 /// Name of the switch's namespace and of the bridge in it, so no host can have it.
 const SWITCH: &str = "switch";
 
+/// How long a link may take until it carries frames.
+const LINK: Duration = Duration::from_secs(10);
+
 /// Prefix of the IPv6 addresses, as long as a test asks for no other: fd00::/64, of the unique
 /// local ones.
 const UNIQUE_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0);
@@ -179,6 +182,23 @@ impl Switch {
              link set dev {port} up\n",
             host.name()
         ));
+    }
+
+    /// Waits until frames pass between a host and the others. The kernel takes note of a new
+    /// carrier behind the back of whoever set the link up, a second later at worst; until then
+    /// an end of the cable drops what it is to send.
+    pub(crate) fn await_link(&self, port: &str, interface: &str, host: &Namespace) {
+        let passes = || {
+            let forwards = self.namespace.link(port).contains(" state forwarding ");
+            (forwards && host.link(interface).contains(" state UP ")).then_some(())
+        };
+        wait::poll(LINK, passes).unwrap_or_else(|| {
+            panic!(
+                "{port} is not connected after {LINK:?}:\n{}{}",
+                self.namespace.link(port),
+                host.link(interface)
+            )
+        });
     }
 
     pub(crate) fn set_port(&self, port: &str, state: &str) {

@@ -24,8 +24,8 @@
 //! ```
 //!
 //! Give each lab a name of its own. Wait for what you need with [`Lab::wait_until`] instead of
-//! sleeping. To show that a packet does *not* arrive, do not wait for its absence: send it, undo
-//! the obstacle, send another, and see that the other one comes first.
+//! sleeping. To show that a packet does *not* arrive, do not wait for its absence: send it, wait
+//! until it is counted as dropped, undo the obstacle, send another, and see that one come first.
 //!
 //! ```no_run
 //! use std::time::Duration;

@@ -37,6 +37,12 @@ impl Namespace {
         );
     }
 
+    /// Returns what `ip` knows of an interface, on one line.
+    pub(crate) fn link(&self, interface: &str) -> String {
+        let show = ["-details", "-oneline", "link", "show", "dev", interface];
+        run(Command::new("ip").args(["-n", &self.name]).args(show), "")
+    }
+
     /// Runs an nftables script in the namespace and returns what it prints.
     pub(crate) fn nft(&self, script: &str) -> String {
         run(self.command("nft").args(["-f", "-"]), script)

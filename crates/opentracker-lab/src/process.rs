@@ -51,6 +51,13 @@ impl HostCommand {
         self
     }
 
+    /// Removes a variable from the program's environment, which is otherwise the test's.
+    #[must_use]
+    pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> Self {
+        self.command.env_remove(key);
+        self
+    }
+
     /// Sets the folder in which the program starts; otherwise it is the host's.
     #[must_use]
     pub fn current_dir(mut self, folder: impl AsRef<Path>) -> Self {

@@ -12,6 +12,9 @@ use crate::lab::profile_folder;
 use crate::process::Process;
 use crate::wait;
 
+/// What the names of the program's own variables begin with, and those of the lab.
+const PREFIX: &[u8] = b"OPENTRACKER_";
+
 /// Variable that names the program under test.
 const BIN: &str = "OPENTRACKER_BIN";
 
@@ -70,7 +73,8 @@ impl Tracker {
         tracker
     }
 
-    /// Starts the program with arguments and does not wait. `served` are the info hashes of the
+    /// Starts the program with arguments, without the test's own `OPENTRACKER_` variables, and does
+    /// not wait. `served` are the info hashes of the
     /// test.
     #[track_caller]
     pub fn spawn(host: &Host, served: &[InfoHash], args: &[&str]) -> Self {
@@ -82,11 +86,14 @@ impl Tracker {
                 arg.to_owned()
             }
         });
-        let process = host
-            .command(program_under_test())
-            .args(args)
-            .args(further)
-            .spawn();
+        let mut command = host.command(program_under_test()).args(args).args(further);
+        // The program takes settings from such variables, and none of them is meant for it.
+        for (variable, _) in env::vars_os() {
+            if variable.as_encoded_bytes().starts_with(PREFIX) {
+                command = command.env_remove(variable);
+            }
+        }
+        let process = command.spawn();
         Self {
             host: host.clone(),
             process,
