@@ -68,37 +68,6 @@ impl Host {
         host
     }
 
-    fn configure(&self) {
-        // Without duplicate address detection an address can be used at once, also the link-local
-        // one. And a downed interface keeps its addresses, as IPv4 does anyway.
-        for (setting, value) in [
-            ("accept_dad", "0"),
-            ("dad_transmits", "0"),
-            ("keep_addr_on_down", "1"),
-        ] {
-            self.sysctl(&format!("net/ipv6/conf/{INTERFACE}/{setting}"), value);
-        }
-        self.inner.namespace.ip(&format!(
-            "link set dev {INTERFACE} up\n\
-             addr add {}/24 dev {INTERFACE}\n\
-             addr add {}/64 dev {INTERFACE} nodad\n",
-            self.inner.ipv4, self.inner.ipv6
-        ));
-        self.await_link();
-        // The file grows with the lab, so a host also knows the names of later ones.
-        let hosts = self.inner.namespace.etc("hosts");
-        std::os::unix::fs::symlink(self.inner.switch.hosts_file(), &hosts)
-            .unwrap_or_else(|error| panic!("{}: {error}", hosts.display()));
-    }
-
-    /// Waits until frames pass between this host and the others.
-    fn await_link(&self) {
-        let inner = &self.inner;
-        inner
-            .switch
-            .await_link(&inner.name, INTERFACE, &inner.namespace);
-    }
-
     /// Returns the host's name, which is also the name of its port at the switch.
     pub fn name(&self) -> &str {
         &self.inner.name
@@ -234,5 +203,36 @@ impl Host {
     /// Counts the packets that this host has dropped since it was made.
     pub fn dropped(&self) -> u64 {
         self.inner.filter.dropped()
+    }
+
+    fn configure(&self) {
+        // Without duplicate address detection an address can be used at once, also the link-local
+        // one. And a downed interface keeps its addresses, as IPv4 does anyway.
+        for (setting, value) in [
+            ("accept_dad", "0"),
+            ("dad_transmits", "0"),
+            ("keep_addr_on_down", "1"),
+        ] {
+            self.sysctl(&format!("net/ipv6/conf/{INTERFACE}/{setting}"), value);
+        }
+        self.inner.namespace.ip(&format!(
+            "link set dev {INTERFACE} up\n\
+             addr add {}/24 dev {INTERFACE}\n\
+             addr add {}/64 dev {INTERFACE} nodad\n",
+            self.inner.ipv4, self.inner.ipv6
+        ));
+        self.await_link();
+        // The file grows with the lab, so a host also knows the names of later ones.
+        let hosts = self.inner.namespace.etc("hosts");
+        std::os::unix::fs::symlink(self.inner.switch.hosts_file(), &hosts)
+            .unwrap_or_else(|error| panic!("{}: {error}", hosts.display()));
+    }
+
+    /// Waits until frames pass between this host and the others.
+    fn await_link(&self) {
+        let inner = &self.inner;
+        inner
+            .switch
+            .await_link(&inner.name, INTERFACE, &inner.namespace);
     }
 }
