@@ -192,6 +192,7 @@ impl ScrapeSync {
     /// Takes that the walk of [`Output::StartTell`] is at its end and all its packets are sent.
     pub fn handle_tell_end(&mut self) {
         self.telling.end();
+        self.pending.start_tell = false;
         self.pending.tell_next = false;
     }
 

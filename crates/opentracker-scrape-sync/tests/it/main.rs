@@ -4,7 +4,9 @@
 
 use std::time::Instant;
 
+mod cluster;
 mod model;
+mod rules;
 
 #[expect(
     clippy::disallowed_methods,
