@@ -1,0 +1,75 @@
+use core::fmt;
+
+use opentracker_types::TrackerId;
+
+use crate::{HEADER_LEN, MAX_PACKET, PushError};
+
+/// A packet of up to [`MAX_PACKET`] octets, in place and without an allocation.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PacketBuf {
+    octets: [u8; MAX_PACKET],
+    len: usize,
+}
+
+impl PacketBuf {
+    /// Returns the packet as it goes into a datagram.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.octets
+            .get(..self.len)
+            .expect("the length never passes the end of the buffer")
+    }
+
+    /// Starts a packet that is a header and nothing else.
+    pub(crate) fn new(sender: TrackerId, packet_type: u32) -> Self {
+        let mut packet = Self {
+            octets: [0; MAX_PACKET],
+            len: 0,
+        };
+        packet
+            .push(sender.as_bytes())
+            .and_then(|()| packet.push(&packet_type.to_be_bytes()))
+            .expect("an empty packet has room for a header");
+        packet
+    }
+
+    /// Appends `field`, or leaves the packet as it is where there is no room.
+    #[inline]
+    pub(crate) fn push<const N: usize>(&mut self, field: &[u8; N]) -> Result<(), PushError> {
+        let slot = self
+            .octets
+            .get_mut(self.len..)
+            .and_then(<[u8]>::first_chunk_mut)
+            .ok_or(PushError::Full)?;
+        *slot = *field;
+        self.len += N;
+        Ok(())
+    }
+
+    /// Returns the octets behind the header.
+    pub(crate) const fn body_len(&self) -> usize {
+        self.len - HEADER_LEN
+    }
+
+    /// Returns the packet and goes on with an empty one of the same header.
+    pub(crate) fn take(&mut self) -> Self {
+        let full = self.clone();
+        self.len = HEADER_LEN;
+        full
+    }
+}
+
+impl AsRef<[u8]> for PacketBuf {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl fmt::Debug for PacketBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PacketBuf(")?;
+        self.as_bytes()
+            .iter()
+            .try_for_each(|octet| write!(f, "{octet:02x}"))?;
+        write!(f, ")")
+    }
+}

@@ -1,0 +1,38 @@
+//! What telling the cluster adds to an announce; the throughput is in announces.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use opentracker_livesync_wire::LiveRecord;
+use opentracker_peer_sync::{Accumulator, Settings};
+use opentracker_types::{InfoHash, PeerAddr, PeerFlags, TrackerId};
+
+fn announce(c: &mut Criterion) {
+    let mut group = c.benchmark_group("announce");
+    group.throughput(Throughput::Elements(1));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a benchmark has to start at some time"
+    )]
+    let now = Instant::now();
+    for (name, ip) in [("ipv4", "198.51.100.23"), ("ipv6", "2001:db8::17")] {
+        let record = LiveRecord {
+            info_hash: InfoHash::new([7; 20]),
+            peer: PeerAddr::new(ip.parse().expect("a literal address"), 6881),
+            flags: PeerFlags::SEEDING,
+        };
+        let mut accumulator = Accumulator::new(TrackerId::new([1, 2, 3, 4]), Settings::default());
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                accumulator.handle_announce(black_box(&record), now);
+                if let Some(output) = accumulator.poll_output() {
+                    black_box(output);
+                }
+            });
+        });
+    }
+}
+
+criterion_group!(benches, announce);
+criterion_main!(benches);

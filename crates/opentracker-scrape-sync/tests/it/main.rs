@@ -1,0 +1,17 @@
+//! The machine against the rules of docs/livesync.md, Scrape sync: each rule by name, every
+//! course of events in small clusters, and random ones in a large cluster.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::time::Instant;
+
+mod cluster;
+mod model;
+mod rules;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test has to start at some time"
+)]
+fn start() -> Instant {
+    Instant::now()
+}
