@@ -1,7 +1,7 @@
 //! Arguments, in their order: `-i` applies to the `-p` and `-P` that follow it.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
@@ -32,6 +32,7 @@ pub(crate) struct Options {
     user: Option<String>,
     redirect_url: Option<String>,
     admin: Vec<ipnet::IpNet>,
+    livesync: Option<SocketAddrV4>,
     allow: Option<PathBuf>,
     deny: Option<PathBuf>,
 }
@@ -62,6 +63,7 @@ Flags of the C program, which win over the configuration:
   -i IP               address for the -p and -P that follow (all addresses)
   -p PORT             serve HTTP on this TCP port
   -P PORT             serve UDP on this port
+  -s PORT             join the live-sync cluster on this port, on the interface of the -i before
   -d DIR              make DIR the root folder as root, else enter it
   -u USER             become USER once the sockets are open
   -r URL              redirect GET / to URL
@@ -99,6 +101,13 @@ pub(crate) fn parse(
                 let port = parser.value()?.parse()?;
                 options.listen.udp.extend(options.listen.at(port));
             }
+            Arg::Short('s') => {
+                let port = parser.value()?.parse()?;
+                let Some(IpAddr::V4(ip)) = options.listen.ip else {
+                    return Err("-s needs the IPv4 address of an interface before it: -i IP".into());
+                };
+                options.livesync = Some(SocketAddrV4::new(ip, port));
+            }
             Arg::Short('d') => options.chroot = Some(parser.value()?.into()),
             Arg::Short('u') => options.user = Some(parser.value()?.string()?),
             Arg::Short('r') => options.redirect_url = Some(parser.value()?.string()?),
@@ -135,6 +144,9 @@ impl Options {
         }
         if let Some(url) = &self.redirect_url {
             config.http.redirect_url.clone_from(url);
+        }
+        if self.livesync.is_some() {
+            config.livesync.listen = self.livesync;
         }
         config.access.admin.extend(&self.admin);
         if let Some(allow) = &self.allow {
@@ -203,6 +215,11 @@ mod tests {
     #[test]
     fn flags_win_over_keys() {
         let config = applied("-d /srv -u nobody -r https://example.org -A 192.0.2.1 -w a -b b");
+        let clustered = applied("-i 192.0.2.1 -s 9696");
+        assert_eq!(
+            clustered.livesync.listen,
+            Some("192.0.2.1:9696".parse().unwrap())
+        );
         assert_eq!(config.process.chroot.as_os_str(), "/srv");
         assert_eq!(config.process.user, "nobody");
         assert_eq!(config.http.redirect_url, "https://example.org");
@@ -223,6 +240,7 @@ mod tests {
             "-p",
             "-p 70000",
             "-i localhost",
+            "-s 1",
             "-A nowhere",
             "stray",
         ] {

@@ -23,7 +23,7 @@ impl Population {
     fn announce(&self, number: u32) -> Announce {
         // A permutation of all peers: multiplication with an odd number modulo a power of two.
         let number = number % self.peers;
-        let torrent = (u64::from(number) * 2_654_435_761 % u64::from(self.torrents)) as u32;
+        let torrent = number.wrapping_mul(2_654_435_761) % self.torrents;
         let address = 0x2000_0000 + number / 7;
         let mut info_hash = [0; 20];
         let spread = u64::from(torrent).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -33,7 +33,7 @@ impl Population {
             info_hash: InfoHash::new(info_hash),
             peer: PeerAddr::new(
                 Ipv4Addr::from_bits(address).into(),
-                1024 + (number % 7) as u16,
+                1024 + u16::try_from(number % 7).expect("below 7"),
             ),
             presence: Presence::Here {
                 seeding: number.is_multiple_of(3),

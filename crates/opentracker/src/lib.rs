@@ -24,6 +24,7 @@
 pub mod config;
 mod housekeeping;
 mod lists;
+pub mod livesync;
 mod privileges;
 mod tracker;
 
@@ -31,6 +32,9 @@ pub use config::{Config, ConfigError};
 pub use lists::ListError;
 pub use opentracker_core as core;
 pub use opentracker_livesync_wire as livesync_wire;
+pub use opentracker_multicast as multicast;
+pub use opentracker_peer_sync as peer_sync;
+pub use opentracker_scrape_sync as scrape_sync;
 pub use opentracker_store as store;
 pub use opentracker_types as types;
 pub use opentracker_udp as udp;

@@ -1,16 +1,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use opentracker_core as core;
+use opentracker_multicast::JoinError;
 use opentracker_store::Timing;
 use opentracker_udp as udp;
 use rand::Rng;
 
-use crate::config::{Announce, Config};
+use crate::config::{self, Config};
 use crate::housekeeping::Housekeeping;
 use crate::lists::{self, ListError};
+use crate::livesync;
 use crate::privileges::{self, PrivilegeError};
 
 /// A tracker that runs: its listeners, its threads, its swarms.
@@ -22,6 +24,7 @@ pub struct Tracker {
     core: Arc<core::Tracker>,
     listeners: Vec<Listener>,
     udp: udp::Server,
+    livesync: Option<livesync::Server>,
     housekeeping: Housekeeping,
 }
 
@@ -41,6 +44,9 @@ pub enum StartError {
     /// An address for UDP cannot be bound.
     #[error(transparent)]
     Udp(#[from] udp::BindError),
+    /// The cluster's multicast group cannot be joined.
+    #[error("livesync")]
+    LiveSync(#[source] JoinError),
     /// Privileges cannot be dropped.
     #[error(transparent)]
     Privileges(#[from] PrivilegeError),
@@ -78,24 +84,33 @@ impl Tracker {
             },
             max_payload: usize::from(config.udp.max_payload),
         })?;
+        let group = livesync::Joined::join(&config.livesync).map_err(StartError::LiveSync)?;
         privileges::drop(&config.process)?;
         let lists = lists::read(&config.access)?;
         let core = Arc::new(core::Tracker::new(
-            settings(&config.announce),
+            settings(&config),
             lists,
             config.udp.connection_id_lifetime,
             Instant::now(),
             &mut rand::rng(),
         ));
         let listeners = listeners("udp", &udp_sockets.local_addrs());
-        let worker = || core.worker(rand::rng().next_u64(), None);
+        let worker = || {
+            let cluster = group.as_ref().map(|group| group.teller(&core));
+            core.worker(rand::rng().next_u64(), cluster)
+        };
         let udp = udp_sockets.serve(worker).map_err(StartError::Thread)?;
+        let livesync = group
+            .map(|group| group.serve(Arc::clone(&core)))
+            .transpose()
+            .map_err(StartError::Thread)?;
         let housekeeping = Housekeeping::start(Arc::clone(&core)).map_err(StartError::Thread)?;
         Ok(Self {
             config,
             core,
             listeners,
             udp,
+            livesync,
             housekeeping,
         })
     }
@@ -124,7 +139,7 @@ impl Tracker {
     pub fn reload(&mut self, config: Config) -> Result<Reloaded, ListError> {
         let lists = lists::read(&config.access)?;
         self.core.set_lists(lists);
-        self.core.set_settings(settings(&config.announce));
+        self.core.set_settings(settings(&config));
         let old = &self.config;
         let fixed = [
             ("udp.listen", old.udp.listen != config.udp.listen),
@@ -142,6 +157,13 @@ impl Tracker {
                 "http.idle_timeout",
                 old.http.idle_timeout != config.http.idle_timeout,
             ),
+            ("livesync", {
+                let renewed = config::LiveSync {
+                    renew_boundary: config.livesync.renew_boundary,
+                    ..old.livesync.clone()
+                };
+                renewed != config.livesync
+            }),
             ("process.user", old.process.user != config.process.user),
             (
                 "process.chroot",
@@ -158,6 +180,10 @@ impl Tracker {
     /// Stops accepting, finishes what is under way, and ends all threads.
     pub fn shutdown(self) {
         self.udp.shutdown();
+        // After the workers, whose last packets go to the group.
+        if let Some(livesync) = self.livesync {
+            livesync.shutdown();
+        }
         self.housekeeping.shutdown();
     }
 }
@@ -172,7 +198,8 @@ fn listeners(protocol: &'static str, addresses: &[SocketAddr]) -> Vec<Listener> 
 /// The rules of the core. Where the parts of a configuration contradict each other the interval
 /// wins: it may be spread by its half at most, and the shortest allowed interval is no longer than
 /// the shortest that is handed out.
-fn settings(announce: &Announce) -> core::Settings {
+fn settings(config: &Config) -> core::Settings {
+    let announce = &config.announce;
     let jitter = announce.jitter.min(announce.interval / 2);
     core::Settings {
         interval: announce.interval,
@@ -183,7 +210,7 @@ fn settings(announce: &Announce) -> core::Settings {
         timing: Timing::new(
             announce.peer_timeout,
             announce.torrent_timeout,
-            Duration::from_secs(600),
+            config.livesync.renew_boundary,
         ),
     }
 }
@@ -194,15 +221,14 @@ mod tests {
 
     #[test]
     fn the_interval_wins_over_what_contradicts_it() {
-        const MINUTE: Duration = Duration::from_secs(60);
-        let settings = settings(&Announce {
-            interval: 2 * MINUTE,
-            ..Announce::default()
-        });
+        const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
+        let mut config = Config::default();
+        config.announce.interval = 2 * MINUTE;
+        let settings = settings(&config);
         assert_eq!(settings.interval, 2 * MINUTE);
         assert_eq!(settings.jitter, MINUTE);
         assert_eq!(settings.min_interval, MINUTE);
-        let defaults = super::settings(&Announce::default());
+        let defaults = super::settings(&Config::default());
         assert_eq!(defaults, core::Settings::default());
     }
 }

@@ -1,6 +1,6 @@
 //! The configuration format of the C program: a key and a value on each line, `#` comments.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
 use super::{Config, value};
 
@@ -8,6 +8,8 @@ use super::{Config, value};
 type LineError = (usize, String, String);
 
 const DEFAULT_PORT: u16 = 6969;
+
+const CLUSTER_PORT: u16 = 9696;
 
 /// Tells the C program's format from TOML: its first line of substance is neither a table nor an
 /// assignment.
@@ -89,6 +91,13 @@ fn apply(
             let network = value::parse_network(argument)?;
             config.http.trusted_proxies.push(network);
         }
+        "livesync.cluster.listen" => {
+            config.livesync.listen = Some(cluster_listener(argument)?);
+        }
+        "livesync.cluster.node_ip" => {
+            let network = value::parse_network(argument)?;
+            config.livesync.nodes.push(network);
+        }
         "tracker.rootdir" => config.process.chroot = argument.into(),
         "tracker.user" => config.process.user = argument.to_owned(),
         "tracker.redirect_url" => config.http.redirect_url = argument.to_owned(),
@@ -96,7 +105,8 @@ fn apply(
             return Err(
                 "unknown key, expected one of `listen.tcp_udp`, `listen.tcp`, `listen.udp`, \
                  `listen.udp.workers`, `access.whitelist`, `access.blacklist`, `access.stats`, \
-                 `access.stats_path`, `access.proxy`, `tracker.rootdir`, `tracker.user`, \
+                 `access.stats_path`, `access.proxy`, `livesync.cluster.listen`, \
+                 `livesync.cluster.node_ip`, `tracker.rootdir`, `tracker.user`, \
                  `tracker.redirect_url`"
                     .to_owned(),
             );
@@ -112,6 +122,13 @@ fn listener(text: &str) -> Result<SocketAddr, String> {
         return Ok(SocketAddr::new(ip, DEFAULT_PORT));
     }
     value::parse_address(text)
+}
+
+/// The interface of the cluster, with or without a port.
+fn cluster_listener(text: &str) -> Result<SocketAddrV4, String> {
+    text.parse()
+        .or_else(|_| text.parse().map(|ip| SocketAddrV4::new(ip, CLUSTER_PORT)))
+        .map_err(|_| format!("{text:?} is not an IPv4 address with or without a port"))
 }
 
 fn substance(line: &str) -> &str {
@@ -133,6 +150,8 @@ mod tests {
             access.stats 198.51.100.7\n\
             access.stats_path numbers\n\
             access.proxy 10.0.0.1\n\
+            livesync.cluster.listen 192.0.2.1\n\
+            livesync.cluster.node_ip 192.0.2.2\n\
             tracker.rootdir /srv\n\
             tracker.user nobody\n\
             tracker.redirect_url https://example.org/\n";
@@ -151,6 +170,11 @@ mod tests {
         assert_eq!(config.access.stats.len(), 2);
         assert_eq!(config.http.stats_path, "numbers");
         assert_eq!(config.http.trusted_proxies.len(), 1);
+        assert_eq!(
+            config.livesync.listen,
+            Some("192.0.2.1:9696".parse().unwrap())
+        );
+        assert_eq!(config.livesync.nodes, ["192.0.2.2/32".parse().unwrap()]);
         assert_eq!(config.process.user, "nobody");
         assert_eq!(config.process.chroot.as_os_str(), "/srv");
         assert_eq!(config.http.redirect_url, "https://example.org/");

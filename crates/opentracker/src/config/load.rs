@@ -278,7 +278,7 @@ mod tests {
             (
                 "\n[upd]\n",
                 "a.toml:2: upd: unknown field `upd`, expected one of `udp`, `http`, `announce`, \
-                 `access`, `process`, `log`",
+                 `access`, `livesync`, `process`, `log`",
             ),
             (
                 "[announce]\n\ninterval = \"30x\"\n",

@@ -5,7 +5,7 @@ mod c_style;
 mod load;
 mod value;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use load::ConfigError;
 
 /// Everything that can be configured; see docs/configuration.md for the meaning of each key.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The UDP front end.
@@ -26,6 +26,8 @@ pub struct Config {
     pub announce: Announce,
     /// Who may do what.
     pub access: Access,
+    /// The cluster.
+    pub livesync: LiveSync,
     /// What the process becomes once its sockets are open.
     pub process: Process,
     /// What is logged.
@@ -106,6 +108,51 @@ pub struct Access {
     /// Who may read the metrics and scrape everything.
     #[serde(with = "value::networks")]
     pub admin: Vec<IpNet>,
+}
+
+/// Section `[livesync]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LiveSync {
+    /// Address of the interface that joins the group, and the port; empty switches live sync off.
+    #[serde(with = "value::optional_address")]
+    pub listen: Option<SocketAddrV4>,
+    /// The multicast group.
+    pub group: Ipv4Addr,
+    /// How many networks a packet may cross.
+    pub ttl: u8,
+    /// Networks that packets are taken from; empty: none.
+    #[serde(with = "value::networks")]
+    pub nodes: Vec<IpNet>,
+    /// Which packets are sent.
+    pub dialect: Dialect,
+    /// How long an announce waits for its packet to fill.
+    #[serde(with = "value::duration")]
+    pub max_delay: Duration,
+    /// How long the tracker runs before its first beacon.
+    #[serde(with = "value::duration")]
+    pub first_beacon_delay: Duration,
+    /// Time between two beacons, and the unit of waiting of scrape sync.
+    #[serde(with = "value::duration")]
+    pub beacon_interval: Duration,
+    /// The share of another's torrents below which it is inquired.
+    pub inquire_threshold: f64,
+    /// A known peer is told again when it was last told or heard of longer ago than this.
+    #[serde(with = "value::duration")]
+    pub renew_boundary: Duration,
+}
+
+/// Which packets are sent to the cluster; everything is always understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dialect {
+    /// For clusters of this program.
+    #[default]
+    Full,
+    /// For C nodes up to 2014: IPv4 peers only, no scrape sync.
+    CV4,
+    /// For dual-stack C nodes from 2024 on: no scrape sync.
+    CDual,
 }
 
 /// Section `[process]`.
@@ -223,6 +270,23 @@ impl Default for Access {
     }
 }
 
+impl Default for LiveSync {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            group: Ipv4Addr::new(224, 0, 23, 5),
+            ttl: 1,
+            nodes: Vec::new(),
+            dialect: Dialect::default(),
+            max_delay: MINUTE / 4,
+            first_beacon_delay: 30 * MINUTE,
+            beacon_interval: MINUTE,
+            inquire_threshold: 0.75,
+            renew_boundary: 10 * MINUTE,
+        }
+    }
+}
+
 /// A value that parses but cannot be.
 #[derive(Debug, PartialEq, Eq)]
 struct Invalid {
@@ -238,6 +302,7 @@ impl Config {
             udp,
             http,
             announce,
+            livesync,
             ..
         } = self;
         within("udp", "workers", udp.workers, 0, 1024)?;
@@ -305,7 +370,66 @@ impl Config {
             0,
             1000,
         )?;
-        Ok(())
+        livesync.validate()
+    }
+}
+
+impl LiveSync {
+    fn validate(&self) -> Result<(), Invalid> {
+        let invalid = |key, message| Invalid {
+            section: "livesync",
+            key,
+            message,
+        };
+        if self.listen.is_some_and(|address| address.port() == 0) {
+            let message = "the port cannot be 0: write that of the cluster, like 9696";
+            return Err(invalid("listen", message.to_owned()));
+        }
+        if !self.group.is_multicast() {
+            let message = format!(
+                "{} is not a multicast address: write one from 224.0.0.0 to 239.255.255.255",
+                self.group
+            );
+            return Err(invalid("group", message));
+        }
+        if !(0.0..=1.0).contains(&self.inquire_threshold) {
+            let message = format!(
+                "{} is out of bounds: write a number from 0 (never inquire) to 1 (inquire \
+                 whoever has more)",
+                self.inquire_threshold
+            );
+            return Err(invalid("inquire_threshold", message));
+        }
+        let second = MINUTE / 60;
+        within("livesync", "ttl", self.ttl, 1, 255)?;
+        lasts(
+            "livesync",
+            "max_delay",
+            self.max_delay,
+            Duration::ZERO,
+            HOUR,
+        )?;
+        lasts(
+            "livesync",
+            "first_beacon_delay",
+            self.first_beacon_delay,
+            Duration::ZERO,
+            DAY,
+        )?;
+        lasts(
+            "livesync",
+            "beacon_interval",
+            self.beacon_interval,
+            second,
+            DAY,
+        )?;
+        lasts(
+            "livesync",
+            "renew_boundary",
+            self.renew_boundary,
+            MINUTE,
+            4 * HOUR,
+        )
     }
 }
 

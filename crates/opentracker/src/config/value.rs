@@ -1,7 +1,7 @@
 //! How durations, networks and addresses are written.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -80,6 +80,37 @@ pub(super) mod addresses {
             .iter()
             .map(|text| parse_address(text).map_err(de::Error::custom))
             .collect()
+    }
+}
+
+pub(super) mod optional_address {
+    use super::*;
+
+    #[expect(
+        clippy::ref_option,
+        reason = "serde hands over a reference to the field"
+    )]
+    pub(crate) fn serialize<S: Serializer>(
+        address: &Option<SocketAddrV4>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let text = address.map_or_else(String::new, |address| address.to_string());
+        serializer.serialize_str(&text)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SocketAddrV4>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.trim().parse().map(Some).map_err(|_| {
+            de::Error::custom(format_args!(
+                "{text:?} is not the address of an interface: write its IPv4 address and the \
+                 port of the cluster, like \"192.168.0.1:9696\", or nothing to switch it off"
+            ))
+        })
     }
 }
 
