@@ -1,9 +1,6 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use nix::ifaddrs::getifaddrs;
-use nix::net::if_::{InterfaceFlags, if_nametoindex};
-
 /// An interface that has the address that we look for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Interface {
@@ -17,24 +14,16 @@ pub(crate) struct Interface {
 impl Interface {
     /// Finds the interface that has an address, if there is one.
     pub(crate) fn with_address(address: Ipv4Addr) -> io::Result<Option<Self>> {
-        let found = getifaddrs()?.find(|entry| {
-            let entry = entry.address.as_ref().and_then(|any| any.as_sockaddr_in());
-            entry.is_some_and(|entry| entry.ip() == address)
-        });
-        let Some(entry) = found else { return Ok(None) };
-        // An alias, `eth0:1`, has no index of its own.
-        let name = entry.interface_name.split(':').next().unwrap_or_default();
-        let index = match if_nametoindex(name) {
-            Ok(index) => index,
-            // Gone between the two calls.
-            Err(nix::Error::ENODEV) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let running = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
-        Ok(Some(Self {
-            name: name.to_owned(),
-            index,
-            is_running: entry.flags.contains(running),
+        let found = if_addrs::get_if_addrs()?
+            .into_iter()
+            .find(|entry| entry.ip() == address);
+        // One without an index went between the two questions that this is.
+        Ok(found.and_then(|entry| {
+            Some(Self {
+                is_running: entry.is_oper_up(),
+                index: entry.index?,
+                name: entry.name,
+            })
         }))
     }
 
@@ -44,10 +33,6 @@ impl Interface {
     /// An interface that is removed, or moved to another namespace, leaves its groups. Its
     /// successor may have the same index, and a socket does not hear of all that.
     pub(crate) fn is_in(&self, group: Ipv4Addr) -> bool {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the kernel's table of memberships is a file; this crate does I/O"
-        )]
         let table = std::fs::read_to_string("/proc/thread-self/net/igmp");
         table.map_or(true, |table| is_listed(&table, self.index, group))
     }

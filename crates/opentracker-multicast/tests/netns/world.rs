@@ -7,13 +7,13 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
 use nix::unistd::geteuid;
 use socket2::{Domain, Socket, Type};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Two hosts with a link `first` between 10.77.0.1 on ours and 10.77.0.2 on theirs.
 pub(crate) struct World {
@@ -49,6 +49,9 @@ impl World {
             host.ip(&format!("addr add {network}.{number}/24 dev {name}"));
             host.ip(&format!("link set {name} up"));
         }
+        for host in [&self.ours, &self.theirs] {
+            host.wait_for_link(name, true);
+        }
     }
 }
 
@@ -68,10 +71,14 @@ impl Host {
         ip(&format!("-netns {} {arguments}", self.name));
     }
 
-    /// Tells whether a link has another end that is up, as far as the kernel has noticed.
-    pub(crate) fn has_carrier(&self, link: &str) -> bool {
-        let shown = ip(&format!("-netns {} link show {link}", self.name));
-        !shown.contains("NO-CARRIER")
+    /// Waits until the kernel has noticed that a link works, or that it does not.
+    pub(crate) fn wait_for_link(&self, link: &str, works: bool) {
+        let show = format!("-netns {} link show {link}", self.name);
+        let begin = Instant::now();
+        while ip(&show).contains("state UP") != works {
+            assert!(begin.elapsed() < PATIENCE, "{link} is as it was");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Reads a setting of the kernel in this namespace.
@@ -117,7 +124,6 @@ impl Host {
 
     /// Calls something on a thread of its own that is in this namespace.
     fn enter<T: Send>(&self, call: impl FnOnce() -> T + Send) -> T {
-        #[expect(clippy::disallowed_methods, reason = "a namespace is a file")]
         let namespace = File::open(format!("/run/netns/{}", self.name)).unwrap();
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {

@@ -8,10 +8,6 @@ mod cluster;
 mod model;
 mod rules;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test has to start at some time"
-)]
 fn start() -> Instant {
     Instant::now()
 }
