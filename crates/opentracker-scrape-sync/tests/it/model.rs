@@ -58,7 +58,7 @@ fn one_of_two_of_equal_size_dies() {
 #[test]
 fn one_of_two_of_unequal_size_dies() {
     let nodes = [established(1, ALL), established(20, TWO), newcomer(NOTHING)];
-    explore(nodes, Faults::packets(1).and_a_death());
+    explore(nodes, Faults::packets(0).and_a_death());
 }
 
 #[test]
