@@ -25,7 +25,7 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// How long a request head may take from its first octet; it is answered 408 then.
     pub head_timeout: Duration,
-    /// How long a client may take to accept replies of about 64 KiB; the connection is cut then.
+    /// How long a client may take to accept replies of about 32 KiB; the connection is cut then.
     pub stall_timeout: Duration,
     /// Connections that one thread holds; one that comes on top is closed at once.
     pub max_connections: usize,

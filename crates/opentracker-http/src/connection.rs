@@ -17,7 +17,7 @@ use crate::session::{Desk, Session, Wish};
 use crate::thread::Thread;
 
 /// After so many reads or writes, others get their turn.
-const MAX_ROUNDS: usize = 8;
+const MAX_ROUNDS: usize = 4;
 
 /// Serves a connection until it ends, beginning with a page if it wants one already.
 pub(crate) async fn run(
@@ -77,17 +77,13 @@ pub(crate) fn serve_at_once(
 /// Sends what the desk has to send, and keeps the rest.
 fn send(
     session: &mut Session,
-    desk: &mut Desk,
+    desk: &Desk,
     now: Instant,
     write: impl FnOnce(&[u8]) -> io::Result<usize>,
 ) -> io::Result<()> {
     if !desk.output.is_empty() {
-        let sent = write(&desk.output);
-        if let Ok(sent) = sent {
-            session.keep_unsent(&desk.output[sent..], &desk.limits, now);
-        }
-        desk.output.clear();
-        sent?;
+        let sent = write(&desk.output)?;
+        session.keep_unsent(&desk.output[sent..], &desk.limits, now);
     }
     Ok(())
 }

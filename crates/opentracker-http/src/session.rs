@@ -129,12 +129,14 @@ impl Session {
         self.input.len()
     }
 
-    /// Handles the requests in the first `filled` octets of the desk's input. A page that is not
+    /// Handles the requests in the first `filled` octets of the desk's input and puts the responses
+    /// into its output, in place of what was there. A page that is not
     /// made at once is returned, and has to be answered with [`Self::answer`] before the next call.
     pub(crate) fn serve(&mut self, desk: &mut Desk, filled: usize, now: Instant) -> Option<Page> {
         let had_part_of_head = !self.input.is_empty() && !self.is_backlogged;
         let mut octets = &desk.input[..filled];
         let mut page = None;
+        desk.output.clear();
         self.is_backlogged = false;
         while !octets.is_empty() {
             if desk.output.len() >= MAX_UNSENT_OCTETS {
@@ -316,7 +318,7 @@ mod tests {
                         }
                         let page = self.session.serve(&mut self.desk, filled, self.now);
                         assert!(page.is_none());
-                        let output = std::mem::take(&mut self.desk.output);
+                        let output = self.desk.output.clone();
                         let taken = self.take(&output);
                         let limits = &self.desk.limits;
                         self.session.keep_unsent(&output[taken..], limits, self.now);

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,10 @@ use crate::top::TopCache;
 
 /// After so many connections were accepted, others get their turn.
 const MAX_ACCEPTS: usize = 64;
+
+/// Connections that are accepted from a listener before it is closed, since others may come for as
+/// long as it is open.
+const MAX_LAST_ACCEPTS: usize = 4096;
 
 /// How long nothing is accepted after the system had no descriptor or no memory for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -122,7 +127,8 @@ impl Thread {
         self.desk.borrow_mut().is_closing = true;
         // The system resets what waits to be accepted when a listener is closed.
         for listener in &listeners {
-            while let Ok((stream, address)) = listener.get_ref().accept() {
+            let waiting = std::iter::from_fn(|| listener.get_ref().accept().ok());
+            for (stream, address) in waiting.take(MAX_LAST_ACCEPTS) {
                 self.admit(stream, address);
             }
         }
@@ -175,9 +181,15 @@ impl Thread {
         }
         let now = Instant::now();
         let mut session = Session::new(address.ip().to_canonical(), &desk.limits, now);
-        let page = match connection::serve_at_once(&stream, &mut session, desk, now) {
-            Ok(page) => page,
-            Err(error) => return tracing::trace!(%error, "a connection failed"),
+        // A fault in the handling of one request ends its connection, as it does in a task, and
+        // not the accepting of all others. It has been logged by then.
+        let served = catch_unwind(AssertUnwindSafe(|| {
+            connection::serve_at_once(&stream, &mut session, desk, now)
+        }));
+        let page = match served {
+            Ok(Ok(page)) => page,
+            Ok(Err(error)) => return tracing::trace!(%error, "a connection failed"),
+            Err(_panic) => return,
         };
         if page.is_none() && session.wish() == Wish::Close {
             return;
