@@ -29,10 +29,6 @@ const PACKAGES: &[Package] = &[
         proof: Proof::Program("nft"),
     },
     Package {
-        name: "transmission-cli",
-        proof: Proof::Program("transmission-cli"),
-    },
-    Package {
         name: "transmission-daemon",
         proof: Proof::Program("transmission-daemon"),
     },

@@ -7,6 +7,9 @@ use crate::steps::Steps;
 use crate::workspace::Workspace;
 use crate::{Args, programs, system};
 
+/// Namespace tests wait for clients more than they work, so more of them run than there are cores.
+const THREADS: &str = "8";
+
 /// Runs the task.
 ///
 /// # Errors
@@ -60,7 +63,7 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) 
         steps.run(&format!("{package} {target}"), || {
             let test = cmd!(
                 sh,
-                "cargo test --locked --package {package} --test {target}"
+                "cargo test --locked --package {package} --test {target} -- --test-threads={THREADS}"
             );
             Ok(test.env("OPENTRACKER_BIN", &program).run()?)
         })?;

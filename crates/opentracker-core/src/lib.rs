@@ -39,12 +39,14 @@
 #![deny(clippy::disallowed_methods)]
 
 mod access;
+mod cluster;
 mod connection_id;
 mod counters;
 mod tracker;
 mod worker;
 
 pub use access::{AccessLists, HashList, Networks, ParseListError};
+pub use cluster::{ClusterNode, ClusterView};
 pub use connection_id::{ConnectionIds, Slot};
 pub use counters::{Counter, CounterRegistry, Counters};
 pub use opentracker_store::{PeerBuffers, Totals};

@@ -2,11 +2,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use opentracker_store::{Minute, Moment, Store, Timing};
 use rand::CryptoRng;
 
 use crate::access::AccessLists;
+use crate::cluster::ClusterView;
 use crate::connection_id::ConnectionIds;
 use crate::counters::CounterRegistry;
 use crate::worker::{Cluster, Worker};
@@ -51,6 +52,7 @@ pub struct Tracker {
     counters: CounterRegistry,
     settings: Arc<ArcSwap<Settings>>,
     lists: Arc<ArcSwap<AccessLists>>,
+    cluster: ArcSwapOption<ClusterView>,
     start: Instant,
 }
 
@@ -76,6 +78,7 @@ impl Tracker {
             counters: CounterRegistry::default(),
             settings: Arc::new(ArcSwap::from_pointee(settings)),
             lists: Arc::new(ArcSwap::from_pointee(lists)),
+            cluster: ArcSwapOption::empty(),
             start,
         }
     }
@@ -119,6 +122,16 @@ impl Tracker {
     /// Replaces both access lists at once; every thread sees them with its next request.
     pub fn set_lists(&self, lists: AccessLists) {
         self.lists.store(Arc::new(lists));
+    }
+
+    /// Returns who is in the cluster, or `None` without live sync. At most a second old.
+    pub fn cluster(&self) -> Option<Arc<ClusterView>> {
+        self.cluster.load_full()
+    }
+
+    /// Publishes who is in the cluster.
+    pub fn set_cluster(&self, view: ClusterView) {
+        self.cluster.store(Some(Arc::new(view)));
     }
 
     /// Returns when the tracker started.

@@ -11,10 +11,6 @@ use opentracker_types::{InfoHash, PeerAddr, PeerFlags, TrackerId};
 fn announce(c: &mut Criterion) {
     let mut group = c.benchmark_group("announce");
     group.throughput(Throughput::Elements(1));
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a benchmark has to start at some time"
-    )]
     let now = Instant::now();
     for (name, ip) in [("ipv4", "198.51.100.23"), ("ipv6", "2001:db8::17")] {
         let record = LiveRecord {

@@ -143,7 +143,7 @@ impl Cell for Cell4 {
     }
 
     fn hash(&self, keys: &PeerKeys) -> u32 {
-        high_half(folded_multiply(peer_bits(self) ^ keys.mask, keys.factor))
+        finish(folded_multiply(peer_bits(self) ^ keys.mask, keys.factor))
     }
 
     fn scope(&self) -> Scope {
@@ -172,7 +172,7 @@ impl Cell for Cell6 {
     fn hash(&self, keys: &PeerKeys) -> u32 {
         let (high, low, port) = self.words();
         let network = folded_multiply(high ^ keys.mask, low ^ keys.factor);
-        high_half(folded_multiply(network ^ port ^ keys.mask, keys.factor))
+        finish(folded_multiply(network ^ port ^ keys.mask, keys.factor))
     }
 
     fn scope(&self) -> Scope {
@@ -228,6 +228,12 @@ impl From<PeerAddr> for AnyCell {
 /// Address and port of an IPv4 cell as one number.
 fn peer_bits(cell: &Cell4) -> u64 {
     u64::from_le_bytes(*cell) & 0x0000_ffff_ffff_ffff
+}
+
+/// Spreads what a keyed multiplication left in neighbouring numbers over all bits: peers come with
+/// consecutive ports and addresses, and linear probing forgives no clusters.
+fn finish(hash: u64) -> u32 {
+    high_half(folded_multiply(hash, 0x9e37_79b9_7f4a_7c15))
 }
 
 fn folded_multiply(a: u64, b: u64) -> u64 {

@@ -216,6 +216,15 @@ impl Store {
         bucket.get(hash, info_hash).map(counts_of)
     }
 
+    /// Returns what an iteration would show of a torrent, or `None` for an unknown one.
+    pub fn summary(&self, info_hash: &InfoHash, moment: &Moment) -> Option<TorrentSummary> {
+        let hash = self.hash_key.hash(info_hash);
+        let bucket = self.bucket(hash);
+        bucket
+            .get(hash, info_hash)
+            .map(|torrent| summary_of(torrent, moment))
+    }
+
     /// Counts everything, bucket by bucket; takes some hundred microseconds.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
@@ -260,11 +269,7 @@ impl Store {
     pub fn visit(&self, part: u16, moment: &Moment, mut visit: impl FnMut(TorrentSummary)) {
         let bucket = self.part(part);
         for torrent in bucket.torrents() {
-            visit(TorrentSummary {
-                info_hash: torrent.info_hash,
-                counts: counts_of(torrent),
-                idle_minutes: torrent.swarm.idle_minutes(moment),
-            });
+            visit(summary_of(torrent, moment));
         }
     }
 
@@ -407,6 +412,14 @@ fn counts_of(torrent: &Torrent) -> SwarmCounts {
         seeders: saturating_u32(seeders),
         leechers: saturating_u32(leechers),
         downloads: torrent.downloads,
+    }
+}
+
+fn summary_of(torrent: &Torrent, moment: &Moment) -> TorrentSummary {
+    TorrentSummary {
+        info_hash: torrent.info_hash,
+        counts: counts_of(torrent),
+        idle_minutes: torrent.swarm.idle_minutes(moment),
     }
 }
 

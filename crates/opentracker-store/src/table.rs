@@ -207,6 +207,32 @@ mod tests {
     }
 
     #[test]
+    fn probes_are_short_for_regular_peers_and_poor_keys() {
+        let keys = [
+            KEYS,
+            PeerKeys {
+                mask: 0x5a5a_5a5a_5a5a_5a5a,
+                factor: 0x5a5a_5a5a_5a5a_5a5b,
+            },
+        ];
+        for keys in keys {
+            let mut table = Table::new();
+            for number in 0..20_000_u32 {
+                // Seven consecutive ports on consecutive addresses.
+                let [_, a, b, c] = (number / 7).to_be_bytes();
+                let port = (number % 7).to_be_bytes()[3];
+                table.insert([32, a, b, c, 4, port, 0, 0], &keys);
+            }
+            let steps: usize = (0..table.slots().len())
+                .filter(|&slot| !table.slots()[slot].is_vacant())
+                .map(|slot| table.distance(table.home(&table.slots()[slot], &keys), slot))
+                .sum();
+            // Linear probing at a load of 7/8 takes 3.5 steps on the average.
+            assert!(steps < 5 * table.len(), "{steps} steps");
+        }
+    }
+
+    #[test]
     fn keeps_between_a_quarter_and_seven_eighths_full() {
         let mut table = Table::new();
         for number in 0..10_000 {

@@ -1,1 +1,45 @@
-//! A BitTorrent tracker as a library: configuration, start, live sync, reload, shutdown.
+//! A BitTorrent tracker as a library: from a configuration to a running tracker.
+//!
+//! [`Config`] is everything that can be configured, read from TOML, from the environment or built
+//! in code. [`Tracker::start`] binds the listeners, drops privileges, reads the access lists and
+//! starts the threads; [`Tracker::reload`] replaces what can change at run time;
+//! [`Tracker::shutdown`] ends it. The parts are re-exported, for programs that need only some of
+//! them.
+//!
+//! What this crate deliberately does not do: it sets up no logging (it emits `tracing` events),
+//! handles no signals and parses no arguments; those are the program's.
+//!
+//! ```
+//! use opentracker::{Config, Tracker};
+//!
+//! let mut config = Config::default();
+//! config.udp.listen = vec!["127.0.0.1:0".parse()?];
+//! config.http.listen = vec![];
+//! let tracker = Tracker::start(config)?;
+//! assert_eq!(tracker.listeners()[0].protocol, "udp");
+//! tracker.shutdown();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod config;
+mod housekeeping;
+mod lists;
+pub mod livesync;
+mod privileges;
+mod tracker;
+
+pub use config::{Config, ConfigError};
+pub use lists::ListError;
+pub use opentracker_core as core;
+pub use opentracker_http as http;
+pub use opentracker_http_wire as http_wire;
+pub use opentracker_livesync_wire as livesync_wire;
+pub use opentracker_multicast as multicast;
+pub use opentracker_peer_sync as peer_sync;
+pub use opentracker_scrape_sync as scrape_sync;
+pub use opentracker_store as store;
+pub use opentracker_types as types;
+pub use opentracker_udp as udp;
+pub use opentracker_udp_wire as udp_wire;
+pub use privileges::PrivilegeError;
+pub use tracker::{Listener, Reloaded, StartError, Tracker};

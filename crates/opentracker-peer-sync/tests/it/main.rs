@@ -257,10 +257,6 @@ fn record(ip: &str, port: u16) -> LiveRecord {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test has to start at some time"
-)]
 fn start() -> Instant {
     Instant::now()
 }

@@ -1,0 +1,96 @@
+use std::iter::FusedIterator;
+
+use opentracker_types::InfoHash;
+
+use crate::QueryError;
+use crate::percent::{self, Unfit};
+
+/// Goes through the parameters of a query as pairs of name and value, both as they stand there,
+/// not percent-decoded.
+///
+/// Parameters are separated by `&`; the value is what follows the first `=`, or empty without
+/// one. Empty parameters are left out.
+///
+/// ```
+/// use opentracker_http_wire::QueryPairs;
+///
+/// let mut pairs = QueryPairs::new(b"mode=tpbs&&format=txt&x");
+/// assert_eq!(pairs.next(), Some((&b"mode"[..], &b"tpbs"[..])));
+/// assert_eq!(pairs.next(), Some((&b"format"[..], &b"txt"[..])));
+/// assert_eq!(pairs.next(), Some((&b"x"[..], &b""[..])));
+/// assert_eq!(pairs.next(), None);
+/// ```
+#[derive(Debug, Clone)]
+pub struct QueryPairs<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> QueryPairs<'a> {
+    /// Starts at the beginning of a query: the octets after the `?`.
+    pub const fn new(query: &'a [u8]) -> Self {
+        Self { rest: query }
+    }
+}
+
+impl<'a> Iterator for QueryPairs<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.rest.is_empty() {
+            let (parameter, rest) = split_at_octet(self.rest, b'&');
+            self.rest = rest;
+            if !parameter.is_empty() {
+                return Some(split_at_octet(parameter, b'='));
+            }
+        }
+        None
+    }
+}
+
+impl FusedIterator for QueryPairs<'_> {}
+
+/// Decodes the value of an `info_hash`.
+pub(crate) fn decode_info_hash(value: &[u8]) -> Result<InfoHash, QueryError> {
+    match percent::decode_exact(value) {
+        Ok(octets) => Ok(InfoHash::new(octets)),
+        Err(Unfit::Escape) => Err(QueryError::InfoHashEscape),
+        Err(Unfit::Value) => Err(QueryError::InfoHashLength),
+    }
+}
+
+/// Splits around the first `separator`; without one, everything is before it.
+#[inline]
+fn split_at_octet(octets: &[u8], separator: u8) -> (&[u8], &[u8]) {
+    octets
+        .iter()
+        .position(|&octet| octet == separator)
+        .and_then(|at| Some((octets.get(..at)?, octets.get(at + 1..)?)))
+        .unwrap_or((octets, &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(query: &str) -> Vec<(&str, &str)> {
+        QueryPairs::new(query.as_bytes())
+            .map(|(name, value)| {
+                let text = |octets| std::str::from_utf8(octets).unwrap();
+                (text(name), text(value))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn odd_queries() {
+        assert_eq!(pairs(""), []);
+        assert_eq!(pairs("&&&"), []);
+        assert_eq!(pairs("a"), [("a", "")]);
+        assert_eq!(pairs("a="), [("a", "")]);
+        assert_eq!(pairs("=b"), [("", "b")]);
+        assert_eq!(pairs("="), [("", "")]);
+        assert_eq!(pairs("a=b=c"), [("a", "b=c")]);
+        assert_eq!(pairs("&a=1&&b=%26&"), [("a", "1"), ("b", "%26")]);
+    }
+}

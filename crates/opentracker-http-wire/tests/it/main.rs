@@ -1,0 +1,6 @@
+//! Properties of the codec as its users see it.
+
+mod arbitrary;
+mod bencode;
+mod hostile;
+mod round_trip;

@@ -1,0 +1,156 @@
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use opentracker_livesync_wire::ScrapeTell;
+use opentracker_types::{InfoHash, TrackerId};
+
+use crate::Settings;
+
+/// How many torrents wait to be told back at most. Beyond that a torrent of which we know better
+/// is forgotten; the next tell that has it brings it up again.
+pub const MAX_TELL_BACK: usize = 80 * ScrapeTell::MAX_RECORDS;
+
+/// The tell that we send, the tells that we hear, and what we have to tell back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Telling {
+    id: TrackerId,
+    beacon_interval: Duration,
+    tick: Duration,
+    torrents_per_tick: usize,
+    running: Option<Running>,
+    heard_at: Option<Instant>,
+    known_better: BTreeSet<InfoHash>,
+    has_yielded: bool,
+}
+
+/// A portion of a tell that is due.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Portion {
+    /// The next packets of a tell of all torrents.
+    Next,
+    /// These torrents.
+    Back(Vec<InfoHash>),
+}
+
+impl Telling {
+    pub(crate) fn new(id: TrackerId, settings: &Settings) -> Self {
+        let packets = usize::try_from(settings.packets_per_tick).unwrap_or(usize::MAX);
+        Self {
+            id,
+            beacon_interval: settings.beacon_interval,
+            tick: settings.tick,
+            torrents_per_tick: packets.saturating_mul(ScrapeTell::MAX_RECORDS),
+            running: None,
+            heard_at: None,
+            known_better: BTreeSet::new(),
+            has_yielded: false,
+        }
+    }
+
+    pub(crate) const fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Starts a tell of all torrents, whose first portion is due at once.
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.running = Some(Running {
+            scope: Scope::All,
+            next_tick: now + self.tick,
+        });
+        // All torrents: so these are told as well.
+        self.known_better.clear();
+    }
+
+    /// Ends a tell of all torrents.
+    pub(crate) fn end(&mut self) {
+        self.running.take_if(|running| running.scope == Scope::All);
+    }
+
+    /// Notes a packet of somebody else's tell. A tell back gives way to it.
+    pub(crate) fn hear(&mut self, sender: TrackerId, now: Instant) {
+        self.heard_at = Some(now);
+        let is_back = |running: &mut Running| running.scope == Scope::Back;
+        if self.running.take_if(is_back).is_some() {
+            // Both may be telling back, and both give way now. The lesser id goes on first.
+            self.has_yielded = sender < self.id;
+        }
+    }
+
+    /// Notes whether our download count of a torrent that was just told is the larger one.
+    pub(crate) fn compare(&mut self, info_hash: InfoHash, ours_is_larger: bool) {
+        if !ours_is_larger {
+            self.known_better.remove(&info_hash);
+        } else if self.known_better.len() < MAX_TELL_BACK {
+            self.known_better.insert(info_hash);
+        }
+    }
+
+    /// Returns from when on no tell disturbs a beacon, or `None` while our own runs.
+    pub(crate) fn quiet_from(&self, at: Instant) -> Option<Instant> {
+        if self.is_running() {
+            return None;
+        }
+        Some(
+            self.heard_at
+                .map_or(at, |heard| at.max(heard + self.beacon_interval)),
+        )
+    }
+
+    /// Returns when the next portion is due.
+    pub(crate) fn due_at(&self) -> Option<Instant> {
+        self.running
+            .as_ref()
+            .map(|running| running.next_tick)
+            .or_else(|| self.back_at())
+    }
+
+    /// Returns a portion if one is due.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Portion> {
+        self.due_at().filter(|due| *due <= now)?;
+        let next_tick = now + self.tick;
+        match &mut self.running {
+            Some(running) if running.scope == Scope::All => {
+                running.next_tick = next_tick;
+                Some(Portion::Next)
+            }
+            _ => Some(Portion::Back(self.take_back(next_tick))),
+        }
+    }
+
+    /// Returns when to start telling back what we know better: one beacon interval after the last
+    /// tell that was heard, so that none is interrupted, and our place within a second interval,
+    /// so that of all that know better one is first and the others hear it.
+    fn back_at(&self) -> Option<Instant> {
+        if self.known_better.is_empty() {
+            return None;
+        }
+        let yielded = u32::from(self.has_yielded);
+        let place = f64::from(u32::from_be_bytes(*self.id.as_bytes())) / 2f64.powi(32);
+        let wait = self.beacon_interval * (1 + yielded) + self.beacon_interval.mul_f64(place);
+        Some(self.heard_at? + wait)
+    }
+
+    fn take_back(&mut self, next_tick: Instant) -> Vec<InfoHash> {
+        self.has_yielded = false;
+        let torrents = std::iter::from_fn(|| self.known_better.pop_first())
+            .take(self.torrents_per_tick)
+            .collect();
+        let scope = Scope::Back;
+        self.running = (!self.known_better.is_empty()).then_some(Running { scope, next_tick });
+        torrents
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Running {
+    scope: Scope,
+    next_tick: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Scope {
+    /// All torrents, because somebody inquired.
+    All,
+    /// The torrents of which a tell said less than we know.
+    Back,
+}

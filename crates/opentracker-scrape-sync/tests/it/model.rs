@@ -1,0 +1,517 @@
+//! Every course of events in clusters of three, found by a model checker.
+//!
+//! The nodes are real machines, each with the least of a driver. The checker picks which packet
+//! arrives next and, as often as a scenario allows, loses one, doubles one or holds one back
+//! until the next timeout; in some scenarios a node dies, at any moment. Time stands still while
+//! packets fly, and jumps to the next timeout when all have landed.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use opentracker_livesync_wire::{Beacon, Inquire};
+use opentracker_scrape_sync::{Handled, InquireThreshold, Inquiry, Output, ScrapeSync, Settings};
+use opentracker_types::{InfoHash, TrackerId};
+use stateright::{Checker, Model, Property};
+
+use crate::start;
+
+const INTERVAL: Duration = Duration::from_secs(60);
+
+const NODES: usize = 3;
+const TORRENTS: usize = 3;
+const ALL: Known = Known([Some(5); TORRENTS]);
+const TWO: Known = Known([Some(5), Some(5), None]);
+const NOTHING: Known = Known([None; TORRENTS]);
+const BETTER: Known = Known([Some(7), None, None]);
+const BEST: Known = Known([Some(9), None, None]);
+
+#[test]
+fn one_established_and_two_newcomers() {
+    let nodes = [newcomer(NOTHING), established(1, ALL), newcomer(NOTHING)];
+    explore(nodes, Faults::packets(2));
+}
+
+#[test]
+fn two_of_equal_size_and_a_newcomer() {
+    let nodes = [established(1, ALL), established(20, ALL), newcomer(NOTHING)];
+    explore(nodes, Faults::packets(2));
+}
+
+#[test]
+fn two_that_beacon_at_once_and_a_newcomer() {
+    let nodes = [established(1, ALL), established(1, ALL), newcomer(NOTHING)];
+    explore(nodes, Faults::packets(2));
+}
+
+#[test]
+fn two_of_unequal_size_and_a_newcomer() {
+    let nodes = [established(1, ALL), established(20, TWO), newcomer(NOTHING)];
+    explore(nodes, Faults::packets(2));
+}
+
+#[test]
+fn one_of_two_of_equal_size_dies() {
+    let nodes = [established(1, ALL), established(20, ALL), newcomer(NOTHING)];
+    explore(nodes, Faults::packets(1).and_a_death());
+}
+
+#[test]
+fn one_of_two_of_unequal_size_dies() {
+    let nodes = [established(1, ALL), established(20, TWO), newcomer(NOTHING)];
+    explore(nodes, Faults::packets(0).and_a_death());
+}
+
+#[test]
+fn two_newcomers_know_better() {
+    let nodes = [newcomer(BETTER), established(20, ALL), newcomer(BEST)];
+    explore(nodes, Faults::packets(2));
+}
+
+#[test]
+fn all_three_beacon() {
+    let nodes = [
+        established(1, NOTHING),
+        established(20, ALL),
+        established(40, BEST),
+    ];
+    explore(nodes, Faults::packets(2));
+}
+
+/// Explores a scenario without a fault, and then with as many as are given.
+fn explore(nodes: [Setup; NODES], faults: Faults) {
+    let start = start();
+    for faults in [Faults::NONE, faults] {
+        let scenario = Scenario {
+            start,
+            nodes,
+            faults,
+        };
+        let checker = scenario.checker().spawn_bfs().join();
+        checker.assert_properties();
+        println!("{faults:?}: {} states", checker.unique_state_count());
+    }
+}
+
+/// What to explore.
+#[derive(Clone)]
+struct Scenario {
+    start: Instant,
+    nodes: [Setup; NODES],
+    faults: Faults,
+}
+
+/// A node as a scenario begins.
+#[derive(Clone, Copy)]
+struct Setup {
+    first_beacon_secs: u64,
+    known: Known,
+}
+
+/// Download counts of the torrents that a node serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Known([Option<u8>; TORRENTS]);
+
+/// What may still go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Faults {
+    /// How many packets may be lost, doubled or held back on the way to one receiver.
+    packets: u8,
+    /// How many nodes may die.
+    deaths: u8,
+}
+
+impl Faults {
+    const NONE: Self = Self {
+        packets: 0,
+        deaths: 0,
+    };
+
+    fn packets(packets: u8) -> Self {
+        Self { packets, deaths: 0 }
+    }
+
+    fn and_a_death(self) -> Self {
+        Self { deaths: 1, ..self }
+    }
+
+    /// Returns how long it takes at most until all is well again. The first tell is over after
+    /// three and a half intervals, and two that tell back take two each. A packet that gets lost
+    /// costs a quiet interval, a half to the next beacon, and two of waiting; a node that dies
+    /// costs its three inquiries besides.
+    fn horizon(self) -> Duration {
+        let half_intervals = 15 + 7 * u32::from(self.packets) + 13 * u32::from(self.deaths);
+        INTERVAL / 2 * half_intervals
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct State {
+    now: Instant,
+    nodes: Vec<Node>,
+    /// Packets that can arrive now, and those held back to the next timeout; both in order, so
+    /// that states do not differ by the order of sending.
+    flying: Vec<Flight>,
+    held_back: Vec<Flight>,
+    faults: Faults,
+    /// Who told last, and when.
+    told: Option<(usize, Instant)>,
+    /// Whether two nodes told at a time.
+    has_collided: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Node {
+    machine: ScrapeSync,
+    is_alive: bool,
+    beacons: bool,
+    known: Known,
+    /// Which torrent the walk of a tell comes to next.
+    walk: usize,
+    /// How many needs to inquire it had.
+    needs: u8,
+    /// The need that its tell answers.
+    cause: Option<Need>,
+}
+
+/// A need to inquire: whose, and which of its.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Need {
+    of: usize,
+    number: u8,
+}
+
+/// A packet on its way to one of its receivers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Flight {
+    from: usize,
+    to: usize,
+    packet: Sent,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Sent {
+    Beacon { torrents: u64 },
+    Inquire { target: TrackerId, need: Need },
+    Tell { torrent: usize, downloads: u8 },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Event {
+    Arrives(Flight),
+    IsLost(Flight),
+    IsDoubled(Flight),
+    IsHeldBack(Flight),
+    Dies(usize),
+    TimeJumps,
+}
+
+impl Model for Scenario {
+    type State = State;
+    type Action = Event;
+
+    fn init_states(&self) -> Vec<State> {
+        let nodes = self.nodes.iter().enumerate().map(|(place, setup)| {
+            let first_beacon = Duration::from_secs(setup.first_beacon_secs);
+            Node {
+                machine: ScrapeSync::new(id(place), settings(first_beacon), self.start),
+                is_alive: true,
+                beacons: first_beacon < self.faults.horizon(),
+                known: setup.known,
+                walk: 0,
+                needs: 0,
+                cause: None,
+            }
+        });
+        vec![State {
+            now: self.start,
+            nodes: nodes.collect(),
+            flying: Vec::new(),
+            held_back: Vec::new(),
+            faults: self.faults,
+            told: None,
+            has_collided: false,
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Event>) {
+        let flights: BTreeSet<&Flight> = state.flying.iter().collect();
+        for flight in flights {
+            actions.push(Event::Arrives(flight.clone()));
+            if state.faults.packets > 0 {
+                actions.push(Event::IsLost(flight.clone()));
+                actions.push(Event::IsDoubled(flight.clone()));
+                actions.push(Event::IsHeldBack(flight.clone()));
+            }
+        }
+        if state.faults.deaths > 0 {
+            actions.extend((0..NODES).map(Event::Dies));
+        }
+        if state.flying.is_empty() && !self.is_over(state) {
+            actions.push(Event::TimeJumps);
+        }
+    }
+
+    fn next_state(&self, before: &State, event: Event) -> Option<State> {
+        let mut state = before.clone();
+        match event {
+            Event::Arrives(flight) => {
+                state.take_off(&flight);
+                state.arrive(flight);
+            }
+            Event::IsLost(flight) => {
+                state.take_off(&flight);
+                state.faults.packets -= 1;
+            }
+            Event::IsDoubled(flight) => {
+                state.flying.push(flight);
+                state.flying.sort();
+                state.faults.packets -= 1;
+            }
+            Event::IsHeldBack(flight) => {
+                state.take_off(&flight);
+                state.held_back.push(flight);
+                state.held_back.sort();
+                state.faults.packets -= 1;
+            }
+            Event::Dies(place) => {
+                state.nodes[place].is_alive = false;
+                state.faults.deaths -= 1;
+            }
+            Event::TimeJumps => {
+                let now = state.next_timeout()?;
+                state.now = now;
+                state.flying.append(&mut state.held_back);
+                for place in 0..NODES {
+                    state.drive(place, |node| node.machine.handle_timeout(now));
+                }
+            }
+        }
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("one need has one tell", |_, state: &State| {
+                let causes = || state.tellers().filter_map(|node| node.cause);
+                causes().count() == causes().collect::<BTreeSet<_>>().len()
+            }),
+            Property::always(
+                "without a fault nobody tells beside another",
+                |scenario: &Self, state: &State| scenario.has_faults() || !state.has_collided,
+            ),
+            Property::always(
+                "all are in sync in the end",
+                |scenario: &Self, state: &State| !scenario.is_over(state) || state.is_in_sync(),
+            ),
+            Property::always(
+                "without a fault the larger counts are everywhere in the end",
+                |scenario: &Self, state: &State| {
+                    scenario.has_faults() || !scenario.is_over(state) || state.counts_agree()
+                },
+            ),
+            Property::sometimes("a tell runs", |_, state: &State| {
+                state.tellers().next().is_some()
+            }),
+            Property::sometimes(
+                "with faults enough somebody inquires again",
+                |scenario: &Self, state: &State| {
+                    scenario.faults.packets < 2 || state.nodes.iter().any(Node::inquires_again)
+                },
+            ),
+            Property::sometimes("the end comes", |scenario: &Self, state: &State| {
+                scenario.is_over(state)
+            }),
+        ]
+    }
+}
+
+impl Scenario {
+    fn has_faults(&self) -> bool {
+        self.faults != Faults::NONE
+    }
+
+    fn is_over(&self, state: &State) -> bool {
+        let end = self.start + self.faults.horizon();
+        state.flying.is_empty() && state.next_timeout().is_none_or(|next| next > end)
+    }
+}
+
+impl State {
+    fn alive(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.is_alive)
+    }
+
+    fn tellers(&self) -> impl Iterator<Item = &Node> {
+        self.alive().filter(|node| node.machine.is_telling())
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.alive()
+            .filter_map(|node| node.machine.poll_timeout())
+            .min()
+    }
+
+    /// Tells whether nobody is behind of one that says how many torrents it has.
+    fn is_in_sync(&self) -> bool {
+        let beaconing = self.alive().filter(|node| node.beacons);
+        let most = beaconing.map(Node::torrents).max().unwrap_or_default();
+        let threshold = InquireThreshold::default();
+        self.alive()
+            .all(|node| !threshold.is_behind(node.torrents(), most))
+    }
+
+    fn counts_agree(&self) -> bool {
+        self.alive()
+            .all(|node| self.alive().all(|other| other.known == node.known))
+    }
+
+    fn take_off(&mut self, flight: &Flight) {
+        let place = self.flying.iter().position(|other| other == flight);
+        self.flying.remove(place.unwrap());
+    }
+
+    fn arrive(&mut self, flight: Flight) {
+        let now = self.now;
+        let sender = id(flight.from);
+        self.drive(flight.to, |node| match flight.packet {
+            Sent::Beacon { torrents } => {
+                let beacon = Beacon { sender, torrents };
+                node.machine.handle_beacon(&beacon, None, now);
+            }
+            Sent::Inquire { target, need } => {
+                let inquire = Inquire { sender, target };
+                if node.machine.handle_inquire(&inquire, None, now) == Handled::Taken {
+                    node.cause = Some(need);
+                }
+            }
+            Sent::Tell { torrent, downloads } => {
+                node.machine.handle_tell(sender, None, now);
+                let ours = &mut node.known.0[torrent];
+                let ours_is_larger = *ours > Some(downloads);
+                *ours = (*ours).max(Some(downloads));
+                node.machine.handle_record(hash(torrent), ours_is_larger);
+            }
+        });
+    }
+
+    /// Does something to a node if it lives, and then what its machine wants done.
+    fn drive(&mut self, place: usize, act: impl FnOnce(&mut Node)) {
+        let node = &mut self.nodes[place];
+        if !node.is_alive {
+            return;
+        }
+        let was_needed = node.machine.inquiry() != Inquiry::NotNeeded;
+        node.machine.handle_torrents(node.torrents());
+        act(node);
+        node.machine.handle_torrents(node.torrents());
+        let is_needed = node.machine.inquiry() != Inquiry::NotNeeded;
+        node.needs += u8::from(is_needed && !was_needed);
+        while let Some(output) = self.nodes[place].machine.poll_output() {
+            self.perform(place, output);
+        }
+        self.flying.sort();
+    }
+
+    fn perform(&mut self, place: usize, output: Output) {
+        let node = &mut self.nodes[place];
+        match output {
+            Output::Beacon(Beacon { torrents, .. }) => self.send(place, Sent::Beacon { torrents }),
+            Output::Inquire(Inquire { target, .. }) => {
+                let (of, number) = (place, node.needs);
+                let need = Need { of, number };
+                self.send(place, Sent::Inquire { target, need });
+            }
+            Output::StartTell => node.walk = 0,
+            Output::TellNext { packets } => {
+                for _ in 0..packets {
+                    let walked = self.nodes[place].known_from_walk();
+                    let Some(torrent) = walked else { break };
+                    self.nodes[place].walk = torrent + 1;
+                    self.tell(place, torrent);
+                }
+                let node = &mut self.nodes[place];
+                if node.known_from_walk().is_none() {
+                    node.machine.handle_tell_end();
+                    node.cause = None;
+                }
+            }
+            Output::TellBack(hashes) => {
+                for torrent in (0..TORRENTS).filter(|torrent| hashes.contains(&hash(*torrent))) {
+                    self.tell(place, torrent);
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, place: usize, torrent: usize) {
+        let others_run = self
+            .nodes
+            .iter()
+            .enumerate()
+            .any(|(other, node)| other != place && node.is_alive && node.machine.is_telling());
+        let others_told = self
+            .told
+            .is_some_and(|(other, at)| other != place && at == self.now);
+        self.has_collided |= others_run || others_told;
+        self.told = Some((place, self.now));
+        let downloads = self.nodes[place].known.0[torrent].unwrap();
+        self.send(place, Sent::Tell { torrent, downloads });
+    }
+
+    fn send(&mut self, from: usize, packet: Sent) {
+        let receivers = (0..NODES).filter(|to| *to != from);
+        self.flying.extend(receivers.map(|to| Flight {
+            from,
+            to,
+            packet: packet.clone(),
+        }));
+    }
+}
+
+impl Node {
+    fn torrents(&self) -> u64 {
+        self.known.0.iter().flatten().count() as u64
+    }
+
+    /// Returns the next torrent that a walk comes to.
+    fn known_from_walk(&self) -> Option<usize> {
+        (self.walk..TORRENTS).find(|torrent| self.known.0[*torrent].is_some())
+    }
+
+    fn inquires_again(&self) -> bool {
+        matches!(
+            self.machine.inquiry(),
+            Inquiry::Asked { inquiries: 2.., .. }
+        )
+    }
+}
+
+fn established(first_beacon_secs: u64, known: Known) -> Setup {
+    Setup {
+        first_beacon_secs,
+        known,
+    }
+}
+
+fn newcomer(known: Known) -> Setup {
+    established(24 * 60 * 60, known)
+}
+
+fn settings(first_beacon_delay: Duration) -> Settings {
+    Settings {
+        first_beacon_delay,
+        beacon_interval: INTERVAL,
+        inquire_threshold: InquireThreshold::default(),
+        tick: Duration::from_secs(1),
+        packets_per_tick: 1,
+    }
+}
+
+/// Ids as far apart as three can be, and with them the places for telling back.
+fn id(place: usize) -> TrackerId {
+    TrackerId::new([[0x00; 4], [0x55; 4], [0xaa; 4]][place])
+}
+
+fn hash(torrent: usize) -> InfoHash {
+    InfoHash::new([u8::try_from(torrent).unwrap(); 20])
+}

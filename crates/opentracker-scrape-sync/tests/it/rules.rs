@@ -1,0 +1,566 @@
+//! The rules of docs/livesync.md, Scrape sync, each by name.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use opentracker_livesync_wire::{Beacon, Inquire, ScrapeTell};
+use opentracker_scrape_sync::{
+    Claim, Handled, Inquiry, MAX_INQUIRIES, MAX_NODES, MAX_TELL_BACK, Node, Output, ScrapeSync,
+    Settings,
+};
+use opentracker_types::{InfoHash, TrackerId};
+
+use crate::start;
+
+const INTERVAL: Duration = Duration::from_secs(60);
+const MOMENT: Duration = Duration::from_nanos(1);
+
+const US: TrackerId = TrackerId::new([0x80, 0, 0, 0]);
+const ALICE: TrackerId = TrackerId::new([1; 4]);
+const BOB: TrackerId = TrackerId::new([2; 4]);
+const ZOE: TrackerId = TrackerId::new([0xff; 4]);
+
+mod beaconing {
+    use super::*;
+
+    #[test]
+    fn begins_after_the_first_delay_and_goes_on_every_interval() {
+        let (mut us, begin) = machine(100);
+        let first = begin + Settings::default().first_beacon_delay;
+        assert_eq!(us.poll_timeout(), Some(first));
+        us.handle_timeout(first - MOMENT);
+        assert_eq!(outputs(&mut us), []);
+        for beacon in 0..3 {
+            let due = first + beacon * INTERVAL;
+            assert_eq!(us.poll_timeout(), Some(due));
+            us.handle_timeout(due);
+            assert_eq!(outputs(&mut us), [our_beacon(100)]);
+        }
+    }
+
+    #[test]
+    fn says_the_present_number() {
+        let (mut us, begin) = machine(100);
+        us.handle_timeout(begin + Settings::default().first_beacon_delay);
+        us.handle_torrents(101);
+        assert_eq!(outputs(&mut us), [our_beacon(101)]);
+    }
+
+    #[test]
+    fn rests_while_our_tell_runs() {
+        let (mut us, begin) = machine(100);
+        let due = begin + Settings::default().first_beacon_delay;
+        us.handle_inquire(&inquire_from(ALICE), None, due - MOMENT);
+        us.handle_timeout(due);
+        assert!(!outputs(&mut us).contains(&our_beacon(100)));
+        us.handle_tell_end();
+        us.handle_timeout(due + MOMENT);
+        assert_eq!(outputs(&mut us), [our_beacon(100)]);
+    }
+
+    #[test]
+    fn rests_for_an_interval_after_a_tell_was_heard() {
+        let (mut us, begin) = machine(100);
+        let due = begin + Settings::default().first_beacon_delay;
+        let heard = due - INTERVAL / 2;
+        us.handle_tell(ALICE, None, heard);
+        us.handle_timeout(due);
+        assert_eq!(outputs(&mut us), []);
+        assert_eq!(us.poll_timeout(), Some(heard + INTERVAL));
+        us.handle_timeout(heard + INTERVAL);
+        assert_eq!(outputs(&mut us), [our_beacon(100)]);
+    }
+}
+
+mod inquiring {
+    use super::*;
+
+    #[test]
+    fn needs_an_instance_that_we_are_behind_of() {
+        for (ours, theirs, is_needed) in [
+            (0, 0, false),
+            (0, 1, true),
+            (74, 100, true),
+            (75, 100, false),
+            (200, 100, false),
+            (u64::MAX / 2, u64::MAX, true),
+        ] {
+            let (mut us, begin) = machine(ours);
+            us.handle_beacon(&beacon_from(ALICE, theirs), None, begin);
+            let inquiry = us.inquiry();
+            assert_eq!(inquiry != Inquiry::NotNeeded, is_needed, "{ours}/{theirs}");
+        }
+    }
+
+    #[test]
+    fn waits_two_intervals_from_the_first_beacon_that_counts() {
+        let (mut us, begin) = machine(80);
+        us.handle_beacon(&beacon_from(ALICE, 90), None, begin);
+        let since = begin + INTERVAL / 2;
+        us.handle_beacon(&beacon_from(BOB, 300), None, since);
+        us.handle_beacon(&beacon_from(BOB, 300), None, since + INTERVAL);
+        let until = since + 2 * INTERVAL;
+        assert_eq!(us.inquiry(), Inquiry::Waiting { since, until });
+        us.handle_timeout(until - MOMENT);
+        assert_eq!(outputs(&mut us), []);
+        assert_eq!(us.poll_timeout(), Some(until));
+        us.handle_timeout(until);
+        assert_eq!(outputs(&mut us), [our_inquire(BOB)]);
+    }
+
+    #[test]
+    fn asks_only_the_one_with_the_most_torrents() {
+        let (mut us, begin) = machine(0);
+        for (sender, torrents) in [(ALICE, 300), (ZOE, 500), (BOB, 400)] {
+            us.handle_beacon(&beacon_from(sender, torrents), None, begin);
+        }
+        us.handle_timeout(begin + 2 * INTERVAL);
+        assert_eq!(outputs(&mut us), [our_inquire(ZOE)]);
+    }
+
+    #[test]
+    fn asks_the_least_id_of_equals() {
+        for order in [[ALICE, BOB, ZOE], [ZOE, BOB, ALICE], [BOB, ALICE, ZOE]] {
+            let (mut us, begin) = machine(0);
+            for sender in order {
+                us.handle_beacon(&beacon_from(sender, 300), None, begin);
+            }
+            us.handle_timeout(begin + 2 * INTERVAL);
+            assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
+        }
+    }
+
+    #[test]
+    fn passes_over_an_instance_that_no_longer_beacons() {
+        let (mut us, begin) = machine(300);
+        us.handle_beacon(&beacon_from(ZOE, 301), None, begin);
+        us.handle_torrents(0);
+        let since = begin + INTERVAL;
+        us.handle_beacon(&beacon_from(ALICE, 200), None, since);
+        us.handle_timeout(since + 2 * INTERVAL);
+        assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
+    }
+
+    #[test]
+    fn is_over_when_we_have_caught_up() {
+        let (mut us, begin) = machine(0);
+        us.handle_beacon(&beacon_from(ALICE, 300), None, begin);
+        us.handle_torrents(290);
+        us.handle_timeout(begin + 2 * INTERVAL);
+        assert_eq!(outputs(&mut us), []);
+        assert_eq!(us.inquiry(), Inquiry::NotNeeded);
+
+        let asked = begin + 5 * INTERVAL;
+        let mut us = asking(ALICE, asked);
+        us.handle_torrents(290);
+        us.handle_timeout(asked + INTERVAL);
+        assert_eq!(outputs(&mut us), []);
+        assert_eq!(us.inquiry(), Inquiry::NotNeeded);
+    }
+
+    #[test]
+    fn asks_the_same_again_while_no_tell_is_heard() {
+        let asked = start();
+        let mut us = asking(ALICE, asked);
+        // Another that has more by now changes nothing: one need has one target.
+        us.handle_beacon(&beacon_from(BOB, 500), None, asked + MOMENT);
+        us.handle_timeout(asked + INTERVAL - MOMENT);
+        assert_eq!(outputs(&mut us), []);
+        for again in 1..u32::from(MAX_INQUIRIES) {
+            us.handle_timeout(asked + again * INTERVAL);
+            assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
+        }
+    }
+
+    #[test]
+    fn gives_up_after_three_inquiries_until_the_next_beacon() {
+        let asked = start();
+        let mut us = asking(ALICE, asked);
+        let given_up = ask_in_vain(&mut us, asked);
+        assert_eq!(us.inquiry(), Inquiry::NotNeeded);
+        us.handle_beacon(&beacon_from(ALICE, 300), None, given_up);
+        us.handle_timeout(given_up + 2 * INTERVAL);
+        assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
+    }
+
+    #[test]
+    fn asks_one_that_was_given_up_after_all_others() {
+        let asked = start();
+        let mut us = asking(ALICE, asked);
+        let mut now = ask_in_vain(&mut us, asked);
+        // Nobody answers, so they take turns, though Alice always has more.
+        for target in [BOB, ALICE, BOB] {
+            us.handle_beacon(&beacon_from(ALICE, 300), None, now);
+            us.handle_beacon(&beacon_from(BOB, 200), None, now);
+            now += 2 * INTERVAL;
+            us.handle_timeout(now);
+            assert_eq!(outputs(&mut us), [our_inquire(target)]);
+            now = ask_in_vain(&mut us, now);
+        }
+        // A tell of hers clears her name.
+        us.handle_tell(ALICE, None, now);
+        us.handle_beacon(&beacon_from(ALICE, 300), None, now);
+        us.handle_beacon(&beacon_from(BOB, 200), None, now);
+        us.handle_timeout(now + 2 * INTERVAL);
+        assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
+    }
+
+    #[test]
+    fn is_over_when_any_tell_is_heard() {
+        let (mut waiting, begin) = machine(0);
+        waiting.handle_beacon(&beacon_from(ALICE, 300), None, begin);
+        for mut us in [waiting, asking(ALICE, begin)] {
+            let heard = begin + INTERVAL / 2;
+            assert_eq!(us.handle_tell(BOB, None, heard), Handled::Taken);
+            assert_eq!(us.inquiry(), Inquiry::NotNeeded);
+            us.handle_timeout(begin + 3 * INTERVAL);
+            assert_eq!(outputs(&mut us), []);
+            // A later beacon begins a new need, with its own time to wait.
+            let later = begin + 4 * INTERVAL;
+            us.handle_beacon(&beacon_from(ALICE, 300), None, later);
+            us.handle_timeout(later + 2 * INTERVAL);
+            assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
+        }
+    }
+
+    /// Returns when the last inquiry of three has gone unanswered.
+    fn ask_in_vain(us: &mut ScrapeSync, first_asked: Instant) -> Instant {
+        let mut now = first_asked;
+        for _ in 0..MAX_INQUIRIES {
+            now += INTERVAL;
+            us.handle_timeout(now);
+            outputs(us);
+        }
+        now
+    }
+
+    /// Returns an instance without torrents that has just inquired one with 300.
+    fn asking(target: TrackerId, asked: Instant) -> ScrapeSync {
+        let begin = asked - 2 * INTERVAL;
+        let mut us = ScrapeSync::new(US, Settings::default(), begin);
+        us.handle_beacon(&beacon_from(target, 300), None, begin);
+        us.handle_timeout(asked);
+        assert_eq!(outputs(&mut us), [our_inquire(target)]);
+        us
+    }
+}
+
+mod answering {
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(10);
+    const NEXT: Output = Output::TellNext { packets: 8 };
+
+    #[test]
+    fn tells_a_budget_of_packets_each_tick() {
+        let (mut us, begin) = machine(100_000);
+        let inquire = inquire_from(ALICE);
+        assert_eq!(us.handle_inquire(&inquire, None, begin), Handled::Taken);
+        assert_eq!(outputs(&mut us), [Output::StartTell, NEXT]);
+        for tick in 1..5 {
+            assert_eq!(us.poll_timeout(), Some(begin + tick * TICK));
+            us.handle_timeout(begin + tick * TICK - MOMENT);
+            assert_eq!(outputs(&mut us), []);
+            us.handle_timeout(begin + tick * TICK);
+            assert_eq!(outputs(&mut us), [NEXT]);
+        }
+        us.handle_tell_end();
+        assert!(!us.is_telling());
+        us.handle_timeout(begin + 5 * TICK);
+        assert_eq!(outputs(&mut us), []);
+    }
+
+    #[test]
+    fn makes_up_for_no_missed_tick() {
+        let (mut us, begin) = machine(100_000);
+        us.handle_inquire(&inquire_from(ALICE), None, begin);
+        outputs(&mut us);
+        let late = begin + 50 * TICK;
+        us.handle_timeout(late);
+        us.handle_timeout(late);
+        assert_eq!(outputs(&mut us), [NEXT]);
+        assert_eq!(us.poll_timeout(), Some(late + TICK));
+    }
+
+    #[test]
+    fn is_not_changed_by_an_inquiry_during_a_tell() {
+        let (mut us, begin) = machine(100_000);
+        us.handle_inquire(&inquire_from(ALICE), None, begin);
+        outputs(&mut us);
+        for sender in [ALICE, BOB] {
+            let before = us.poll_timeout();
+            let handled = us.handle_inquire(&inquire_from(sender), None, begin + MOMENT);
+            assert_eq!(handled, Handled::Telling);
+            assert_eq!(outputs(&mut us), []);
+            assert_eq!(us.poll_timeout(), before);
+        }
+    }
+
+    #[test]
+    fn tells_again_when_asked_again() {
+        let (mut us, begin) = machine(100);
+        for _ in 0..2 {
+            us.handle_inquire(&inquire_from(ALICE), None, begin);
+            assert_eq!(outputs(&mut us), [Output::StartTell, NEXT]);
+            us.handle_tell_end();
+        }
+    }
+
+    #[test]
+    fn compares_the_target_with_our_id_and_not_the_sender() {
+        let (mut us, begin) = machine(100);
+        let (sender, target) = (ALICE, BOB);
+        let handled = us.handle_inquire(&Inquire { sender, target }, None, begin);
+        assert_eq!(handled, Handled::NotAsked);
+        assert_eq!(outputs(&mut us), []);
+    }
+
+    #[test]
+    fn goes_on_beside_the_tell_of_another() {
+        let (mut us, begin) = machine(100_000);
+        us.handle_inquire(&inquire_from(ALICE), None, begin);
+        outputs(&mut us);
+        us.handle_tell(BOB, None, begin + MOMENT);
+        us.handle_timeout(begin + TICK);
+        assert_eq!(outputs(&mut us), [NEXT]);
+    }
+}
+
+mod telling_back {
+    use super::*;
+
+    const PER_TICK: usize = 8 * ScrapeTell::MAX_RECORDS;
+    /// The place of our id within an interval.
+    const PLACE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn waits_an_interval_and_our_place_after_the_last_tell() {
+        let (mut us, begin) = machine(100);
+        know_better(&mut us, &[hash(1)], begin);
+        let last = begin + INTERVAL / 2;
+        us.handle_tell(ALICE, None, last);
+        let due = last + INTERVAL + PLACE;
+        assert_eq!(us.poll_timeout(), Some(due));
+        us.handle_timeout(due - MOMENT);
+        assert_eq!(outputs(&mut us), []);
+        us.handle_timeout(due);
+        assert_eq!(outputs(&mut us), [Output::TellBack(vec![hash(1)])]);
+        assert!(!us.is_telling());
+        us.handle_timeout(due + INTERVAL);
+        assert_eq!(outputs(&mut us), [], "once is enough");
+    }
+
+    #[test]
+    fn is_for_what_we_know_better_alone() {
+        let (mut us, begin) = machine(100);
+        know_better(&mut us, &[hash(1), hash(2)], begin);
+        us.handle_record(hash(3), false);
+        // Somebody else tells back more than we know.
+        us.handle_tell(BOB, None, begin);
+        us.handle_record(hash(1), false);
+        us.handle_timeout(begin + 2 * INTERVAL);
+        assert_eq!(outputs(&mut us), [Output::TellBack(vec![hash(2)])]);
+    }
+
+    #[test]
+    fn is_needless_after_a_tell_of_everything() {
+        let (mut us, begin) = machine(100);
+        know_better(&mut us, &[hash(1)], begin);
+        us.handle_inquire(&inquire_from(ALICE), None, begin);
+        us.handle_tell_end();
+        outputs(&mut us);
+        us.handle_timeout(begin + 3 * INTERVAL);
+        assert_eq!(outputs(&mut us), []);
+    }
+
+    #[test]
+    fn waits_for_the_end_of_a_tell_of_everything() {
+        let (mut us, begin) = machine(100);
+        us.handle_inquire(&inquire_from(ALICE), None, begin);
+        outputs(&mut us);
+        know_better(&mut us, &[hash(1)], begin);
+        let due = begin + INTERVAL + PLACE;
+        us.handle_timeout(due);
+        assert_eq!(outputs(&mut us), [Output::TellNext { packets: 8 }]);
+        us.handle_tell_end();
+        us.handle_timeout(due);
+        assert_eq!(outputs(&mut us), [Output::TellBack(vec![hash(1)])]);
+    }
+
+    #[test]
+    fn goes_in_portions() {
+        let (mut us, begin) = machine(100_000);
+        let known = hashes(2 * PER_TICK + 1);
+        know_better(&mut us, &known, begin);
+        let mut told: Vec<InfoHash> = Vec::new();
+        for portion in [PER_TICK, PER_TICK, 1] {
+            us.handle_timeout(us.poll_timeout().unwrap());
+            let [Output::TellBack(torrents)] = &outputs(&mut us)[..] else {
+                panic!("not a portion");
+            };
+            assert_eq!(torrents.len(), portion);
+            told.extend(torrents);
+        }
+        assert_eq!(told, known);
+        assert!(!us.is_telling());
+    }
+
+    #[test]
+    fn gives_way_to_any_tell_and_goes_on_later() {
+        // Of two that give way to each other the lesser id goes on first.
+        for (sender, further) in [(ZOE, Duration::ZERO), (ALICE, INTERVAL)] {
+            let (mut us, begin) = machine(100_000);
+            know_better(&mut us, &hashes(PER_TICK + 1), begin);
+            us.handle_timeout(begin + INTERVAL + PLACE);
+            assert_eq!(outputs(&mut us).len(), 1);
+            assert!(us.is_telling());
+
+            let heard = begin + INTERVAL + PLACE + MOMENT;
+            us.handle_tell(sender, None, heard);
+            assert!(!us.is_telling());
+            let due = heard + INTERVAL + PLACE + further;
+            assert_eq!(us.poll_timeout(), Some(due));
+            us.handle_timeout(due);
+            let rest = vec![*hashes(PER_TICK + 1).last().unwrap()];
+            assert_eq!(outputs(&mut us), [Output::TellBack(rest)]);
+        }
+    }
+
+    #[test]
+    fn is_bounded() {
+        let (mut us, begin) = machine(100_000);
+        know_better(&mut us, &hashes(MAX_TELL_BACK + 100), begin);
+        let mut told = 0;
+        while us.poll_timeout().unwrap() < begin + 3 * INTERVAL {
+            us.handle_timeout(us.poll_timeout().unwrap());
+            for output in outputs(&mut us) {
+                let Output::TellBack(torrents) = output else {
+                    panic!("{output:?}");
+                };
+                told += torrents.len();
+            }
+        }
+        assert_eq!(told, MAX_TELL_BACK);
+    }
+
+    fn know_better(us: &mut ScrapeSync, torrents: &[InfoHash], now: Instant) {
+        assert_eq!(us.handle_tell(ALICE, None, now), Handled::Taken);
+        for torrent in torrents {
+            us.handle_record(*torrent, true);
+        }
+    }
+
+    fn hashes(count: usize) -> Vec<InfoHash> {
+        (0..u32::try_from(count).unwrap()).map(hash).collect()
+    }
+
+    fn hash(number: u32) -> InfoHash {
+        let mut octets = [0; 20];
+        octets[..4].copy_from_slice(&number.to_be_bytes());
+        InfoHash::new(octets)
+    }
+}
+
+#[test]
+fn packets_with_our_own_id_are_ignored() {
+    let (mut us, begin) = machine(0);
+    let before = us.clone();
+    let (sender, target) = (US, US);
+    let handled = [
+        us.handle_beacon(&beacon_from(US, 300), None, begin),
+        us.handle_inquire(&Inquire { sender, target }, None, begin),
+        us.handle_tell(US, None, begin),
+        us.handle_live(US, None, begin),
+    ];
+    assert_eq!(handled, [Handled::Own; 4]);
+    assert_eq!(us, before);
+}
+
+#[test]
+fn whoever_sends_is_in_the_cluster() {
+    let (mut us, begin) = machine(1000);
+    let source = |port| Some(SocketAddr::from(([10, 0, 0, 2], port)));
+    us.handle_beacon(&beacon_from(BOB, 300), source(1), begin);
+    us.handle_live(BOB, source(2), begin + MOMENT);
+    us.handle_inquire(&inquire_from(ALICE), None, begin + MOMENT);
+    let claim = Claim {
+        torrents: 300,
+        at: begin,
+    };
+    let node = |id, source, claim| Node {
+        id,
+        source,
+        heard_at: begin + MOMENT,
+        claim,
+        given_up: 0,
+    };
+    let nodes = [node(ALICE, None, None), node(BOB, source(2), Some(claim))];
+    assert_eq!(us.nodes(), nodes);
+}
+
+#[test]
+fn a_flood_of_ids_is_bounded_and_a_need_outlives_it() {
+    let (mut us, begin) = machine(0);
+    us.handle_beacon(&beacon_from(ALICE, 300), None, begin);
+    us.handle_timeout(begin + 2 * INTERVAL);
+    assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
+    for id in 0..10_000_u32 {
+        us.handle_live(TrackerId::new(id.to_le_bytes()), None, begin + 2 * INTERVAL);
+    }
+    assert_eq!(us.nodes().len(), MAX_NODES);
+    us.handle_timeout(begin + 3 * INTERVAL);
+    assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
+}
+
+#[test]
+fn settings_of_zero_do_not_spin() {
+    let settings = Settings {
+        first_beacon_delay: Duration::ZERO,
+        beacon_interval: Duration::ZERO,
+        tick: Duration::ZERO,
+        packets_per_tick: 0,
+        ..Settings::default()
+    };
+    let mut now = start();
+    let mut us = ScrapeSync::new(US, settings, now);
+    us.handle_inquire(&inquire_from(ALICE), None, now);
+    assert!(outputs(&mut us).contains(&Output::TellNext { packets: 1 }));
+    for _ in 0..10 {
+        let next = us.poll_timeout().unwrap();
+        assert!(next > now);
+        now = next;
+        us.handle_timeout(now);
+        outputs(&mut us);
+    }
+}
+
+/// An instance that has just started.
+fn machine(torrents: u64) -> (ScrapeSync, Instant) {
+    let begin = start();
+    let mut us = ScrapeSync::new(US, Settings::default(), begin);
+    us.handle_torrents(torrents);
+    (us, begin)
+}
+
+fn outputs(us: &mut ScrapeSync) -> Vec<Output> {
+    std::iter::from_fn(|| us.poll_output()).collect()
+}
+
+fn our_beacon(torrents: u64) -> Output {
+    Output::Beacon(beacon_from(US, torrents))
+}
+
+fn our_inquire(target: TrackerId) -> Output {
+    let sender = US;
+    Output::Inquire(Inquire { sender, target })
+}
+
+fn beacon_from(sender: TrackerId, torrents: u64) -> Beacon {
+    Beacon { sender, torrents }
+}
+
+/// An inquiry of us.
+fn inquire_from(sender: TrackerId) -> Inquire {
+    let target = US;
+    Inquire { sender, target }
+}

@@ -1,0 +1,112 @@
+//! What happens by the minute: timeouts are swept and a summary is logged.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use opentracker_core::{Counter, Tracker};
+use opentracker_store::Sweeper;
+
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// Steps of a sweep between two looks at whether the thread shall stop, and at the clock.
+const STEPS: u32 = 64;
+
+/// The thread that keeps house. Dropping it stops the thread.
+#[derive(Debug)]
+pub(crate) struct Housekeeping {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Housekeeping {
+    pub(crate) fn start(tracker: Arc<Tracker>) -> std::io::Result<Self> {
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new()
+            .name("housekeeping".to_owned())
+            .spawn(move || run(&tracker, &stopped))?;
+        Ok(Self { stop, thread })
+    }
+
+    pub(crate) fn shutdown(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            tracing::error!("the housekeeping thread has panicked");
+        }
+    }
+}
+
+fn run(tracker: &Tracker, stopped: &Receiver<()>) {
+    let mut sweeper = Sweeper::new();
+    let mut summary = Summary::new(tracker);
+    let mut due = Instant::now() + PERIOD;
+    loop {
+        let wait = due.saturating_duration_since(Instant::now());
+        if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+        due += PERIOD;
+        if sweep(tracker, &mut sweeper, stopped).is_none() {
+            return;
+        }
+        summary.log(tracker);
+    }
+}
+
+/// Sweeps everything once; `None` if it was stopped.
+fn sweep(tracker: &Tracker, sweeper: &mut Sweeper, stopped: &Receiver<()>) -> Option<()> {
+    let begin = Instant::now();
+    loop {
+        let moment = tracker.moment(Instant::now());
+        for _ in 0..STEPS {
+            if let Some(swept) = sweeper.step(tracker.store(), &moment) {
+                let took = begin.elapsed();
+                tracing::debug!(swept.peers, swept.torrents, ?took, "swept");
+                return Some(());
+            }
+        }
+        if stopped.try_recv() != Err(std::sync::mpsc::TryRecvError::Empty) {
+            return None;
+        }
+        // Clients first, where cores are few.
+        std::thread::yield_now();
+    }
+}
+
+/// A line a minute.
+struct Summary {
+    announces: u64,
+    since: Instant,
+}
+
+impl Summary {
+    fn new(tracker: &Tracker) -> Self {
+        Self {
+            announces: announces(tracker),
+            since: Instant::now(),
+        }
+    }
+
+    fn log(&mut self, tracker: &Tracker) {
+        let now = Self::new(tracker);
+        let count = now.announces.wrapping_sub(self.announces);
+        let seconds = now.since.duration_since(self.since).as_secs().max(1);
+        let totals = tracker.store().totals();
+        tracing::info!(
+            announces_per_second = count / seconds,
+            torrents = totals.torrents,
+            peers = totals.peers(),
+            seeders = totals.seeders(),
+            "summary"
+        );
+        *self = now;
+    }
+}
+
+fn announces(tracker: &Tracker) -> u64 {
+    [Counter::UdpAnnounce, Counter::HttpAnnounce]
+        .map(|counter| tracker.counters().sum(counter))
+        .iter()
+        .sum()
+}
