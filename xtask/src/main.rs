@@ -7,6 +7,7 @@
 //! A task is a row of [`TASKS`] and a function that takes the workspace and its own arguments:
 //! to add one, write a module and add the row.
 
+mod bench;
 mod ci;
 mod dist;
 mod markdown;
@@ -53,6 +54,12 @@ pub(crate) const TASKS: &[Task] = &[
         run: tidy::run,
     },
     Task {
+        name: "bench",
+        usage: "peers|udp|http|memory|store [--quick]",
+        summary: "tables: the tracker beside others under the same load, or the store alone",
+        run: bench::run,
+    },
+    Task {
         name: "dist",
         usage: "",
         summary: "the release archive and its checksum, in dist/",
@@ -73,6 +80,12 @@ impl Args {
         self.rest.len() < before
     }
 
+    /// Takes the first argument that is not a flag.
+    pub(crate) fn word(&mut self) -> Option<String> {
+        let place = self.rest.iter().position(|word| !word.starts_with('-'))?;
+        Some(self.rest.remove(place))
+    }
+
     /// Ends the parsing.
     ///
     /// # Errors
@@ -82,6 +95,15 @@ impl Args {
         match self.rest.first() {
             None => Ok(()),
             Some(argument) => bail!("unknown argument `{argument}`; see `cargo xtask help`"),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Args {
+    pub(crate) fn of(words: &[&str]) -> Self {
+        Self {
+            rest: words.iter().map(|&word| word.to_owned()).collect(),
         }
     }
 }
@@ -132,9 +154,9 @@ mod tests {
 
     #[test]
     fn arguments_are_taken_once_and_leftovers_are_refused() {
-        let mut args = Args {
-            rest: vec!["--static".to_owned(), "--no-such".to_owned()],
-        };
+        let mut args = Args::of(&["--static", "udp", "--no-such"]);
+        assert_eq!(args.word().as_deref(), Some("udp"));
+        assert_eq!(args.word(), None);
         assert!(args.flag("--static"));
         assert!(!args.flag("--static"));
         let error = args.finish().unwrap_err();
