@@ -12,13 +12,13 @@ use crate::clock::Minute;
 /// Torrents of a block: a kibioctet.
 const BLOCK: usize = 16;
 
+/// Torrents of a first block.
+const FIRST: usize = 2;
+
 #[derive(Debug, Default)]
 pub(crate) struct Torrents {
-    #[expect(
-        clippy::vec_box,
-        reason = "a block stays where it is when the vector grows"
-    )]
-    blocks: Vec<Box<[Torrent; BLOCK]>>,
+    /// The first may be shorter while it is alone.
+    blocks: Vec<Box<[Torrent]>>,
     len: usize,
 }
 
@@ -45,10 +45,8 @@ impl Torrents {
     }
 
     pub(crate) fn push(&mut self, torrent: Torrent) {
-        if self.len == self.blocks.len() * BLOCK {
-            self.blocks.reserve_exact(1);
-            self.blocks
-                .push(Box::new(std::array::from_fn(|_| vacant())));
+        if self.len == self.capacity() {
+            self.grow();
         }
         self.len += 1;
         *self.get_mut(self.len - 1) = torrent;
@@ -73,9 +71,39 @@ impl Torrents {
 
     /// Octets on the heap, without those of the swarms and the allocator's own.
     pub(crate) fn heap_octets(&self) -> usize {
-        self.blocks.len() * size_of::<[Torrent; BLOCK]>()
-            + self.blocks.capacity() * size_of::<Box<[Torrent; BLOCK]>>()
+        self.capacity() * size_of::<Torrent>()
+            + self.blocks.capacity() * size_of::<Box<[Torrent]>>()
     }
+
+    fn capacity(&self) -> usize {
+        match &*self.blocks {
+            [first] => first.len(),
+            blocks => blocks.len() * BLOCK,
+        }
+    }
+
+    /// Doubles the first block up to its full size; after that adds another.
+    fn grow(&mut self) {
+        let torrents = match &mut *self.blocks {
+            [] => Vec::with_capacity(FIRST),
+            [first] if first.len() < BLOCK => {
+                let first = std::mem::take(first);
+                self.blocks.clear();
+                let mut torrents = Vec::with_capacity(first.len() * 2);
+                torrents.extend(first);
+                torrents
+            }
+            _ => Vec::with_capacity(BLOCK),
+        };
+        self.blocks.reserve_exact(1);
+        self.blocks.push(filled(torrents));
+    }
+}
+
+/// Fills up with vacant torrents.
+fn filled(mut torrents: Vec<Torrent>) -> Box<[Torrent]> {
+    torrents.resize_with(torrents.capacity(), vacant);
+    torrents.into_boxed_slice()
 }
 
 fn vacant() -> Torrent {
