@@ -10,14 +10,16 @@
 
 use crate::cell::{Cell, PeerKeys};
 
-/// Slots of a page: with the allocator's own eight octets, IPv4 pages are exactly 512.
-const PAGE: usize = 63;
+/// Slots of a page: with the allocator's own eight octets, IPv4 pages are exactly 256.
+const PAGE: usize = 31;
 
 /// The first page may be smaller while it is alone: so many slots less one, or a multiple.
 const STEP: usize = 8;
 
-/// A table is full when nine in ten slots are.
-const FULL: (usize, usize) = (9, 10);
+/// A table is full when 15 in 16 slots are. On the average of its growth it is 90 % full; finding a
+/// peer then looks at six cells, finding that there is none at fifty, which is one new peer in many
+/// announces.
+const FULL: (usize, usize) = (15, 16);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Table<C> {
@@ -300,17 +302,17 @@ mod tests {
                 .filter(|&slot| !table.slot(slot).is_vacant())
                 .map(|slot| table.distance(table.home(table.slot(slot), &keys), slot))
                 .sum();
-            // Linear probing at a load of 9/10 takes 4.5 steps on the average.
-            assert!(steps < 6 * table.len(), "{steps} steps");
+            // Linear probing at a load of 15/16 takes 7.5 steps on the average.
+            assert!(steps < 9 * table.len(), "{steps} steps");
         }
     }
 
     #[test]
-    fn keeps_between_a_quarter_and_nine_tenths_full() {
+    fn keeps_between_a_quarter_and_fifteen_sixteenths_full() {
         let mut table = Table::new();
         for number in 0..10_000 {
             table.insert(peer(number), &KEYS);
-            assert!(table.len() * 10 <= table.capacity() * 9);
+            assert!(table.len() * 16 <= table.capacity() * 15);
         }
         assert!(table.heap_octets() < 10_000 * 12);
         for number in 0..9_990 {
