@@ -263,7 +263,7 @@ impl Store {
             .sum()
     }
 
-    /// Number of parts that [`Self::visit`] and [`Self::sweep`] go through.
+    /// Number of parts that [`Self::visit`] and a [`Sweeper`](crate::Sweeper) go through.
     pub const fn parts(&self) -> u16 {
         self.bucket_mask + 1
     }
