@@ -54,8 +54,13 @@ counters! {
     HttpFullScrape "opentracker_http_requests_total" r#"path="full_scrape""# "Full scrapes answered over HTTP.",
     HttpStats "opentracker_http_requests_total" r#"path="stats""# "Statistics, metrics and pages answered.",
     HttpRedirect "opentracker_http_errors_total" r#"status="302""# "Redirects sent.",
-    HttpBadRequest "opentracker_http_errors_total" r#"status="400",kind="head""# "Heads that are not HTTP.",
-    HttpBadParameter "opentracker_http_errors_total" r#"status="400",kind="parameter""# "Queries with a missing or malformed parameter.",
+    HttpBadHead "opentracker_http_errors_total" r#"status="400",kind="head""# "Heads that are not HTTP.",
+    HttpBadBody "opentracker_http_errors_total" r#"status="400",kind="body""# "Requests with a body.",
+    HttpBadForwarding "opentracker_http_errors_total" r#"status="400",kind="forwarding""# "Requests whose forwarding headers contradict each other.",
+    HttpBadInfoHash "opentracker_http_errors_total" r#"status="400",kind="info_hash""# "Queries with a missing or malformed info_hash.",
+    HttpBadPort "opentracker_http_errors_total" r#"status="400",kind="port""# "Queries with a missing or malformed port.",
+    HttpBadLeft "opentracker_http_errors_total" r#"status="400",kind="left""# "Queries with a malformed left.",
+    HttpBadMode "opentracker_http_errors_total" r#"status="400",kind="mode""# "Requests for statistics of an unknown mode.",
     HttpForbidden "opentracker_http_errors_total" r#"status="403""# "Requests from networks without the right to them.",
     HttpNotFound "opentracker_http_errors_total" r#"status="404""# "Requests for unknown paths.",
     HttpBadMethod "opentracker_http_errors_total" r#"status="405""# "Requests with another method than GET or HEAD.",
@@ -85,6 +90,7 @@ counters! {
     RefusedDenied "opentracker_refused_total" r#"reason="denied""# "Announces for torrents on the deny list.",
     RefusedNotAllowed "opentracker_refused_total" r#"reason="not_allowed""# "Announces for torrents that are not on the allow list.",
     RefusedAddress "opentracker_refused_total" r#"reason="address""# "Announces from addresses or ports that cannot be a peer's.",
+    RefusedFullScrape "opentracker_refused_total" r#"reason="full_scrape""# "Scrapes of all torrents by those without the right to them.",
 }
 
 /// The counters of one thread.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Interface {
     pub(crate) name: String,
-    /// What the kernel calls it. An interface that is removed and made anew gets another index.
+    /// What the kernel calls it. An interface that is made anew mostly gets another index.
     pub(crate) index: u32,
     /// Whether it is up and has a link.
     pub(crate) is_running: bool,

@@ -250,13 +250,8 @@ impl Store {
 
     /// Octets that the store has on the heap, without the allocator's own. Walks all torrents.
     pub fn heap_octets(&self) -> usize {
-        let swarms = |bucket: &Bucket| -> usize {
-            bucket
-                .torrents()
-                .iter()
-                .map(|t| t.swarm.heap_octets())
-                .sum()
-        };
+        let swarms =
+            |bucket: &Bucket| -> usize { bucket.torrents().map(|t| t.swarm.heap_octets()).sum() };
         self.buckets
             .iter()
             .map(|bucket| bucket.heap_octets() + swarms(&bucket))

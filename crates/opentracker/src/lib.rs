@@ -31,6 +31,8 @@ mod tracker;
 pub use config::{Config, ConfigError};
 pub use lists::ListError;
 pub use opentracker_core as core;
+pub use opentracker_http as http;
+pub use opentracker_http_wire as http_wire;
 pub use opentracker_livesync_wire as livesync_wire;
 pub use opentracker_multicast as multicast;
 pub use opentracker_peer_sync as peer_sync;

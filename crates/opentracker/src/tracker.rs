@@ -1,11 +1,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use opentracker_core as core;
+use opentracker_core::Networks;
+use opentracker_http as http;
 use opentracker_multicast::JoinError;
 use opentracker_store::Timing;
+use opentracker_types::TrackerId;
 use opentracker_udp as udp;
 use rand::Rng;
 
@@ -24,6 +27,7 @@ pub struct Tracker {
     core: Arc<core::Tracker>,
     listeners: Vec<Listener>,
     udp: udp::Server,
+    http: http::Server,
     livesync: Option<livesync::Server>,
     housekeeping: Housekeeping,
 }
@@ -44,6 +48,9 @@ pub enum StartError {
     /// An address for UDP cannot be bound.
     #[error(transparent)]
     Udp(#[from] udp::BindError),
+    /// An address for HTTP cannot be bound.
+    #[error(transparent)]
+    Http(#[from] http::BindError),
     /// The cluster's multicast group cannot be joined.
     #[error("livesync")]
     LiveSync(#[source] JoinError),
@@ -84,7 +91,24 @@ impl Tracker {
             },
             max_payload: usize::from(config.udp.max_payload),
         })?;
-        let group = livesync::Joined::join(&config.livesync).map_err(StartError::LiveSync)?;
+        // From the system's randomness and never from the clock: trackers that start together must
+        // not take each other for themselves.
+        let mut id = [0; TrackerId::LEN];
+        rand::rng().fill_bytes(&mut id);
+        let id = TrackerId::new(id);
+        let http_listeners = http::Listeners::bind(&http::Config {
+            listen: config.http.listen.clone(),
+            threads: cores,
+            limits: http::Limits {
+                idle_timeout: config.http.idle_timeout,
+                ..http::Limits::default()
+            },
+            identity: http::Identity {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                tracker_id: id,
+            },
+        })?;
+        let group = livesync::Joined::join(&config.livesync, id).map_err(StartError::LiveSync)?;
         privileges::drop(&config.process)?;
         let lists = lists::read(&config.access)?;
         let core = Arc::new(core::Tracker::new(
@@ -94,12 +118,16 @@ impl Tracker {
             Instant::now(),
             &mut rand::rng(),
         ));
-        let listeners = listeners("udp", &udp_sockets.local_addrs());
+        let mut listeners = listeners("udp", &udp_sockets.local_addrs());
+        listeners.extend(self::listeners("http", http_listeners.local_addrs()));
         let worker = || {
             let cluster = group.as_ref().map(|group| group.teller(&core));
             core.worker(rand::rng().next_u64(), cluster)
         };
-        let udp = udp_sockets.serve(worker).map_err(StartError::Thread)?;
+        let udp = udp_sockets.serve(&worker).map_err(StartError::Thread)?;
+        let http = http_listeners
+            .serve(http_settings(&config), worker)
+            .map_err(StartError::Thread)?;
         let livesync = group
             .map(|group| group.serve(Arc::clone(&core)))
             .transpose()
@@ -110,6 +138,7 @@ impl Tracker {
             core,
             listeners,
             udp,
+            http,
             livesync,
             housekeeping,
         })
@@ -140,6 +169,7 @@ impl Tracker {
         let lists = lists::read(&config.access)?;
         self.core.set_lists(lists);
         self.core.set_settings(settings(&config));
+        self.http.set_settings(http_settings(&config));
         let old = &self.config;
         let fixed = [
             ("udp.listen", old.udp.listen != config.udp.listen),
@@ -180,6 +210,7 @@ impl Tracker {
     /// Stops accepting, finishes what is under way, and ends all threads.
     pub fn shutdown(self) {
         self.udp.shutdown();
+        self.http.shutdown(HTTP_GRACE);
         // After the workers, whose last packets go to the group.
         if let Some(livesync) = self.livesync {
             livesync.shutdown();
@@ -188,11 +219,26 @@ impl Tracker {
     }
 }
 
+/// How long HTTP requests that are under way may take when the tracker stops.
+const HTTP_GRACE: Duration = Duration::from_secs(3);
+
 fn listeners(protocol: &'static str, addresses: &[SocketAddr]) -> Vec<Listener> {
     addresses
         .iter()
         .map(|&address| Listener { protocol, address })
         .collect()
+}
+
+/// What may change of the HTTP front end.
+fn http_settings(config: &Config) -> http::Settings {
+    let networks = |networks: &[ipnet::IpNet]| Networks::new(networks.iter().copied());
+    http::Settings {
+        stats_path: config.http.stats_path.clone(),
+        redirect_url: config.http.redirect_url.clone(),
+        trusted_proxies: networks(&config.http.trusted_proxies),
+        stats: networks(&config.access.stats),
+        admin: networks(&config.access.admin),
+    }
 }
 
 /// The rules of the core. Where the parts of a configuration contradict each other the interval
@@ -221,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_interval_wins_over_what_contradicts_it() {
-        const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
+        const MINUTE: Duration = Duration::from_secs(60);
         let mut config = Config::default();
         config.announce.interval = 2 * MINUTE;
         let settings = settings(&config);

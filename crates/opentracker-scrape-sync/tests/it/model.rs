@@ -40,13 +40,13 @@ fn two_of_equal_size_and_a_newcomer() {
 #[test]
 fn two_that_beacon_at_once_and_a_newcomer() {
     let nodes = [established(1, ALL), established(1, ALL), newcomer(NOTHING)];
-    explore(nodes, Faults::packets(1));
+    explore(nodes, Faults::packets(2));
 }
 
 #[test]
 fn two_of_unequal_size_and_a_newcomer() {
     let nodes = [established(1, ALL), established(20, TWO), newcomer(NOTHING)];
-    explore(nodes, Faults::packets(1));
+    explore(nodes, Faults::packets(2));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn one_of_two_of_unequal_size_dies() {
 #[test]
 fn two_newcomers_know_better() {
     let nodes = [newcomer(BETTER), established(20, ALL), newcomer(BEST)];
-    explore(nodes, Faults::packets(1));
+    explore(nodes, Faults::packets(2));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn all_three_beacon() {
         established(20, ALL),
         established(40, BEST),
     ];
-    explore(nodes, Faults::packets(1));
+    explore(nodes, Faults::packets(2));
 }
 
 /// Explores a scenario without a fault, and then with as many as are given.

@@ -15,7 +15,6 @@ use opentracker_multicast::{Group, GroupConfig, JoinError, Sender};
 use opentracker_peer_sync::{self as peer_sync, Accumulator};
 use opentracker_scrape_sync::{self as scrape_sync, InquireThreshold};
 use opentracker_types::TrackerId;
-use rand::Rng;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
@@ -50,7 +49,10 @@ pub(crate) struct Server {
 
 impl Joined {
     /// Joins the group, or does nothing if live sync is off.
-    pub(crate) fn join(config: &config::LiveSync) -> Result<Option<Self>, JoinError> {
+    pub(crate) fn join(
+        config: &config::LiveSync,
+        id: TrackerId,
+    ) -> Result<Option<Self>, JoinError> {
         let Some(listen) = config.listen else {
             return Ok(None);
         };
@@ -70,15 +72,11 @@ impl Joined {
                 ..GroupConfig::new(address, *listen.ip())
             })?
         };
-        // From the system's randomness and never from the clock: nodes that start together must
-        // not take each other for themselves.
-        let mut id = [0; TrackerId::LEN];
-        rand::rng().fill_bytes(&mut id);
         Ok(Some(Self {
             sender: group.sender(),
             runtime,
             group,
-            id: TrackerId::new(id),
+            id,
             peer_sync: peer_sync::Settings {
                 dialect: match config.dialect {
                     config::Dialect::Full => peer_sync::Dialect::Full,

@@ -1,0 +1,328 @@
+//! The head of a request (RFC 9112): what of it matters here.
+
+use std::mem::MaybeUninit;
+
+use httparse::{Header, Status};
+
+/// The most octets of a head, the empty line at its end included.
+pub(crate) const MAX_HEAD_OCTETS: usize = 8 * 1024;
+
+/// The most header fields of a head.
+pub(crate) const MAX_HEADER_FIELDS: usize = 64;
+
+/// A request head.
+#[derive(Debug)]
+pub(crate) struct Head<'a, 'h> {
+    pub(crate) method: Method,
+    /// The path of the request target, as it stands there.
+    pub(crate) path: &'a [u8],
+    /// What follows the `?` of the request target; empty without one.
+    pub(crate) query: &'a [u8],
+    pub(crate) persistence: Persistence,
+    /// A body follows, or may follow.
+    pub(crate) has_body: bool,
+    fields: &'h [Header<'a>],
+    /// Octets of the head.
+    pub(crate) octets: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Head,
+    Other,
+}
+
+/// What becomes of the connection after the reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Persistence {
+    /// It is kept, as HTTP/1.1 has it without saying.
+    Kept,
+    /// It is kept, and the client has to be told so (HTTP/1.0).
+    KeptExplicitly,
+    /// It is closed.
+    Closed,
+}
+
+/// Why octets are not a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeadError {
+    /// They are not HTTP/1.0 or HTTP/1.1.
+    NotHttp,
+    /// There are more than [`MAX_HEAD_OCTETS`] octets or [`MAX_HEADER_FIELDS`] fields.
+    TooLarge,
+}
+
+/// Room for the fields of a head.
+#[derive(Debug)]
+pub(crate) struct FieldSlots<'a>([MaybeUninit<Header<'a>>; MAX_HEADER_FIELDS]);
+
+impl FieldSlots<'_> {
+    pub(crate) const fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS])
+    }
+}
+
+impl<'a, 'h> Head<'a, 'h> {
+    /// Parses the head that the octets begin with; `None` if it is not complete yet.
+    pub(crate) fn parse(
+        octets: &'a [u8],
+        slots: &'h mut FieldSlots<'a>,
+    ) -> Result<Option<Self>, HeadError> {
+        let mut request = httparse::Request::new(&mut []);
+        let parsed = request.parse_with_uninit_headers(octets, &mut slots.0);
+        let head_octets = match parsed {
+            Ok(Status::Complete(head_octets)) if head_octets <= MAX_HEAD_OCTETS => head_octets,
+            Ok(Status::Partial) if octets.len() < MAX_HEAD_OCTETS => return Ok(None),
+            Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
+            Err(_) => return Err(HeadError::NotHttp),
+        };
+        let (Some(method), Some(target), Some(minor)) =
+            (request.method, request.path, request.version)
+        else {
+            return Err(HeadError::NotHttp);
+        };
+        let fields: &'h [Header<'a>] = request.headers;
+        let (path, query) = split_target(target.as_bytes());
+        let mut head = Self {
+            method: match method {
+                "GET" => Method::Get,
+                "HEAD" => Method::Head,
+                _ => Method::Other,
+            },
+            path,
+            query,
+            persistence: if minor == 0 {
+                Persistence::Closed
+            } else {
+                Persistence::Kept
+            },
+            has_body: false,
+            fields,
+            octets: head_octets,
+        };
+        for field in fields {
+            head.note(field, minor);
+        }
+        Ok(Some(head))
+    }
+
+    /// Goes through the header fields as pairs of name and value.
+    pub(crate) fn fields(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = (&'a str, &'a [u8])> + Clone + use<'a, 'h> {
+        self.fields.iter().map(|field| (field.name, field.value))
+    }
+
+    fn note(&mut self, field: &Header<'_>, minor: u8) {
+        // The length tells most fields apart from these without looking at the name.
+        match field.name.len() {
+            10 if field.name.eq_ignore_ascii_case("connection") => {
+                if has_token(field.value, b"close") {
+                    self.persistence = Persistence::Closed;
+                } else if minor == 0 && has_token(field.value, b"keep-alive") {
+                    self.persistence = Persistence::KeptExplicitly;
+                }
+            }
+            14 if field.name.eq_ignore_ascii_case("content-length") => {
+                let is_zero = field.value.iter().all(|&octet| octet == b'0');
+                self.has_body |= !is_zero || field.value.is_empty();
+            }
+            17 if field.name.eq_ignore_ascii_case("transfer-encoding") => self.has_body = true,
+            _ => {}
+        }
+    }
+}
+
+/// Splits a request target into path and query. An absolute form loses its scheme and host.
+fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
+    let target = strip_origin(target);
+    match target.iter().position(|&octet| octet == b'?') {
+        Some(at) => (&target[..at], &target[at + 1..]),
+        None => (target, &[]),
+    }
+}
+
+fn strip_origin(target: &[u8]) -> &[u8] {
+    if target.starts_with(b"/") {
+        return target;
+    }
+    for scheme in [b"http://".as_slice(), b"https://"] {
+        if let Some((start, rest)) = target.split_at_checked(scheme.len())
+            && start.eq_ignore_ascii_case(scheme)
+        {
+            let end = rest.iter().position(|octet| b"/?".contains(octet));
+            return match end {
+                Some(end) if rest[end] == b'/' => &rest[end..],
+                // The path is empty, which is the root.
+                Some(_) | None => b"/",
+            };
+        }
+    }
+    target
+}
+
+/// Tells whether a list of tokens has one of them.
+fn has_token(value: &[u8], token: &[u8]) -> bool {
+    value
+        .split(|&octet| octet == b',')
+        .any(|entry| entry.trim_ascii().eq_ignore_ascii_case(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq)]
+    struct Seen {
+        method: Method,
+        path: String,
+        query: String,
+        persistence: Persistence,
+        has_body: bool,
+        octets: usize,
+    }
+
+    fn see(octets: &[u8]) -> Result<Option<Seen>, HeadError> {
+        let mut slots = FieldSlots::new();
+        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+        Ok(Head::parse(octets, &mut slots)?.map(|head| Seen {
+            method: head.method,
+            path: text(head.path),
+            query: text(head.query),
+            persistence: head.persistence,
+            has_body: head.has_body,
+            octets: head.octets,
+        }))
+    }
+
+    fn seen(head: &str) -> Seen {
+        see(head.as_bytes()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_plain_head() {
+        let head = "GET /announce?port=1&x=? HTTP/1.1\r\nHost: a\r\n\r\n";
+        let expected = Seen {
+            method: Method::Get,
+            path: "/announce".to_owned(),
+            query: "port=1&x=?".to_owned(),
+            persistence: Persistence::Kept,
+            has_body: false,
+            octets: head.len(),
+        };
+        assert_eq!(seen(head), expected);
+        assert_eq!(see([head, "GET /"].concat().as_bytes()), Ok(Some(expected)));
+        for end in 0..head.len() {
+            assert_eq!(see(&head.as_bytes()[..end]), Ok(None), "{end}");
+        }
+    }
+
+    #[test]
+    fn targets() {
+        for (target, path, query) in [
+            ("/", "/", ""),
+            ("/?", "/", ""),
+            ("/a?b", "/a", "b"),
+            ("http://host/a?b", "/a", "b"),
+            ("HTTP://host:80/a?b", "/a", "b"),
+            ("https://[::1]/a/b?c", "/a/b", "c"),
+            ("http://host", "/", ""),
+            ("http://host?b", "/", ""),
+            ("//host/a", "//host/a", ""),
+            ("*", "*", ""),
+        ] {
+            let seen = seen(&format!("GET {target} HTTP/1.1\r\n\r\n"));
+            assert_eq!((&*seen.path, &*seen.query), (path, query), "{target}");
+        }
+    }
+
+    #[test]
+    fn methods() {
+        for (method, expected) in [
+            ("GET", Method::Get),
+            ("HEAD", Method::Head),
+            ("get", Method::Other),
+            ("POST", Method::Other),
+            ("BREW", Method::Other),
+        ] {
+            let head = format!("{method} / HTTP/1.1\r\n\r\n");
+            assert_eq!(seen(&head).method, expected, "{method}");
+        }
+    }
+
+    #[test]
+    fn persistence() {
+        use Persistence::{Closed, Kept, KeptExplicitly};
+        for (version, fields, expected) in [
+            ("1.1", "", Kept),
+            ("1.1", "Connection: close\r\n", Closed),
+            ("1.1", "CONNECTION: foo , Close\r\n", Closed),
+            ("1.1", "Connection: keep-alive\r\n", Kept),
+            ("1.1", "Connection: x\r\nConnection: close\r\n", Closed),
+            ("1.1", "Connection: closed\r\n", Kept),
+            ("1.0", "", Closed),
+            ("1.0", "Connection: Keep-Alive\r\n", KeptExplicitly),
+            ("1.0", "Connection: keep-alive, close\r\n", Closed),
+        ] {
+            let head = format!("GET / HTTP/{version}\r\n{fields}\r\n");
+            assert_eq!(seen(&head).persistence, expected, "{head}");
+        }
+    }
+
+    #[test]
+    fn bodies() {
+        for (fields, has_body) in [
+            ("Content-Length: 0\r\n", false),
+            ("Content-Length: 00\r\n", false),
+            ("Content-Length: 1\r\n", true),
+            ("Content-Length: \r\n", true),
+            ("Content-Length: -0\r\n", true),
+            ("content-length: 0\r\nContent-Length: 5\r\n", true),
+            ("Content-Length: 5\r\nContent-Length: 0\r\n", true),
+            ("Transfer-Encoding: chunked\r\n", true),
+            ("transfer-encoding: identity\r\n", true),
+        ] {
+            let head = format!("GET / HTTP/1.1\r\n{fields}\r\n");
+            assert_eq!(seen(&head).has_body, has_body, "{fields}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_http() {
+        for octets in [
+            "HELO mail\r\n",
+            "GET\r\n\r\n",
+            "GET / HTTP/2.0\r\n\r\n",
+            "GET / HTTP/1.1\r\nno field\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+            "GET /a b HTTP/1.1\r\n\r\n",
+            "\x16\x03\x01\x02\0\x01\0\x01",
+        ] {
+            assert_eq!(see(octets.as_bytes()), Err(HeadError::NotHttp), "{octets}");
+        }
+    }
+
+    #[test]
+    fn the_limits_are_exact() {
+        let of_octets = |octets: usize| {
+            let frame = "GET / HTTP/1.1\r\nX: \r\n\r\n".len();
+            format!(
+                "GET / HTTP/1.1\r\nX: {}\r\n\r\n",
+                "x".repeat(octets - frame)
+            )
+        };
+        assert_eq!(seen(&of_octets(MAX_HEAD_OCTETS)).octets, MAX_HEAD_OCTETS);
+        let longer = of_octets(MAX_HEAD_OCTETS + 1);
+        assert_eq!(see(longer.as_bytes()), Err(HeadError::TooLarge));
+        let unfinished = &longer.as_bytes()[..MAX_HEAD_OCTETS - 1];
+        assert_eq!(see(unfinished), Ok(None));
+        let unfinished = &longer.as_bytes()[..MAX_HEAD_OCTETS];
+        assert_eq!(see(unfinished), Err(HeadError::TooLarge));
+
+        let of_fields = |fields| format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(fields));
+        assert_eq!(seen(&of_fields(MAX_HEADER_FIELDS)).path, "/");
+        let more = of_fields(MAX_HEADER_FIELDS + 1);
+        assert_eq!(see(more.as_bytes()), Err(HeadError::TooLarge));
+    }
+}

@@ -1,0 +1,480 @@
+//! The statistics, in the formats of the C program: what `/stats` answers.
+
+use std::io::{self, Write};
+
+use opentracker_core::{Counter, CounterRegistry, Totals};
+use opentracker_http_wire::QueryPairs;
+
+use crate::config::Identity;
+
+/// What `mode=` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Peer,
+    Torr,
+    Conn,
+    Scrp,
+    Udp4,
+    Tcp4,
+    Completed,
+    Herr,
+    /// The largest swarms; how many.
+    Top(usize),
+    Everything,
+    Version,
+}
+
+impl Mode {
+    /// Reads the query of a request for statistics; `None` if the mode is not known.
+    pub(crate) fn of_query(query: &[u8]) -> Option<Self> {
+        let mut pairs = QueryPairs::new(query);
+        let Some((_, mode)) = pairs.find(|&(name, _)| name == b"mode") else {
+            return Some(Self::Peer);
+        };
+        Some(match mode {
+            b"peer" => Self::Peer,
+            b"torr" => Self::Torr,
+            b"conn" => Self::Conn,
+            b"scrp" => Self::Scrp,
+            b"udp4" => Self::Udp4,
+            b"tcp4" => Self::Tcp4,
+            b"completed" => Self::Completed,
+            b"herr" => Self::Herr,
+            b"top10" => Self::Top(10),
+            b"top100" => Self::Top(100),
+            b"everything" => Self::Everything,
+            b"version" => Self::Version,
+            _ => return None,
+        })
+    }
+}
+
+/// What the statistics are made from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Snapshot<'a> {
+    pub(crate) totals: Totals,
+    pub(crate) counters: &'a CounterRegistry,
+    pub(crate) uptime_secs: u64,
+    pub(crate) identity: &'a Identity,
+}
+
+impl Snapshot<'_> {
+    /// Appends what a mode answers. The lists of [`Mode::Top`] are not in a snapshot; it gets
+    /// nothing.
+    pub(crate) fn put(&self, mode: Mode, out: &mut Vec<u8>) {
+        let put = match mode {
+            Mode::Peer => self.put_gauge(out, self.totals.peers(), self.totals.seeders()),
+            Mode::Torr => self.put_gauge(out, self.totals.torrents, 0),
+            Mode::Conn => {
+                let connections = self.sum(&[Counter::HttpAccepted, Counter::UdpReceived]);
+                let successes = self.sum(&[
+                    Counter::HttpAnnounce,
+                    Counter::UdpAnnounce,
+                    Counter::UdpConnect,
+                ]);
+                self.put_traffic(out, "connections", connections, successes)
+            }
+            Mode::Udp4 => {
+                let successes = self.sum(&[Counter::UdpAnnounce, Counter::UdpConnect]);
+                self.put_traffic(out, "udp4 stats", self.get(Counter::UdpReceived), successes)
+            }
+            Mode::Tcp4 => {
+                let successes = self.get(Counter::HttpAnnounce);
+                self.put_traffic(
+                    out,
+                    "tcp4 stats",
+                    self.get(Counter::HttpAccepted),
+                    successes,
+                )
+            }
+            Mode::Scrp => self.put_scrapes(out),
+            Mode::Completed => self.put_completed(out),
+            Mode::Herr => self.put_errors(out),
+            Mode::Everything => self.put_everything(out),
+            Mode::Version => writeln!(out, "opentracker {}", self.identity.version),
+            Mode::Top(_) => Ok(()),
+        };
+        put.expect("a Vec takes everything");
+    }
+
+    fn get(&self, counter: Counter) -> u64 {
+        self.counters.sum(counter)
+    }
+
+    fn sum(&self, counters: &[Counter]) -> u64 {
+        counters.iter().map(|&counter| self.get(counter)).sum()
+    }
+
+    fn hours(&self) -> u64 {
+        self.uptime_secs / 3600
+    }
+
+    fn per_second(&self, number: u64) -> u64 {
+        number / self.uptime_secs.max(1)
+    }
+
+    fn put_gauge(&self, out: &mut Vec<u8>, first: u64, second: u64) -> io::Result<()> {
+        let torrents = self.totals.torrents;
+        write!(
+            out,
+            "{first}\n{second}\nopentracker serving {torrents} torrents\nopentracker"
+        )
+    }
+
+    fn put_uptime(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        writeln!(out, "{} seconds ({} hours)", self.uptime_secs, self.hours())
+    }
+
+    fn put_traffic(
+        &self,
+        out: &mut Vec<u8>,
+        what: &str,
+        connections: u64,
+        successes: u64,
+    ) -> io::Result<()> {
+        write!(out, "{connections}\n{successes}\n")?;
+        self.put_uptime(out)?;
+        write!(
+            out,
+            "opentracker {what}, {} conns/s :: {} success/s.",
+            self.per_second(connections),
+            self.per_second(successes)
+        )
+    }
+
+    fn put_scrapes(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let (tcp, udp) = (self.get(Counter::HttpScrape), self.get(Counter::UdpScrape));
+        write!(out, "{tcp}\n{udp}\n")?;
+        self.put_uptime(out)?;
+        write!(
+            out,
+            "opentracker scrape stats, {} scrape/s (tcp and udp)",
+            self.per_second(tcp + udp)
+        )
+    }
+
+    fn put_completed(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let completed = self.get(Counter::Completed);
+        write!(out, "{completed}\n0\n")?;
+        self.put_uptime(out)?;
+        write!(
+            out,
+            "opentracker, {} completed/h.",
+            completed / self.hours().max(1)
+        )
+    }
+
+    /// Requests with a parameter that is missing or wrong, of whatever kind.
+    fn bad_parameters(&self) -> u64 {
+        self.sum(&[
+            Counter::HttpBadInfoHash,
+            Counter::HttpBadPort,
+            Counter::HttpBadLeft,
+            Counter::HttpBadMode,
+        ])
+    }
+
+    /// Requests that cannot be understood, whatever they ask for.
+    fn bad_requests(&self) -> u64 {
+        self.sum(&[
+            Counter::HttpBadHead,
+            Counter::HttpBadBody,
+            Counter::HttpBadForwarding,
+            Counter::HttpBadMethod,
+            Counter::HttpTimeout,
+            Counter::HttpHeadTooLarge,
+        ])
+    }
+
+    fn put_errors(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        writeln!(out, "302 RED {}", self.get(Counter::HttpRedirect))?;
+        writeln!(out, "400 ... {}", self.bad_requests())?;
+        writeln!(out, "400 PAR {}", self.bad_parameters())?;
+        // Replies that are not compact are served.
+        writeln!(out, "400 COM 0")?;
+        writeln!(out, "403 IP  {}", self.get(Counter::HttpForbidden))?;
+        writeln!(out, "404 INV {}", self.get(Counter::HttpNotFound))?;
+        writeln!(out, "500 SRV {}", self.get(Counter::HttpOverloaded))
+    }
+
+    fn put_everything(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let torrents = self.totals.torrents;
+        let tracker_id = u32::from_be_bytes(*self.identity.tracker_id.as_bytes());
+        writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
+        writeln!(out, "<stats>")?;
+        writeln!(out, "  <tracker_id>{tracker_id}</tracker_id>")?;
+        writeln!(
+            out,
+            "  <version>\nopentracker {}\n  </version>",
+            self.identity.version
+        )?;
+        writeln!(out, "  <uptime>{}</uptime>", self.uptime_secs)?;
+        writeln!(out, "  <torrents>")?;
+        writeln!(out, "    <count_mutex>{torrents}</count_mutex>")?;
+        writeln!(out, "    <count_iterator>{torrents}</count_iterator>")?;
+        writeln!(out, "  </torrents>")?;
+        put_section(out, 2, "peers", self.totals.peers())?;
+        put_section(out, 2, "seeds", self.totals.seeders())?;
+        put_section(out, 2, "completed", self.get(Counter::Completed))?;
+        self.put_connections(out)?;
+        self.put_debug(out)?;
+        writeln!(out, "</stats>")
+    }
+
+    fn put_connections(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let tcp = [
+            ("accept", Counter::HttpAccepted),
+            ("announce", Counter::HttpAnnounce),
+            ("scrape", Counter::HttpScrape),
+        ];
+        let udp = [
+            ("overall", Counter::UdpReceived),
+            ("connect", Counter::UdpConnect),
+            ("announce", Counter::UdpAnnounce),
+            ("scrape", Counter::UdpScrape),
+            ("missmatch", Counter::UdpBadConnectionId),
+        ];
+        writeln!(out, "  <connections>")?;
+        for (protocol, counters) in [("tcp", tcp.as_slice()), ("udp", &udp)] {
+            writeln!(out, "    <{protocol}>")?;
+            for &(name, counter) in counters {
+                writeln!(out, "      <{name}>{}</{name}>", self.get(counter))?;
+            }
+            writeln!(out, "    </{protocol}>")?;
+        }
+        put_section(out, 4, "livesync", self.get(Counter::LiveSyncApplied))?;
+        writeln!(out, "  </connections>")
+    }
+
+    fn put_debug(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let errors = [
+            ("302 Redirect", self.get(Counter::HttpRedirect)),
+            ("400 Parse Error", self.bad_requests()),
+            ("400 Invalid Parameter", self.bad_parameters()),
+            ("400 Invalid Parameter (compact=0)", 0),
+            ("400 Not Modest", 0),
+            ("402 Payment Required", 0),
+            ("403 Access Denied", self.get(Counter::HttpForbidden)),
+            ("404 Not found", self.get(Counter::HttpNotFound)),
+            (
+                "500 Internal Server Error",
+                self.get(Counter::HttpOverloaded),
+            ),
+        ];
+        writeln!(out, "  <debug>")?;
+        // How old peers are when they announce again is not counted: the element stays, empty.
+        writeln!(out, "    <renew>\n    </renew>")?;
+        writeln!(out, "    <http_error>")?;
+        for (code, count) in errors {
+            writeln!(out, r#"      <count code="{code}">{count}</count>"#)?;
+        }
+        writeln!(out, "    </http_error>")?;
+        // No announce waits for another here.
+        put_section(out, 4, "mutex_stall", 0)?;
+        writeln!(out, "  </debug>")
+    }
+}
+
+/// Appends an element that holds nothing but a count.
+fn put_section(out: &mut Vec<u8>, indent: usize, name: &str, count: u64) -> io::Result<()> {
+    let space = " ".repeat(indent);
+    writeln!(out, "{space}<{name}>")?;
+    writeln!(out, "{space}  <count>{count}</count>")?;
+    writeln!(out, "{space}</{name}>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentracker_types::TrackerId;
+
+    /// The C program's answers after the same requests, captured from its Debian build; the
+    /// version, the tracker id and the empty `renew` are ours.
+    #[test]
+    fn the_bodies_are_those_of_the_c_program() {
+        let counters = CounterRegistry::default();
+        let thread = counters.register();
+        for (counter, number) in [
+            (Counter::HttpAccepted, 132),
+            (Counter::HttpAnnounce, 123),
+            (Counter::HttpScrape, 1),
+            (Counter::UdpReceived, 10),
+            (Counter::UdpConnect, 1),
+            (Counter::UdpAnnounce, 5),
+            (Counter::UdpScrape, 2),
+            (Counter::UdpBadConnectionId, 3),
+            (Counter::LiveSyncApplied, 9),
+            (Counter::Completed, 7),
+            (Counter::HttpRedirect, 1),
+            (Counter::HttpBadHead, 2),
+            (Counter::HttpBadInfoHash, 3),
+            (Counter::HttpBadMode, 1),
+            (Counter::HttpForbidden, 5),
+            (Counter::HttpNotFound, 6),
+            (Counter::HttpOverloaded, 8),
+        ] {
+            thread.add(counter, number);
+        }
+        let snapshot = Snapshot {
+            totals: Totals {
+                torrents: 14,
+                v4_seeders: 50,
+                v4_leechers: 60,
+                v6_seeders: 8,
+                v6_leechers: 2,
+            },
+            counters: &counters,
+            uptime_secs: 7322,
+            identity: &Identity {
+                version: "1.2.3".to_owned(),
+                tracker_id: TrackerId::new([0x7a, 0xf0, 0x4d, 0x98]),
+            },
+        };
+        for (mode, body) in [
+            ("", "120\n58\nopentracker serving 14 torrents\nopentracker"),
+            (
+                "mode=peer",
+                "120\n58\nopentracker serving 14 torrents\nopentracker",
+            ),
+            (
+                "x=y&mode=torr",
+                "14\n0\nopentracker serving 14 torrents\nopentracker",
+            ),
+            (
+                "mode=conn",
+                "142\n129\n7322 seconds (2 hours)\n\
+                 opentracker connections, 0 conns/s :: 0 success/s.",
+            ),
+            (
+                "mode=udp4",
+                "10\n6\n7322 seconds (2 hours)\n\
+                 opentracker udp4 stats, 0 conns/s :: 0 success/s.",
+            ),
+            (
+                "mode=tcp4",
+                "132\n123\n7322 seconds (2 hours)\n\
+                 opentracker tcp4 stats, 0 conns/s :: 0 success/s.",
+            ),
+            (
+                "mode=scrp",
+                "1\n2\n7322 seconds (2 hours)\n\
+                 opentracker scrape stats, 0 scrape/s (tcp and udp)",
+            ),
+            (
+                "mode=completed",
+                "7\n0\n7322 seconds (2 hours)\nopentracker, 3 completed/h.",
+            ),
+            (
+                "mode=herr",
+                "302 RED 1\n400 ... 2\n400 PAR 4\n400 COM 0\n\
+                 403 IP  5\n404 INV 6\n500 SRV 8\n",
+            ),
+            ("mode=version", "opentracker 1.2.3\n"),
+            ("mode=everything", EVERYTHING),
+        ] {
+            let mut out = Vec::new();
+            snapshot.put(Mode::of_query(mode.as_bytes()).unwrap(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), body, "{mode}");
+        }
+    }
+
+    const EVERYTHING: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<stats>
+  <tracker_id>2062568856</tracker_id>
+  <version>
+opentracker 1.2.3
+  </version>
+  <uptime>7322</uptime>
+  <torrents>
+    <count_mutex>14</count_mutex>
+    <count_iterator>14</count_iterator>
+  </torrents>
+  <peers>
+    <count>120</count>
+  </peers>
+  <seeds>
+    <count>58</count>
+  </seeds>
+  <completed>
+    <count>7</count>
+  </completed>
+  <connections>
+    <tcp>
+      <accept>132</accept>
+      <announce>123</announce>
+      <scrape>1</scrape>
+    </tcp>
+    <udp>
+      <overall>10</overall>
+      <connect>1</connect>
+      <announce>5</announce>
+      <scrape>2</scrape>
+      <missmatch>3</missmatch>
+    </udp>
+    <livesync>
+      <count>9</count>
+    </livesync>
+  </connections>
+  <debug>
+    <renew>
+    </renew>
+    <http_error>
+      <count code="302 Redirect">1</count>
+      <count code="400 Parse Error">2</count>
+      <count code="400 Invalid Parameter">4</count>
+      <count code="400 Invalid Parameter (compact=0)">0</count>
+      <count code="400 Not Modest">0</count>
+      <count code="402 Payment Required">0</count>
+      <count code="403 Access Denied">5</count>
+      <count code="404 Not found">6</count>
+      <count code="500 Internal Server Error">8</count>
+    </http_error>
+    <mutex_stall>
+      <count>0</count>
+    </mutex_stall>
+  </debug>
+</stats>
+"#;
+
+    #[test]
+    fn rates_are_of_whole_seconds_even_in_the_first() {
+        let counters = CounterRegistry::default();
+        counters.register().add(Counter::HttpAccepted, 10);
+        let mut snapshot = Snapshot {
+            totals: Totals::default(),
+            counters: &counters,
+            uptime_secs: 0,
+            identity: &Identity {
+                version: String::new(),
+                tracker_id: TrackerId::new([0; 4]),
+            },
+        };
+        for (uptime_secs, rate) in [(0, 10), (1, 10), (3, 3), (11, 0)] {
+            snapshot.uptime_secs = uptime_secs;
+            let mut out = Vec::new();
+            snapshot.put(Mode::Conn, &mut out);
+            let expected = format!(
+                "10\n0\n{uptime_secs} seconds (0 hours)\n\
+                 opentracker connections, {rate} conns/s :: 0 success/s."
+            );
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn modes() {
+        for (query, mode) in [
+            ("", Some(Mode::Peer)),
+            ("foo", Some(Mode::Peer)),
+            ("mode", None),
+            ("mode=", None),
+            ("mode=nope", None),
+            ("mode=PEER", None),
+            ("mode=top10", Some(Mode::Top(10))),
+            ("format=txt&mode=top100", Some(Mode::Top(100))),
+            ("mode=version&mode=nope", Some(Mode::Version)),
+        ] {
+            assert_eq!(Mode::of_query(query.as_bytes()), mode, "{query}");
+        }
+    }
+}

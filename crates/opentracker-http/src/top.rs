@@ -1,0 +1,191 @@
+//! The largest swarms: `mode=top10` and `mode=top100`.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opentracker_core::Tracker;
+use opentracker_types::InfoHash;
+use tokio::sync::Mutex;
+
+/// Torrents in each list.
+const MAX_PLACES: usize = 100;
+
+/// How long a list is good for. Finding it looks at every torrent, some 100 ms for ten million,
+/// so this bounds what a flood of questions costs.
+const LIFETIME: Duration = Duration::from_secs(2);
+
+/// After so many torrents, or so many parts of the store, others get their turn.
+const STEP_TORRENTS: usize = 2048;
+const STEP_PARTS: usize = 64;
+
+/// Finds the largest swarms, at most once in [`LIFETIME`] for all threads together: who asks in
+/// the meantime gets the same lists, and who asks during the search waits for it.
+#[derive(Debug, Default)]
+pub(crate) struct TopCache(Mutex<Option<(Instant, Arc<Top>)>>);
+
+/// The largest swarms.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Top {
+    by_peers: Vec<Place>,
+    by_seeds: Vec<Place>,
+}
+
+impl TopCache {
+    /// Returns the lists. A walk yields after every step, so that announces go on.
+    pub(crate) async fn get(&self, tracker: &Tracker) -> Arc<Top> {
+        let mut cached = self.0.lock().await;
+        if let Some((found, top)) = &*cached
+            && found.elapsed() < LIFETIME
+        {
+            return Arc::clone(top);
+        }
+        let top = Arc::new(walk(tracker).await);
+        *cached = Some((Instant::now(), Arc::clone(&top)));
+        top
+    }
+}
+
+impl Top {
+    /// Appends the first `places` of both lists: tab, count, tab, info hash. Torrents with the
+    /// same count come in the order of their info hashes, and those with none are left out.
+    pub(crate) fn put(&self, places: usize, out: &mut Vec<u8>) {
+        for (what, list) in [("peers", &self.by_peers), ("seeds", &self.by_seeds)] {
+            let mut put = || {
+                writeln!(out, "Top {places} torrents by {what}:")?;
+                for place in list.iter().take(places) {
+                    write!(out, "\t{}\t", place.count)?;
+                    for octet in place.info_hash.0.as_bytes() {
+                        write!(out, "{octet:02X}")?;
+                    }
+                    writeln!(out)?;
+                }
+                Ok::<_, std::io::Error>(())
+            };
+            put().expect("a Vec takes everything");
+        }
+    }
+}
+
+async fn walk(tracker: &Tracker) -> Top {
+    let store = tracker.store();
+    let moment = tracker.moment(Instant::now());
+    let (mut by_peers, mut by_seeds) = (Board::default(), Board::default());
+    let (mut torrents, mut parts) = (0, 0);
+    for part in 0..store.parts() {
+        store.visit(part, &moment, |torrent| {
+            let counts = torrent.counts;
+            let peers = counts.seeders.saturating_add(counts.leechers);
+            by_peers.offer(peers, torrent.info_hash);
+            by_seeds.offer(counts.seeders, torrent.info_hash);
+            torrents += 1;
+        });
+        parts += 1;
+        if torrents >= STEP_TORRENTS || parts >= STEP_PARTS {
+            (torrents, parts) = (0, 0);
+            tokio::task::yield_now().await;
+        }
+    }
+    Top {
+        by_peers: by_peers.rank(),
+        by_seeds: by_seeds.rank(),
+    }
+}
+
+/// A torrent in a list; the greater, the higher it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    count: u32,
+    info_hash: Reverse<InfoHash>,
+}
+
+/// The highest places so far, the lowest of them on top.
+#[derive(Debug, Default)]
+struct Board(BinaryHeap<Reverse<Place>>);
+
+impl Board {
+    fn offer(&mut self, count: u32, info_hash: InfoHash) {
+        if count == 0 {
+            return;
+        }
+        let place = Place {
+            count,
+            info_hash: Reverse(info_hash),
+        };
+        if self.0.len() < MAX_PLACES {
+            self.0.push(Reverse(place));
+        } else if let Some(mut lowest) = self.0.peek_mut()
+            && place > lowest.0
+        {
+            lowest.0 = place;
+        }
+    }
+
+    fn rank(self) -> Vec<Place> {
+        let places = self.0.into_sorted_vec();
+        places.into_iter().map(|Reverse(place)| place).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hash(number: u16) -> InfoHash {
+        let mut octets = [0xab; 20];
+        octets[18..].copy_from_slice(&number.to_be_bytes());
+        InfoHash::new(octets)
+    }
+
+    fn rank(counts: &[u32]) -> Vec<Place> {
+        let mut board = Board::default();
+        for (number, &count) in counts.iter().enumerate() {
+            board.offer(count, hash(u16::try_from(number).unwrap()));
+        }
+        board.rank()
+    }
+
+    proptest! {
+        #[test]
+        fn a_board_is_a_sorted_list(counts in prop::collection::vec(0_u32..50, 0..300)) {
+            let mut sorted: Vec<_> = counts
+                .iter()
+                .enumerate()
+                .filter(|&(_, &count)| count > 0)
+                .map(|(number, &count)| (Reverse(count), number))
+                .collect();
+            sorted.sort_unstable();
+            sorted.truncate(MAX_PLACES);
+            let ranked: Vec<_> = rank(&counts)
+                .iter()
+                .map(|place| {
+                    let octets = place.info_hash.0.as_bytes();
+                    let number = u16::from_be_bytes([octets[18], octets[19]]);
+                    (Reverse(place.count), usize::from(number))
+                })
+                .collect();
+            prop_assert_eq!(ranked, sorted);
+        }
+    }
+
+    #[test]
+    fn the_text_is_that_of_the_c_program() {
+        let top = Top {
+            by_peers: rank(&[3, 9, 0, 3]),
+            by_seeds: rank(&[0, 1]),
+        };
+        let mut text = Vec::new();
+        top.put(2, &mut text);
+        let head = "ABABABABABABABABABABABABABABABABABAB";
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            format!(
+                "Top 2 torrents by peers:\n\t9\t{head}0001\n\t3\t{head}0000\n\
+                 Top 2 torrents by seeds:\n\t1\t{head}0001\n"
+            )
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! The front end from outside: real sockets on loopback against a started server.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod announce;
+mod pages;
+mod protocol;
+mod scrape;
+mod shutdown;
+mod site;

@@ -1,0 +1,363 @@
+//! Statistics, metrics and the dashboard.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use opentracker_core::Counter;
+
+use crate::site::{Plan, Response, Site, networks};
+
+/// A site with a known state: torrent a with 2 seeders and a leecher, b with a seeder, c with a
+/// leecher, one completed download, 7 connections.
+fn known() -> Site {
+    let site = Site::start();
+    for (hash, parameters) in [
+        ('a', "port=1&left=0"),
+        ('a', "port=2&left=0&event=completed"),
+        ('a', "port=3&left=3"),
+        ('b', "port=1&left=0"),
+        ('c', "port=1&left=1"),
+    ] {
+        let hash = hash.to_string().repeat(20);
+        let target = format!("/announce?info_hash={hash}&{parameters}");
+        assert_eq!(site.get(&target).status, 200);
+    }
+    let scraped = format!("/scrape?info_hash={}", "a".repeat(20));
+    assert_eq!(site.get(&scraped).status, 200);
+    assert_eq!(site.get("/nowhere").status, 404);
+    site
+}
+
+fn stats(site: &Site, mode: &str) -> String {
+    let response = site.get(&format!("/stats?mode={mode}"));
+    assert_eq!(response.status, 200, "{mode}");
+    assert_eq!(response.field("Content-Type"), Some("text/plain"));
+    response.text().to_owned()
+}
+
+/// Leaves out the line with the uptime and the rates after it, which depend on it.
+fn figures(site: &Site, mode: &str) -> String {
+    let text = stats(site, mode);
+    let (figures, rest) = text.split_once(" seconds (0 hours)\n").unwrap();
+    let (figures, uptime) = figures.rsplit_once('\n').unwrap();
+    assert!(uptime.parse::<u64>().is_ok(), "{text}");
+    assert!(rest.starts_with("opentracker"), "{text}");
+    figures.to_owned()
+}
+
+#[test]
+fn the_modes_show_the_state() {
+    let site = known();
+    let serving = "opentracker serving 3 torrents\nopentracker";
+    assert_eq!(stats(&site, "peer"), format!("5\n3\n{serving}"));
+    assert_eq!(stats(&site, "torr"), format!("3\n0\n{serving}"));
+    assert_eq!(site.get("/stats").text(), format!("5\n3\n{serving}"));
+    assert_eq!(figures(&site, "conn"), "11\n5");
+    assert_eq!(figures(&site, "tcp4"), "12\n5");
+    assert_eq!(figures(&site, "udp4"), "0\n0");
+    assert_eq!(figures(&site, "scrp"), "1\n0");
+    assert_eq!(figures(&site, "completed"), "1\n0");
+    assert_eq!(
+        stats(&site, "herr"),
+        "302 RED 0\n400 ... 0\n400 PAR 0\n400 COM 0\n403 IP  0\n404 INV 1\n500 SRV 0\n"
+    );
+    assert_eq!(stats(&site, "version"), "opentracker 1.2.3\n");
+    let [a, b, c] = ["61", "62", "63"].map(|octet| octet.repeat(20));
+    for places in [10, 100] {
+        assert_eq!(
+            stats(&site, &format!("top{places}")),
+            format!(
+                "Top {places} torrents by peers:\n\t3\t{a}\n\t1\t{b}\n\t1\t{c}\n\
+                 Top {places} torrents by seeds:\n\t2\t{a}\n\t1\t{b}\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn everything_is_well_formed_and_true() {
+    let site = known();
+    let text = stats(&site, "everything");
+    let elements = elements(&text);
+    for (path, value) in [
+        ("stats/tracker_id", "258"),
+        ("stats/version", "opentracker 1.2.3"),
+        ("stats/torrents/count_mutex", "3"),
+        ("stats/torrents/count_iterator", "3"),
+        ("stats/peers/count", "5"),
+        ("stats/seeds/count", "3"),
+        ("stats/completed/count", "1"),
+        ("stats/connections/tcp/accept", "8"),
+        ("stats/connections/tcp/announce", "5"),
+        ("stats/connections/tcp/scrape", "1"),
+        ("stats/connections/udp/overall", "0"),
+        ("stats/connections/udp/connect", "0"),
+        ("stats/connections/udp/announce", "0"),
+        ("stats/connections/udp/scrape", "0"),
+        ("stats/connections/udp/missmatch", "0"),
+        ("stats/connections/livesync/count", "0"),
+        ("stats/debug/http_error/count[404 Not found]", "1"),
+        ("stats/debug/mutex_stall/count", "0"),
+    ] {
+        assert_eq!(
+            elements.get(path).map(String::as_str),
+            Some(value),
+            "{path}"
+        );
+    }
+}
+
+/// Reads the elements of simple XML by their path; an attribute is part of it.
+fn elements(text: &str) -> HashMap<String, String> {
+    let text = text
+        .strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
+        .unwrap();
+    let (mut elements, mut path) = (HashMap::new(), Vec::new());
+    for part in text.split('<').skip(1) {
+        let (tag, content) = part.split_once('>').unwrap();
+        if let Some(name) = tag.strip_prefix('/') {
+            let open: String = path.pop().unwrap();
+            assert_eq!(open.split('[').next(), Some(name));
+            continue;
+        }
+        let name = match tag.split_once(' ') {
+            Some((name, attribute)) => {
+                let value = attribute.split('"').nth(1).unwrap();
+                format!("{name}[{value}]")
+            }
+            None => tag.to_owned(),
+        };
+        path.push(name);
+        elements.insert(path.join("/"), content.trim().to_owned());
+    }
+    assert!(path.is_empty(), "an element is not closed");
+    elements
+}
+
+#[test]
+fn unknown_modes_are_answered_400() {
+    let site = Site::start();
+    for mode in ["nope", "", "fscr", "statedump", "tpbs"] {
+        let response = site.get(&format!("/stats?mode={mode}"));
+        assert_eq!(response.status, 400, "{mode}");
+        assert!(response.text().contains("mode"));
+    }
+    assert_eq!(site.count(Counter::HttpBadMode), 5);
+}
+
+#[test]
+fn the_rights_are_those_of_the_client() {
+    let mut plan = Plan::behind_proxy();
+    plan.settings.stats = networks(&["192.0.2.0/24"]);
+    plan.settings.admin = networks(&["192.0.2.1/32"]);
+    let site = plan.start();
+    for (client, dashboard, stats, metrics) in [
+        ("192.0.2.1", 200, 200, 200),
+        ("192.0.2.2", 200, 200, 403),
+        ("198.51.100.1", 403, 403, 403),
+        ("192.0.2.1, 198.51.100.1", 403, 403, 403),
+        ("2001:db8::1", 403, 403, 403),
+    ] {
+        let get = |target| {
+            let field = format!("X-Forwarded-For: {client}\r\n");
+            site.get_with(target, &field).status
+        };
+        assert_eq!(get("/"), dashboard, "{client}");
+        assert_eq!(get("/stats?mode=version"), stats, "{client}");
+        assert_eq!(get("/stats?mode=top10"), stats, "{client}");
+        assert_eq!(
+            get("/stats?mode=nope"),
+            if stats == 200 { 400 } else { 403 }
+        );
+        assert_eq!(get("/metrics"), metrics, "{client}");
+    }
+    // The proxy itself is in none of the networks.
+    assert_eq!(site.get("/stats").status, 403);
+    assert_eq!(site.count(Counter::HttpForbidden), 17);
+}
+
+#[test]
+fn settings_change_at_run_time() {
+    let mut plan = Plan::default();
+    let mut settings = plan.settings.clone();
+    plan.settings.stats_path = "numbers".to_owned();
+    let site = plan.start();
+    assert_eq!(site.get("/numbers?mode=version").status, 200);
+    assert_eq!(site.get("/stats?mode=version").status, 404);
+    settings.redirect_url = "https://tracker.example/about".to_owned();
+    site.server.set_settings(settings);
+    assert_eq!(site.get("/numbers?mode=version").status, 404);
+    assert_eq!(site.get("/stats?mode=version").status, 200);
+    assert_eq!(site.get("/").status, 302);
+}
+
+#[test]
+fn the_root_is_redirected() {
+    let mut plan = Plan::default();
+    plan.settings.redirect_url = "https://tracker.example/about?x=y".to_owned();
+    plan.settings.stats = networks(&[]);
+    let site = plan.start();
+    let response = site.get("/");
+    assert_eq!(response.status, 302);
+    let location = "https://tracker.example/about?x=y";
+    assert_eq!(response.field("Location"), Some(location));
+    assert!(response.body.is_empty());
+    assert_eq!(site.count(Counter::HttpRedirect), 1);
+}
+
+#[test]
+fn the_root_is_the_dashboard() {
+    let site = Site::start();
+    let (one, other) = (site.get("/"), site.get("/"));
+    assert_eq!(one.status, 200);
+    let kind = one.field("Content-Type");
+    assert_eq!(kind, Some("text/html; charset=utf-8"));
+    assert!(one.text().starts_with("<!DOCTYPE html>"));
+    let policy = |response: &Response| {
+        let policy = response.field("Content-Security-Policy");
+        policy.unwrap().to_owned()
+    };
+    let nonce = policy(&one)
+        .split("script-src 'nonce-")
+        .nth(1)
+        .unwrap()
+        .split('\'')
+        .next()
+        .unwrap()
+        .to_owned();
+    assert!(one.text().contains(&format!("<script nonce=\"{nonce}\">")));
+    assert_ne!(policy(&one), policy(&other), "a nonce is used once");
+}
+
+#[test]
+fn pages_have_heads() {
+    let site = known();
+    for target in [
+        "/",
+        "/stats?mode=peer",
+        "/stats?mode=top10",
+        "/nowhere",
+        "/stats?mode=nope",
+    ] {
+        let mut client = site.connect();
+        client.send(&format!("GET {target} HTTP/1.1\r\n\r\n"));
+        let expected = client.response();
+        client.send(&format!("HEAD {target} HTTP/1.1\r\n\r\n"));
+        let response = client.response_to_head();
+        assert_eq!(response.status, expected.status, "{target}");
+        for name in ["Content-Length", "Content-Type"] {
+            assert_eq!(response.field(name), expected.field(name), "{target}");
+        }
+        client.send("GET /stats?mode=version HTTP/1.1\r\n\r\n");
+        let next = client.response();
+        assert_eq!(next.text(), "opentracker 1.2.3\n", "there was no body");
+    }
+}
+
+#[test]
+fn a_search_for_the_largest_swarms_is_shared() {
+    let site = known();
+    let before = stats(&site, "top10");
+    let late = format!("/announce?info_hash={}&port=9", "d".repeat(20));
+    assert_eq!(site.get(&late).status, 200);
+    // Both ask within the lifetime of the first answer, or the second finds the new torrent.
+    let after = stats(&site, "top100");
+    let lists = |text: &str| text.replace("Top 100 ", "Top 10 ");
+    let has_new = after.contains(&"64".repeat(20));
+    assert!(has_new || lists(&after) == before, "{after}");
+    site.wait(|site| stats(site, "top10").contains(&"64".repeat(20)));
+}
+
+#[test]
+fn metrics_are_well_formed_and_true() {
+    let site = known();
+    let response = site.get("/metrics");
+    assert_eq!(response.status, 200);
+    assert_eq!(
+        response.field("Content-Type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    let samples = samples(response.text());
+    for (sample, value) in [
+        (r#"opentracker_info{version="1.2.3"}"#, 1.0),
+        ("opentracker_torrents", 3.0),
+        (r#"opentracker_peers{family="ipv4",role="seeder"}"#, 3.0),
+        (r#"opentracker_peers{family="ipv4",role="leecher"}"#, 2.0),
+        (r#"opentracker_peers{family="ipv6",role="seeder"}"#, 0.0),
+        (r#"opentracker_peers{family="ipv6",role="leecher"}"#, 0.0),
+        ("opentracker_http_connections_total", 8.0),
+        (r#"opentracker_http_requests_total{path="announce"}"#, 5.0),
+        (r#"opentracker_http_requests_total{path="scrape"}"#, 1.0),
+        (r#"opentracker_http_requests_total{path="stats"}"#, 1.0),
+        (r#"opentracker_http_errors_total{status="404"}"#, 1.0),
+        ("opentracker_completed_total", 1.0),
+    ] {
+        assert_eq!(samples.get(sample), Some(&value), "{sample}");
+    }
+    for counter in Counter::ALL {
+        let labels = match counter.labels() {
+            "" => String::new(),
+            labels => format!("{{{labels}}}"),
+        };
+        let sample = format!("{}{labels}", counter.metric());
+        assert!(samples.contains_key(&sample), "{sample}");
+    }
+    let uptime = samples["opentracker_uptime_seconds"];
+    assert!((0.0..3600.0).contains(&uptime));
+}
+
+/// Checks the text format of Prometheus, and returns the samples.
+fn samples(text: &str) -> HashMap<String, f64> {
+    let is_name = |name: &str| {
+        let mut octets = name.bytes();
+        octets
+            .next()
+            .is_some_and(|o| o.is_ascii_alphabetic() || o == b'_')
+            && octets.all(|o| o.is_ascii_alphanumeric() || o == b'_')
+    };
+    assert!(text.ends_with('\n'));
+    let (mut samples, mut helped, mut typed) = (HashMap::new(), HashSet::new(), HashSet::new());
+    let mut current = "";
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (metric, help) = rest.split_once(' ').unwrap();
+            assert!(is_name(metric) && !help.is_empty(), "{line}");
+            assert!(helped.insert(metric), "a metric has one help: {line}");
+            current = metric;
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (metric, kind) = rest.split_once(' ').unwrap();
+            assert_eq!(metric, current, "the type follows the help");
+            assert!(["counter", "gauge"].contains(&kind), "{line}");
+            assert_eq!(kind == "counter", metric.ends_with("_total"), "{line}");
+            assert!(typed.insert(metric), "a metric has one type: {line}");
+        } else {
+            let (sample, value) = line.rsplit_once(' ').unwrap();
+            let metric = sample.split('{').next().unwrap();
+            assert_eq!(metric, current, "samples follow their metric: {line}");
+            assert!(typed.contains(metric), "{line}");
+            if let Some(labels) = sample.strip_prefix(metric).unwrap().strip_prefix('{') {
+                for label in labels.strip_suffix('}').unwrap().split(',') {
+                    let (name, value) = label.split_once('=').unwrap();
+                    assert!(is_name(name), "{line}");
+                    let value = value.strip_prefix('"').unwrap().strip_suffix('"');
+                    assert!(!value.unwrap().contains(['"', '\\']), "{line}");
+                }
+            }
+            let before = samples.insert(sample.to_owned(), value.parse().unwrap());
+            assert_eq!(before, None, "a sample comes once: {line}");
+        }
+    }
+    samples
+}
+
+#[test]
+fn statistics_are_cached_for_a_second_at_most() {
+    let site = known();
+    assert!(stats(&site, "torr").starts_with("3\n"));
+    let late = format!("/announce?info_hash={}&port=9", "d".repeat(20));
+    assert_eq!(site.get(&late).status, 200);
+    site.wait(|site| {
+        std::thread::sleep(Duration::from_millis(50));
+        stats(site, "torr").starts_with("4\n")
+    });
+}

@@ -1,0 +1,121 @@
+//! The end of a server.
+
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use opentracker_core::{Cluster, Counter};
+use opentracker_http::Listeners;
+use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
+
+use crate::site::{Client, PATIENCE, Plan, Site};
+
+const VERSION: &str = "GET /stats?mode=version HTTP/1.1\r\n\r\n";
+
+#[test]
+fn a_request_under_way_is_finished_and_idle_connections_are_closed() {
+    let site = Site::start();
+    let mut idle = site.connect();
+    idle.send(VERSION);
+    assert_eq!(idle.response().status, 200);
+    let mut busy = site.connect();
+    busy.send("GET /stats?mode=version HTTP/1.1\r\n");
+    site.wait(|site| site.count(Counter::HttpAccepted) == 2);
+
+    let (address, server) = (site.address, site.server);
+    let shutdown = std::thread::spawn(move || server.shutdown(PATIENCE));
+    idle.expect_end();
+    let start = Instant::now();
+    while TcpStream::connect(address).is_ok() {
+        assert!(start.elapsed() < PATIENCE, "it goes on accepting");
+    }
+    assert!(!shutdown.is_finished());
+    busy.send("\r\n");
+    let response = busy.response();
+    assert_eq!(response.text(), "opentracker 1.2.3\n");
+    assert_eq!(response.field("Connection"), Some("close"));
+    busy.expect_end();
+    shutdown.join().unwrap();
+}
+
+#[test]
+fn what_does_not_finish_is_cut_off() {
+    let site = Site::start();
+    let mut client = site.connect();
+    client.send("GET / HTTP/1.1\r\n");
+    site.wait(|site| site.count(Counter::HttpAccepted) == 1);
+    let start = Instant::now();
+    site.server.shutdown(Duration::from_millis(100));
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    client.expect_end();
+}
+
+#[test]
+fn a_dropped_server_stops() {
+    let Site {
+        address, server, ..
+    } = Site::start();
+    drop(server);
+    let start = Instant::now();
+    while TcpStream::connect(address).is_ok() {
+        assert!(start.elapsed() < PATIENCE, "it goes on");
+    }
+}
+
+/// A cluster that wants to be called in time, and remembers how often it was.
+#[derive(Debug, Clone, Default)]
+struct Ear(Arc<Mutex<Heard>>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    due: Option<Instant>,
+    told: usize,
+    timeouts: usize,
+    flushes: usize,
+}
+
+impl Cluster for Ear {
+    fn tell(&mut self, _: &InfoHash, _: PeerAddr, _: PeerFlags, now: Instant) {
+        let heard = &mut *self.0.lock().unwrap();
+        heard.told += 1;
+        heard.due = Some(now + Duration::from_millis(50));
+    }
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.0.lock().unwrap().due
+    }
+    fn handle_timeout(&mut self, now: Instant) {
+        let heard = &mut *self.0.lock().unwrap();
+        if heard.due.is_some_and(|due| due <= now) {
+            heard.due = None;
+            heard.timeouts += 1;
+        }
+    }
+    fn flush(&mut self, _: Instant) {
+        self.0.lock().unwrap().flushes += 1;
+    }
+}
+
+#[test]
+fn the_cluster_hears_in_time_and_at_the_end() {
+    let plan = Plan::default();
+    let listeners = Listeners::bind(&plan.config()).unwrap();
+    let address = listeners.local_addrs()[0];
+    let tracker = Site::start().tracker;
+    let ear = Ear::default();
+    let worker = || tracker.worker(1, Some(Box::new(ear.clone())));
+    let server = listeners.serve(plan.settings, worker).unwrap();
+    let mut client = Client::connect(address);
+    let hash = "a".repeat(20);
+    client.send(&format!(
+        "GET /announce?info_hash={hash}&port=1 HTTP/1.1\r\n\r\n"
+    ));
+    assert_eq!(client.response().status, 200);
+    let start = Instant::now();
+    while ear.0.lock().unwrap().timeouts == 0 {
+        assert!(start.elapsed() < PATIENCE, "nobody looks after the cluster");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    server.shutdown(PATIENCE);
+    let heard = ear.0.lock().unwrap();
+    assert_eq!((heard.told, heard.timeouts, heard.flushes), (1, 1, 1));
+}

@@ -1,0 +1,219 @@
+//! A tracker with an HTTP server, and a client that knows nothing of our codecs.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opentracker_core::{AccessLists, Counter, Networks, Tracker};
+use opentracker_http::{Config, Identity, Limits, Listeners, Server, Settings};
+use opentracker_types::TrackerId;
+
+/// How long a test waits for what must happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server.
+pub(crate) struct Site {
+    pub(crate) address: SocketAddr,
+    pub(crate) tracker: Arc<Tracker>,
+    pub(crate) server: Server,
+}
+
+/// How a site differs from the usual one.
+pub(crate) struct Plan {
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) limits: Limits,
+    pub(crate) settings: Settings,
+    pub(crate) threads: usize,
+}
+
+impl Default for Plan {
+    /// One thread on 127.0.0.1; everybody may read the statistics, loopback the metrics.
+    fn default() -> Self {
+        Self {
+            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            limits: Limits::default(),
+            settings: Settings {
+                stats_path: "stats".to_owned(),
+                redirect_url: String::new(),
+                trusted_proxies: Networks::default(),
+                stats: networks(&["0.0.0.0/0", "::/0"]),
+                admin: networks(&["127.0.0.0/8", "::1/128"]),
+            },
+            threads: 1,
+        }
+    }
+}
+
+impl Plan {
+    /// A site behind a proxy on the same host.
+    pub(crate) fn behind_proxy() -> Self {
+        let mut plan = Self::default();
+        plan.settings.trusted_proxies = networks(&["127.0.0.0/8"]);
+        plan
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            listen: self.listen.clone(),
+            threads: self.threads,
+            limits: self.limits.clone(),
+            identity: Identity {
+                version: "1.2.3".to_owned(),
+                tracker_id: TrackerId::new([0, 0, 1, 2]),
+            },
+        }
+    }
+
+    pub(crate) fn start(self) -> Site {
+        let tracker = Arc::new(Tracker::new(
+            opentracker_core::Settings {
+                jitter: Duration::ZERO,
+                ..opentracker_core::Settings::default()
+            },
+            AccessLists::default(),
+            Duration::from_secs(240),
+            Instant::now(),
+            &mut rand::rng(),
+        ));
+        let listeners = Listeners::bind(&self.config()).unwrap();
+        let address = listeners.local_addrs()[0];
+        let worker = || tracker.worker(rand::random(), None);
+        let server = listeners.serve(self.settings, worker).unwrap();
+        Site {
+            address,
+            tracker,
+            server,
+        }
+    }
+}
+
+pub(crate) fn networks(networks: &[&str]) -> Networks {
+    Networks::new(networks.iter().map(|network| network.parse().unwrap()))
+}
+
+impl Site {
+    pub(crate) fn start() -> Self {
+        Plan::default().start()
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Asks for one target on a connection of its own.
+    pub(crate) fn get(&self, target: &str) -> Response {
+        self.get_with(target, "")
+    }
+
+    /// The same with further header fields, each with its line end.
+    pub(crate) fn get_with(&self, target: &str, fields: &str) -> Response {
+        let mut client = self.connect();
+        client.send(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
+        client.response()
+    }
+
+    pub(crate) fn count(&self, counter: Counter) -> u64 {
+        self.tracker.counters().sum(counter)
+    }
+
+    /// Waits until a condition holds.
+    pub(crate) fn wait(&self, condition: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        while !condition(self) {
+            assert!(start.elapsed() < PATIENCE, "it does not happen");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// A connection.
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    received: Vec<u8>,
+}
+
+/// A response.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    /// Status line and header fields.
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    pub(crate) fn text(&self) -> &str {
+        str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        fields
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self {
+            stream,
+            received: Vec::new(),
+        }
+    }
+
+    pub(crate) fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Reads a response to a `GET`.
+    pub(crate) fn response(&mut self) -> Response {
+        let mut response = self.response_to_head();
+        let length: usize = response.field("Content-Length").unwrap().parse().unwrap();
+        while self.received.len() < length {
+            assert!(self.read_some(), "the body is cut off: {}", response.head);
+        }
+        response.body = self.received.drain(..length).collect();
+        response
+    }
+
+    /// Reads a response to a `HEAD`.
+    pub(crate) fn response_to_head(&mut self) -> Response {
+        let end = loop {
+            let end = self.received.windows(4).position(|at| at == b"\r\n\r\n");
+            if let Some(end) = end {
+                break end + 4;
+            }
+            let so_far = String::from_utf8_lossy(&self.received).into_owned();
+            assert!(self.read_some(), "the head is cut off: {so_far:?}");
+        };
+        let head: Vec<u8> = self.received.drain(..end).collect();
+        let head = String::from_utf8(head).unwrap();
+        let status = head.strip_prefix("HTTP/1.1 ").unwrap()[..3].parse();
+        Response {
+            status: status.unwrap(),
+            head,
+            body: Vec::new(),
+        }
+    }
+
+    /// Checks that the server says nothing more and closes.
+    pub(crate) fn expect_end(&mut self) {
+        let is_open = self.read_some();
+        let rest = String::from_utf8_lossy(&self.received);
+        assert!(!is_open && rest.is_empty(), "more comes: {rest:?}");
+    }
+
+    /// Returns whether there was something.
+    fn read_some(&mut self) -> bool {
+        let mut octets = [0; 4096];
+        let read = self.stream.read(&mut octets).unwrap();
+        self.received.extend_from_slice(&octets[..read]);
+        read > 0
+    }
+}

@@ -1,0 +1,267 @@
+//! Load of the cluster protocol: SYNC_LIVE packets as a busy sibling sends them
+//! (docs/livesync.md, peer sync).
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use opentracker_livesync_wire::{
+    LiveRecord, PacketBuf, SyncLive, SyncLive6, SyncLive6Writer, SyncLiveWriter,
+};
+use opentracker_types::{PeerAddr, PeerFlags, TrackerId};
+use serde_json::to_value;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::args::LivesyncArgs;
+use crate::drive::{self, Schedule, drive};
+use crate::guard;
+use crate::pace::{Clock, Pace};
+use crate::population::Population;
+use crate::random::{Random, mix};
+use crate::report::Report;
+use crate::sources::{capacity, nth};
+use crate::sys::{self, BATCH, Origin, Outbox};
+use crate::tally::{Gauge, Tally};
+
+/// The most addresses that the peers are spread over.
+const MAX_ADDRESSES: u64 = 1 << 16;
+
+/// The longest sleep between two looks at the clock.
+const LONGEST_REST: Duration = Duration::from_millis(10);
+
+/// Makes load as told, and reports what was sent.
+///
+/// # Errors
+///
+/// The target is refused, or the system does not send to it.
+pub(crate) fn run(args: &LivesyncArgs) -> Result<Report> {
+    check_target(args)?;
+    ensure!(args.run.threads == 1, "a sibling sends from one thread");
+    let seed = args.population.seed;
+    let id = u32::try_from(mix(seed) >> 32).expect("half of 64 bits");
+    let sender = TrackerId::new(id.to_be_bytes());
+    let packet = if args.peer_net.network().is_ipv4() {
+        Packet::V4(SyncLiveWriter::new(sender))
+    } else {
+        Packet::V6(SyncLive6Writer::new(sender))
+    };
+    let records = match args.records {
+        Some(records) => usize::try_from(records)?,
+        None => packet.max_records(),
+    };
+    ensure!(
+        records <= packet.max_records(),
+        "a packet has at most {} of these records",
+        packet.max_records()
+    );
+    let addresses = capacity(args.peer_net).min(MAX_ADDRESSES);
+    let engine = Engine {
+        socket: open(args).with_context(|| format!("cannot send from {}", args.interface))?,
+        target: args.target.into(),
+        population: Population::new(&args.population, addresses, 1)?,
+        addresses,
+        packet,
+        records,
+        args,
+        random: Random::new(mix(seed)),
+        outbox: Outbox::new(),
+        tally: Tally::new(),
+    };
+    let measurement = drive(vec![engine], Clock::start(), args.time, &args.run)?;
+    let target = args.target.to_string();
+    Ok(Report::new(
+        "livesync",
+        target,
+        to_value(args)?,
+        &measurement,
+    ))
+}
+
+/// Refuses to reach beyond this site: by a public address, or by a group that routers pass on.
+fn check_target(args: &LivesyncArgs) -> Result<()> {
+    let allow_public = args.run.allow_public_target;
+    let target = args.target;
+    if !target.ip().is_multicast() {
+        return guard::check(target.ip(), allow_public);
+    }
+    ensure!(target.is_ipv4(), "the group of a cluster is an IPv4 group");
+    ensure!(
+        args.ttl <= 1 || allow_public,
+        "with more than one hop, routers pass packets on to others; if they may, say {}",
+        guard::PUBLIC_TARGET_FLAG
+    );
+    guard::check(args.interface, allow_public)
+}
+
+fn open(args: &LivesyncArgs) -> io::Result<UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(args.target),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    if args.target.ip().is_multicast()
+        && let IpAddr::V4(interface) = args.interface
+    {
+        socket.set_multicast_if_v4(&interface)?;
+        socket.set_multicast_ttl_v4(args.ttl.into())?;
+        socket.set_multicast_loop_v4(true)?;
+    }
+    socket.bind(&SocketAddr::new(args.interface, 0).into())?;
+    sys::set_buffers(&socket, sys::BUFFER_OCTETS)?;
+    Ok(socket.into())
+}
+
+struct Engine<'a> {
+    socket: UdpSocket,
+    target: SockAddr,
+    population: Population,
+    /// Addresses that the peers are spread over.
+    addresses: u64,
+    packet: Packet,
+    /// Records of a packet.
+    records: usize,
+    args: &'a LivesyncArgs,
+    random: Random,
+    outbox: Outbox,
+    tally: Tally,
+}
+
+/// A packet in the making.
+enum Packet {
+    V4(SyncLiveWriter),
+    V6(SyncLive6Writer),
+}
+
+impl Packet {
+    const fn max_records(&self) -> usize {
+        match self {
+            Self::V4(_) => SyncLive::MAX_RECORDS,
+            Self::V6(_) => SyncLive6::MAX_RECORDS,
+        }
+    }
+
+    fn push(&mut self, record: &LiveRecord) {
+        let pushed = match self {
+            Self::V4(writer) => writer.push(record),
+            Self::V6(writer) => writer.push(record),
+        };
+        pushed.expect("there is room for `max_records`, all of the packet's family");
+    }
+
+    fn take(&mut self) -> PacketBuf {
+        match self {
+            Self::V4(writer) => writer.take(),
+            Self::V6(writer) => writer.take(),
+        }
+    }
+}
+
+impl Engine<'_> {
+    fn record(&mut self) -> LiveRecord {
+        let number = self.random.below(self.population.peers());
+        let peer = self.population.peer(number);
+        let ip = nth(self.args.peer_net, number % self.addresses);
+        let stopped = self.args.stopped > 0.0 && self.random.unit() < self.args.stopped;
+        let flags = match (peer.is_seeder, stopped) {
+            (_, true) => PeerFlags::STOPPED,
+            (true, false) => PeerFlags::SEEDING,
+            (false, false) => PeerFlags::NONE,
+        };
+        LiveRecord {
+            info_hash: self.population.info_hash(peer.torrent),
+            peer: PeerAddr::new(ip.expect("below the capacity of the network"), peer.port),
+            flags,
+        }
+    }
+
+    fn queue_packet(&mut self) {
+        for _ in 0..self.records {
+            let record = self.record();
+            self.packet.push(&record);
+        }
+        let packet = self.packet.take();
+        let octets = packet.as_bytes();
+        self.outbox.next()[..octets.len()].copy_from_slice(octets);
+        self.outbox.push(octets.len(), &self.target, &Origin::ANY);
+    }
+}
+
+impl drive::Engine for Engine<'_> {
+    fn run(mut self, schedule: &Schedule, gauge: &Gauge) -> Result<Tally> {
+        let clock = schedule.clock;
+        let records = self.records as u64;
+        let mut pace = Pace::in_lots(self.args.rate, records, schedule.start);
+        let mut measured_from = None;
+        let end = loop {
+            let now = clock.now();
+            if schedule.is_over(now) {
+                break now;
+            }
+            if measured_from.is_none() && now >= schedule.measure_from {
+                measured_from = Some(now);
+                self.tally = Tally::new();
+            }
+            while self.outbox.len() < BATCH && pace.take(now).is_some() {
+                self.queue_packet();
+            }
+            let packets = self.outbox.len() as u64;
+            if packets > 0 {
+                let sent = self.outbox.send(&self.socket);
+                if sent.failed == packets
+                    && let Some(error) = sent.error
+                {
+                    return Err(error).context("cannot send to the target");
+                }
+                self.tally.unsent += sent.failed;
+                self.tally.packets += packets - sent.failed;
+                self.tally.records += (packets - sent.failed) * records;
+                gauge.publish(&self.tally);
+            } else {
+                let rest = LONGEST_REST.min(pace.wait(now));
+                thread::sleep(rest);
+                self.tally.idle += clock.now() - now;
+            }
+        };
+        self.tally.elapsed = measured_from.map_or(0, |from| end - from);
+        Ok(self.tally)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Arguments, Command};
+
+    fn check(options: &[&str]) -> Result<()> {
+        let arguments = ["loadgen", "livesync"].iter().chain(options);
+        let Command::Livesync(args) = Arguments::parse_from(arguments).command else {
+            panic!("not the command livesync");
+        };
+        check_target(&args)
+    }
+
+    #[test]
+    fn groups_stay_on_the_link_and_targets_on_the_site() {
+        for options in [
+            &["224.0.23.5:9696"][..],
+            &["224.0.23.5:9696", "--interface", "192.168.0.1"],
+            &["127.0.0.1:9696", "--ttl", "9"],
+            &["224.0.23.5:9696", "--ttl", "9", "--allow-public-target"],
+            &["198.51.100.1:9696", "--allow-public-target"],
+        ] {
+            assert!(check(options).is_ok(), "{options:?}");
+        }
+        for options in [
+            &["224.0.23.5:9696", "--interface", "198.51.100.1"][..],
+            &["224.0.23.5:9696", "--ttl", "2"],
+            &["198.51.100.1:9696"],
+            &["[ff02::1]:9696"],
+        ] {
+            assert!(check(options).is_err(), "{options:?}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Processor time and memory of a process, from `/proc`.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// What a process has used so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Usage {
+    /// Processor time of all its threads, in the kernel and outside.
+    pub(crate) cpu: Duration,
+    /// Resident octets.
+    pub(crate) resident: u64,
+    /// The most octets that were ever resident.
+    pub(crate) peak: u64,
+}
+
+/// Whose usage is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Process {
+    /// This program.
+    Own,
+    /// The process with this id.
+    Id(u32),
+}
+
+impl Process {
+    /// Reads the usage up to now.
+    ///
+    /// # Errors
+    ///
+    /// There is no such process (any more).
+    pub(crate) fn usage(self) -> Result<Usage> {
+        let folder = match self {
+            Self::Own => "/proc/self".to_owned(),
+            Self::Id(id) => format!("/proc/{id}"),
+        };
+        let read = |name: &str| {
+            let path = format!("{folder}/{name}");
+            fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
+        };
+        let usage = parse(&read("stat")?, &read("status")?);
+        usage.with_context(|| format!("{folder} is not laid out as expected"))
+    }
+}
+
+/// Units of the times in `stat`: `USER_HZ`, which is 100 in the kernel's interface whatever its own
+/// clock is.
+const TICK: Duration = Duration::from_millis(10);
+
+fn parse(stat: &str, status: &str) -> Option<Usage> {
+    // The name, in parentheses, may hold anything; fields are counted after it.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_ascii_whitespace().skip(11);
+    let user: u32 = times.next()?.parse().ok()?;
+    let system: u32 = times.next()?.parse().ok()?;
+    let kibibytes = |key: &str| -> Option<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        let number = line.trim().strip_suffix("kB")?.trim_end();
+        Some(number.parse::<u64>().ok()? * 1024)
+    };
+    Some(Usage {
+        cpu: TICK * user + TICK * system,
+        resident: kibibytes("VmRSS:")?,
+        peak: kibibytes("VmHWM:")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_behind_any_name() {
+        let stat = "17 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0";
+        let status = "Name:\ta\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n";
+        assert_eq!(
+            parse(stat, status),
+            Some(Usage {
+                cpu: Duration::from_secs(3),
+                resident: 1 << 20,
+                peak: 2 << 20,
+            })
+        );
+    }
+
+    #[test]
+    fn this_process_uses_memory_and_time() {
+        let mut spent = 0_u64;
+        while Process::Own.usage().unwrap().cpu == Duration::ZERO {
+            spent = crate::random::mix(spent);
+        }
+        let usage = Process::Own.usage().unwrap();
+        assert!(usage.resident > 0 && usage.peak >= usage.resident);
+    }
+
+    #[test]
+    fn a_process_that_is_not_there_is_an_error() {
+        let error = Process::Id(u32::MAX).usage().unwrap_err().to_string();
+        assert!(error.contains("/proc/4294967295/stat"), "{error}");
+    }
+}

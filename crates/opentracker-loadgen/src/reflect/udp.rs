@@ -1,0 +1,123 @@
+//! Datagrams: a connect is answered properly, so that any client goes on, and everything else with
+//! a fixed number of octets that begin like the reply to it.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use opentracker_udp_wire::{AnnounceReply, ConnectReply, Request};
+
+use super::{Until, say};
+use crate::args::ReflectArgs;
+use crate::sys::{self, DATAGRAM_OCTETS, Inbox, Outbox};
+
+/// How long to wait for a datagram before looking at the clock.
+const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// The id that everybody gets.
+const CONNECTION: u64 = 0x6f70_656e_7472_6163;
+
+pub(super) fn run(args: &ReflectArgs, until: Until) -> Result<()> {
+    let longest = DATAGRAM_OCTETS;
+    ensure!(
+        (AnnounceReply::WIRE_LEN..=longest).contains(&args.octets),
+        "a reply has {} to {longest} octets",
+        AnnounceReply::WIRE_LEN
+    );
+    let socket = UdpSocket::bind(args.listen)
+        .with_context(|| format!("cannot listen on udp {}", args.listen))?;
+    sys::set_buffers(&socket, sys::BUFFER_OCTETS)?;
+    socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
+    say("udp", socket.local_addr()?)?;
+    if args.batch == 1 {
+        one_by_one(&socket, args.octets, until)
+    } else {
+        in_batches(&socket, args, until)
+    }
+}
+
+fn in_batches(socket: &UdpSocket, args: &ReflectArgs, until: Until) -> Result<()> {
+    let mut inbox = Inbox::new();
+    let mut outbox = Outbox::new();
+    while !until.is_over() {
+        let received = inbox.receive(socket, args.batch, true)?;
+        for index in 0..received {
+            if let Some(octets) = answer(inbox.get(index), args.octets, outbox.next()) {
+                outbox.push_answer(octets, &inbox, index);
+            }
+        }
+        // What the system does not take is lost, as on any network.
+        outbox.send(socket);
+    }
+    Ok(())
+}
+
+fn one_by_one(socket: &UdpSocket, octets: usize, until: Until) -> Result<()> {
+    let mut request = [0; DATAGRAM_OCTETS];
+    let mut reply = [0; DATAGRAM_OCTETS];
+    while !until.is_over() {
+        match socket.recv_from(&mut request) {
+            Ok((received, source)) => {
+                if let Some(octets) = answer(&request[..received], octets, &mut reply) {
+                    // As above.
+                    let _ = socket.send_to(&reply[..octets], source);
+                }
+            }
+            Err(error) if sys::is_transient(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Writes the answer to a request, and returns its length; `None` if it is no request.
+fn answer(request: &[u8], octets: usize, reply: &mut [u8]) -> Option<usize> {
+    if let Ok(Request::Connect(request)) = Request::decode(request) {
+        let answer = ConnectReply {
+            transaction: request.transaction,
+            connection: CONNECTION.into(),
+        };
+        return answer.encode(reply).ok();
+    }
+    // Action and transaction id. The octets behind them are the same in every reply.
+    let head = request.get(8..16)?;
+    reply[..8].copy_from_slice(head);
+    reply[8..octets].fill(1);
+    Some(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use opentracker_udp_wire::{ConnectRequest, Reply};
+
+    use super::*;
+
+    #[test]
+    fn a_connect_is_answered_properly() {
+        let mut request = [0; 16];
+        let transaction = 7.into();
+        ConnectRequest { transaction }.encode(&mut request).unwrap();
+        let mut reply = [0; DATAGRAM_OCTETS];
+        let octets = answer(&request, 146, &mut reply).unwrap();
+        assert_eq!(octets, 16);
+        let Ok(Reply::Connect(reply)) = Reply::decode(&reply[..octets]) else {
+            panic!("{reply:?}");
+        };
+        assert_eq!(reply.transaction, transaction);
+    }
+
+    #[test]
+    fn everything_else_gets_so_many_octets_that_look_like_its_reply() {
+        let mut request = [0; 98];
+        request[11] = 1;
+        request[12..16].copy_from_slice(&[1, 2, 3, 4]);
+        let mut reply = [0; DATAGRAM_OCTETS];
+        assert_eq!(answer(&request, 146, &mut reply), Some(146));
+        let Ok(Reply::Announce(reply)) = Reply::decode(&reply[..146]) else {
+            panic!("{reply:?}");
+        };
+        assert_eq!(reply.transaction, 0x0102_0304.into());
+        assert_eq!(reply.peers.len(), 21 * 6);
+        assert_eq!(answer(&request[..15], 146, &mut [0; DATAGRAM_OCTETS]), None);
+    }
+}

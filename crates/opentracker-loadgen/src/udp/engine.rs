@@ -1,0 +1,441 @@
+//! The loop of a thread.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::ops::Range;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use opentracker_types::Event;
+use opentracker_udp_wire::{ConnectionId, Reply};
+use socket2::SockAddr;
+
+use super::outstanding::{Entry, Outstanding};
+use super::requests::{Encoder, Job, Workload};
+use crate::drive::{self, Schedule};
+use crate::pace::{Clock, Pace};
+use crate::random::Random;
+use crate::sources::Sources;
+use crate::sys::{self, Inbox, Origin, Outbox};
+use crate::tally::{Gauge, Kind, Tally};
+
+/// Between whom the datagrams of a run go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route {
+    pub(super) target: SocketAddr,
+    pub(super) sources: Sources,
+    /// Sockets of all threads.
+    pub(super) sockets: u64,
+}
+
+/// How a thread sends and waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// The most requests of a socket that may be in flight.
+    pub(super) window: u32,
+    /// The most datagrams of a system call.
+    pub(super) batch: usize,
+    /// The most datagrams of a train.
+    pub(super) train: usize,
+    /// Nanoseconds after which a request is lost.
+    pub(super) timeout: u64,
+    /// How long to sleep when there is nothing to do; zero: not at all.
+    pub(super) pause: Duration,
+    /// Requests a second of all threads; without it, answers set the pace.
+    pub(super) rate: Option<u64>,
+    /// The number of this thread, and how many there are.
+    pub(super) share: (u64, u64),
+}
+
+/// The state of a thread.
+pub(super) struct Engine {
+    target: SockAddr,
+    sockets: u64,
+    manner: Manner,
+    workload: Workload,
+    encoder: Encoder,
+    channels: Vec<Channel>,
+    outstanding: Outstanding,
+    outbox: Outbox,
+    inbox: Inbox,
+    random: Random,
+    tally: Tally,
+}
+
+/// A socket and the sources that it speaks for.
+struct Channel {
+    socket: UdpSocket,
+    /// Its number among those of all threads.
+    number: u64,
+    sources: Vec<Source>,
+    in_flight: u32,
+}
+
+/// An address that requests come from, and its standing with the tracker.
+struct Source {
+    origin: Origin,
+    id: ConnectionId,
+    /// When the id came; `None` if there is none yet, or it may have been refused.
+    since: Option<u64>,
+    /// When one was last asked for.
+    asked: u64,
+}
+
+/// BEP 15: a client can use a connection id until one minute after it has received it.
+const ID_LIFETIME: u64 = 55 * SECOND;
+
+/// A connect is not repeated sooner.
+const CONNECT_GAP: u64 = SECOND;
+
+/// How often the first connects are tried, for one timeout each.
+const CONNECT_ROUNDS: u32 = 5;
+
+/// How often it is looked after requests that wait too long.
+const EXPIRE_GAP: u64 = SECOND / 50;
+
+/// How long to wait for answers to the first connects between two looks.
+const CONNECT_PAUSE: Duration = Duration::from_micros(100);
+
+const SECOND: u64 = 1_000_000_000;
+
+impl Engine {
+    /// Opens the sockets with these numbers.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no socket.
+    pub(super) fn new(
+        route: Route,
+        numbers: Range<u64>,
+        manner: Manner,
+        workload: Workload,
+        encoder: Encoder,
+        random: Random,
+    ) -> Result<Self> {
+        let channels = numbers
+            .map(|number| Channel::open(route, number))
+            .collect::<io::Result<Vec<Channel>>>()
+            .context("cannot open a socket")?;
+        let capacity = u64::from(manner.window) * channels.len() as u64;
+        ensure!(
+            capacity <= MAX_IN_FLIGHT,
+            "{capacity} requests of a thread in flight are too many, {MAX_IN_FLIGHT} is the most"
+        );
+        Ok(Self {
+            target: route.target.into(),
+            sockets: route.sockets,
+            manner,
+            workload,
+            encoder,
+            channels,
+            outstanding: Outstanding::new(u32::try_from(capacity)?),
+            outbox: Outbox::new(),
+            inbox: Inbox::new(),
+            random,
+            tally: Tally::new(),
+        })
+    }
+
+    /// Gets a connection id for each source.
+    ///
+    /// # Errors
+    ///
+    /// The tracker does not answer, or the system refuses to send.
+    pub(super) fn connect(&mut self, clock: Clock) -> Result<()> {
+        for channel in 0..self.channels.len() {
+            for _ in 0..CONNECT_ROUNDS {
+                self.connect_round(channel, clock)?;
+            }
+            let channel = &self.channels[channel];
+            ensure!(
+                channel.unconnected().is_empty(),
+                "{} of {} sources got no connection id: is a tracker listening there?",
+                channel.unconnected().len(),
+                channel.sources.len(),
+            );
+        }
+        self.tally = Tally::new();
+        Ok(())
+    }
+
+    fn connect_round(&mut self, channel: usize, clock: Clock) -> Result<()> {
+        let (number, sockets) = (self.channels[channel].number, self.sockets);
+        let mut sources = self.channels[channel].unconnected().into_iter().peekable();
+        let deadline = clock.now() + self.manner.timeout;
+        while (sources.peek().is_some() || self.outstanding.len() > 0) && clock.now() < deadline {
+            let now = clock.now();
+            for source in sources.by_ref().take(self.room(channel)) {
+                let job = Job {
+                    kind: Kind::Connect,
+                    peer: source * sockets + number,
+                    event: Event::None,
+                };
+                self.queue(channel, job, now, now);
+            }
+            let sent = self.outbox.send(&self.channels[channel].socket);
+            if let Some(error) = sent.error {
+                return Err(error).context("cannot send to the target");
+            }
+            if !self.receive(channel, clock)? {
+                thread::sleep(CONNECT_PAUSE);
+            }
+        }
+        self.expire(u64::MAX);
+        Ok(())
+    }
+
+    /// Takes a batch of answers; says whether there were any.
+    fn receive(&mut self, channel: usize, clock: Clock) -> Result<bool> {
+        let socket = &self.channels[channel].socket;
+        let received = self
+            .inbox
+            .receive(socket, self.manner.batch, false)
+            .context("cannot receive")?;
+        if received > 0 {
+            let now = clock.now();
+            for index in 0..received {
+                self.take(index, now);
+            }
+        }
+        Ok(received > 0)
+    }
+
+    fn take(&mut self, index: usize, now: u64) {
+        let datagram = self.inbox.get(index);
+        let Ok(reply) = Reply::decode(datagram) else {
+            self.tally.malformed += 1;
+            return;
+        };
+        let Some(entry) = self.outstanding.remove(reply.transaction().into()) else {
+            self.tally.stray += 1;
+            return;
+        };
+        let latency = now.saturating_sub(entry.since);
+        let channel = &mut self.channels[entry.channel];
+        channel.in_flight -= 1;
+        match (reply, entry.kind) {
+            (Reply::Connect(reply), Kind::Connect) => {
+                let source = channel.source(entry.peer, self.sockets);
+                source.id = reply.connection;
+                source.since = Some(now);
+            }
+            (Reply::Announce(reply), Kind::Announce) => {
+                let peer_octets = if self.target.is_ipv6() { 18 } else { 6 };
+                self.tally.peers += (reply.peers.len() / peer_octets) as u64;
+            }
+            (Reply::Scrape(_), Kind::Scrape) => {}
+            (Reply::Error(reply), _) => {
+                self.tally.error(reply.message);
+                self.tally.answer(datagram.len(), latency);
+                // It may have been the connection id that it did not like.
+                channel.source(entry.peer, self.sockets).since = None;
+                return;
+            }
+            _ => {
+                self.tally.malformed += 1;
+                return;
+            }
+        }
+        self.tally.answered.count(entry.kind);
+        self.tally.answer(datagram.len(), latency);
+    }
+
+    /// Sends a batch of what is due, as far as there is room; says whether there was any.
+    fn fill(&mut self, channel: usize, pace: &mut Pace, now: u64) -> bool {
+        let number = self.channels[channel].number;
+        for _ in 0..self.room(channel) {
+            let Some(since) = pace.take(now) else {
+                break;
+            };
+            let Some(mut job) = self.workload.next(channel, number, &mut self.random) else {
+                break;
+            };
+            if self.channels[channel]
+                .source(job.peer, self.sockets)
+                .is_due(now)
+            {
+                self.workload.lost(channel, job.kind, job.peer);
+                job.kind = Kind::Connect;
+            }
+            self.queue(channel, job, since, now);
+        }
+        if self.outbox.len() == 0 {
+            return false;
+        }
+        let sent = self.outbox.send(&self.channels[channel].socket);
+        self.tally.unsent += sent.failed;
+        true
+    }
+
+    /// How many requests of a socket may be queued.
+    fn room(&self, channel: usize) -> usize {
+        let room = self.manner.window - self.channels[channel].in_flight;
+        self.manner
+            .batch
+            .min(usize::try_from(room).unwrap_or(usize::MAX))
+    }
+
+    fn queue(&mut self, channel: usize, job: Job, since: u64, now: u64) {
+        let entry = Entry {
+            kind: job.kind,
+            channel,
+            peer: job.peer,
+            since,
+        };
+        let transaction = self
+            .outstanding
+            .insert(entry)
+            .expect("there is room for the windows of all sockets");
+        let channel = &mut self.channels[channel];
+        channel.in_flight += 1;
+        let place = channel.place(job.peer, self.sockets);
+        let source = &mut channel.sources[place];
+        if job.kind == Kind::Connect {
+            source.asked = now;
+        }
+        let octets = self.encoder.encode(
+            job,
+            source.id,
+            transaction.into(),
+            &mut self.random,
+            self.outbox.next(),
+        );
+        let (target, train) = (&self.target, self.manner.train);
+        self.outbox
+            .push_in_train(octets, target, &source.origin, place, train);
+        self.tally.sent.count(job.kind);
+    }
+
+    /// Gives up the requests that have waited since before `limit`.
+    fn expire(&mut self, limit: u64) {
+        self.outstanding.expire(limit, |entry| {
+            self.tally.lost += 1;
+            self.channels[entry.channel].in_flight -= 1;
+            self.workload.lost(entry.channel, entry.kind, entry.peer);
+        });
+    }
+
+    /// Lets answers gather, or waits until a request is due.
+    ///
+    /// Sleeping by the clock and not on the sockets, it lets the tracker send without the cost of
+    /// waking this thread, and finds more than one answer when it wakes.
+    fn rest(&self, pace: &Pace, now: u64) {
+        // With nothing due before the answers are in, or without a rate, it is a pause's time.
+        let due = pace.wait(now);
+        let rest = if due.is_zero() {
+            self.manner.pause
+        } else {
+            self.manner.pause.min(due)
+        };
+        if rest.is_zero() {
+            std::hint::spin_loop();
+        } else {
+            thread::sleep(rest);
+        }
+    }
+}
+
+impl drive::Engine for Engine {
+    fn run(mut self, schedule: &Schedule, gauge: &Gauge) -> Result<Tally> {
+        let clock = schedule.clock;
+        let (share, shares) = self.manner.share;
+        let mut pace = Pace::new(self.manner.rate, schedule.start, share, shares);
+        let mut measured_from = None;
+        let mut next_expiry = 0;
+        let mut idle_since = None;
+        let end = loop {
+            let now = clock.now();
+            if schedule.is_over(now) {
+                break now;
+            }
+            if measured_from.is_none() && now >= schedule.measure_from {
+                measured_from = Some(now);
+                self.tally = Tally::new();
+                idle_since = None;
+            }
+            if let Some(since) = idle_since.take() {
+                self.tally.idle += now - since;
+            }
+            let mut is_busy = false;
+            for channel in 0..self.channels.len() {
+                is_busy |= self.receive(channel, clock)?;
+                is_busy |= self.fill(channel, &mut pace, now);
+            }
+            if now >= next_expiry {
+                next_expiry = now + EXPIRE_GAP;
+                self.expire(now.saturating_sub(self.manner.timeout));
+            }
+            gauge.publish(&self.tally);
+            if !is_busy {
+                if self.workload.is_exhausted() && self.outstanding.len() == 0 {
+                    break now;
+                }
+                idle_since = Some(now);
+                self.rest(&pace, now);
+            }
+        };
+        self.tally.elapsed = measured_from.map_or(0, |from| end - from);
+        Ok(self.tally)
+    }
+}
+
+/// The most requests of a thread in flight.
+const MAX_IN_FLIGHT: u64 = 1 << 22;
+
+impl Channel {
+    fn open(route: Route, number: u64) -> io::Result<Self> {
+        let socket = sys::bind_wildcard(route.target)?;
+        if route.sources.are_foreign() {
+            sys::set_free_bind(&socket, route.target.is_ipv6())?;
+        }
+        let numbers = (number..route.sources.count()).step_by(index(route.sockets));
+        let sources = numbers
+            .map(|source| Source {
+                origin: route
+                    .sources
+                    .address(source)
+                    .map_or(Origin::ANY, Origin::new),
+                id: 0.into(),
+                since: None,
+                asked: 0,
+            })
+            .collect();
+        Ok(Self {
+            socket,
+            number,
+            sources,
+            in_flight: 0,
+        })
+    }
+
+    /// The source that a peer of this socket announces from.
+    fn source(&mut self, peer: u64, sockets: u64) -> &mut Source {
+        let place = self.place(peer, sockets);
+        &mut self.sources[place]
+    }
+
+    fn place(&self, peer: u64, sockets: u64) -> usize {
+        index((peer / sockets) % self.sources.len() as u64)
+    }
+
+    fn unconnected(&self) -> Vec<u64> {
+        (0..)
+            .zip(&self.sources)
+            .filter(|(_, source)| source.since.is_none())
+            .map(|(index, _)| index)
+            .collect()
+    }
+}
+
+impl Source {
+    /// Tells whether it is time to ask for a connection id.
+    fn is_due(&self, now: u64) -> bool {
+        let is_fresh = self.since.is_some_and(|since| now < since + ID_LIFETIME);
+        !is_fresh && now >= self.asked + CONNECT_GAP
+    }
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).expect("the command line allows 32 bits")
+}
