@@ -8,10 +8,16 @@ use xshell::cmd;
 use crate::workspace::Workspace;
 
 /// What operators get: package and binary. `dist` ships each, the documentation may call each.
-pub(crate) const PROGRAMS: &[Program] = &[Program {
-    package: "opentracker-daemon",
-    binary: "opentracker",
-}];
+pub(crate) const PROGRAMS: &[Program] = &[
+    Program {
+        package: "opentracker-daemon",
+        binary: "opentracker",
+    },
+    Program {
+        package: "opentracker-ctl",
+        binary: "opentracker-ctl",
+    },
+];
 
 /// A binary of the workspace.
 pub(crate) struct Program {

@@ -69,11 +69,25 @@ impl Tracker {
         start: Instant,
         rng: &mut impl CryptoRng,
     ) -> Self {
-        let (mut store_seed, mut connection_key) = ([0; 32], [0; 16]);
+        let mut store_seed = [0; 32];
         rng.fill_bytes(&mut store_seed);
+        let store = Store::new(store_seed);
+        Self::with_store(store, settings, lists, connection_id_lifetime, start, rng)
+    }
+
+    /// Makes a tracker that keeps its torrents in this store; otherwise as [`Self::new`].
+    pub fn with_store(
+        store: Store,
+        settings: Settings,
+        lists: AccessLists,
+        connection_id_lifetime: Duration,
+        start: Instant,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
+        let mut connection_key = [0; 16];
         rng.fill_bytes(&mut connection_key);
         Self {
-            store: Store::new(store_seed),
+            store,
             connection_ids: ConnectionIds::new(connection_key, start, connection_id_lifetime),
             counters: CounterRegistry::default(),
             settings: Arc::new(ArcSwap::from_pointee(settings)),

@@ -242,7 +242,7 @@ impl Snapshot<'_> {
             }
             writeln!(out, "    </{protocol}>")?;
         }
-        put_section(out, 4, "livesync", 0)?;
+        put_section(out, 4, "livesync", self.get(Counter::LiveSyncApplied))?;
         writeln!(out, "  </connections>")
     }
 
@@ -303,6 +303,7 @@ mod tests {
             (Counter::UdpAnnounce, 5),
             (Counter::UdpScrape, 2),
             (Counter::UdpBadConnectionId, 3),
+            (Counter::LiveSyncApplied, 9),
             (Counter::Completed, 7),
             (Counter::HttpRedirect, 1),
             (Counter::HttpBadHead, 2),
@@ -411,7 +412,7 @@ opentracker 1.2.3
       <missmatch>3</missmatch>
     </udp>
     <livesync>
-      <count>0</count>
+      <count>9</count>
     </livesync>
   </connections>
   <debug>

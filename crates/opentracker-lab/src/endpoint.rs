@@ -50,6 +50,11 @@ impl Endpoint {
         Self { scheme, address }
     }
 
+    /// Returns the address of the tracker.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Returns the announce URL, with the address as it is.
     pub fn announce_url(&self) -> String {
         format!("{}://{}/announce", self.scheme, self.address)

@@ -1,4 +1,4 @@
-//! The torrents that share one lock: a dense array of entries and an index over it.
+//! The torrents that share one lock: dense blocks of entries and an index over them.
 
 use hashbrown::HashTable;
 use opentracker_types::InfoHash;
@@ -6,6 +6,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::clock::Minute;
 use crate::swarm::Swarm;
+use crate::torrents::Torrents;
 
 /// A torrent: its name, its download count and its peers. One cache line.
 #[derive(Debug)]
@@ -21,14 +22,24 @@ const _: () = assert!(
     "stored a million times: one cache line"
 );
 
+impl Torrent {
+    pub(crate) fn new(info_hash: InfoHash, now: Minute) -> Self {
+        Self {
+            info_hash,
+            downloads: 0,
+            swarm: Swarm::empty(now),
+        }
+    }
+}
+
 /// Torrents by info hash.
 ///
-/// The index holds 4-octet positions instead of entries, so that its doubling wastes little, and
-/// the array grows by an eighth: together about 76 octets a torrent, whatever the number.
+/// The index holds 4-octet positions instead of entries, so that its doubling wastes little:
+/// together with the entry about 76 octets a torrent, whatever the number.
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     index: HashTable<u32>,
-    torrents: Vec<Torrent>,
+    torrents: Torrents,
     pub(crate) peers: Peers,
 }
 
@@ -68,21 +79,21 @@ impl Bucket {
         self.torrents.len()
     }
 
-    pub(crate) fn torrents(&self) -> &[Torrent] {
-        &self.torrents
+    pub(crate) fn torrents(&self) -> impl Iterator<Item = &Torrent> {
+        self.torrents.iter()
     }
 
     pub(crate) fn torrent_mut(&mut self, at: usize) -> &mut Torrent {
-        &mut self.torrents[at]
+        self.torrents.get_mut(at)
     }
 
     pub(crate) fn get(&self, hash: u64, info_hash: &InfoHash) -> Option<&Torrent> {
         let at = self.find(hash, info_hash)?;
-        Some(&self.torrents[at])
+        Some(self.torrents.get(at))
     }
 
     pub(crate) fn find(&self, hash: u64, info_hash: &InfoHash) -> Option<usize> {
-        let is_it = |&at: &u32| self.torrents[at as usize].info_hash == *info_hash;
+        let is_it = |&at: &u32| self.torrents.get(at as usize).info_hash == *info_hash;
         self.index.find(hash, is_it).map(|&at| at as usize)
     }
 
@@ -95,17 +106,10 @@ impl Bucket {
         key: &HashKey,
     ) -> usize {
         let at = self.torrents.len();
-        if at == self.torrents.capacity() {
-            self.torrents.reserve_exact((at / 8).max(2));
-        }
-        self.torrents.push(Torrent {
-            info_hash,
-            downloads: 0,
-            swarm: Swarm::empty(now),
-        });
+        self.torrents.push(Torrent::new(info_hash, now));
         let torrents = &self.torrents;
         self.index.insert_unique(hash, position(at), |&at| {
-            key.hash(&torrents[at as usize].info_hash)
+            key.hash(&torrents.get(at as usize).info_hash)
         });
         at
     }
@@ -116,26 +120,25 @@ impl Bucket {
         let removed = self.torrents.swap_remove(at);
         self.unlink(&removed.info_hash, at, key);
         if at < last {
-            let hash = key.hash(&self.torrents[at].info_hash);
+            let hash = key.hash(&self.torrents.get(at).info_hash);
             let moved = self.index.find_mut(hash, |&other| other == position(last));
             *moved.expect("every torrent is in the index") = position(at);
         }
     }
 
-    /// Gives memory back when half of it is unused.
+    /// Gives memory back when most of the index is unused.
     pub(crate) fn fit(&mut self, key: &HashKey) {
         let len = self.torrents.len();
-        if self.torrents.capacity() > 2 * len + 4 {
-            self.torrents.shrink_to(len + len / 8);
+        if self.index.capacity() > 4 * len + 4 {
             let torrents = &self.torrents;
             self.index
-                .shrink_to(len, |&at| key.hash(&torrents[at as usize].info_hash));
+                .shrink_to(len, |&at| key.hash(&torrents.get(at as usize).info_hash));
         }
     }
 
     /// Octets on the heap, without those of the swarms and the allocator's own.
     pub(crate) fn heap_octets(&self) -> usize {
-        self.torrents.capacity() * size_of::<Torrent>() + self.index.allocation_size()
+        self.torrents.heap_octets() + self.index.allocation_size()
     }
 
     fn unlink(&mut self, info_hash: &InfoHash, at: usize, key: &HashKey) {

@@ -225,8 +225,8 @@ impl Large {
     }
 
     fn slots(&self) -> usize {
-        let v4: usize = self.v4.iter().map(|e| e.table.slots().len()).sum();
-        let v6: usize = self.v6.iter().map(|e| e.table.slots().len()).sum();
+        let v4: usize = self.v4.iter().map(|e| e.table.capacity()).sum();
+        let v6: usize = self.v6.iter().map(|e| e.table.capacity()).sum();
         v4 + v6
     }
 
@@ -298,7 +298,7 @@ impl<'a> Field<'a> {
                 self.own = self.slots + slot;
                 self.peers -= 1;
             }
-            self.slots += entry.table.slots().len();
+            self.slots += entry.table.capacity();
         }
     }
 
@@ -373,7 +373,7 @@ impl Sampling {
         picker: &mut Picker,
         out: &mut PeerBuffers<'_>,
     ) {
-        for (index, cell) in table.slots().iter().enumerate() {
+        for (index, cell) in table.pages().flatten().enumerate() {
             if cell.is_vacant() || self.slot + index == self.own {
                 continue;
             }
@@ -388,7 +388,7 @@ impl Sampling {
                 break;
             }
         }
-        self.slot += table.slots().len();
+        self.slot += table.capacity();
     }
 }
 
@@ -410,11 +410,11 @@ fn locate<'a, C: Cell>(
     let mut rest = slot;
     for entry in tables {
         if entry.class.is_visible_to(requester) {
-            let slots = entry.table.slots();
-            match slots.get(rest) {
-                Some(cell) => return Ok(cell),
-                None => rest -= slots.len(),
+            let slots = entry.table.capacity();
+            if rest < slots {
+                return Ok(entry.table.slot(rest));
             }
+            rest -= slots;
         }
     }
     Err(rest)
@@ -439,11 +439,12 @@ fn sweep_slot<C: Family>(
 ) -> Result<bool, usize> {
     let mut rest = slot;
     for entry in tables {
-        let slots = entry.table.slots();
-        let Some(cell) = slots.get(rest) else {
-            rest -= slots.len();
+        let slots = entry.table.capacity();
+        if rest >= slots {
+            rest -= slots;
             continue;
-        };
+        }
+        let cell = entry.table.slot(rest);
         if cell.is_vacant() || !moment.has_timed_out(cell.age()) {
             return Ok(false);
         }

@@ -45,6 +45,7 @@ mod store;
 mod swarm;
 mod sweep;
 mod table;
+mod torrents;
 
 pub use clock::{Minute, Moment, Timing};
 pub use select::{PeerBuffers, Picker};

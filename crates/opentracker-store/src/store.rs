@@ -12,7 +12,7 @@ use crate::swarm::{Departed, Entered, Family, Requester, saturating_u32};
 
 /// Buckets of a store. Each is locked, swept and grown on its own, so this bounds how long a
 /// single step takes: 100 million torrents are 25,000 a bucket.
-pub(crate) const BUCKETS: u16 = 4096;
+const BUCKETS: u16 = 4096;
 
 /// Locks of a store; 16 buckets share one.
 const STRIPES: usize = 256;
@@ -127,6 +127,8 @@ pub struct TorrentSummary {
 #[derive(Debug)]
 pub struct Store {
     buckets: DashMap<u16, Bucket, BuildHasherDefault<SpreadBucket>>,
+    /// One less than the number of buckets, a power of two.
+    bucket_mask: u16,
     hash_key: HashKey,
     peer_keys: PeerKeys,
 }
@@ -135,19 +137,27 @@ impl Store {
     /// Makes an empty store. The seed keys its hash functions and must come from the system's
     /// randomness, so that no client can choose keys that collide.
     pub fn new(seed: [u8; 32]) -> Self {
-        let stripes = STRIPES.min(usize::from(BUCKETS));
+        Self::with_parts(seed, BUCKETS)
+    }
+
+    /// Makes an empty store of fewer parts than [`Self::new`] does, for few torrents or for many
+    /// stores: walks and sweeps go through `parts` steps, which is rounded up to a power of two
+    /// from 2 to 32,768.
+    pub fn with_parts(seed: [u8; 32], parts: u16) -> Self {
+        let parts = parts.clamp(2, 1 << 15).next_power_of_two();
         let buckets = DashMap::with_capacity_and_hasher_and_shard_amount(
-            usize::from(BUCKETS),
+            usize::from(parts),
             BuildHasherDefault::default(),
-            stripes,
+            STRIPES.min(usize::from(parts)),
         );
-        for number in 0..BUCKETS {
+        for number in 0..parts {
             buckets.insert(number, Bucket::default());
         }
         let (hash_key, rest) = seed.split_first_chunk().expect("32 octets");
         let word = |octets: &[u8]| u64::from_le_bytes(octets.try_into().expect("8 octets"));
         Self {
             buckets,
+            bucket_mask: parts - 1,
             hash_key: HashKey(*hash_key),
             peer_keys: PeerKeys {
                 mask: word(&rest[..8]),
@@ -240,22 +250,17 @@ impl Store {
 
     /// Octets that the store has on the heap, without the allocator's own. Walks all torrents.
     pub fn heap_octets(&self) -> usize {
-        let swarms = |bucket: &Bucket| -> usize {
-            bucket
-                .torrents()
-                .iter()
-                .map(|t| t.swarm.heap_octets())
-                .sum()
-        };
+        let swarms =
+            |bucket: &Bucket| -> usize { bucket.torrents().map(|t| t.swarm.heap_octets()).sum() };
         self.buckets
             .iter()
             .map(|bucket| bucket.heap_octets() + swarms(&bucket))
             .sum()
     }
 
-    /// Number of parts that [`Self::visit`] and [`Self::sweep`] go through.
+    /// Number of parts that [`Self::visit`] and a [`Sweeper`](crate::Sweeper) go through.
     pub const fn parts(&self) -> u16 {
-        BUCKETS
+        self.bucket_mask + 1
     }
 
     /// Calls `visit` for every torrent of one part, in no particular order. The part is locked
@@ -299,11 +304,18 @@ impl Store {
     }
 
     fn bucket(&self, hash: u64) -> Ref<'_, u16, Bucket> {
-        self.part(bucket_of(hash))
+        self.part(self.bucket_of(hash))
     }
 
     fn bucket_mut(&self, hash: u64) -> RefMut<'_, u16, Bucket> {
-        self.part_mut(bucket_of(hash))
+        self.part_mut(self.bucket_of(hash))
+    }
+
+    /// Bits from 40 on choose the bucket: inside it the index takes positions from the low bits
+    /// and tags from the top seven.
+    fn bucket_of(&self, hash: u64) -> u16 {
+        let [_, _, _, _, _, low, high, _] = hash.to_le_bytes();
+        u16::from_le_bytes([low, high]) & self.bucket_mask
     }
 
     fn dispatch(
@@ -421,13 +433,6 @@ fn summary_of(torrent: &Torrent, moment: &Moment) -> TorrentSummary {
         counts: counts_of(torrent),
         idle_minutes: torrent.swarm.idle_minutes(moment),
     }
-}
-
-/// Bits 40 to 51 choose the bucket: inside it the index takes positions from the low bits and
-/// tags from the top seven.
-fn bucket_of(hash: u64) -> u16 {
-    let [_, _, _, _, _, low, high, _] = hash.to_le_bytes();
-    u16::from_le_bytes([low, high]) % BUCKETS
 }
 
 impl Bucket {

@@ -1,6 +1,6 @@
 use crate::bucket::Bucket;
 use crate::clock::Moment;
-use crate::store::{BUCKETS, Store};
+use crate::store::Store;
 use crate::swarm::Departed;
 
 /// Removes peers and torrents that timed out, in steps so small that no announce waits for them.
@@ -54,7 +54,7 @@ impl Sweeper {
         bucket.fit(store.hash_key());
         self.torrent = 0;
         self.part += 1;
-        if self.part < BUCKETS {
+        if self.part < store.parts() {
             return None;
         }
         self.part = 0;

@@ -3,8 +3,10 @@
 //!
 //! - `network`: the lab itself: hosts, cables, partitions, drops.
 //! - `cleanup`: nothing of a lab outlasts its test.
+//! - `cluster`: trackers under test keep each other informed.
 //! - `swarms`: the tracker under test brings real clients together.
 
 mod cleanup;
+mod cluster;
 mod network;
 mod swarms;

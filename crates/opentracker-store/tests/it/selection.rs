@@ -173,3 +173,19 @@ fn a_giant_swarm_is_swept_in_steps_and_gives_its_memory_back() {
     assert_eq!(store.totals().peers(), 600);
     assert!(store.heap_octets() < filled / 20);
 }
+
+#[test]
+fn a_store_has_the_parts_that_are_asked_for() {
+    for (asked, parts) in [(0, 2), (2, 2), (5, 8), (4096, 4096), (u16::MAX, 32_768)] {
+        let store = Store::with_parts([6; 32], asked);
+        assert_eq!(store.parts(), parts);
+        let mut picker = Picker::new(1);
+        for number in 0..100 {
+            announce(&store, &mut picker, peer(number), LEECHER);
+        }
+        let moment = Moment::new(Minute::new(0), &Timing::default());
+        let mut torrents = 0;
+        (0..parts).for_each(|part| store.visit(part, &moment, |_| torrents += 1));
+        assert_eq!((torrents, store.totals().peers()), (1, 100));
+    }
+}

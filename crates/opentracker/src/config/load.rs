@@ -84,6 +84,21 @@ impl Config {
         })
     }
 
+    /// Writes the configuration as TOML, without the keys that are as by default.
+    pub fn to_toml(&self) -> String {
+        let table =
+            |config: &Self| toml::Table::try_from(config).expect("a configuration is a table");
+        let default = table(&Self::default());
+        let mut sections = table(self);
+        for (section, keys) in &mut sections {
+            if let Some(keys) = keys.as_table_mut() {
+                keys.retain(|key, value| default[section].get(key) != Some(value));
+            }
+        }
+        sections.retain(|_, keys| keys.as_table().is_none_or(|keys| !keys.is_empty()));
+        sections.to_string()
+    }
+
     /// Overrides keys with the variables of an environment that begin with `OPENTRACKER_` and
     /// have two underscores between section and key; others are not looked at.
     ///
@@ -322,6 +337,18 @@ mod tests {
             "{}",
             error("[udp\n")
         );
+    }
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        assert_eq!(Config::default().to_toml(), "");
+        let mut config = Config::default();
+        config.announce.interval = Duration::from_secs(600);
+        config.udp.workers = 2;
+        let written = config.to_toml();
+        assert_eq!(written.lines().filter(|line| line.contains('=')).count(), 2);
+        let read = Config::from_toml(&written, Path::new("a.toml")).unwrap();
+        assert_eq!(read, config);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use opentracker_core::{ClusterView, Counter, Counters, Tracker};
 use opentracker_livesync_wire::{
@@ -14,6 +14,10 @@ use opentracker_store::{Announce, Moment, Presence, Told};
 use opentracker_types::{InfoHash, TrackerId};
 
 use super::nodes::Tallies;
+
+/// How long a count of the torrents is good. Counting looks into every part of the store, which
+/// neither a flood of beacons nor the ticks of a tell must bring about.
+const COUNT_LIFETIME: Duration = Duration::from_secs(1);
 
 /// A tracker as a member of a cluster: it applies what siblings tell to the store and speaks
 /// scrape sync (docs/livesync.md).
@@ -26,6 +30,7 @@ pub struct Node {
     /// Not where C nodes are in the cluster, which scrape sync would confuse.
     speaks_scrape_sync: bool,
     tallies: Tallies,
+    counted_at: Option<Instant>,
     walk: Walk,
 }
 
@@ -54,6 +59,7 @@ impl Node {
             machine: ScrapeSync::new(id, settings, now),
             speaks_scrape_sync,
             tallies: Tallies::default(),
+            counted_at: None,
             walk: Walk::default(),
         }
     }
@@ -91,7 +97,7 @@ impl Node {
                 }
             }
             Packet::Beacon(beacon) if self.speaks_scrape_sync => {
-                self.count_torrents();
+                self.count_torrents(now);
                 self.machine.handle_beacon(&beacon, source, now);
                 (0, 0)
             }
@@ -120,12 +126,13 @@ impl Node {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_some_and(|due| due <= now) {
-            self.count_torrents();
+            self.count_torrents(now);
             self.machine.handle_timeout(now);
         }
     }
 
-    /// Sends what is to be sent, until nothing is or `send` says that the network is full.
+    /// Sends what is to be sent. A packet that `send` does not take, which it says by `false`, is
+    /// lost like any other, and counted.
     pub fn poll_transmit(&mut self, now: Instant, mut send: impl FnMut(&[u8]) -> bool) {
         if !self.speaks_scrape_sync {
             return;
@@ -274,7 +281,12 @@ impl Node {
         });
     }
 
-    fn count_torrents(&mut self) {
+    fn count_torrents(&mut self, now: Instant) {
+        let is_good = |at| now.saturating_duration_since(at) < COUNT_LIFETIME;
+        if self.counted_at.is_some_and(is_good) {
+            return;
+        }
+        self.counted_at = Some(now);
         let torrents = self.tracker.store().totals().torrents;
         self.machine.handle_torrents(torrents);
     }

@@ -1,0 +1,254 @@
+//! The group of a cluster: what goes over it, who is there, and what to send for tests.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use opentracker::multicast::{Group, GroupConfig};
+use opentracker_livesync_wire::Packet;
+use opentracker_types::TrackerId;
+
+use crate::packets::{self, What};
+use crate::show::Heard;
+
+/// Nodes that are listed. Further ones are counted only.
+const MAX_NODES: usize = 1024;
+
+/// Octets of the longest datagram.
+const MAX_DATAGRAM: usize = 65_507;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Prints each packet of the group. What the trackers of this host send is not among them.
+    Dump {
+        #[command(flatten)]
+        place: Place,
+        /// Print a JSON object a line.
+        #[arg(long)]
+        json: bool,
+        /// End after so many packets.
+        #[arg(long)]
+        count: Option<u64>,
+    },
+    /// Sends packets to the group. Trackers take them if they list our address.
+    Inject {
+        #[command(flatten)]
+        place: Place,
+        /// The id of the node to be, 8 hexadecimal digits.
+        #[arg(long, default_value = "63746c21", value_parser = packets::parse_id)]
+        id: TrackerId,
+        #[command(subcommand)]
+        what: What,
+    },
+    /// Listens for a while and lists the nodes that were heard.
+    Nodes {
+        #[command(flatten)]
+        place: Place,
+        /// How long to listen; nodes that serve nobody are heard once a beacon interval.
+        #[arg(long = "for", default_value = "70s", value_parser = parse_duration)]
+        listen_for: Duration,
+    },
+}
+
+/// Where a cluster is.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// The address of the interface to join on.
+    #[arg(long)]
+    interface: Ipv4Addr,
+    /// The multicast group.
+    #[arg(long, default_value = "224.0.23.5")]
+    group: Ipv4Addr,
+    /// The port.
+    #[arg(long, default_value_t = 9696)]
+    port: u16,
+}
+
+/// Runs one of the commands.
+pub(crate) fn run(command: Command) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Dump { place, json, count } => dump(place.join()?, json, count).await,
+            Command::Inject { place, id, what } => inject(&place.join()?, id, &what).await,
+            Command::Nodes { place, listen_for } => nodes(place.join()?, listen_for).await,
+        }
+    })
+}
+
+impl Place {
+    fn join(&self) -> Result<Group> {
+        let group = SocketAddrV4::new(self.group, self.port);
+        Ok(Group::join(GroupConfig {
+            // Trackers of this host are to hear us.
+            loopback: true,
+            sources: vec!["0.0.0.0/0".parse().context("everybody")?],
+            ..GroupConfig::new(group, self.interface)
+        })?)
+    }
+}
+
+async fn dump(mut group: Group, json: bool, count: Option<u64>) -> Result<()> {
+    let mut buffer = vec![0; MAX_DATAGRAM];
+    let mut left = count;
+    while left != Some(0) {
+        let (octets, source) = group.recv(&mut buffer).await?;
+        let heard = Heard {
+            at: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(),
+            source,
+            octets: &buffer[..octets],
+        };
+        let line = if json {
+            heard.json().to_string()
+        } else {
+            heard.text()
+        };
+        writeln!(io::stdout(), "{line}")?;
+        left = left.map(|left| left - 1);
+    }
+    Ok(())
+}
+
+async fn inject(group: &Group, id: TrackerId, what: &What) -> Result<()> {
+    for datagram in packets::datagrams(what, id)? {
+        group.send(&datagram).await.context("cannot send")?;
+    }
+    Ok(())
+}
+
+async fn nodes(mut group: Group, listen_for: Duration) -> Result<()> {
+    let mut buffer = vec![0; MAX_DATAGRAM];
+    let mut nodes = Nodes::default();
+    let end = Instant::now() + listen_for;
+    while let Ok(received) = tokio::time::timeout_at(end.into(), group.recv(&mut buffer)).await {
+        let (octets, source) = received?;
+        nodes.hear(&buffer[..octets], source, Instant::now());
+    }
+    io::stdout()
+        .lock()
+        .write_all(nodes.table(Instant::now()).as_bytes())?;
+    Ok(())
+}
+
+/// Who was heard.
+#[derive(Debug, Default)]
+struct Nodes {
+    by_id: BTreeMap<TrackerId, Node>,
+    /// Packets of nodes beyond the number that is listed.
+    unlisted: u64,
+    /// Datagrams that are no packet.
+    unread: u64,
+}
+
+#[derive(Debug)]
+struct Node {
+    source: SocketAddrV4,
+    packets: u64,
+    torrents: Option<u64>,
+    heard_at: Instant,
+}
+
+impl Nodes {
+    fn hear(&mut self, octets: &[u8], source: SocketAddrV4, now: Instant) {
+        let Ok(packet) = Packet::decode(octets) else {
+            self.unread += 1;
+            return;
+        };
+        let id = packet.sender();
+        if self.by_id.len() >= MAX_NODES && !self.by_id.contains_key(&id) {
+            self.unlisted += 1;
+            return;
+        }
+        let node = self.by_id.entry(id).or_insert(Node {
+            source,
+            packets: 0,
+            torrents: None,
+            heard_at: now,
+        });
+        node.source = source;
+        node.packets += 1;
+        node.heard_at = now;
+        if let Packet::Beacon(beacon) = packet {
+            node.torrents = Some(beacon.torrents);
+        }
+    }
+
+    fn table(&self, now: Instant) -> String {
+        let mut table = format!(
+            "{:8}  {:21}  {:>10}  {:>12}  {}\n",
+            "id", "address", "packets", "torrents", "last heard"
+        );
+        for (id, node) in &self.by_id {
+            let torrents = node.torrents.map_or("-".to_owned(), |t| t.to_string());
+            let ago = now.saturating_duration_since(node.heard_at).as_secs();
+            let source = node.source.to_string();
+            let packets = node.packets;
+            table += &format!("{id}  {source:21}  {packets:>10}  {torrents:>12}  {ago} s ago\n");
+        }
+        for (count, what) in [
+            (self.unlisted, "packets of further nodes"),
+            (self.unread, "datagrams that are no packet"),
+        ] {
+            if count > 0 {
+                table += &format!("{count} {what}\n");
+            }
+        }
+        table
+    }
+}
+
+/// Parses a number of seconds, minutes or hours, like `10s`.
+fn parse_duration(text: &str) -> Result<Duration> {
+    let (number, unit) = text.split_at(text.trim_end_matches(char::is_alphabetic).len());
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        _ => bail!("write a number and a unit, `s`, `m` or `h`, like `10s`"),
+    };
+    let number: u32 = number
+        .parse()
+        .with_context(|| format!("{number:?} is not a whole number"))?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("10s").unwrap(), Duration::from_secs(10));
+        assert_eq!(parse_duration("2m").unwrap(), Duration::from_secs(120));
+        for wrong in ["", "s", "10", "-1s", "1.5m", "10 s", "5é"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nodes_are_listed_by_id_and_bounded() {
+        let mut nodes = Nodes::default();
+        let (source, now) = ("10.0.0.1:9696".parse().unwrap(), Instant::now());
+        nodes.hear(b"idid\0\0\0\x01\0\0\0\0\0\0\0\x07", source, now);
+        nodes.hear(b"idid\0\0\0\0", source, now);
+        nodes.hear(b"?", source, now);
+        let table = nodes.table(now + Duration::from_secs(3));
+        let lines: Vec<Vec<&str>> = table
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        let expected = ["69646964", "10.0.0.1:9696", "2", "7", "3", "s", "ago"];
+        assert_eq!(lines[1], expected);
+        assert_eq!(lines[2].join(" "), "1 datagrams that are no packet");
+        for number in 0..=MAX_NODES {
+            let id = u32::try_from(number).unwrap().to_be_bytes();
+            nodes.hear(&[&id[..], &[0; 4]].concat(), source, now);
+        }
+        assert_eq!((nodes.by_id.len(), nodes.unlisted), (MAX_NODES, 2));
+    }
+}

@@ -1,0 +1,111 @@
+//! The torrents of a bucket, one after the other in blocks of one size.
+//!
+//! Thousands of buckets grow side by side. Were each one array, every growth would leave a hole
+//! that is too small for the next, and small allocations would settle in it; blocks of one size
+//! fit into each other's holes, and a torrent never moves when its bucket grows.
+
+use opentracker_types::InfoHash;
+
+use crate::bucket::Torrent;
+use crate::clock::Minute;
+
+/// Torrents of a block: a kibioctet.
+const BLOCK: usize = 16;
+
+/// Torrents of a first block.
+const FIRST: usize = 2;
+
+#[derive(Debug, Default)]
+pub(crate) struct Torrents {
+    /// The first may be shorter while it is alone.
+    blocks: Vec<Box<[Torrent]>>,
+    len: usize,
+}
+
+impl Torrents {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Torrent> {
+        self.blocks
+            .iter()
+            .flat_map(|block| block.iter())
+            .take(self.len)
+    }
+
+    pub(crate) fn get(&self, at: usize) -> &Torrent {
+        debug_assert!(at < self.len);
+        &self.blocks[at / BLOCK][at % BLOCK]
+    }
+
+    pub(crate) fn get_mut(&mut self, at: usize) -> &mut Torrent {
+        debug_assert!(at < self.len);
+        &mut self.blocks[at / BLOCK][at % BLOCK]
+    }
+
+    pub(crate) fn push(&mut self, torrent: Torrent) {
+        if self.len == self.capacity() {
+            self.grow();
+        }
+        self.len += 1;
+        *self.get_mut(self.len - 1) = torrent;
+    }
+
+    /// Removes the torrent at a position; the last one takes its place.
+    pub(crate) fn swap_remove(&mut self, at: usize) -> Torrent {
+        let last = std::mem::replace(self.get_mut(self.len - 1), vacant());
+        self.len -= 1;
+        let removed = if at == self.len {
+            last
+        } else {
+            std::mem::replace(self.get_mut(at), last)
+        };
+        // One empty block is kept, so that a torrent that comes and goes does not allocate.
+        if self.blocks.len() > self.len.div_ceil(BLOCK) + 1 {
+            self.blocks.pop();
+            self.blocks.shrink_to_fit();
+        }
+        removed
+    }
+
+    /// Octets on the heap, without those of the swarms and the allocator's own.
+    pub(crate) fn heap_octets(&self) -> usize {
+        self.capacity() * size_of::<Torrent>()
+            + self.blocks.capacity() * size_of::<Box<[Torrent]>>()
+    }
+
+    fn capacity(&self) -> usize {
+        match &*self.blocks {
+            [first] => first.len(),
+            blocks => blocks.len() * BLOCK,
+        }
+    }
+
+    /// Doubles the first block up to its full size; after that adds another.
+    fn grow(&mut self) {
+        let torrents = match &mut *self.blocks {
+            [] => Vec::with_capacity(FIRST),
+            [first] if first.len() < BLOCK => {
+                let first = std::mem::take(first);
+                self.blocks.clear();
+                let mut torrents = Vec::with_capacity(first.len() * 2);
+                torrents.extend(first);
+                torrents
+            }
+            _ => Vec::with_capacity(BLOCK),
+        };
+        self.blocks.reserve_exact(1);
+        self.blocks.push(filled(torrents));
+    }
+}
+
+/// Fills up with vacant torrents.
+fn filled(mut torrents: Vec<Torrent>) -> Box<[Torrent]> {
+    torrents.resize_with(torrents.capacity(), vacant);
+    torrents.into_boxed_slice()
+}
+
+fn vacant() -> Torrent {
+    Torrent::new(InfoHash::new([0; InfoHash::LEN]), Minute::new(0))
+}

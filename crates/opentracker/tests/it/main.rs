@@ -1,0 +1,8 @@
+//! The library from outside.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod machine;
+mod network;
+mod node;
+mod simulation;
+mod world;

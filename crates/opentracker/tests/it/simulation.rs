@@ -1,0 +1,215 @@
+//! Clusters of 2 to 32 trackers go through loss, doubling, disorder, delay, cut datagrams,
+//! partitions and restarts, and are in sync again when these are over (docs/cluster.md, What is
+//! guaranteed).
+//!
+//! Each run is determined by its seed. A failure prints it, and `OPENTRACKER_SIMULATION_SEED=7`
+//! runs that one alone; `OPENTRACKER_SIMULATION_SEEDS=100000` runs more than usual.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use opentracker::core::Settings;
+use opentracker::store::Timing;
+use opentracker::types::InfoHash;
+use opentracker::{peer_sync, scrape_sync};
+
+use crate::machine::{Machine, Times};
+use crate::network::Conditions;
+use crate::world::{ESTABLISHED, World, archived};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How many seeds are run when nobody says otherwise.
+const SEEDS: u64 = 2000;
+
+#[test]
+fn a_cluster_recovers_from_all_that_networks_do() {
+    if let Some(seed) = variable("OPENTRACKER_SIMULATION_SEED") {
+        return recover(seed);
+    }
+    let seeds = variable("OPENTRACKER_SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let next = AtomicU64::new(0);
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds {
+                        break;
+                    }
+                    recover(seed);
+                }
+            });
+        }
+    });
+}
+
+/// When all but one restart at once, each of them asks once, all ask the same, and it tells once.
+#[test]
+fn many_newcomers_make_no_storm() {
+    // A tell of them takes several ticks, and so outlasts the way of an inquiry.
+    const TORRENTS: u16 = 2000;
+    let times = times();
+    let mut world = World::new(1, 32, times.clone());
+    world.network.conditions = Conditions::LAN;
+    for number in 0..TORRENTS {
+        world.complete_at(ESTABLISHED, archived(number));
+    }
+    // Between two beacons, so that nobody asks for one that is no more.
+    world.run_for(times.scrape_sync.first_beacon_delay + 3 * MINUTE + MINUTE / 2);
+    let (inquiries, tells) = (world.inquiries(), world.tells());
+    for number in 1..world.len() {
+        world.restart(number);
+    }
+    world.run_for(3 * times.scrape_sync.beacon_interval + MINUTE);
+    let newcomers = world.len() as u64 - 1;
+    let inquiries = world.inquiries() - inquiries;
+    assert!((1..=newcomers).contains(&inquiries), "{inquiries}");
+    let torrents = world.machine(ESTABLISHED).torrents();
+    assert_eq!(world.tells() - tells, torrents.div_ceil(45) as u64);
+    let downloads = downloads(&world, world.machine(ESTABLISHED));
+    for machine in world.machines() {
+        assert_eq!(self::downloads(&world, machine), downloads);
+    }
+}
+
+/// One cluster and its troubles.
+fn recover(seed: u64) {
+    let _named = Named(seed);
+    let times = if seed % 100 == 99 {
+        Times::default()
+    } else {
+        times()
+    };
+    let machines = match seed % 50 {
+        0 => 17 + usize::try_from(seed / 50 % 16).unwrap(),
+        1..=9 => 6 + usize::try_from(seed % 11).unwrap(),
+        _ => 2 + usize::try_from(seed % 4).unwrap(),
+    };
+    let Settings {
+        interval, jitter, ..
+    } = times.settings;
+    let mut world = World::new(seed, machines, times.clone());
+    world.run_for(MINUTE);
+    world.make_trouble();
+    let percent = u32::try_from(world.draw(100)).unwrap();
+    world.run_for(2 * interval + interval * percent / 100);
+    world.heal();
+
+    // Each client has come back once, and what was told of it has arrived.
+    let interval = interval + jitter;
+    let settled = interval + times.peer_sync.max_delay + Conditions::HEALED.most_delay;
+    world.run_for(settled);
+    let peers = world.peers();
+    for machine in world.machines() {
+        let known = machine.peers(world.now);
+        for (peer, is_seeder) in &peers {
+            assert_eq!(known.get(peer), Some(is_seeder), "{peer:?}");
+        }
+    }
+
+    // And those that left without a word that arrived have timed out.
+    world.run_for((times.peer_timeout + 3 * MINUTE).saturating_sub(settled));
+    for machine in world.machines() {
+        assert_eq!(machine.peers(world.now), peers);
+    }
+
+    // A newcomer asks, and all learn the largest counts of all.
+    let newcomer = ESTABLISHED + 1 + world.draw(machines - 1);
+    world.restart(newcomer);
+    let mut largest = BTreeMap::new();
+    for machine in world.machines() {
+        for (torrent, count) in downloads(&world, machine) {
+            let most = largest.entry(torrent).or_insert(0);
+            *most = count.max(*most);
+        }
+    }
+    world.run_for(times.scrape_sync.first_beacon_delay);
+    for _ in 0..rounds(machines) {
+        let is_in_sync = |machine| downloads(&world, machine) == largest;
+        if world.machines().all(is_in_sync) {
+            break;
+        }
+        world.run_for(times.scrape_sync.beacon_interval);
+    }
+    for machine in world.machines() {
+        assert_eq!(downloads(&world, machine), largest);
+    }
+    world.run_for(settled);
+    for machine in world.machines() {
+        assert_eq!(machine.peers(world.now), peers);
+    }
+}
+
+/// Beacon intervals that a cluster takes from a beacon until all have the largest counts: two to
+/// wait, one to hear the tell, and up to three for each that knows better, one after the other.
+fn rounds(machines: usize) -> u32 {
+    3 + 3 * u32::try_from(machines).unwrap()
+}
+
+fn downloads(world: &World, machine: &Machine) -> BTreeMap<InfoHash, u32> {
+    let mut downloads = machine.downloads(world.now);
+    downloads.retain(|_, count| *count > 0);
+    downloads
+}
+
+/// A fifth of the usual intervals, so that a run is short.
+fn times() -> Times {
+    Times::new(6 * MINUTE, MINUTE, 9 * MINUTE, 2 * MINUTE, 3 * MINUTE)
+}
+
+impl Times {
+    fn new(
+        interval: Duration,
+        jitter: Duration,
+        peer_timeout: Duration,
+        renew_boundary: Duration,
+        first_beacon_delay: Duration,
+    ) -> Self {
+        Self {
+            settings: Settings {
+                interval,
+                jitter,
+                timing: Timing::new(peer_timeout, 24 * 60 * MINUTE, renew_boundary),
+                ..Settings::default()
+            },
+            peer_timeout,
+            peer_sync: peer_sync::Settings::default(),
+            scrape_sync: scrape_sync::Settings {
+                first_beacon_delay,
+                ..scrape_sync::Settings::default()
+            },
+        }
+    }
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self::new(
+            30 * MINUTE,
+            3 * MINUTE,
+            45 * MINUTE,
+            10 * MINUTE,
+            30 * MINUTE,
+        )
+    }
+}
+
+/// Says which seed has failed.
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("to see this again: OPENTRACKER_SIMULATION_SEED={}", self.0);
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("the variable is a number"))
+}
