@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use opentracker_core as core;
 use opentracker_core::Networks;
 use opentracker_http as http;
@@ -82,6 +83,7 @@ impl Tracker {
     /// Fails if an address cannot be bound, a list cannot be read, or the user or root folder
     /// cannot be changed; nothing runs then.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        raise_descriptor_limit();
         let cores = available_parallelism().map_or(1, usize::from);
         let udp_sockets = udp::Sockets::bind(&udp::Config {
             listen: config.udp.listen.clone(),
@@ -227,6 +229,16 @@ fn listeners(protocol: &'static str, addresses: &[SocketAddr]) -> Vec<Listener> 
         .iter()
         .map(|&address| Listener { protocol, address })
         .collect()
+}
+
+/// Takes as many file descriptors as the system allows: each HTTP connection needs one, and the
+/// limit that a shell hands down is usually 1,024.
+fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "cannot raise the limit of file descriptors");
+    }
 }
 
 /// What may change of the HTTP front end.
