@@ -90,7 +90,7 @@ counters! {
     RefusedDenied "opentracker_refused_total" r#"reason="denied""# "Announces for torrents on the deny list.",
     RefusedNotAllowed "opentracker_refused_total" r#"reason="not_allowed""# "Announces for torrents that are not on the allow list.",
     RefusedAddress "opentracker_refused_total" r#"reason="address""# "Announces from addresses or ports that cannot be a peer's.",
-    RefusedFullScrape "opentracker_refused_total" r#"reason="full_scrape""# "Scrapes of all torrents by those without the right to them.",
+    RefusedFullScrape "opentracker_refused_total" r#"reason="full_scrape""# "Scrapes of all torrents by those without the right to them, or when too many were under way.",
 }
 
 /// The counters of one thread.

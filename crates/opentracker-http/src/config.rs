@@ -63,6 +63,6 @@ pub struct Settings {
     pub trusted_proxies: Networks,
     /// Who may read the statistics and the dashboard.
     pub stats: Networks,
-    /// Who may read the metrics.
+    /// Who may read the metrics and scrape all torrents at once.
     pub admin: Networks,
 }

@@ -7,11 +7,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use opentracker_core::Counter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::futures::Notified;
+use tokio::task::yield_now;
 use tokio::time::Sleep;
 
+use crate::full_scrape::{FullScrape, Progress};
 use crate::handler::{Page, PageKind};
 use crate::session::{Desk, Session, Wish};
 use crate::thread::Thread;
@@ -33,13 +36,10 @@ pub(crate) async fn run(
     let mut connection = Connection { stream, session };
     loop {
         if let Some(page) = page.take() {
-            let PageKind::Top(_) = page.kind;
-            let top = thread.top.get(&thread.tracker).await;
-            let put = |out: &mut Vec<u8>| page.put_top(&top, out);
-            let limits = &thread.desk.borrow().limits;
-            connection
-                .session
-                .answer(&page, limits, Instant::now(), put);
+            let answered = connection.answer(page, &thread, timer.as_mut()).await;
+            if let Err(error) = answered {
+                return tracing::trace!(%error, "a connection failed");
+            }
         }
         let next = poll_fn(|cx| connection.poll(cx, &thread, timer.as_mut(), closing.as_mut()));
         match next.await {
@@ -177,6 +177,77 @@ impl Connection {
             }
         })?;
         Poll::Ready(Ok(page.map_or(Round::Done, Round::Page)))
+    }
+
+    async fn answer(
+        &mut self,
+        page: Page,
+        thread: &Thread,
+        timer: Pin<&mut Sleep>,
+    ) -> io::Result<()> {
+        let is_stream = match page.kind {
+            PageKind::Top(request) => {
+                let top = thread.top.get(&thread.tracker).await;
+                let limits = &thread.desk.borrow().limits;
+                self.session
+                    .put(limits, Instant::now(), |out| request.put(&top, out));
+                false
+            }
+            PageKind::FullScrape(scrape) => {
+                // On the heap, lest every connection has room for it.
+                Box::pin(self.stream(*scrape, thread, timer)).await?;
+                true
+            }
+        };
+        if page.is_last {
+            self.session.end(is_stream);
+        }
+        Ok(())
+    }
+
+    /// Sends a full scrape as it is made, no faster than the client takes it.
+    async fn stream(
+        &mut self,
+        mut scrape: FullScrape,
+        thread: &Thread,
+        mut timer: Pin<&mut Sleep>,
+    ) -> io::Result<()> {
+        loop {
+            let progress = {
+                let limits = &thread.desk.borrow().limits;
+                let now = Instant::now();
+                let step = |out: &mut Vec<u8>| scrape.step(&thread.tracker, now, out);
+                self.session.put(limits, now, step)
+            };
+            if progress != Progress::Walking {
+                poll_fn(|cx| self.poll_sent(cx, thread, timer.as_mut())).await?;
+                let octets = scrape.take_octets();
+                thread.counters.add(Counter::FullScrapeOctets, octets);
+            }
+            if progress == Progress::Done {
+                thread.counters.count(Counter::HttpFullScrape);
+                return Ok(());
+            }
+            yield_now().await;
+        }
+    }
+
+    /// Waits until the socket has taken everything that is to be sent.
+    fn poll_sent(
+        &mut self,
+        cx: &mut Context<'_>,
+        thread: &Thread,
+        timer: Pin<&mut Sleep>,
+    ) -> Poll<io::Result<()>> {
+        while self.session.wish() == Wish::Send {
+            if let Poll::Ready(round) = self.poll_round(cx, thread) {
+                round?;
+            } else {
+                ready!(self.poll_deadline(cx, timer));
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Returns the present once the session's deadline has passed.

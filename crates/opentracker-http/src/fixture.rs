@@ -11,10 +11,11 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::config::{Identity, Settings};
+use crate::full_scrape::Places;
 use crate::handler::Handler;
 
-/// Makes a handler of a new tracker, the same each time, that trusts proxies in 10/8 and shows
-/// everything to everybody.
+/// Makes a handler of a new tracker, the same each time, that trusts proxies in 10/8, shows the
+/// statistics to everybody, and the rest to 10/8.
 pub(crate) fn handler(now: Instant) -> Handler {
     let tracker = Tracker::new(
         opentracker_core::Settings::default(),
@@ -30,7 +31,7 @@ pub(crate) fn handler(now: Instant) -> Handler {
         redirect_url: String::new(),
         trusted_proxies: networks(&["10.0.0.0/8"]),
         stats: networks(&["0.0.0.0/0", "::/0"]),
-        admin: networks(&["0.0.0.0/0", "::/0"]),
+        admin: networks(&["10.0.0.0/8"]),
     };
     let identity = Identity {
         version: "1.2.3".to_owned(),
@@ -40,6 +41,7 @@ pub(crate) fn handler(now: Instant) -> Handler {
         Arc::new(tracker).worker(1, None),
         Arc::new(ArcSwap::from_pointee(settings)),
         Arc::new(identity),
+        Places::default(),
     )
 }
 

@@ -12,14 +12,18 @@ use opentracker_http_wire::{
 use crate::config::{Identity, Settings};
 use crate::dashboard::{self, Dashboard};
 use crate::forwarded::{Client, Contradiction};
+use crate::full_scrape::{FullScrape, Places};
 use crate::head::{FieldSlots, Head, HeadError, Method, Persistence};
 use crate::metrics;
-use crate::response::{Response, Status, TEXT};
+use crate::response::{Framing, Response, Status, TEXT};
 use crate::stats::{Mode, Snapshot};
 use crate::top::Top;
 
 /// The most peers of a reply, whatever `numwant_max` is: 48 KiB in compact form.
 const MAX_PEERS: u32 = 2048;
+
+/// When to try a full scrape again that has found no place.
+const FULL_SCRAPE_RETRY: RetryIn = RetryIn::Minutes(1);
 
 /// How long the totals are good for. Finding them takes some hundred microseconds, so this bounds
 /// what a flood of questions costs.
@@ -33,6 +37,7 @@ pub(crate) struct Handler {
     worker: Worker,
     settings: Cache<Arc<ArcSwap<Settings>>, Arc<Settings>>,
     identity: Arc<Identity>,
+    full_scrapes: Places,
     totals: Option<(Instant, Totals)>,
     /// Room for compact peers.
     v4: Vec<u8>,
@@ -69,32 +74,36 @@ pub(crate) enum Next {
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) kind: PageKind,
+    /// The connection is closed after the page.
+    pub(crate) is_last: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum PageKind {
+    /// The lists of the largest swarms.
+    Top(TopPage),
+    /// The counts of all torrents.
+    FullScrape(Box<FullScrape>),
+}
+
+/// The lists of the largest swarms are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TopPage {
+    places: usize,
     persistence: Persistence,
     is_head: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PageKind {
-    /// The lists of the largest swarms; how many.
-    Top(usize),
-}
-
-impl Page {
+impl TopPage {
     /// Appends the response with the lists.
-    pub(crate) fn put_top(&self, top: &Top, out: &mut Vec<u8>) {
-        let PageKind::Top(places) = self.kind;
+    pub(crate) fn put(self, top: &Top, out: &mut Vec<u8>) {
         let mut body = Vec::new();
-        top.put(places, &mut body);
+        top.put(self.places, &mut body);
         Response {
             is_head: self.is_head,
             ..Response::new(Status::Ok, TEXT, self.persistence)
         }
         .put(&body, out);
-    }
-
-    /// Tells whether the connection is closed after the page.
-    pub(crate) fn is_last(&self) -> bool {
-        self.persistence == Persistence::Closed
     }
 }
 
@@ -103,11 +112,13 @@ impl Handler {
         worker: Worker,
         settings: Arc<ArcSwap<Settings>>,
         identity: Arc<Identity>,
+        full_scrapes: Places,
     ) -> Self {
         Self {
             worker,
             settings: Cache::new(settings),
             identity,
+            full_scrapes,
             totals: None,
             v4: Vec::new(),
             v6: Vec::new(),
@@ -189,7 +200,7 @@ impl Handler {
                 self.refuse_method(head, "GET", head.persistence, out);
             }
             b"/announce" => self.announce(head, client, now, out),
-            b"/scrape" => self.scrape(head, out),
+            b"/scrape" => return self.scrape(head, client, out),
             b"/" => self.root(head, client, out),
             b"/metrics" => self.metrics(head, client, now, out),
             path if path.strip_prefix(b"/") == Some(settings.stats_path.as_bytes()) => {
@@ -247,29 +258,54 @@ impl Handler {
         Response::new(Status::Ok, TEXT, head.persistence).put(&self.body, out);
     }
 
-    fn scrape(&mut self, head: &Head<'_, '_>, out: &mut Vec<u8>) {
+    fn scrape(&mut self, head: &Head<'_, '_>, client: Client, out: &mut Vec<u8>) -> Next {
         let query = match ScrapeQuery::decode(head.query) {
             Ok(query) => query,
-            Err(error) => return self.refuse_bad_query(head, error, out),
-        };
-        self.body.clear();
-        if query.info_hashes().is_empty() {
-            self.worker.counters().count(Counter::RefusedFullScrape);
-            Failure::new("a scrape needs an info_hash here")
-                .retry_in(RetryIn::Never)
-                .encode(&mut self.body);
-        } else {
-            let mut reply = ScrapeReply::begin(&mut self.body);
-            for info_hash in query.info_hashes() {
-                if let Some(counts) = self.worker.scrape(info_hash) {
-                    reply.entry(&mut self.body, info_hash, counts);
-                }
+            Err(error) => {
+                self.refuse_bad_query(head, error, out);
+                return after(head);
             }
-            let min_interval = self.worker.settings().min_interval.as_secs();
-            reply.end(&mut self.body, u32::try_from(min_interval).ok());
-            self.worker.counters().count(Counter::HttpScrape);
+        };
+        if query.info_hashes().is_empty() {
+            return self.full_scrape(head, client, out);
         }
+        self.body.clear();
+        let mut reply = ScrapeReply::begin(&mut self.body);
+        for info_hash in query.info_hashes() {
+            if let Some(counts) = self.worker.scrape(info_hash) {
+                reply.entry(&mut self.body, info_hash, counts);
+            }
+        }
+        let min_interval = self.worker.settings().min_interval.as_secs();
+        reply.end(&mut self.body, u32::try_from(min_interval).ok());
+        self.worker.counters().count(Counter::HttpScrape);
         Response::new(Status::Ok, TEXT, head.persistence).put(&self.body, out);
+        after(head)
+    }
+
+    fn full_scrape(&mut self, head: &Head<'_, '_>, client: Client, out: &mut Vec<u8>) -> Next {
+        let refusal = if !self.settings.load().admin.contains(client.ip) {
+            Failure::new("a scrape needs an info_hash here").retry_in(RetryIn::Never)
+        } else if let Some(place) = self.full_scrapes.take() {
+            let (framing, persistence) = if head.takes_chunks {
+                (Framing::Chunked, head.persistence)
+            } else {
+                (Framing::UntilClosed, Persistence::Closed)
+            };
+            let min_interval = self.worker.settings().min_interval;
+            let scrape = FullScrape::new(place, framing, persistence, min_interval);
+            return Next::Page(Page {
+                kind: PageKind::FullScrape(Box::new(scrape)),
+                is_last: persistence == Persistence::Closed,
+            });
+        } else {
+            Failure::new("too many full scrapes are under way").retry_in(FULL_SCRAPE_RETRY)
+        };
+        self.worker.counters().count(Counter::RefusedFullScrape);
+        self.body.clear();
+        refusal.encode(&mut self.body);
+        Response::new(Status::Ok, TEXT, head.persistence).put(&self.body, out);
+        after(head)
     }
 
     fn root(&mut self, head: &Head<'_, '_>, client: Client, out: &mut Vec<u8>) {
@@ -321,9 +357,12 @@ impl Handler {
         self.worker.counters().count(Counter::HttpStats);
         if let Mode::Top(places) = mode {
             return Next::Page(Page {
-                kind: PageKind::Top(places),
-                persistence: head.persistence,
-                is_head: head.method == Method::Head,
+                kind: PageKind::Top(TopPage {
+                    places,
+                    persistence: head.persistence,
+                    is_head: head.method == Method::Head,
+                }),
+                is_last: head.persistence == Persistence::Closed,
             });
         }
         let mut body = Vec::new();

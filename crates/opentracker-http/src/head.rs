@@ -19,6 +19,8 @@ pub(crate) struct Head<'a, 'h> {
     /// What follows the `?` of the request target; empty without one.
     pub(crate) query: &'a [u8],
     pub(crate) persistence: Persistence,
+    /// The client understands a body in chunks, as HTTP/1.1 has it.
+    pub(crate) takes_chunks: bool,
     /// A body follows, or may follow.
     pub(crate) has_body: bool,
     fields: &'h [Header<'a>],
@@ -97,6 +99,7 @@ impl<'a, 'h> Head<'a, 'h> {
             } else {
                 Persistence::Kept
             },
+            takes_chunks: minor > 0,
             has_body: false,
             fields,
             octets: head_octets,

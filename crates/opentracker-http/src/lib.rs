@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | `/announce` | peers, or why not (BEP 3, 7, 21, 23, 24, 31) | everybody |
 //! | `/scrape` | counts of up to 64 torrents (BEP 48) | everybody |
+//! | `/scrape` without an info hash | counts of all torrents, in no order | [`Settings::admin`] |
 //! | `/` | a redirect, or the dashboard | everybody, or [`Settings::stats`] |
 //! | `/stats`, or [`Settings::stats_path`] | statistics in the formats of the C program | [`Settings::stats`] |
 //! | `/metrics` | metrics in the text format of Prometheus | [`Settings::admin`] |
@@ -19,6 +20,10 @@
 //! body (400); a client that does not read is not read from, and is cut off ([`Limits`]). The
 //! client is the socket's other end, or what a trusted proxy says
 //! ([`Settings::trusted_proxies`]).
+//!
+//! A full scrape is made while it is sent: it holds a piece of some 32 KiB and what one part of the
+//! store has, takes no further step before the client has taken the piece, and lets others have
+//! their turn after each step. Of four at a time the fifth is refused.
 //!
 //! What this crate deliberately does not do: it has no rules for announces (those are the
 //! core's), speaks no TLS and no HTTP/2 (a proxy does), and writes no access log.
@@ -71,6 +76,7 @@ mod dashboard;
 #[cfg(test)]
 mod fixture;
 mod forwarded;
+mod full_scrape;
 mod handler;
 mod head;
 mod metrics;

@@ -1,4 +1,4 @@
-//! The head of a response, and the body that goes with it.
+//! The head of a response, and the body that goes with it, whole or in pieces.
 
 use crate::head::Persistence;
 
@@ -15,6 +15,15 @@ pub(crate) struct Response<'a> {
 }
 
 pub(crate) const TEXT: &str = "text/plain";
+
+/// How the client knows where a body ends whose length is not known when it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// It comes in chunks (RFC 9112, section 7.1).
+    Chunked,
+    /// The connection is closed: HTTP/1.0 has nothing better.
+    UntilClosed,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -46,16 +55,32 @@ impl<'a> Response<'a> {
 
     /// Appends the response.
     pub(crate) fn put(&self, body: &[u8], out: &mut Vec<u8>) {
+        let mut length = itoa::Buffer::new();
+        let length = ("Content-Length", length.format(body.len()));
+        self.put_head(Some(length), body.len(), out);
+        if !self.is_head {
+            out.extend_from_slice(body);
+        }
+    }
+
+    /// Appends the head of a response whose body follows piece by piece.
+    pub(crate) fn put_head_of_stream(&self, framing: Framing, out: &mut Vec<u8>) {
+        let field = match framing {
+            Framing::Chunked => Some(("Transfer-Encoding", "chunked")),
+            Framing::UntilClosed => None,
+        };
+        self.put_head(field, 0, out);
+    }
+
+    fn put_head(&self, length: Option<(&str, &str)>, body_octets: usize, out: &mut Vec<u8>) {
         // The status line and the fields that are always there.
         const FRAME: usize = 160;
-        out.reserve(FRAME + body.len());
+        out.reserve(FRAME + body_octets);
         out.extend_from_slice(self.status.line());
         put_field(out, "Content-Type", self.content_type);
-        put_field(
-            out,
-            "Content-Length",
-            itoa::Buffer::new().format(body.len()),
-        );
+        if let Some((name, value)) = length {
+            put_field(out, name, value);
+        }
         for (name, value) in self.fields {
             put_field(out, name, value);
         }
@@ -65,8 +90,39 @@ impl<'a> Response<'a> {
             Persistence::Closed => put_field(out, "Connection", "close"),
         }
         out.extend_from_slice(b"\r\n");
-        if !self.is_head {
-            out.extend_from_slice(body);
+    }
+}
+
+impl Framing {
+    /// Appends a piece of a body: what `put` appends. Nothing at all is not a piece.
+    pub(crate) fn put_piece<T>(self, out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        // The length of a chunk comes first and is known last; it may have leading zeros.
+        const DIGITS: usize = 8;
+        let start = out.len();
+        if self == Self::UntilClosed {
+            return put(out);
+        }
+        out.extend_from_slice(&[b'0'; DIGITS]);
+        out.extend_from_slice(b"\r\n");
+        let piece = out.len();
+        let result = put(out);
+        let octets = out.len() - piece;
+        if octets == 0 {
+            // A chunk of no octets would end the body.
+            out.truncate(start);
+        } else {
+            let length = format!("{octets:0DIGITS$x}");
+            out[start..start + DIGITS].copy_from_slice(length.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        result
+    }
+
+    /// Appends the end of a body.
+    pub(crate) fn put_end(self, out: &mut Vec<u8>) {
+        match self {
+            Self::Chunked => out.extend_from_slice(b"0\r\n\r\n"),
+            Self::UntilClosed => {}
         }
     }
 }
@@ -137,6 +193,40 @@ mod tests {
             put(&response, "twelve chars"),
             "before HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 12\r\n\
              Connection: keep-alive\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_body_in_pieces() {
+        let put = |framing: Framing, persistence| {
+            let mut out = b"before ".to_vec();
+            Response::new(Status::Ok, TEXT, persistence).put_head_of_stream(framing, &mut out);
+            let pieces = ["a".repeat(300), String::new(), "b".to_owned()];
+            for piece in &pieces {
+                let returned = framing.put_piece(&mut out, |out| {
+                    out.extend_from_slice(piece.as_bytes());
+                    piece.len()
+                });
+                assert_eq!(returned, piece.len());
+            }
+            framing.put_end(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let a = "a".repeat(300);
+        assert_eq!(
+            put(Framing::Chunked, Persistence::Kept),
+            format!(
+                "before HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\
+                 Transfer-Encoding: chunked\r\n\r\n\
+                 0000012c\r\n{a}\r\n00000001\r\nb\r\n0\r\n\r\n"
+            )
+        );
+        assert_eq!(
+            put(Framing::UntilClosed, Persistence::Closed),
+            format!(
+                "before HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\
+                 Connection: close\r\n\r\n{a}b"
+            )
         );
     }
 

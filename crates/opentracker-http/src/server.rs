@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
 use crate::config::{Config, Identity, Limits, Settings};
+use crate::full_scrape::Places;
 use crate::handler::Handler;
 use crate::sys;
 use crate::thread;
@@ -95,11 +96,17 @@ impl Listeners {
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         let identity = Arc::new(self.identity);
         let top = Arc::new(TopCache::default());
+        let full_scrapes = Places::default();
         let (stop, stopped) = watch::channel(None);
         let (started, starts) = mpsc::channel();
         let mut threads = Vec::new();
         for (number, listeners) in self.threads.into_iter().enumerate() {
-            let handler = Handler::new(worker(), Arc::clone(&settings), Arc::clone(&identity));
+            let handler = Handler::new(
+                worker(),
+                Arc::clone(&settings),
+                Arc::clone(&identity),
+                full_scrapes.clone(),
+            );
             let (limits, top, stopped) = (self.limits.clone(), Arc::clone(&top), stopped.clone());
             let started = started.clone();
             let started = move |result| {

@@ -131,7 +131,8 @@ impl Session {
 
     /// Handles the requests in the first `filled` octets of the desk's input and puts the responses
     /// into its output, in place of what was there. A page that is not
-    /// made at once is returned, and has to be answered with [`Self::answer`] before the next call.
+    /// made at once is returned, and has to be answered with [`Self::put`], and [`Self::end`] if it
+    /// is the last, before the next call.
     pub(crate) fn serve(&mut self, desk: &mut Desk, filled: usize, now: Instant) -> Option<Page> {
         let had_part_of_head = !self.input.is_empty() && !self.is_backlogged;
         let mut octets = &desk.input[..filled];
@@ -187,23 +188,25 @@ impl Session {
         self.unsent.extend_from_slice(octets);
     }
 
-    /// Appends a page to what is to be sent.
-    pub(crate) fn answer(
+    /// Appends a page, or a piece of it, to what is to be sent.
+    pub(crate) fn put<T>(
         &mut self,
-        page: &Page,
         limits: &Limits,
         now: Instant,
-        put: impl FnOnce(&mut Vec<u8>),
-    ) {
+        put: impl FnOnce(&mut Vec<u8>) -> T,
+    ) -> T {
         if self.unsent.is_empty() {
             self.deadline = now + limits.stall_timeout;
         }
-        put(&mut self.unsent);
-        if page.is_last() {
-            let lingers = !self.input.is_empty();
-            self.phase = Phase::Ending { lingers };
-            self.input = Vec::new();
-        }
+        put(&mut self.unsent)
+    }
+
+    /// Ends the connection once everything is sent: the page was its last. More requests `may_wait`
+    /// in the socket, besides those that were read.
+    pub(crate) fn end(&mut self, may_wait: bool) {
+        let lingers = may_wait || !self.input.is_empty();
+        self.phase = Phase::Ending { lingers };
+        self.input = Vec::new();
     }
 
     /// Octets that are to be sent.

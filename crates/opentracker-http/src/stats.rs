@@ -14,6 +14,7 @@ pub(crate) enum Mode {
     Torr,
     Conn,
     Scrp,
+    Fscr,
     Udp4,
     Tcp4,
     Completed,
@@ -36,6 +37,7 @@ impl Mode {
             b"torr" => Self::Torr,
             b"conn" => Self::Conn,
             b"scrp" => Self::Scrp,
+            b"fscr" => Self::Fscr,
             b"udp4" => Self::Udp4,
             b"tcp4" => Self::Tcp4,
             b"completed" => Self::Completed,
@@ -88,6 +90,7 @@ impl Snapshot<'_> {
                 )
             }
             Mode::Scrp => self.put_scrapes(out),
+            Mode::Fscr => self.put_full_scrapes(out),
             Mode::Completed => self.put_completed(out),
             Mode::Herr => self.put_errors(out),
             Mode::Everything => self.put_everything(out),
@@ -150,6 +153,19 @@ impl Snapshot<'_> {
             out,
             "opentracker scrape stats, {} scrape/s (tcp and udp)",
             self.per_second(tcp + udp)
+        )
+    }
+
+    fn put_full_scrapes(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let scrapes = self.get(Counter::HttpFullScrape);
+        let octets = self.get(Counter::FullScrapeOctets);
+        write!(out, "{scrapes}\n{octets}\n")?;
+        self.put_uptime(out)?;
+        write!(
+            out,
+            "opentracker full scrape stats, {} conns/s :: {} bytes/s.",
+            self.per_second(scrapes),
+            self.per_second(octets)
         )
     }
 
@@ -298,6 +314,8 @@ mod tests {
             (Counter::HttpAccepted, 132),
             (Counter::HttpAnnounce, 123),
             (Counter::HttpScrape, 1),
+            (Counter::HttpFullScrape, 4),
+            (Counter::FullScrapeOctets, 14_645),
             (Counter::UdpReceived, 10),
             (Counter::UdpConnect, 1),
             (Counter::UdpAnnounce, 5),
@@ -359,6 +377,11 @@ mod tests {
                 "mode=scrp",
                 "1\n2\n7322 seconds (2 hours)\n\
                  opentracker scrape stats, 0 scrape/s (tcp and udp)",
+            ),
+            (
+                "mode=fscr",
+                "4\n14645\n7322 seconds (2 hours)\n\
+                 opentracker full scrape stats, 0 conns/s :: 2 bytes/s.",
             ),
             (
                 "mode=completed",

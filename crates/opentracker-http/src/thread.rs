@@ -46,7 +46,7 @@ pub(crate) struct Thread {
     pub(crate) top: Arc<TopCache>,
     /// Tells connections that the thread is about to end.
     pub(crate) closing: Notify,
-    counters: Arc<Counters>,
+    pub(crate) counters: Arc<Counters>,
     open: Cell<usize>,
     /// Says that there is no connection any more.
     all_closed: Notify,

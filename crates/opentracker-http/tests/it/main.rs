@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod announce;
+mod full_scrape;
 mod pages;
 mod protocol;
 mod scrape;

@@ -137,7 +137,7 @@ fn elements(text: &str) -> HashMap<String, String> {
 #[test]
 fn unknown_modes_are_answered_400() {
     let site = Site::start();
-    for mode in ["nope", "", "fscr", "statedump", "tpbs"] {
+    for mode in ["nope", "", "renew", "statedump", "tpbs"] {
         let response = site.get(&format!("/stats?mode={mode}"));
         assert_eq!(response.status, 400, "{mode}");
         assert!(response.text().contains("mode"));

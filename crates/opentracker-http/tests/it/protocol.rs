@@ -37,7 +37,7 @@ fn pipelined_requests_are_answered_in_order() {
     assert_eq!(statuses, [200, 404, 200, 200]);
     assert_eq!(responses[0].text(), "opentracker 1.2.3\n");
     assert!(responses[2].text().starts_with("0\n0\n"));
-    assert!(responses[3].text().starts_with("d14:failure reason"));
+    assert!(responses[3].text().starts_with("d5:filesde"));
 }
 
 #[test]

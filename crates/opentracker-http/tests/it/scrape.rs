@@ -2,7 +2,7 @@
 
 use opentracker_core::{AccessLists, Counter, HashList};
 
-use crate::site::Site;
+use crate::site::{Plan, Site, networks};
 
 fn enter(site: &Site, hash: char, port: u16, left: u64, event: &str) {
     let hash = hash.to_string().repeat(20);
@@ -60,8 +60,10 @@ fn of_many_hashes_the_first_64_count() {
 }
 
 #[test]
-fn without_a_hash_it_is_refused() {
-    let site = Site::start();
+fn without_a_hash_it_is_refused_to_all_but_admins() {
+    let mut plan = Plan::default();
+    plan.settings.admin = networks(&["192.0.2.0/24"]);
+    let site = plan.start();
     for target in ["/scrape", "/scrape?", "/scrape?x=y"] {
         let response = site.get(target);
         assert_eq!(response.status, 200);

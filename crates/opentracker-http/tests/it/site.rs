@@ -174,12 +174,48 @@ impl Client {
     /// Reads a response to a `GET`.
     pub(crate) fn response(&mut self) -> Response {
         let mut response = self.response_to_head();
+        if response.field("Transfer-Encoding") == Some("chunked") {
+            response.body = self.chunks();
+            return response;
+        }
         let length: usize = response.field("Content-Length").unwrap().parse().unwrap();
         while self.received.len() < length {
             assert!(self.read_some(), "the body is cut off: {}", response.head);
         }
         response.body = self.received.drain(..length).collect();
         response
+    }
+
+    /// Reads a body in chunks.
+    fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let end = loop {
+                let end = self.received.windows(2).position(|at| at == b"\r\n");
+                if let Some(end) = end {
+                    break end;
+                }
+                assert!(self.read_some(), "the body is cut off");
+            };
+            let length = str::from_utf8(&self.received[..end]).unwrap();
+            let length = usize::from_str_radix(length, 16).unwrap();
+            let (start, end) = (end + 2, end + 2 + length);
+            while self.received.len() < end + 2 {
+                assert!(self.read_some(), "a chunk is cut off");
+            }
+            assert_eq!(&self.received[end..end + 2], b"\r\n");
+            body.extend_from_slice(&self.received[start..end]);
+            self.received.drain(..end + 2);
+            if length == 0 {
+                return body;
+            }
+        }
+    }
+
+    /// Reads everything until the server closes.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        while self.read_some() {}
+        std::mem::take(&mut self.received)
     }
 
     /// Reads a response to a `HEAD`.

@@ -1,0 +1,188 @@
+//! `GET /scrape` without an info hash, by those who may.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use opentracker_core::{Counter, PeerBuffers};
+use opentracker_http_wire::{Answer, ScrapeReply};
+use opentracker_types::{AnnounceRequest, Event, InfoHash, SwarmCounts};
+
+use crate::site::{Client, PATIENCE, Plan, Site};
+
+const REQUEST: &str = "GET /scrape HTTP/1.1\r\n\r\n";
+
+/// So many torrents do not fit into what the system holds of a connection.
+const MANY: u32 = 200_000;
+
+fn hash(number: u32) -> InfoHash {
+    let mut octets = [b'.'; 20];
+    octets[..4].copy_from_slice(&number.to_be_bytes());
+    InfoHash::new(octets)
+}
+
+/// Puts a seeder into each of so many torrents.
+fn fill(site: &Site, torrents: u32) {
+    let mut worker = site.tracker.worker(1, None);
+    for number in 0..torrents {
+        let request = AnnounceRequest {
+            info_hash: hash(number),
+            peer_id: None,
+            port: 1,
+            left: Some(0),
+            event: Event::None,
+            num_want: Some(0),
+        };
+        let mut peers = PeerBuffers::both(&mut [], &mut []);
+        let source = [192, 0, 2, 1].into();
+        let now = site.tracker.start();
+        worker.announce(&request, source, now, &mut peers).unwrap();
+    }
+}
+
+fn check(body: &[u8], torrents: u32) {
+    let Ok(Answer::Reply(reply)) = ScrapeReply::decode(body) else {
+        panic!("not a reply of {} octets", body.len());
+    };
+    assert_eq!(reply.min_request_interval_secs(), Some(900));
+    assert_eq!(reply.entries().count(), usize::try_from(torrents).unwrap());
+    let counts = SwarmCounts {
+        seeders: 1,
+        ..SwarmCounts::default()
+    };
+    let expected: BTreeMap<_, _> = (0..torrents).map(|number| (hash(number), counts)).collect();
+    assert!(reply.entries().collect::<BTreeMap<_, _>>() == expected);
+}
+
+/// Begins a full scrape and reads no more than its head.
+fn stalled(site: &Site) -> Client {
+    let mut client = site.connect();
+    client.send(REQUEST);
+    assert_eq!(client.response_to_head().status, 200);
+    client
+}
+
+fn has_place(site: &Site) -> bool {
+    let mut client = site.connect();
+    client.send(REQUEST);
+    let is_refused = client.response_to_head().field("Content-Length").is_some();
+    !is_refused
+}
+
+#[test]
+fn the_connection_is_kept_and_everything_is_counted() {
+    const TORRENTS: u32 = 5000;
+    let site = Site::start();
+    fill(&site, TORRENTS);
+    let mut client = site.connect();
+    client.send(&[REQUEST, "GET /nowhere HTTP/1.1\r\n\r\n", REQUEST].concat());
+    let response = client.response();
+    assert_eq!(response.status, 200);
+    assert_eq!(response.field("Content-Type"), Some("text/plain"));
+    assert_eq!(response.field("Content-Length"), None);
+    check(&response.body, TORRENTS);
+    assert_eq!(client.response().status, 404);
+    assert_eq!(client.response().body, response.body);
+    site.wait(|site| site.count(Counter::HttpFullScrape) == 2);
+    let octets = u64::try_from(2 * response.body.len()).unwrap();
+    assert_eq!(site.count(Counter::FullScrapeOctets), octets);
+    let stats = site.get("/stats?mode=fscr");
+    assert!(stats.text().starts_with(&format!("2\n{octets}\n")));
+}
+
+#[test]
+fn one_torrent_to_the_octet() {
+    let site = Site::start();
+    let hash = "a".repeat(20);
+    site.get(&format!(
+        "/announce?info_hash={hash}&port=1&left=0&event=completed"
+    ));
+    let entry = "d8:completei1e10:downloadedi1e10:incompletei0ee";
+    assert_eq!(
+        site.get("/scrape").text(),
+        format!("d5:filesd20:{hash}{entry}e5:flagsd20:min_request_intervali900eee")
+    );
+}
+
+#[test]
+fn http_1_0_gets_no_chunks_and_a_closed_connection() {
+    const TORRENTS: u32 = 5000;
+    let site = Site::start();
+    fill(&site, TORRENTS);
+    for field in ["", "Connection: keep-alive\r\n"] {
+        let mut client = site.connect();
+        client.send(&format!("GET /scrape HTTP/1.0\r\n{field}\r\n"));
+        let head = client.response_to_head();
+        assert_eq!(head.field("Connection"), Some("close"));
+        assert_eq!(head.field("Transfer-Encoding"), None);
+        check(&client.rest(), TORRENTS);
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_stops_nobody_and_gets_all_of_it_later() {
+    let site = Site::start();
+    fill(&site, MANY);
+    let mut stalled = site.connect();
+    stalled.send(REQUEST);
+    // The only thread has sent some of it and goes on with others.
+    site.wait(|site| site.count(Counter::FullScrapeOctets) > 0);
+    let hash = "%00%00%00%00".to_owned() + &".".repeat(16);
+    for port in 2..100 {
+        let target = format!("/announce?info_hash={hash}&port={port}&left=0&event=stopped");
+        assert!(site.get(&target).text().contains("8:complete"));
+    }
+    assert_eq!(site.count(Counter::HttpFullScrape), 0);
+    check(&stalled.response().body, MANY);
+}
+
+#[test]
+fn a_client_that_does_not_read_is_cut_off() {
+    let mut plan = Plan::default();
+    plan.limits.stall_timeout = Duration::from_millis(200);
+    let site = plan.start();
+    fill(&site, MANY);
+    let clients: Vec<_> = (0..4).map(|_| stalled(&site)).collect();
+    site.wait(has_place);
+    assert_eq!(site.count(Counter::HttpFullScrape), 0);
+    drop(clients);
+}
+
+#[test]
+fn places_are_bounded_and_free_again_when_a_client_leaves() {
+    let site = Site::start();
+    fill(&site, MANY);
+    let mut clients: Vec<_> = (0..4).map(|_| stalled(&site)).collect();
+    let refused = site.get("/scrape");
+    assert_eq!(refused.status, 200);
+    assert_eq!(
+        refused.text(),
+        "d14:failure reason35:too many full scrapes are under way8:retry ini1ee"
+    );
+    assert_eq!(site.count(Counter::RefusedFullScrape), 1);
+    clients.pop();
+    site.wait(has_place);
+}
+
+#[test]
+fn a_shutdown_lets_it_finish() {
+    let site = Site::start();
+    fill(&site, MANY);
+    let mut client = site.connect();
+    client.send(REQUEST);
+    site.wait(|site| site.count(Counter::FullScrapeOctets) > 0);
+    let server = site.server;
+    let shutdown = std::thread::spawn(move || server.shutdown(PATIENCE));
+    check(&client.response().body, MANY);
+    client.expect_end();
+    shutdown.join().unwrap();
+}
+
+#[test]
+fn a_shutdown_waits_no_longer_than_its_grace() {
+    let site = Site::start();
+    fill(&site, MANY);
+    let client = stalled(&site);
+    site.server.shutdown(Duration::from_millis(100));
+    assert_eq!(site.tracker.counters().sum(Counter::HttpFullScrape), 0);
+    drop(client);
+}
