@@ -7,8 +7,10 @@
 //! A task is a row of [`TASKS`] and a function that takes the workspace and its own arguments:
 //! to add one, write a module and add the row.
 
+mod bench;
 mod ci;
 mod dist;
+mod guard;
 mod markdown;
 mod metadata;
 mod programs;
@@ -53,6 +55,12 @@ pub(crate) const TASKS: &[Task] = &[
         run: tidy::run,
     },
     Task {
+        name: "bench",
+        usage: "guard [--update]",
+        summary: "counts instructions, against (or with --update into) docs/benchmarks.md",
+        run: bench::run,
+    },
+    Task {
         name: "dist",
         usage: "",
         summary: "the release archive and its checksum, in dist/",
@@ -73,6 +81,12 @@ impl Args {
         self.rest.len() < before
     }
 
+    /// Takes the first argument that is not a flag.
+    pub(crate) fn word(&mut self) -> Option<String> {
+        let place = self.rest.iter().position(|word| !word.starts_with('-'))?;
+        Some(self.rest.remove(place))
+    }
+
     /// Ends the parsing.
     ///
     /// # Errors
@@ -82,6 +96,15 @@ impl Args {
         match self.rest.first() {
             None => Ok(()),
             Some(argument) => bail!("unknown argument `{argument}`; see `cargo xtask help`"),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Args {
+    pub(crate) fn of(words: &[&str]) -> Self {
+        Self {
+            rest: words.iter().map(|&word| word.to_owned()).collect(),
         }
     }
 }
@@ -132,9 +155,9 @@ mod tests {
 
     #[test]
     fn arguments_are_taken_once_and_leftovers_are_refused() {
-        let mut args = Args {
-            rest: vec!["--static".to_owned(), "--no-such".to_owned()],
-        };
+        let mut args = Args::of(&["--static", "udp", "--no-such"]);
+        assert_eq!(args.word().as_deref(), Some("udp"));
+        assert_eq!(args.word(), None);
         assert!(args.flag("--static"));
         assert!(!args.flag("--static"));
         let error = args.finish().unwrap_err();

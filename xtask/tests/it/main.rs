@@ -25,7 +25,7 @@ fn help_names_every_task() {
     let output = xtask(&["help"]);
     assert!(output.status.success());
     let help = String::from_utf8_lossy(&output.stdout);
-    for task in ["test", "ci", "tidy", "dist"] {
+    for task in ["test", "ci", "tidy", "bench", "dist"] {
         assert!(help.contains(&format!("\n  {task}")), "{help}");
     }
 }
@@ -34,6 +34,8 @@ fn help_names_every_task() {
 fn an_unknown_argument_fails_before_anything_runs() {
     for arguments in [
         &["no-such-task"][..],
+        &["bench", "no-such"],
+        &["bench", "guard", "--no-such"],
         &["ci", "--no-such"],
         &["test", "--no-such"],
     ] {
