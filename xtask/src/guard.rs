@@ -34,7 +34,7 @@ const SCENARIOS: &[(&str, &str)] = &[
 const REQUESTS: u64 = 30_000;
 
 /// How far a figure may move.
-const TOLERANCE_PERCENT: f64 = 5.0;
+const TOLERANCE_PERCENT: u64 = 5;
 
 const DOCUMENT: &str = "docs/benchmarks.md";
 const BEGIN: &str = "<!-- guard -->\n";
@@ -207,14 +207,17 @@ fn compare(committed: &Figures, now: &Figures) -> (String, Vec<String>) {
     let mut moved = Vec::new();
     for (name, figure) in &now.rows {
         let before = committed.rows.iter().find(|(known, _)| known == name);
-        let change = before.map(|(_, before)| percent(*before, *figure));
-        let (before, shown) = match (before, change) {
-            (Some((_, before)), Some(change)) => (before.to_string(), format!("{change:+.1} %")),
-            _ => ("none".to_owned(), String::new()),
+        let (before, shown, is_near) = match before {
+            Some((_, before)) => (
+                before.to_string(),
+                format!("{:+.1} %", percent(*before, *figure)),
+                100 * before.abs_diff(*figure) <= TOLERANCE_PERCENT * before,
+            ),
+            None => ("none".to_owned(), String::new(), false),
         };
         table += format!("{name:16} {before:>10} {figure:>10} {shown:>8}").trim_end();
         table.push('\n');
-        if change.is_none_or(|change| change.abs() > TOLERANCE_PERCENT) {
+        if !is_near {
             moved.push(name.clone());
         }
     }
