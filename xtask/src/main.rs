@@ -56,8 +56,8 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        usage: "guard [--update]",
-        summary: "counts instructions, against (or with --update into) docs/benchmarks.md",
+        usage: "peers|udp|http|memory|store [--quick] | guard [--update]",
+        summary: "tables: the tracker beside others under the same load, or the store alone; instructions, against docs/benchmarks.md",
         run: bench::run,
     },
     Task {

@@ -50,9 +50,7 @@ fn configuration(options: &Options) -> Result<Config, ConfigError> {
         Some(path) => Config::from_text(&read(path)?, path)?,
         None => Config::default(),
     };
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    config = config.with_environment(variables)?;
+    config = config.with_environment(std::env::vars_os())?;
     options.apply_to(&mut config);
     Ok(config)
 }

@@ -34,6 +34,7 @@ mod allow_list;
 mod args;
 mod drive;
 mod guard;
+mod head;
 mod http;
 mod livesync;
 mod pace;

@@ -5,6 +5,7 @@ use opentracker_types::InfoHash;
 use siphasher::sip::SipHasher13;
 
 use crate::clock::Minute;
+use crate::prefetch::prefetch;
 use crate::swarm::Swarm;
 use crate::torrents::Torrents;
 
@@ -95,6 +96,15 @@ impl Bucket {
     pub(crate) fn find(&self, hash: u64, info_hash: &InfoHash) -> Option<usize> {
         let is_it = |&at: &u32| self.torrents.get(at as usize).info_hash == *info_hash;
         self.index.find(hash, is_it).map(|&at| at as usize)
+    }
+
+    /// Begins to load a torrent, or one that looks like it.
+    pub(crate) fn prefetch(&self, hash: u64) {
+        // Comparing the info hash would wait for the very line that is asked for.
+        self.index.find(hash, |&at| {
+            prefetch(self.torrents.get(at as usize));
+            true
+        });
     }
 
     /// Adds a torrent that is not there yet and returns where it stands.

@@ -40,6 +40,7 @@ mod cell;
 mod clock;
 mod large;
 mod list;
+mod prefetch;
 mod select;
 mod store;
 mod swarm;

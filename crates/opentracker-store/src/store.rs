@@ -183,6 +183,13 @@ impl Store {
         self.dispatch(announce, false, moment, select)
     }
 
+    /// Begins to load a torrent that will be needed soon. Called for a whole batch of announces
+    /// before the first of them is served, it lets their waits for memory overlap.
+    pub fn prefetch(&self, info_hash: &InfoHash) {
+        let hash = self.hash_key.hash(info_hash);
+        self.bucket(hash).prefetch(hash);
+    }
+
     /// Applies what a sibling in the cluster announced (docs/livesync.md, "Peer sync"): like an
     /// announce that asks for no peers and is never told onward.
     pub fn apply(&self, announce: &Announce, moment: &Moment) -> Announced {

@@ -2,7 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use opentracker_core::{Counter, PeerBuffers, Slot, Worker};
-use opentracker_types::Scope;
+use opentracker_types::{InfoHash, Scope};
 use opentracker_udp_wire::{
     AnnounceReply, AnnounceRequest, ConnectReply, ConnectRequest, ConnectionId, DecodeErrorKind,
     ErrorReply, Request, ScrapeReply, ScrapeRequest, TransactionId,
@@ -43,6 +43,19 @@ impl Handler {
     /// Returns the thread's access to the tracker.
     pub fn worker(&mut self) -> &mut Worker {
         &mut self.worker
+    }
+
+    /// Begins to load what a datagram will need, to be called for a whole batch before the first
+    /// of it is handled. It may be any octets.
+    pub fn prepare(&self, request: &[u8]) {
+        // Action and info hash of an announce (BEP 15), unchecked: a guess is good enough here.
+        if request.len() >= AnnounceRequest::WIRE_LEN
+            && request[8..12] == [0, 0, 0, 1]
+            && let Some(info_hash) = request[16..].first_chunk()
+        {
+            let store = self.worker.tracker().store();
+            store.prefetch(&InfoHash::new(*info_hash));
+        }
     }
 
     /// Handles one datagram from `source` and writes the reply, if there is one, to the front of

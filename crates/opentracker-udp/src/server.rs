@@ -147,6 +147,9 @@ fn run(socket: &UdpSocket, mut handler: Handler, mut batch: Batch, stop: &Atomic
         };
         let now = Instant::now();
         for index in 0..received {
+            handler.prepare(batch.request(index));
+        }
+        for index in 0..received {
             let Some((request, source, reply)) = batch.exchange(index) else {
                 continue;
             };

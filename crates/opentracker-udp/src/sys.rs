@@ -109,6 +109,12 @@ impl Batch {
         }
     }
 
+    /// Returns the octets of the datagram at an index below what [`Self::receive`] returned.
+    pub(crate) fn request(&self, index: usize) -> &[u8] {
+        let octets = usize::try_from(self.received[index].msg_len).unwrap_or(0);
+        &self.requests[index][..octets.min(REQUEST_OCTETS)]
+    }
+
     /// Returns the datagram at an index below what [`Self::receive`] returned, its source, and the
     /// buffer for a reply; `None` if it has no internet address as its source.
     pub(crate) fn exchange(&mut self, index: usize) -> Option<(&[u8], SocketAddr, &mut [u8])> {

@@ -10,6 +10,7 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/opentracker-loadgen/src/sys/datagrams.rs",
     "crates/opentracker-loadgen/src/sys/mod.rs",
     "crates/opentracker-loadgen/src/sys/poller.rs",
+    "crates/opentracker-store/src/prefetch.rs",
     "crates/opentracker-udp/src/sys.rs",
 ];
 

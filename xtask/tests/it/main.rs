@@ -35,6 +35,7 @@ fn an_unknown_argument_fails_before_anything_runs() {
     for arguments in [
         &["no-such-task"][..],
         &["bench", "no-such"],
+        &["bench", "udp", "--no-such"],
         &["bench", "guard", "--no-such"],
         &["ci", "--no-such"],
         &["test", "--no-such"],

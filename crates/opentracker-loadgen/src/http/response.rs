@@ -1,5 +1,7 @@
 //! Responses, as far as a load generator needs to understand them.
 
+use crate::head::Head;
+
 /// The beginning of a buffer, read as a response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parsed<'a> {
@@ -22,42 +24,30 @@ pub(super) struct Response<'a> {
     pub(super) closes: bool,
 }
 
-const MAX_HEADERS: usize = 64;
+/// The longest head of a response.
+const MAX_HEAD_OCTETS: usize = 8 << 10;
 
 /// Reads a response; `has_ended` says that nothing more comes.
 pub(super) fn parse(input: &[u8], has_ended: bool) -> Parsed<'_> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut head = httparse::Response::new(&mut headers);
-    let head_octets = match head.parse(input) {
-        Ok(httparse::Status::Complete(octets)) => octets,
-        Ok(httparse::Status::Partial) if has_ended => return Parsed::Malformed,
-        Ok(httparse::Status::Partial) => return Parsed::Partial,
-        Err(_) => return Parsed::Malformed,
+    let Some(head) = Head::find(input) else {
+        return if has_ended || input.len() > MAX_HEAD_OCTETS {
+            Parsed::Malformed
+        } else {
+            Parsed::Partial
+        };
     };
-    let (Some(status), Some(version)) = (head.code, head.version) else {
+    let Some((is_1_0, status)) = status_line(head.first_line) else {
         return Parsed::Malformed;
     };
-    let mut length = None;
-    // HTTP/1.0 keeps a connection only if it says so, HTTP/1.1 unless it says otherwise.
-    let mut closes = version == 0;
-    for header in head.headers.iter() {
-        if header.name.eq_ignore_ascii_case("content-length") {
-            let number = std::str::from_utf8(header.value).ok();
-            let Some(number) = number.and_then(|text| text.trim().parse::<usize>().ok()) else {
-                return Parsed::Malformed;
-            };
-            length = Some(number);
-        } else if header.name.eq_ignore_ascii_case("connection") {
-            if header.value.eq_ignore_ascii_case(b"close") {
-                closes = true;
-            } else if header.value.eq_ignore_ascii_case(b"keep-alive") {
-                closes = false;
-            }
-        } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
-            return Parsed::Malformed;
-        }
+    if head.header("transfer-encoding").is_some() {
+        return Parsed::Malformed;
     }
-    let rest = &input[head_octets..];
+    let length = match head.header("content-length").map(number) {
+        Some(None) => return Parsed::Malformed,
+        Some(length) => length,
+        None => None,
+    };
+    let rest = &input[head.octets..];
     let body = match length {
         Some(length) => rest.get(..length),
         // Without a length, the end of the connection is the end of the body.
@@ -67,12 +57,28 @@ pub(super) fn parse(input: &[u8], has_ended: bool) -> Parsed<'_> {
         Some(body) => Parsed::Complete(Response {
             status,
             body,
-            octets: head_octets + body.len(),
-            closes: closes || length.is_none(),
+            octets: head.octets + body.len(),
+            closes: length.is_none() || head.closes(is_1_0),
         }),
         None if has_ended => Parsed::Malformed,
         None => Parsed::Partial,
     }
+}
+
+/// Reads whether a status line is one of HTTP/1.0, and its status.
+fn status_line(line: &[u8]) -> Option<(bool, u16)> {
+    let version = line.strip_prefix(b"HTTP/1.")?;
+    let (minor, status) = version.split_at_checked(1)?;
+    let status = status.strip_prefix(b" ")?.get(..3)?;
+    let status = u16::try_from(number(status)?).ok()?;
+    Some((minor == b"0", status))
+}
+
+/// Reads a decimal number of a header.
+fn number(digits: &[u8]) -> Option<usize> {
+    // Without this, a sign would pass.
+    let digits = digits.iter().all(u8::is_ascii_digit).then_some(digits)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 impl Response<'_> {
@@ -108,8 +114,7 @@ impl Response<'_> {
 /// Reads a bencoded string.
 fn string(input: &[u8]) -> Option<&[u8]> {
     let colon = input.iter().position(|&octet| octet == b':')?;
-    let length: usize = std::str::from_utf8(&input[..colon]).ok()?.parse().ok()?;
-    input[colon + 1..].get(..length)
+    input[colon + 1..].get(..number(&input[..colon])?)
 }
 
 #[cfg(test)]
@@ -176,13 +181,17 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_malformed() {
         for input in [
-            "SSH-2.0-x\r\n",
+            "SSH-2.0-x\r\n\r\n",
+            "HTTP/1.1\r\n\r\n",
+            "HTTP/1.1 2OO\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         ] {
             assert_eq!(parse(input.as_bytes(), false), Parsed::Malformed, "{input}");
         }
+        let endless = [b'x'; MAX_HEAD_OCTETS + 1];
+        assert_eq!(parse(&endless, false), Parsed::Malformed);
     }
 
     #[test]

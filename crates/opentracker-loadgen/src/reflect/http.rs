@@ -9,6 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Until, say};
 use crate::args::ReflectArgs;
+use crate::head::Head;
 use crate::sys::{self, Interest, Poller};
 
 /// How long to wait for events before looking at the clock.
@@ -19,8 +20,6 @@ const BACKLOG: i32 = 4096;
 
 /// The longest run of requests that is read at a time, and the longest head.
 const INPUT_OCTETS: usize = 16 << 10;
-
-const MAX_HEADERS: usize = 64;
 
 /// The token of the listener; a connection's is its place and one more.
 const LISTENER: usize = 0;
@@ -162,18 +161,15 @@ impl Connection {
     fn answer(&mut self, octets: &[u8], response: &[u8]) -> io::Result<()> {
         self.input.extend_from_slice(octets);
         let mut start = 0;
-        while start < self.input.len() && !self.closes {
-            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-            let mut head = httparse::Request::new(&mut headers);
-            match head.parse(&self.input[start..]) {
-                Ok(httparse::Status::Complete(octets)) => {
-                    start += octets;
-                    self.closes = closes(&head);
-                    self.output.extend_from_slice(response);
-                }
-                Ok(httparse::Status::Partial) if self.input.len() - start < INPUT_OCTETS => break,
-                _ => return Err(io::ErrorKind::InvalidData.into()),
-            }
+        while !self.closes
+            && let Some(head) = Head::find(&self.input[start..])
+        {
+            start += head.octets;
+            self.closes = head.closes(head.first_line.ends_with(b" HTTP/1.0"));
+            self.output.extend_from_slice(response);
+        }
+        if self.input.len() - start > INPUT_OCTETS {
+            return Err(io::ErrorKind::InvalidData.into());
         }
         self.input.drain(..start);
         Ok(())
@@ -188,17 +184,6 @@ impl Connection {
             }
         }
         Ok(())
-    }
-}
-
-fn closes(head: &httparse::Request<'_, '_>) -> bool {
-    let connection = head
-        .headers
-        .iter()
-        .find(|header| header.name.eq_ignore_ascii_case("connection"));
-    match connection {
-        Some(header) => !header.value.eq_ignore_ascii_case(b"keep-alive"),
-        None => head.version == Some(0),
     }
 }
 

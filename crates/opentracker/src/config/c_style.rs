@@ -75,8 +75,9 @@ fn apply(
         "listen.udp" => listeners.udp.push(listener(argument)?),
         "listen.udp.workers" => {
             let workers = argument.parse();
-            config.udp.workers =
+            let workers =
                 workers.map_err(|_| format!("{argument:?} is not a number of threads"))?;
+            config.udp.workers = value::within(workers, 0, 1024)?;
         }
         "access.whitelist" => config.access.allow = argument.into(),
         "access.blacklist" => config.access.deny = argument.into(),

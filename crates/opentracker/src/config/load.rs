@@ -1,5 +1,6 @@
 //! From text and environment to a configuration, or to where exactly it is wrong.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -105,11 +106,15 @@ impl Config {
     /// # Errors
     ///
     /// The first variable that names no key or has a bad value.
-    pub fn with_environment(
+    pub fn with_environment<Name: Into<OsString>, Value: Into<OsString>>(
         mut self,
-        variables: impl IntoIterator<Item = (String, String)>,
+        variables: impl IntoIterator<Item = (Name, Value)>,
     ) -> Result<Self, ConfigError> {
         for (name, value) in variables {
+            // The name of a key is text.
+            let Ok(name) = name.into().into_string() else {
+                continue;
+            };
             let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else {
                 continue;
             };
@@ -117,8 +122,10 @@ impl Config {
                 continue;
             };
             let (section, key) = (section.to_lowercase(), key.to_lowercase());
-            self = self
-                .with_override(&section, &key, &value)
+            let value = value.into().into_string();
+            self = value
+                .map_err(|value| format!("{value:?} is not UTF-8"))
+                .and_then(|value| self.with_override(&section, &key, &value))
                 .map_err(|message| ConfigError {
                     origin: PathBuf::from(&name),
                     line: None,
@@ -318,6 +325,20 @@ mod tests {
             (
                 "[udp]\nworkers = 2000\n",
                 "a.toml:2: udp.workers: 2000 is out of bounds: write a number from 0 to 1024",
+            ),
+            (
+                "[udp]\nworkers = 100000\n",
+                "a.toml:2: udp.workers: 100000 is out of bounds: write a number from 0 to 1024",
+            ),
+            (
+                "[announce]\nnumwant_max = \"all\"\n",
+                "a.toml:2: announce.numwant_max: invalid type: string \"all\", expected a whole \
+                 number from 1 to 1000",
+            ),
+            (
+                "[livesync]\ngroup = \"10.0.0.1\"\n",
+                "a.toml:2: livesync.group: \"10.0.0.1\" is not a multicast group: write an \
+                 address from \"224.0.0.0\" to \"239.255.255.255\"",
             ),
             (
                 "[announce]\npeer_timeout = \"5h\"\n",

@@ -42,8 +42,10 @@ pub struct Udp {
     #[serde(with = "value::addresses")]
     pub listen: Vec<SocketAddr>,
     /// Threads for each address; 0 is one per core.
+    #[serde(deserialize_with = "value::number::<_, _, 0, 1024>")]
     pub workers: u16,
     /// The most octets of a reply.
+    #[serde(deserialize_with = "value::number::<_, _, 512, 65507>")]
     pub max_payload: u16,
     /// How long a connection id is good for at least.
     #[serde(with = "value::duration")]
@@ -89,8 +91,10 @@ pub struct Announce {
     #[serde(with = "value::duration")]
     pub torrent_timeout: Duration,
     /// Peers for a client that does not say how many it wants.
+    #[serde(deserialize_with = "value::number::<_, _, 0, 1000>")]
     pub numwant_default: u32,
     /// Peers for any client at most.
+    #[serde(deserialize_with = "value::number::<_, _, 1, 1000>")]
     pub numwant_max: u32,
 }
 
@@ -118,8 +122,10 @@ pub struct LiveSync {
     #[serde(with = "value::optional_address")]
     pub listen: Option<SocketAddrV4>,
     /// The multicast group.
+    #[serde(deserialize_with = "value::group")]
     pub group: Ipv4Addr,
     /// How many networks a packet may cross.
+    #[serde(deserialize_with = "value::number::<_, _, 1, 255>")]
     pub ttl: u8,
     /// Networks that packets are taken from; empty: none.
     #[serde(with = "value::networks")]
@@ -305,8 +311,6 @@ impl Config {
             livesync,
             ..
         } = self;
-        within("udp", "workers", udp.workers, 0, 1024)?;
-        within("udp", "max_payload", udp.max_payload, 512, 65507)?;
         lasts(
             "udp",
             "connection_id_lifetime",
@@ -362,14 +366,6 @@ impl Config {
             MINUTE,
             30 * DAY,
         )?;
-        within("announce", "numwant_max", announce.numwant_max, 1, 1000)?;
-        within(
-            "announce",
-            "numwant_default",
-            announce.numwant_default,
-            0,
-            1000,
-        )?;
         livesync.validate()
     }
 }
@@ -385,13 +381,6 @@ impl LiveSync {
             let message = "the port cannot be 0: write that of the cluster, like 9696";
             return Err(invalid("listen", message.to_owned()));
         }
-        if !self.group.is_multicast() {
-            let message = format!(
-                "{} is not a multicast address: write one from 224.0.0.0 to 239.255.255.255",
-                self.group
-            );
-            return Err(invalid("group", message));
-        }
         if !(0.0..=1.0).contains(&self.inquire_threshold) {
             let message = format!(
                 "{} is out of bounds: write a number from 0 (never inquire) to 1 (inquire \
@@ -401,7 +390,6 @@ impl LiveSync {
             return Err(invalid("inquire_threshold", message));
         }
         let second = MINUTE / 60;
-        within("livesync", "ttl", self.ttl, 1, 255)?;
         lasts(
             "livesync",
             "max_delay",
@@ -431,23 +419,6 @@ impl LiveSync {
             4 * HOUR,
         )
     }
-}
-
-fn within<T: PartialOrd + std::fmt::Display>(
-    section: &'static str,
-    key: &'static str,
-    number: T,
-    least: T,
-    most: T,
-) -> Result<(), Invalid> {
-    if number >= least && number <= most {
-        return Ok(());
-    }
-    Err(Invalid {
-        section,
-        key,
-        message: format!("{number} is out of bounds: write a number from {least} to {most}"),
-    })
 }
 
 fn lasts(

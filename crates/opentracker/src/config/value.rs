@@ -1,7 +1,7 @@
 //! How durations, networks and addresses are written.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -112,6 +112,48 @@ pub(super) mod optional_address {
             ))
         })
     }
+}
+
+/// Reads a whole number from `LEAST` to `MOST`.
+pub(super) fn number<'de, D, T, const LEAST: i64, const MOST: i64>(
+    deserializer: D,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    struct Number<const LEAST: i64, const MOST: i64>;
+    impl<const LEAST: i64, const MOST: i64> de::Visitor<'_> for Number<LEAST, MOST> {
+        type Value = i64;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a whole number from {LEAST} to {MOST}")
+        }
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<i64, E> {
+            Ok(number)
+        }
+    }
+    let number = deserializer.deserialize_i64(Number::<LEAST, MOST>)?;
+    within(number, LEAST, MOST).map_err(de::Error::custom)
+}
+
+/// Reads the address of a multicast group.
+pub(super) fn group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ipv4Addr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let group = text.trim().parse().ok().filter(Ipv4Addr::is_multicast);
+    group.ok_or_else(|| {
+        de::Error::custom(format_args!(
+            "{text:?} is not a multicast group: write an address from \"224.0.0.0\" to \
+             \"239.255.255.255\""
+        ))
+    })
+}
+
+/// Converts a number that is within bounds, which must be those of its type or narrower.
+pub(super) fn within<T: TryFrom<i64>>(number: i64, least: i64, most: i64) -> Result<T, String> {
+    let converted = number.try_into().ok();
+    converted
+        .filter(|_| (least..=most).contains(&number))
+        .ok_or_else(|| format!("{number} is out of bounds: write a number from {least} to {most}"))
 }
 
 /// Writes a duration in the largest unit that divides it more than once: "90m" and "24h" read

@@ -170,11 +170,14 @@ impl Node {
     /// Applies announces of a sibling; returns how many were applied and how many dropped.
     fn apply_live(
         &mut self,
-        records: impl Iterator<Item = LiveRecord>,
+        records: impl Iterator<Item = LiveRecord> + Clone,
         now: Instant,
     ) -> (u64, u64) {
         let (lists, moment) = (self.tracker.lists(), self.tracker.moment(now));
         let (mut applied, mut unserved, mut impossible) = (0, 0, 0);
+        for record in records.clone() {
+            self.tracker.store().prefetch(&record.info_hash);
+        }
         for record in records {
             if record.peer.scope().is_none() {
                 impossible += 1;

@@ -1,0 +1,28 @@
+//! The contract of the program, tested from outside: the real binary, raw sockets, requests written
+//! octet by octet, replies read by readers of the tests' own. Nothing of the project's codecs is
+//! used, so that an error in them cannot hide itself.
+//!
+//! Each module of tests begins with a table from the sentences of the contract to its tests.
+//! What needs root is in `tests/privileges`. What takes minutes is left to the unit tests below:
+//! timeouts of peers and torrents to `opentracker-store`, the slots of connection ids to
+//! `opentracker-core`.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod bencode;
+mod datagram;
+mod metrics;
+mod program;
+mod request;
+mod tables;
+
+mod config;
+mod config_errors;
+mod http_announce;
+mod http_connection;
+mod http_pages;
+mod http_proxies;
+mod http_scrape;
+mod peers;
+mod process;
+mod udp;
+mod udp_hostile;

@@ -1,0 +1,132 @@
+//! What `/metrics` says, in the text format of Prometheus.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::program::PATIENCE;
+use crate::request;
+
+/// Samples by metric with its labels, as they stand there: `name{label="value"}`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Metrics(BTreeMap<String, f64>);
+
+impl Metrics {
+    pub(crate) fn of(server: SocketAddr) -> Self {
+        let response = request::get(server, "/metrics");
+        assert_eq!(response.status, 200, "{response:?}");
+        Self::read(response.text())
+    }
+
+    /// Reads an exposition, which must be well-formed.
+    pub(crate) fn read(text: &str) -> Self {
+        let mut samples = BTreeMap::new();
+        let mut types = BTreeMap::new();
+        assert!(text.ends_with('\n'), "the last line has no end");
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            if let Some(comment) = line.strip_prefix("# ") {
+                let mut words = comment.splitn(3, ' ');
+                let (kind, name) = (words.next().unwrap(), words.next().unwrap());
+                let rest = words.next().unwrap();
+                assert!(is_name(name), "{line}");
+                match kind {
+                    "HELP" => assert!(!rest.is_empty(), "{line}"),
+                    "TYPE" => {
+                        assert!(["counter", "gauge"].contains(&rest), "{line}");
+                        let twice = types.insert(name.to_owned(), rest.to_owned());
+                        assert!(twice.is_none(), "{line}");
+                    }
+                    _ => panic!("neither help nor type: {line}"),
+                }
+            } else {
+                let (series, value) = line.rsplit_once(' ').expect("a sample has a value");
+                let name = series.split('{').next().unwrap();
+                assert!(is_name(name), "{line}");
+                assert!(types.contains_key(name), "no type before {line}");
+                let twice = samples.insert(series.to_owned(), value.parse().unwrap());
+                assert!(twice.is_none(), "twice: {line}");
+            }
+        }
+        Self(samples)
+    }
+
+    /// The value of a series, like `name{label="value"}`.
+    pub(crate) fn get(&self, series: &str) -> u64 {
+        let value = self
+            .0
+            .get(series)
+            .unwrap_or_else(|| panic!("no {series} in {self:#?}"));
+        assert!(value.fract() == 0.0 && *value >= 0.0, "{series} {value}");
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked"
+        )]
+        let value = *value as u64;
+        value
+    }
+
+    /// Datagrams that were dropped for a reason.
+    pub(crate) fn dropped(&self, reason: &str) -> u64 {
+        self.get(&format!(
+            "opentracker_udp_dropped_total{{reason=\"{reason}\"}}"
+        ))
+    }
+
+    /// Requests over UDP that were served.
+    pub(crate) fn udp(&self, action: &str) -> u64 {
+        self.get(&format!(
+            "opentracker_udp_requests_total{{action=\"{action}\"}}"
+        ))
+    }
+
+    /// Error packets that were sent.
+    pub(crate) fn udp_errors(&self) -> u64 {
+        self.get("opentracker_udp_errors_total")
+    }
+
+    /// Datagrams in a direction, `in` or `out`.
+    pub(crate) fn datagrams(&self, direction: &str) -> u64 {
+        self.get(&format!(
+            "opentracker_udp_datagrams_total{{direction=\"{direction}\"}}"
+        ))
+    }
+
+    /// Requests over HTTP that were served.
+    pub(crate) fn http(&self, path: &str) -> u64 {
+        self.get(&format!(
+            "opentracker_http_requests_total{{path=\"{path}\"}}"
+        ))
+    }
+
+    /// Responses of a status, of those there are several kinds of one kind.
+    pub(crate) fn http_errors(&self, status: u16, kind: Option<&str>) -> u64 {
+        let kind = kind.map_or_else(String::new, |kind| format!(",kind=\"{kind}\""));
+        self.get(&format!(
+            "opentracker_http_errors_total{{status=\"{status}\"{kind}}}"
+        ))
+    }
+
+    /// Announces that were refused for a reason.
+    pub(crate) fn refused(&self, reason: &str) -> u64 {
+        self.get(&format!("opentracker_refused_total{{reason=\"{reason}\"}}"))
+    }
+
+    /// Waits until the metrics are as they should be: a thread may have sent a reply a moment
+    /// before it counts it.
+    pub(crate) fn wait(server: SocketAddr, condition: impl Fn(&Self) -> bool) -> Self {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let metrics = Self::of(server);
+            if condition(&metrics) {
+                return metrics;
+            }
+            assert!(Instant::now() < deadline, "waited in vain: {metrics:#?}");
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_' || c == ':';
+    text.starts_with(is_letter) && text.chars().all(|c| is_letter(c) || c.is_ascii_digit())
+}

@@ -1,0 +1,628 @@
+//! Section "Program" of the contract: flags, signals, reload. What needs root is in
+//! `tests/privileges`.
+//!
+//! | sentence | tests |
+//! |---|---|
+//! | prints one line per listener | `each_listener_has_a_line` |
+//! | `--version`, `--help` | `the_version_is_printed`, `the_help_names_every_flag` |
+//! | `-i ip`, `-p tcp-port`, `-P udp-port` | `ports_are_at_the_address_before_them`, `flags_replace_the_listeners_of_the_file` |
+//! | `-d dir` (chroot as root, else chdir) | `the_folder_is_entered` |
+//! | `-r url` | `the_redirect_is_a_flag` |
+//! | `-A net` (bless a network) | `a_network_is_blessed` |
+//! | `-w file` / `-b file` (allow / deny list) | `lists_are_flags` |
+//! | flags win over file and environment | `flags_win_over_everything` |
+//! | SIGTERM and SIGINT: exit 0 within 5 s | `signals_stop_it` |
+//! | also with open connections | `it_stops_with_connections_open` |
+//! | also under load | `it_stops_under_load` |
+//! | stop accepting | `what_is_stopped_is_gone` |
+//! | SIGHUP: reload lists and what can change at run time | `lists_are_reloaded`, `settings_are_reloaded`, `pages_and_rights_are_reloaded`, `the_log_level_is_reloaded` |
+//! | atomically | `no_announce_sees_half_of_a_reload` |
+//! | on an error keep the old one and log it | `a_broken_file_changes_nothing`, `a_broken_list_changes_nothing` |
+//! | what cannot change at run time is named | `what_needs_a_restart_is_named` |
+//! | a reload forgets no peer | `peers_survive_a_reload` |
+//! | nothing that comes from outside breaks it | `a_storm_of_reloads_is_survived`, `it_serves_on_when_nobody_reads_its_log` |
+
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use crate::datagram::{Announce, Client, connect};
+use crate::program::{NOTHING, STOP_TIME, Setup, Tracker, eventually, list};
+use crate::request::{Connection, announce, get, get_with, head};
+
+const TORRENT: [u8; 20] = [0xab; 20];
+const OTHER: [u8; 20] = [0xcd; 20];
+
+fn serves(tracker: &Tracker, info_hash: [u8; 20]) -> bool {
+    let announce = Announce::new(info_hash, 1000);
+    Client::of(tracker.udp()).try_announce(&announce).is_ok()
+}
+
+fn interval(tracker: &Tracker) -> u32 {
+    Client::of(tracker.udp())
+        .announce(&Announce::new(TORRENT, 1000))
+        .interval
+}
+
+#[test]
+fn each_listener_has_a_line() {
+    let mut setup = Setup::new();
+    setup
+        .set("udp.listen", ["127.0.0.1:0", "[::1]:0"])
+        .set("udp.workers", 3)
+        .set("http.listen", ["127.0.0.1:0"]);
+    let tracker = setup.start();
+    let lines: Vec<_> = tracker.log();
+    let lines: Vec<_> = lines
+        .iter()
+        .filter(|line| line.contains("listening on"))
+        .collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    for (protocol, number) in [("udp", 2), ("http", 1)] {
+        assert_eq!(tracker.addresses(protocol).len(), number, "{lines:?}");
+    }
+}
+
+#[test]
+fn the_version_is_printed() {
+    let mut setup = Setup::new();
+    let ended = setup.argument("--version").run_bare();
+    let expected = format!("opentracker {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        (ended.code, ended.stdout, ended.stderr),
+        (Some(0), expected, String::new())
+    );
+}
+
+#[test]
+fn the_help_names_every_flag() {
+    for flag in ["--help", "-h"] {
+        let mut setup = Setup::new();
+        let ended = setup.argument(flag).run_bare();
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        for name in [
+            "--config",
+            "-f",
+            "--check",
+            "--print-config",
+            "--version",
+            "--help",
+            "-i",
+            "-p",
+            "-P",
+            "-d",
+            "-u",
+            "-r",
+            "-A",
+            "-w",
+            "-b",
+        ] {
+            let mut words = ended.stdout.split([' ', ',', '\n']);
+            assert!(words.any(|word| word == name), "{name}: {}", ended.stdout);
+        }
+    }
+}
+
+/// Starts the program with flags alone.
+fn with_flags(flags: &[&str], listeners: usize) -> Tracker {
+    let mut setup = Setup::new();
+    for flag in flags {
+        setup.argument(flag);
+    }
+    setup.listeners(listeners);
+    setup.start_bare()
+}
+
+fn ips(tracker: &Tracker, protocol: &str) -> Vec<String> {
+    tracker
+        .addresses(protocol)
+        .iter()
+        .map(|address| address.ip().to_string())
+        .collect()
+}
+
+#[test]
+fn ports_are_at_the_address_before_them() {
+    let flags = ["-i", "127.0.0.1", "-p", "0", "-P", "0", "-i", "::1", "-P0"];
+    let tracker = with_flags(&flags, 3);
+    assert_eq!(ips(&tracker, "http"), ["127.0.0.1"]);
+    assert_eq!(ips(&tracker, "udp"), ["127.0.0.1", "::1"]);
+    for address in tracker.addresses("udp") {
+        Client::of(address).connect();
+    }
+    // Without an address, a port is one of all addresses, of both families.
+    let tracker = with_flags(&["-P", "0"], 2);
+    assert_eq!(ips(&tracker, "udp"), ["0.0.0.0", "::"]);
+    assert!(ips(&tracker, "http").is_empty(), "only what is asked for");
+    // A port that is asked for is the one that is served: here, the one that is not free.
+    let udp = UdpSocket::bind("127.0.0.5:0").unwrap();
+    let tcp = TcpListener::bind("127.0.0.5:0").unwrap();
+    for (flag, taken) in [("-P", udp.local_addr()), ("-p", tcp.local_addr())] {
+        let taken = taken.unwrap();
+        let mut setup = Setup::new();
+        setup.argument("-i").argument("127.0.0.5");
+        let ended = setup
+            .argument(flag)
+            .argument(taken.port().to_string())
+            .run_bare();
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains(&taken.to_string()), "{ended:?}");
+    }
+}
+
+#[test]
+fn flags_replace_the_listeners_of_the_file() {
+    let mut setup = Setup::new();
+    setup
+        .argument("-i")
+        .argument("127.0.0.2")
+        .argument("-P")
+        .argument("0")
+        .listeners(1);
+    let tracker = setup.start();
+    assert_eq!(ips(&tracker, "udp"), ["127.0.0.2"]);
+    assert!(ips(&tracker, "http").is_empty());
+}
+
+#[test]
+fn the_folder_is_entered() {
+    let mut setup = Setup::udp();
+    setup.write("allowed", &list(&[TORRENT]));
+    // Lists are read in the new folder, whether it is the root or not.
+    let folder = setup.path("");
+    setup
+        .set("access.allow", "allowed")
+        .argument("-d")
+        .argument(folder);
+    let tracker = setup.start();
+    assert!(serves(&tracker, TORRENT) && !serves(&tracker, OTHER));
+    let folder = std::fs::read_link(tracker.proc("cwd")).unwrap();
+    assert_eq!(folder, tracker.setup.path("").canonicalize().unwrap());
+}
+
+#[test]
+fn the_redirect_is_a_flag() {
+    let mut setup = Setup::new();
+    setup.argument("-r").argument("https://example.org/");
+    let tracker = setup.start();
+    let response = get(tracker.http(), "/");
+    assert_eq!(
+        (response.status, response.field("location")),
+        (302, Some("https://example.org/"))
+    );
+}
+
+#[test]
+fn a_network_is_blessed() {
+    for (network, status) in [("127.0.0.0/8", 200), ("127.0.0.1", 200), ("192.0.2.1", 403)] {
+        let mut setup = Setup::new();
+        setup
+            .set("access.admin", NOTHING)
+            .argument("-A")
+            .argument(network);
+        assert_eq!(
+            get(setup.start().http(), "/metrics").status,
+            status,
+            "{network}"
+        );
+    }
+}
+
+#[test]
+fn lists_are_flags() {
+    let mut setup = Setup::udp();
+    let allowed = setup.write("allowed", &list(&[TORRENT, OTHER]));
+    let denied = setup.write("denied", &list(&[OTHER]));
+    setup
+        .argument("-w")
+        .argument(allowed)
+        .argument("-b")
+        .argument(denied);
+    let tracker = setup.start();
+    assert!(serves(&tracker, TORRENT));
+    assert!(!serves(&tracker, OTHER));
+    assert!(!serves(&tracker, [1; 20]));
+}
+
+#[test]
+fn flags_win_over_everything() {
+    let mut setup = Setup::udp();
+    setup.list("access.allow", &[OTHER]);
+    let wrong = setup.path("missing");
+    let right = setup.write("right", &list(&[TORRENT]));
+    setup.variable("OPENTRACKER_ACCESS__ALLOW", wrong.to_str().unwrap());
+    setup.argument("-w").argument(right);
+    let tracker = setup.start();
+    assert!(serves(&tracker, TORRENT) && !serves(&tracker, OTHER));
+}
+
+#[test]
+fn signals_stop_it() {
+    for signal in ["TERM", "INT"] {
+        for busy in [false, true] {
+            let mut tracker = Setup::new().start();
+            if busy {
+                Client::of(tracker.udp()).announce(&Announce::new(TORRENT, 1000));
+                get(tracker.http(), &announce(&TORRENT, 1001, "")).announced();
+            }
+            let (status, took) = tracker.stop(signal);
+            assert_eq!(status.code(), Some(0), "{signal}");
+            assert!(took < STOP_TIME, "{signal} took {took:?}");
+        }
+    }
+}
+
+#[test]
+fn it_stops_with_connections_open() {
+    let mut tracker = Setup::new().start();
+    let server = tracker.http();
+    // One that says nothing, one that is kept, one amidst a head, one that does not read. The
+    // system may hold back the first, and lets it find out for itself that nobody is there.
+    let _silent = Connection::to(server);
+    let mut kept = Connection::to(server);
+    kept.get(&announce(&TORRENT, 1000, "")).announced();
+    let mut amidst = Connection::to(server);
+    amidst.send(b"GET /announce?info_hash=");
+    let mut deaf = Connection::to(server);
+    let request = head("GET", "/stats?mode=everything", &[], &[]);
+    deaf.offer(request.repeat(50).as_bytes());
+    // All of them have been accepted, since this one was after them.
+    get(server, "/stats");
+    let (status, took) = tracker.stop("TERM");
+    assert_eq!(status.code(), Some(0));
+    assert!(took < STOP_TIME, "{took:?}");
+    assert!(kept.is_at_end());
+    amidst.rest();
+}
+
+#[test]
+fn it_stops_under_load() {
+    for signal in ["TERM", "INT"] {
+        let mut tracker = Setup::new().start();
+        let (udp, http) = (tracker.udp(), tracker.http());
+        let is_over = AtomicBool::new(false);
+        let served = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for number in 0..2 {
+                let (is_over, served) = (&is_over, &served);
+                scope.spawn(move || {
+                    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+                    socket.connect(udp).unwrap();
+                    while !is_over.load(Ordering::Relaxed) {
+                        // Nobody is there any more at the end.
+                        socket.send(&connect(number)).ok();
+                        served.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+                scope.spawn(move || {
+                    let request = head("GET", &announce(&TORRENT, 1000, ""), &[], &[]);
+                    while !is_over.load(Ordering::Relaxed) {
+                        let Ok(mut stream) = TcpStream::connect(http) else {
+                            continue;
+                        };
+                        stream.set_read_timeout(Some(STOP_TIME)).unwrap();
+                        let mut reply = [0; 1024];
+                        while std::io::Write::write_all(&mut stream, request.as_bytes()).is_ok()
+                            && std::io::Read::read(&mut stream, &mut reply)
+                                .is_ok_and(|read| read > 0)
+                        {
+                            served.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+            while served.load(Ordering::Relaxed) < 1000 {
+                std::thread::yield_now();
+            }
+            let (status, took) = tracker.stop(signal);
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(status.code(), Some(0), "{signal}");
+            assert!(took < STOP_TIME, "{signal} took {took:?}");
+        });
+    }
+}
+
+#[test]
+fn what_is_stopped_is_gone() {
+    // At an address that no other test uses, for its ports are free between the two.
+    let mut setup = Setup::new();
+    setup
+        .set("udp.listen", ["127.0.0.77:0"])
+        .set("http.listen", ["127.0.0.77:0"]);
+    let mut tracker = setup.start();
+    let (udp, http) = (tracker.udp(), tracker.http());
+    let mut kept = Connection::to(http);
+    assert_eq!(kept.get("/stats").status, 200);
+    tracker.stop("TERM");
+    TcpStream::connect(http).unwrap_err();
+    // Both addresses can be had again at once.
+    let mut next = Setup::new();
+    next.set("udp.listen", [udp.to_string().as_str()]);
+    next.set("http.listen", [http.to_string().as_str()]);
+    let next = next.start();
+    assert_eq!((next.udp(), next.http()), (udp, http));
+}
+
+#[test]
+fn lists_are_reloaded() {
+    let mut setup = Setup::udp();
+    setup
+        .list("access.allow", &[TORRENT])
+        .list("access.deny", &[]);
+    let tracker = setup.start();
+    assert!(serves(&tracker, TORRENT) && !serves(&tracker, OTHER));
+    tracker
+        .setup
+        .write("access.allow", &list(&[TORRENT, OTHER]));
+    assert!(!serves(&tracker, OTHER), "a file alone changes nothing");
+    tracker.hang_up();
+    assert!(serves(&tracker, TORRENT) && serves(&tracker, OTHER));
+    tracker.setup.write("access.deny", &list(&[TORRENT]));
+    tracker.hang_up();
+    assert!(!serves(&tracker, TORRENT) && serves(&tracker, OTHER));
+}
+
+#[test]
+fn settings_are_reloaded() {
+    let mut setup = Setup::new();
+    setup
+        .set("announce.interval", "10m")
+        .set("announce.jitter", "0s");
+    let mut tracker = setup.start();
+    assert_eq!(interval(&tracker), 600);
+    tracker
+        .setup
+        .set("announce.interval", "20m")
+        .set("announce.min_interval", "5m")
+        .set("announce.numwant_default", 1)
+        .set("announce.numwant_max", 2);
+    let said = tracker.reload().join("\n");
+    assert!(!said.contains("restart"), "{said}");
+    assert_eq!(interval(&tracker), 1200);
+    let client = Client::of(tracker.udp());
+    for port in 1..10 {
+        client.announce(&Announce::new(TORRENT, port));
+    }
+    assert_eq!(client.announce(&Announce::new(TORRENT, 1)).ports().len(), 1);
+    assert_eq!(
+        client
+            .announce(&Announce::new(TORRENT, 1).want(50))
+            .ports()
+            .len(),
+        2
+    );
+    let reply = get(tracker.http(), &announce(&TORRENT, 1, "numwant=50")).announced();
+    assert_eq!((reply.interval, reply.min_interval), (1200, 300));
+    assert_eq!(reply.all().len(), 2);
+}
+
+#[test]
+fn pages_and_rights_are_reloaded() {
+    let mut tracker = Setup::new().start();
+    let server = tracker.http();
+    let mut kept = Connection::to(server);
+    assert_eq!(kept.get("/stats").status, 200);
+    assert_eq!(get(server, "/metrics").status, 200);
+    assert_eq!(get(server, "/").status, 200);
+    tracker
+        .setup
+        .set("http.stats_path", "numbers")
+        .set("http.redirect_url", "https://example.org/")
+        .set("http.trusted_proxies", ["127.0.0.1"])
+        .set("access.admin", ["192.0.2.1"])
+        .set("access.stats", ["192.0.2.1"]);
+    let said = tracker.reload().join("\n");
+    assert!(!said.contains("restart"), "{said}");
+    assert_eq!(
+        kept.get("/stats").status,
+        404,
+        "on a connection that is open, too"
+    );
+    assert_eq!(kept.get("/numbers").status, 403);
+    assert_eq!(get(server, "/metrics").status, 403);
+    assert_eq!(get(server, "/").status, 302);
+    let fields = [("X-Forwarded-For", "192.0.2.1")];
+    assert_eq!(get_with(server, "/metrics", &fields).status, 200);
+    assert_eq!(get_with(server, "/numbers", &fields).status, 200);
+}
+
+#[test]
+fn the_log_level_is_reloaded() {
+    let mut tracker = Setup::udp().start();
+    tracker.setup.set("log.level", "trace");
+    tracker.reload();
+    Client::of(tracker.udp()).connect();
+    tracker.wait_for("a line for the datagram", |log| {
+        log.iter().any(|line| line.contains("TRACE"))
+    });
+}
+
+#[test]
+fn no_announce_sees_half_of_a_reload() {
+    const RELOADS: usize = 30;
+    let [always, never] = [[0xaa; 20], [0xbb; 20]];
+    // Between both states `never` is either denied or not allowed. It would be served with the
+    // allow list of the first and the deny list of the second.
+    let states = [
+        (list(&[always, never]), list(&[never])),
+        (list(&[always]), list(&[])),
+    ];
+    let mut setup = Setup::udp();
+    setup
+        .list("access.allow", &[always, never])
+        .list("access.deny", &[never]);
+    let tracker = setup.start();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let announcing = |info_hash, is_served| {
+            let (tracker, is_over) = (&tracker, &is_over);
+            scope.spawn(move || {
+                let client = Client::of(tracker.udp());
+                while !is_over.load(Ordering::Relaxed) {
+                    let reply = client.try_announce(&Announce::new(info_hash, 1000));
+                    assert_eq!(reply.is_ok(), is_served, "{reply:?}");
+                }
+            })
+        };
+        let threads = [announcing(always, true), announcing(never, false)];
+        for number in 0..RELOADS {
+            let (allow, deny) = &states[(number + 1) % 2];
+            tracker.setup.write("access.allow", allow);
+            tracker.setup.write("access.deny", deny);
+            tracker.hang_up();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_broken_file_changes_nothing() {
+    let mut setup = Setup::udp();
+    setup
+        .set("announce.interval", "10m")
+        .set("announce.jitter", "0s")
+        .list("access.deny", &[]);
+    let mut tracker = setup.start();
+    for (key, value) in [
+        ("announce.intervall", "1h"),
+        ("announce.numwant_max", "many"),
+    ] {
+        // What is right about it is not taken over either, nor are the lists.
+        tracker
+            .setup
+            .set("announce.interval", "20m")
+            .set(key, value);
+        tracker.setup.write("access.deny", &list(&[TORRENT]));
+        let said = tracker.reload().join("\n");
+        assert!(said.contains("ERROR"), "{said}");
+        for word in ["opentracker.toml:", key] {
+            assert!(said.contains(word), "{word}: {said}");
+        }
+        assert_eq!(interval(&tracker), 600);
+        tracker.setup.unset(key);
+    }
+    std::fs::remove_file(tracker.setup.config_path()).unwrap();
+    let said = tracker.hang_up().join("\n");
+    assert!(
+        said.contains("ERROR") && said.contains("opentracker.toml"),
+        "{said}"
+    );
+    assert_eq!(interval(&tracker), 600);
+    // The next good one is taken.
+    tracker.setup.write("access.deny", &list(&[OTHER]));
+    let said = tracker.reload().join("\n");
+    assert!(!said.contains("ERROR"), "{said}");
+    assert_eq!(interval(&tracker), 1200);
+    assert!(!serves(&tracker, OTHER));
+}
+
+#[test]
+fn a_broken_list_changes_nothing() {
+    let mut setup = Setup::udp();
+    setup
+        .set("announce.interval", "10m")
+        .set("announce.jitter", "0s")
+        .list("access.allow", &[TORRENT])
+        .list("access.deny", &[]);
+    let mut tracker = setup.start();
+    tracker.setup.set("announce.interval", "20m");
+    tracker.setup.write("access.allow", &list(&[OTHER]));
+    tracker.setup.write("access.deny", "hello\n");
+    let said = tracker.reload().join("\n");
+    for word in ["ERROR", "access.deny", "line 1"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert!(
+        serves(&tracker, TORRENT) && !serves(&tracker, OTHER),
+        "the other list is as it was"
+    );
+    assert_eq!(interval(&tracker), 600, "and so are the settings");
+    std::fs::remove_file(tracker.setup.path("access.deny")).unwrap();
+    let said = tracker.hang_up().join("\n");
+    assert!(
+        said.contains("ERROR") && said.contains("access.deny"),
+        "{said}"
+    );
+    assert!(serves(&tracker, TORRENT) && !serves(&tracker, OTHER));
+}
+
+#[test]
+fn what_needs_a_restart_is_named() {
+    let mut tracker = Setup::new().start();
+    let other = tracker.setup.path("").to_str().unwrap().to_owned();
+    tracker
+        .setup
+        .set("udp.listen", ["127.0.0.2:0"])
+        .set("udp.workers", 2)
+        .set("udp.max_payload", 512)
+        .set("udp.connection_id_lifetime", "5m")
+        .set("http.listen", ["127.0.0.2:0"])
+        .set("process.user", "somebody")
+        .set("process.chroot", other.as_str())
+        .set("log.format", "json");
+    let said = tracker.reload();
+    // The lines after the one that ends the reload may take a moment.
+    for key in [
+        "udp.listen",
+        "udp.workers",
+        "udp.max_payload",
+        "udp.connection_id_lifetime",
+        "http.listen",
+        "process.user",
+        "process.chroot",
+        "log.format",
+    ] {
+        tracker.wait_for(key, |log| {
+            let is_named = |line: &String| line.contains(key) && line.contains("restart");
+            log.iter().any(is_named)
+        });
+    }
+    assert!(!said.join("\n").contains("ERROR"), "{said:?}");
+    Client::of(tracker.udp()).connect();
+    assert_eq!(get(tracker.http(), "/stats").status, 200);
+}
+
+#[test]
+fn peers_survive_a_reload() {
+    let tracker = Setup::udp().start();
+    let client = Client::of(tracker.udp());
+    let connection = client.connect();
+    client.announce(&Announce::new(TORRENT, 1000));
+    tracker.hang_up();
+    let reply =
+        client.ask(|transaction| Announce::new(TORRENT, 1001).octets(connection, transaction));
+    let crate::datagram::Reply::Announce(announced) = reply else {
+        panic!("the connection id was good before: {reply:?}");
+    };
+    assert_eq!(announced.ports(), [1000].into());
+}
+
+#[test]
+fn a_storm_of_reloads_is_survived() {
+    let mut setup = Setup::udp();
+    setup.list("access.allow", &[TORRENT]);
+    let mut tracker = setup.start();
+    for _ in 0..100 {
+        tracker.signal("HUP");
+        assert!(serves(&tracker, TORRENT) && !serves(&tracker, OTHER));
+    }
+    let (status, took) = tracker.stop("TERM");
+    assert_eq!(status.code(), Some(0));
+    assert!(took < STOP_TIME, "{took:?}");
+}
+
+#[test]
+fn it_serves_on_when_nobody_reads_its_log() {
+    let mut setup = Setup::udp();
+    setup.list("access.allow", &[TORRENT]);
+    let mut tracker = setup.start();
+    tracker.stop_reading();
+    for (served, other) in [(OTHER, TORRENT), (TORRENT, OTHER)] {
+        tracker.setup.write("access.allow", &list(&[served]));
+        tracker.signal("HUP");
+        eventually("a reload", || serves(&tracker, served));
+        assert!(!serves(&tracker, other));
+    }
+}

@@ -1,0 +1,29 @@
+//! The tables at the top of the modules name each test, and no other.
+
+use std::collections::BTreeSet;
+
+#[test]
+fn every_test_stands_for_a_sentence() {
+    for (module, source) in [
+        ("config", include_str!("config.rs")),
+        ("config_errors", include_str!("config_errors.rs")),
+        ("http_announce", include_str!("http_announce.rs")),
+        ("http_connection", include_str!("http_connection.rs")),
+        ("http_pages", include_str!("http_pages.rs")),
+        ("http_proxies", include_str!("http_proxies.rs")),
+        ("http_scrape", include_str!("http_scrape.rs")),
+        ("peers", include_str!("peers.rs")),
+        ("process", include_str!("process.rs")),
+        ("udp", include_str!("udp.rs")),
+        ("udp_hostile", include_str!("udp_hostile.rs")),
+        ("privileges", include_str!("../privileges/main.rs")),
+    ] {
+        let tests = source.split("#[test]\nfn ").skip(1);
+        let tests: BTreeSet<_> = tests.filter_map(|rest| rest.split('(').next()).collect();
+        let rows = source.lines().filter(|line| line.starts_with("//! | "));
+        let cells = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+        let named = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        let named: BTreeSet<_> = named.collect();
+        assert_eq!(named, tests, "{module}");
+    }
+}

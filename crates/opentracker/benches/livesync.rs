@@ -1,0 +1,215 @@
+//! What the cluster costs: applying what siblings tell, and telling what clients announce.
+
+use std::hint::black_box;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use opentracker::core::{AccessLists, Cluster, PeerBuffers, Settings, Tracker, Worker};
+use opentracker::livesync::Node;
+use opentracker::livesync_wire::{LiveRecord, SyncLive, SyncLiveWriter};
+use opentracker::peer_sync::{self, Accumulator, Output};
+use opentracker::scrape_sync;
+use opentracker::types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, TrackerId};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+const OURS: TrackerId = TrackerId::new(*b"ours");
+const THEIRS: TrackerId = TrackerId::new(*b"them");
+
+/// Packets that are applied in turn: 100,000 of 52 records are 5.2 million announces.
+const PACKETS: u32 = 100_000;
+
+/// Less than what is taken of one node in a second, which is a bound and not a cost.
+const PACKETS_A_SECOND: u32 = 16_384;
+
+/// How many peers a client wants.
+const WANT: u32 = 30;
+
+fn tracker() -> Arc<Tracker> {
+    Arc::new(Tracker::new(
+        Settings::default(),
+        AccessLists::default(),
+        Duration::from_secs(240),
+        Instant::now(),
+        &mut StdRng::seed_from_u64(1),
+    ))
+}
+
+/// Spreads a number over an info hash, as if it were a digest.
+fn torrent(number: u32) -> InfoHash {
+    let mut octets = [0; InfoHash::LEN];
+    let spread = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    octets[..8].copy_from_slice(&spread.to_le_bytes());
+    octets[8..12].copy_from_slice(&number.to_le_bytes());
+    InfoHash::new(octets)
+}
+
+/// The peer and the torrent of an announce, in an order without pattern.
+fn record(number: u32, torrents: u32) -> LiveRecord {
+    LiveRecord {
+        info_hash: torrent(number.wrapping_mul(2_654_435_761) % torrents),
+        peer: PeerAddr::new(Ipv4Addr::from_bits(0x2000_0000 + number).into(), 6881),
+        flags: if number.is_multiple_of(3) {
+            PeerFlags::SEEDING
+        } else {
+            PeerFlags::NONE
+        },
+    }
+}
+
+fn packets(torrents: u32) -> Vec<Vec<u8>> {
+    let records = u32::try_from(SyncLive::MAX_RECORDS).expect("52");
+    let packet = |packet: u32| {
+        let mut writer = SyncLiveWriter::new(THEIRS);
+        for number in 0..records {
+            let record = record(packet * records + number, torrents);
+            writer.push(&record).expect("it has room for so many");
+        }
+        writer.take().as_bytes().to_vec()
+    };
+    (0..PACKETS).map(packet).collect()
+}
+
+fn apply(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("apply");
+    group.throughput(Throughput::Elements(SyncLive::MAX_RECORDS as u64));
+    for torrents in [100_000, 1_000_000] {
+        let tracker = tracker();
+        let start = tracker.start();
+        let settings = scrape_sync::Settings::default();
+        let mut node = Node::new(Arc::clone(&tracker), OURS, settings, true, start);
+        let packets = packets(torrents);
+        let mut number = 0_u32;
+        let mut turn = || {
+            let packet = &packets[(number % PACKETS) as usize];
+            let now = start + Duration::from_secs(u64::from(number / PACKETS_A_SECOND));
+            node.handle_packet(black_box(packet), None, now);
+            number = number.wrapping_add(1);
+        };
+        // All peers are known from here on, as most are in a cluster that has run for a while.
+        (0..PACKETS).for_each(|_| turn());
+        group.bench_function(
+            BenchmarkId::new("known peers, torrents", torrents),
+            |bencher| {
+                bencher.iter(&mut turn);
+            },
+        );
+        assert_eq!(tracker.store().totals().torrents, u64::from(torrents));
+    }
+    group.finish();
+}
+
+/// A worker's end of the cluster, which sends to where nobody listens.
+#[derive(Debug)]
+struct Teller {
+    accumulator: Accumulator,
+    socket: UdpSocket,
+}
+
+impl Teller {
+    fn open() -> Box<dyn Cluster> {
+        // A port that is ours and never read: the kernel drops what does not fit.
+        let hole = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = hole.local_addr().expect("it is bound");
+        socket.connect(address).expect("it is there");
+        std::mem::forget(hole);
+        Box::new(Self {
+            accumulator: Accumulator::new(OURS, peer_sync::Settings::default()),
+            socket,
+        })
+    }
+
+    fn send_ready(&mut self) {
+        while let Some(Output::Send(packet)) = self.accumulator.poll_output() {
+            black_box(self.socket.send(packet.as_bytes()).is_ok());
+        }
+    }
+}
+
+impl Cluster for Teller {
+    fn tell(&mut self, info_hash: &InfoHash, peer: PeerAddr, flags: PeerFlags, now: Instant) {
+        let record = LiveRecord {
+            info_hash: *info_hash,
+            peer,
+            flags,
+        };
+        self.accumulator.handle_announce(&record, now);
+        self.send_ready();
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.accumulator.poll_timeout()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.accumulator.handle_timeout(now);
+        self.send_ready();
+    }
+
+    fn flush(&mut self, _now: Instant) {
+        self.accumulator.flush();
+        self.send_ready();
+    }
+}
+
+/// Announces of 3 million clients to a million torrents, each of which comes back after an
+/// interval and is told again.
+struct Clients {
+    worker: Worker,
+    start: Instant,
+    number: u32,
+}
+
+impl Clients {
+    const TORRENTS: u32 = 1_000_000;
+    const COUNT: u32 = 3_000_000;
+    const INTERVAL_SECS: u64 = 1800;
+
+    fn new(cluster: Option<Box<dyn Cluster>>) -> Self {
+        let tracker = tracker();
+        let mut clients = Self {
+            worker: tracker.worker(1, cluster),
+            start: tracker.start(),
+            number: 0,
+        };
+        (0..Self::COUNT).for_each(|_| clients.turn());
+        clients
+    }
+
+    fn turn(&mut self) {
+        let record = record(self.number % Self::COUNT, Self::TORRENTS);
+        let elapsed = u64::from(self.number) * Self::INTERVAL_SECS / u64::from(Self::COUNT);
+        let now = self.start + Duration::from_secs(elapsed);
+        let request = AnnounceRequest {
+            info_hash: record.info_hash,
+            peer_id: None,
+            port: record.peer.port(),
+            left: Some(u64::from(record.flags == PeerFlags::NONE)),
+            event: Event::None,
+            num_want: Some(WANT),
+        };
+        let mut octets = [0; 6 * WANT as usize];
+        let mut peers = PeerBuffers::v4(&mut octets);
+        let reply = self
+            .worker
+            .announce(&request, record.peer.ip(), now, &mut peers);
+        black_box((reply.is_ok(), octets));
+        self.number += 1;
+    }
+}
+
+fn announce(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("announce");
+    group.throughput(Throughput::Elements(1));
+    for (name, cluster) in [("alone", None), ("in a cluster", Some(Teller::open()))] {
+        let mut clients = Clients::new(cluster);
+        group.bench_function(name, |bencher| bencher.iter(|| clients.turn()));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, apply, announce);
+criterion_main!(benches);
