@@ -10,6 +10,7 @@
 mod bench;
 mod ci;
 mod dist;
+mod guard;
 mod markdown;
 mod metadata;
 mod programs;
@@ -55,8 +56,8 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        usage: "peers|udp|http|memory|store [--quick]",
-        summary: "tables: the tracker beside others under the same load, or the store alone",
+        usage: "peers|udp|http|memory|store [--quick] | guard [--update]",
+        summary: "tables: the tracker beside others under the same load, or the store alone; instructions, against docs/benchmarks.md",
         run: bench::run,
     },
     Task {

@@ -1,4 +1,4 @@
-//! Programs of the system that the namespace tests call.
+//! Programs of the system that the tasks call.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
 /// A Debian package, and what proves that it is installed.
-struct Package {
+pub(crate) struct Package {
     name: &'static str,
     proof: Proof,
 }
@@ -19,7 +19,7 @@ enum Proof {
 }
 
 /// Everything that the namespace tests call beyond a minimal Debian.
-const PACKAGES: &[Package] = &[
+pub(crate) const NAMESPACE_TESTS: &[Package] = &[
     Package {
         name: "iproute2",
         proof: Proof::Program("ip"),
@@ -46,6 +46,12 @@ const PACKAGES: &[Package] = &[
     },
 ];
 
+/// What counts instructions.
+pub(crate) const INSTRUCTION_COUNTER: &[Package] = &[Package {
+    name: "valgrind",
+    proof: Proof::Program("valgrind"),
+}];
+
 /// Says whether this process is root.
 ///
 /// # Errors
@@ -59,16 +65,16 @@ pub(crate) fn is_root(sh: &Shell) -> Result<bool> {
 ///
 /// # Errors
 ///
-/// A package is missing and this is not Debian, or apt-get fails.
-pub(crate) fn ensure(sh: &Shell) -> Result<()> {
-    let absent = missing(sh);
+/// A package is missing and this is not Debian or not root, or apt-get fails.
+pub(crate) fn ensure(sh: &Shell, packages: &[Package]) -> Result<()> {
+    let absent = missing(sh, packages);
     if absent.is_empty() {
-        eprintln!("all {} packages are there", PACKAGES.len());
+        eprintln!("nothing to install: {} packages are there", packages.len());
         return Ok(());
     }
-    if !has_program(sh, "apt-get") {
+    if !has_program(sh, "apt-get") || !is_root(sh)? {
         bail!(
-            "missing, and no apt-get to install it (Debian's names): {}",
+            "missing, and installed by root with apt-get alone (Debian's names): {}",
             absent.join(" ")
         );
     }
@@ -87,13 +93,13 @@ pub(crate) fn ensure(sh: &Shell) -> Result<()> {
         absent.as_slice(),
     ]
     .concat())?;
-    match missing(sh).as_slice() {
+    match missing(sh, packages).as_slice() {
         [] => Ok(()),
         still => bail!("installed, but still not usable: {}", still.join(" ")),
     }
 }
 
-fn missing(sh: &Shell) -> Vec<&'static str> {
+fn missing(sh: &Shell, packages: &[Package]) -> Vec<&'static str> {
     let is_there = |package: &&Package| match package.proof {
         Proof::Program(name) => has_program(sh, name),
         Proof::PythonModule(name) => {
@@ -105,7 +111,7 @@ fn missing(sh: &Shell) -> Vec<&'static str> {
                 .is_ok()
         }
     };
-    PACKAGES
+    packages
         .iter()
         .filter(|package| !is_there(package))
         .map(|package| package.name)

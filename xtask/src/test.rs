@@ -37,7 +37,9 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) 
     let sh = &workspace.sh;
     let root = system::is_root(sh)?;
     if root {
-        steps.run("system programs", || system::ensure(sh))?;
+        steps.run("system programs", || {
+            system::ensure(sh, system::NAMESPACE_TESTS)
+        })?;
     }
     steps.run("tests", || {
         Ok(cmd!(sh, "cargo test --workspace --locked").run()?)

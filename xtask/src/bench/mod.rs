@@ -21,8 +21,8 @@ use std::thread::available_parallelism;
 use anyhow::{Context, Result, bail, ensure};
 use xshell::cmd;
 
-use crate::Args;
 use crate::workspace::Workspace;
+use crate::{Args, guard};
 
 /// What is compared, by the name that the task is given.
 const SUITES: &[(&str, &[Suite])] = &[
@@ -55,8 +55,11 @@ struct Bench {
 ///
 /// A program cannot be installed or built, a tracker does not start, or a run fails.
 pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Result<()> {
-    let is_quick = args.flag("--quick");
     let name = args.word().unwrap_or_default();
+    if name == "guard" {
+        return guard::run(workspace, args);
+    }
+    let is_quick = args.flag("--quick");
     args.finish()?;
     if name == "store" {
         return Ok(cmd!(

@@ -36,6 +36,7 @@ fn an_unknown_argument_fails_before_anything_runs() {
         &["no-such-task"][..],
         &["bench", "no-such"],
         &["bench", "udp", "--no-such"],
+        &["bench", "guard", "--no-such"],
         &["ci", "--no-such"],
         &["test", "--no-such"],
     ] {
