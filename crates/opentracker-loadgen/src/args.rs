@@ -346,7 +346,8 @@ pub(crate) struct DatagramArgs {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = batch)]
     pub(crate) batch: usize,
     /// Datagrams in turn that come from one source and go through the kernel as one train, which
-    /// makes load much cheaper; the tracker receives them one by one. 1 = no trains
+    /// makes load much cheaper; the tracker's sockets receive them one by one. 1 = no trains, as for a
+    /// tracker below the sockets (XDP)
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = batch)]
     pub(crate) train: usize,
 }

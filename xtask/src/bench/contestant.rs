@@ -96,17 +96,11 @@ impl Contestant {
                 );
                 with_config(bench.programs.join("opentracker"), "--config", text)
             }
-            Self::AquaticUdp => {
-                with_config(bench.peers.join("bin/aquatic_udp"), "--config", network)
+            Self::AquaticUdp => with_config(bench.peers.join("bin/aquatic_udp"), "-c", network),
+            Self::AquaticUdpIoUring => {
+                with_config(bench.peers.join("io_uring/bin/aquatic_udp"), "-c", network)
             }
-            Self::AquaticUdpIoUring => with_config(
-                bench.peers.join("io_uring/bin/aquatic_udp"),
-                "--config",
-                network,
-            ),
-            Self::AquaticHttp => {
-                with_config(bench.peers.join("bin/aquatic_http"), "--config", network)
-            }
+            Self::AquaticHttp => with_config(bench.peers.join("bin/aquatic_http"), "-c", network),
             Self::OpentrackerC => {
                 // As root it makes its working directory the root, so the list has to be there.
                 let list = folder.join("allow-list");
@@ -164,6 +158,7 @@ impl Server {
             folder,
         };
         server.wait_until_it_listens(protocol)?;
+        server.wait_until_it_rests()?;
         Ok(server)
     }
 
@@ -194,6 +189,25 @@ impl Server {
             thread::sleep(Duration::from_millis(20));
         }
         bail!("{} does not listen", self.contestant.name())
+    }
+
+    /// One that still reads its lists would count them as what the load has cost.
+    fn wait_until_it_rests(&self) -> Result<()> {
+        let status = format!("/proc/{}/status", self.process.id());
+        let resident = || -> Result<Option<String>> {
+            let text = fs::read_to_string(&status)?;
+            let line = text.lines().find(|line| line.starts_with("VmRSS:"));
+            Ok(line.map(str::to_owned))
+        };
+        let mut before = resident()?;
+        loop {
+            thread::sleep(Duration::from_millis(500));
+            let now = resident()?;
+            if now == before {
+                return Ok(());
+            }
+            before = now;
+        }
     }
 }
 

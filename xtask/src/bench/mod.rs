@@ -123,10 +123,13 @@ impl Bench {
         let kernel = cmd!(sh, "uname -sr").quiet().read()?;
         let commit = cmd!(sh, "git rev-parse --short HEAD").quiet().read()?;
         let c = install::debian_version(&self.peers)?;
+        let load = sh.read_file("/proc/loadavg")?;
+        let load = load.split_ascii_whitespace().next().unwrap_or("?");
         Ok(format!(
             "{processors} × {model}, {kernel}. opentracker {commit}, aquatic_udp and aquatic_http \
              {}, opentracker (C) {c}. Medians of {} rounds of {}, tracker on processor 0, load \
-             generator on processor 1.",
+             generator on processor 1. A ratio is our figure by that of the row. Load of the machine \
+             before: {load}.",
             install::AQUATIC_VERSION,
             self.rounds,
             self.turn[0],

@@ -12,8 +12,9 @@ use super::table::{self, MemoryRow, SpeedRow};
 /// with one or none. An average announce gets some twenty peers.
 const UDP_POPULATION: &[&str] = &["--torrents", "1000000", "--peers", "3000000", "--zipf", "1"];
 
-/// The swarms of the HTTP suite, few enough for the slowest to know all of them after a round.
-const HTTP_POPULATION: &[&str] = &["--torrents", "2000", "--peers", "20000"];
+/// The swarms of the HTTP suite, few enough for the slowest to know all of them after a turn. Each
+/// of the 64 connections has an address of its own.
+const HTTP_POPULATION: &[&str] = &["--torrents", "500", "--peers", "5000", "--sources", "64"];
 
 /// The shapes of the memory suite.
 const SHAPES: [(&str, &[&str]); 2] = [

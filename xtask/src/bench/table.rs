@@ -38,7 +38,7 @@ impl SpeedRow {
 pub(super) fn speed(title: &str, rows: &[SpeedRow]) -> String {
     let mut text = format!(
         "### {title}\n\n\
-         | | answers/s | ours | CPU µs an answer | ours | lost | peers | p50 µs | p99.9 µs |\n\
+         | | answers/s | ratio | CPU µs an answer | ratio | lost | peers | p50 µs | p99.9 µs |\n\
          |---|--:|--:|--:|--:|--:|--:|--:|--:|\n"
     );
     let Some(ours) = rows.first().map(|row| row.median) else {
@@ -88,7 +88,7 @@ pub(super) fn memory(title: &str, rows: &[MemoryRow]) -> String {
     };
     let mut text = format!(
         "### Memory, {title}: {} torrents, {} peers\n\n\
-         | | resident MB | ours | octets a torrent | octets a peer |\n\
+         | | resident MB | ratio | octets a torrent | octets a peer |\n\
          |---|--:|--:|--:|--:|\n",
         thousands(ours.torrents),
         thousands(ours.peers),

@@ -57,8 +57,8 @@ pub(super) struct Engine {
     manner: Manner,
     writer: Writer,
     connections: Vec<Connection>,
-    /// Connections that have room for a request.
-    free: Vec<usize>,
+    /// Connections that have room for a request, in turn.
+    free: VecDeque<usize>,
     /// Connections that failed, until it is time to try again.
     resting: Vec<usize>,
     /// Requests that have to be sent again.
@@ -92,7 +92,7 @@ impl Engine {
             manner,
             writer,
             connections: (0..count).map(|_| Connection::default()).collect(),
-            free: (0..count).rev().collect(),
+            free: (0..count).collect(),
             resting: Vec::new(),
             again: VecDeque::new(),
             poller: Poller::new().context("no epoll")?,
@@ -132,12 +132,12 @@ impl Engine {
         if stays && is_good {
             let has_room = connection.waiting.len() < self.manner.depth;
             if has_room && !had_room {
-                self.free.push(place);
+                self.free.push_back(place);
             }
         } else {
             self.end(place, true);
             if !had_room {
-                self.free.push(place);
+                self.free.push_back(place);
             }
         }
     }
@@ -162,21 +162,23 @@ impl Engine {
     /// Sends what is due, as far as there is room; says whether there was any.
     fn fill(&mut self, pace: &mut Pace, now: u64) -> bool {
         let mut is_busy = false;
-        while let Some(&place) = self.free.last() {
+        while let Some(place) = self.free.pop_front() {
             let waiting = match self.again.pop_front() {
                 Some(waiting) => waiting,
                 None => match pace.take(now) {
                     Some(since) => self.next(since),
-                    None => break,
+                    None => {
+                        self.free.push_front(place);
+                        break;
+                    }
                 },
             };
             is_busy = true;
             let sent = self.send(place, waiting);
             if sent.is_err() && self.end(place, true) {
-                self.free.pop();
                 self.resting.push(place);
-            } else if self.connections[place].waiting.len() >= self.manner.depth {
-                self.free.pop();
+            } else if self.connections[place].waiting.len() < self.manner.depth {
+                self.free.push_back(place);
             }
         }
         is_busy
@@ -231,7 +233,7 @@ impl Engine {
                 let had_room = waiting.len() < self.manner.depth;
                 self.end(place, false);
                 if !had_room {
-                    self.free.push(place);
+                    self.free.push_back(place);
                 }
             }
         }
@@ -282,7 +284,7 @@ impl drive::Engine for Engine {
             }
             if now >= next_retry {
                 next_retry = now + REST_GAP;
-                self.free.append(&mut self.resting);
+                self.free.extend(self.resting.drain(..));
             }
             gauge.publish(&self.tally);
             if !is_busy {
