@@ -120,6 +120,7 @@ impl Tracker {
             Instant::now(),
             &mut rand::rng(),
         ));
+        warn_of_contradictions(&config);
         let mut listeners = listeners("udp", &udp_sockets.local_addrs());
         listeners.extend(self::listeners("http", http_listeners.local_addrs()));
         let worker = || {
@@ -222,13 +223,24 @@ impl Tracker {
 }
 
 /// How long HTTP requests that are under way may take when the tracker stops.
-const HTTP_GRACE: Duration = Duration::from_secs(3);
+const HTTP_GRACE: Duration = Duration::from_secs(2);
 
 fn listeners(protocol: &'static str, addresses: &[SocketAddr]) -> Vec<Listener> {
     addresses
         .iter()
         .map(|&address| Listener { protocol, address })
         .collect()
+}
+
+/// Says what an operator has hardly meant, though it can be done.
+fn warn_of_contradictions(config: &Config) {
+    let announce = &config.announce;
+    if announce.peer_timeout <= announce.interval + announce.jitter {
+        tracing::warn!(
+            "announce.peer_timeout is no longer than announce.interval and announce.jitter: peers \
+             that come back when they are asked to will have timed out"
+        );
+    }
 }
 
 /// Takes as many file descriptors as the system allows: each HTTP connection needs one, and the
