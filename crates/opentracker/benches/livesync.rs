@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use opentracker::core::{AccessLists, Cluster, PeerBuffers, Settings, Tracker, Worker};
-use opentracker::livesync::Node;
+use opentracker::livesync::{Node, Teller, Transmit};
 use opentracker::livesync_wire::{LiveRecord, SyncLive, SyncLiveWriter};
-use opentracker::peer_sync::{self, Accumulator, Output};
+use opentracker::peer_sync::{self, Accumulator};
 use opentracker::scrape_sync;
 use opentracker::types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, TrackerId};
 use rand::SeedableRng;
@@ -101,57 +101,25 @@ fn apply(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A worker's end of the cluster, which sends to where nobody listens.
+/// A network on which nobody listens.
 #[derive(Debug)]
-struct Teller {
-    accumulator: Accumulator,
-    socket: UdpSocket,
-}
+struct BlackHole(UdpSocket);
 
-impl Teller {
-    fn open() -> Box<dyn Cluster> {
+impl BlackHole {
+    fn open() -> Self {
         // A port that is ours and never read: the kernel drops what does not fit.
         let hole = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = hole.local_addr().expect("it is bound");
         socket.connect(address).expect("it is there");
         std::mem::forget(hole);
-        Box::new(Self {
-            accumulator: Accumulator::new(OURS, peer_sync::Settings::default()),
-            socket,
-        })
-    }
-
-    fn send_ready(&mut self) {
-        while let Some(Output::Send(packet)) = self.accumulator.poll_output() {
-            black_box(self.socket.send(packet.as_bytes()).is_ok());
-        }
+        Self(socket)
     }
 }
 
-impl Cluster for Teller {
-    fn tell(&mut self, info_hash: &InfoHash, peer: PeerAddr, flags: PeerFlags, now: Instant) {
-        let record = LiveRecord {
-            info_hash: *info_hash,
-            peer,
-            flags,
-        };
-        self.accumulator.handle_announce(&record, now);
-        self.send_ready();
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.accumulator.poll_timeout()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.accumulator.handle_timeout(now);
-        self.send_ready();
-    }
-
-    fn flush(&mut self, _now: Instant) {
-        self.accumulator.flush();
-        self.send_ready();
+impl Transmit for BlackHole {
+    fn transmit(&self, packet: &[u8]) -> bool {
+        self.0.send(packet).is_ok()
     }
 }
 
@@ -168,8 +136,15 @@ impl Clients {
     const COUNT: u32 = 3_000_000;
     const INTERVAL_SECS: u64 = 1800;
 
-    fn new(cluster: Option<Box<dyn Cluster>>) -> Self {
+    fn new(is_in_cluster: bool) -> Self {
         let tracker = tracker();
+        let cluster = is_in_cluster.then(|| -> Box<dyn Cluster> {
+            Box::new(Teller::new(
+                Accumulator::new(OURS, peer_sync::Settings::default()),
+                BlackHole::open(),
+                tracker.counters().register(),
+            ))
+        });
         let mut clients = Self {
             worker: tracker.worker(1, cluster),
             start: tracker.start(),
@@ -204,8 +179,8 @@ impl Clients {
 fn announce(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("announce");
     group.throughput(Throughput::Elements(1));
-    for (name, cluster) in [("alone", None), ("in a cluster", Some(Teller::open()))] {
-        let mut clients = Clients::new(cluster);
+    for (name, is_in_cluster) in [("alone", false), ("in a cluster", true)] {
+        let mut clients = Clients::new(is_in_cluster);
         group.bench_function(name, |bencher| bencher.iter(|| clients.turn()));
     }
     group.finish();

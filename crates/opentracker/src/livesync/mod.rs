@@ -21,8 +21,7 @@ use tokio::sync::oneshot;
 use crate::config;
 
 pub use node::Node;
-
-use self::teller::Teller;
+pub use teller::{Teller, Transmit};
 
 /// Packets taken in one turn of the loop before it looks after its other duties.
 const PACKETS_PER_TURN: usize = 64;

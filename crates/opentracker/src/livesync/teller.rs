@@ -1,3 +1,4 @@
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,22 +8,35 @@ use opentracker_multicast::Sender;
 use opentracker_peer_sync::{self as peer_sync, Accumulator, Output};
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
 
-/// One worker's end of the cluster: its own accumulator, and its own hand on the socket. Telling
-/// waits for nobody; a packet that the system does not take at once is dropped and counted, as
-/// the network might have dropped it.
+/// Where a worker's packets go.
+pub trait Transmit: Debug + Send {
+    /// Sends a packet without waiting, and says whether it was taken.
+    fn transmit(&self, packet: &[u8]) -> bool;
+}
+
+impl Transmit for Sender {
+    fn transmit(&self, packet: &[u8]) -> bool {
+        self.try_send(packet).is_ok()
+    }
+}
+
+/// One worker's end of the cluster: its own accumulator, and its own hand on the network. Telling
+/// waits for nobody; a packet that is not taken at once is dropped and counted, as the network
+/// might have dropped it.
 #[derive(Debug)]
-pub(super) struct Teller {
+pub struct Teller<T> {
     accumulator: Accumulator,
-    sender: Sender,
+    network: T,
     counters: Arc<Counters>,
     counted: peer_sync::Counters,
 }
 
-impl Teller {
-    pub(super) fn new(accumulator: Accumulator, sender: Sender, counters: Arc<Counters>) -> Self {
+impl<T: Transmit> Teller<T> {
+    /// Makes the end of a cluster in which the tracker calls itself as the accumulator says.
+    pub fn new(accumulator: Accumulator, network: T, counters: Arc<Counters>) -> Self {
         Self {
             accumulator,
-            sender,
+            network,
             counters,
             counted: peer_sync::Counters::default(),
         }
@@ -30,11 +44,12 @@ impl Teller {
 
     fn send_ready(&mut self) {
         while let Some(Output::Send(packet)) = self.accumulator.poll_output() {
-            self.counters
-                .count(match self.sender.try_send(packet.as_bytes()) {
-                    Ok(()) => Counter::LiveSyncSent,
-                    Err(_) => Counter::LiveSyncDroppedSend,
-                });
+            let sent = self.network.transmit(packet.as_bytes());
+            self.counters.count(if sent {
+                Counter::LiveSyncSent
+            } else {
+                Counter::LiveSyncDroppedSend
+            });
         }
     }
 
@@ -49,7 +64,7 @@ impl Teller {
     }
 }
 
-impl Cluster for Teller {
+impl<T: Transmit> Cluster for Teller<T> {
     fn tell(&mut self, info_hash: &InfoHash, peer: PeerAddr, flags: PeerFlags, now: Instant) {
         let record = LiveRecord {
             info_hash: *info_hash,

@@ -5,13 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use opentracker::core::{AccessLists, Cluster, PeerBuffers, Settings, Tracker, Worker};
-use opentracker::livesync::Node;
-use opentracker::livesync_wire::LiveRecord;
-use opentracker::peer_sync::{self, Accumulator, Output};
+use opentracker::core::{AccessLists, PeerBuffers, Settings, Tracker, Worker};
+use opentracker::livesync::{Node, Teller, Transmit};
+use opentracker::peer_sync::{self, Accumulator};
 use opentracker::scrape_sync;
 use opentracker::store::{Store, Sweeper};
-use opentracker::types::{AnnounceRequest, InfoHash, PeerAddr, PeerFlags, TrackerId};
+use opentracker::types::{AnnounceRequest, InfoHash, TrackerId};
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -34,46 +33,13 @@ pub(crate) struct Times {
 }
 
 /// Packets that wait for the network.
-type Outbox = Arc<Mutex<Vec<Vec<u8>>>>;
+#[derive(Debug, Clone, Default)]
+struct Outbox(Arc<Mutex<Vec<Vec<u8>>>>);
 
-/// One worker's end of the cluster.
-#[derive(Debug)]
-struct Teller {
-    accumulator: Accumulator,
-    outbox: Outbox,
-}
-
-impl Teller {
-    fn send_ready(&mut self) {
-        while let Some(Output::Send(packet)) = self.accumulator.poll_output() {
-            self.outbox.lock().unwrap().push(packet.as_bytes().to_vec());
-        }
-    }
-}
-
-impl Cluster for Teller {
-    fn tell(&mut self, info_hash: &InfoHash, peer: PeerAddr, flags: PeerFlags, now: Instant) {
-        let record = LiveRecord {
-            info_hash: *info_hash,
-            peer,
-            flags,
-        };
-        self.accumulator.handle_announce(&record, now);
-        self.send_ready();
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.accumulator.poll_timeout()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.accumulator.handle_timeout(now);
-        self.send_ready();
-    }
-
-    fn flush(&mut self, _now: Instant) {
-        self.accumulator.flush();
-        self.send_ready();
+impl Transmit for Outbox {
+    fn transmit(&self, packet: &[u8]) -> bool {
+        self.0.lock().unwrap().push(packet.to_vec());
+        true
     }
 }
 
@@ -105,10 +71,11 @@ impl Machine {
         ));
         let outbox = Outbox::default();
         let worker = |_| {
-            let teller = Teller {
-                accumulator: Accumulator::new(id, times.peer_sync),
-                outbox: Arc::clone(&outbox),
-            };
+            let teller = Teller::new(
+                Accumulator::new(id, times.peer_sync),
+                outbox.clone(),
+                tracker.counters().register(),
+            );
             tracker.worker(rng.next_u64(), Some(Box::new(teller)))
         };
         Self {
@@ -173,7 +140,7 @@ impl Machine {
 
     /// Takes the packets that are to be sent.
     pub(crate) fn packets(&mut self, now: Instant) -> Vec<Vec<u8>> {
-        let mut packets = std::mem::take(&mut *self.outbox.lock().unwrap());
+        let mut packets = std::mem::take(&mut *self.outbox.0.lock().unwrap());
         self.node.poll_transmit(now, |packet| {
             packets.push(packet.to_vec());
             true
