@@ -10,6 +10,7 @@ use opentracker_types::Scope;
 use crate::cell::{Cell, Cell4, Cell6, PeerKeys, Report};
 use crate::clock::Moment;
 use crate::list::List;
+use crate::prefetch::prefetch;
 use crate::select::{PeerBuffers, Picker};
 use crate::swarm::{Departed, Entered, Family, Place, Requester, saturating_u32};
 use crate::table::Table;
@@ -252,10 +253,7 @@ impl Large {
 /// What a selection is drawn from: the slots of all tables that the requester may see, counted
 /// through.
 struct Field<'a> {
-    large: &'a Large,
-    requester: &'a Requester,
-    v4: bool,
-    v6: bool,
+    segments: [Option<Segment<'a>>; MAX_SEGMENTS],
     /// Slots, vacant ones included.
     slots: usize,
     /// Peers to draw from, without the requester.
@@ -264,41 +262,78 @@ struct Field<'a> {
     own: usize,
 }
 
+/// A table of the field.
+#[derive(Clone, Copy)]
+struct Segment<'a> {
+    /// Slots before this table's.
+    from: usize,
+    /// Slots up to its end.
+    to: usize,
+    table: AnyTable<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum AnyTable<'a> {
+    V4(&'a Table<Cell4>),
+    V6(&'a Table<Cell6>),
+}
+
+/// Two families, two scopes that a requester sees, seeders and leechers.
+const MAX_SEGMENTS: usize = 8;
+
+/// Slots that are drawn before the first of them is looked at, so that their ways from memory
+/// overlap.
+const BURST: usize = 32;
+
 impl<'a> Field<'a> {
-    fn new(large: &'a Large, requester: &'a Requester, out: &PeerBuffers<'_>) -> Self {
+    fn new(large: &'a Large, requester: &Requester, out: &PeerBuffers<'_>) -> Self {
         let mut field = Self {
-            large,
-            requester,
-            v4: out.wants_v4(),
-            v6: out.wants_v6(),
+            segments: [None; MAX_SEGMENTS],
             slots: 0,
             peers: 0,
             own: usize::MAX,
         };
-        if field.v4 {
-            field.measure(&large.v4);
+        let mut number = 0;
+        if out.wants_v4() {
+            field.add(&large.v4, requester, &mut number, AnyTable::V4);
         }
-        if field.v6 {
-            field.measure(&large.v6);
+        if out.wants_v6() {
+            field.add(&large.v6, requester, &mut number, AnyTable::V6);
         }
         field
     }
 
-    fn measure<C: Family>(&mut self, tables: &Tables<C>) {
+    fn add<C: Family>(
+        &mut self,
+        tables: &'a Tables<C>,
+        requester: &Requester,
+        number: &mut usize,
+        wrap: impl Fn(&'a Table<C>) -> AnyTable<'a>,
+    ) {
         let own_class = Class {
-            scope: self.requester.scope,
-            seeding: self.requester.seeding,
+            scope: requester.scope,
+            seeding: requester.seeding,
         };
-        for entry in visible(tables, self.requester) {
+        let visible = tables
+            .iter()
+            .filter(|entry| entry.class.is_visible_to(requester));
+        for entry in visible {
             self.peers += entry.table.len();
-            if let Place::Tabled(slot) = self.requester.place
-                && self.requester.is_v6 == C::IS_V6
+            if let Place::Tabled(slot) = requester.place
+                && requester.is_v6 == C::IS_V6
                 && entry.class == own_class
             {
                 self.own = self.slots + slot;
                 self.peers -= 1;
             }
-            self.slots += entry.table.capacity();
+            let to = self.slots + entry.table.capacity();
+            self.segments[*number] = Some(Segment {
+                from: self.slots,
+                to,
+                table: wrap(&entry.table),
+            });
+            *number += 1;
+            self.slots = to;
         }
     }
 
@@ -309,32 +344,19 @@ impl<'a> Field<'a> {
         picker.begin(want);
         let mut hits = 0;
         while hits < want {
-            let number = picker.below(bound);
-            let slot = number as usize;
-            if slot == self.own {
-                continue;
+            let mut drawn = [0; BURST];
+            // One in ten slots is vacant.
+            let burst = (want - hits + (want - hits) / 8 + 1).min(BURST);
+            for number in &mut drawn[..burst] {
+                *number = picker.below(bound);
+                self.prefetch(*number as usize);
             }
-            let hit = match self
-                .v4
-                .then(|| locate(&self.large.v4, self.requester, slot))
-            {
-                Some(Ok(cell)) => take(cell, number, picker, out),
-                Some(Err(rest)) => self.take_v6(rest, number, picker, out),
-                None => self.take_v6(slot, number, picker, out),
-            };
-            hits += usize::from(hit);
+            for &number in &drawn[..burst] {
+                if hits < want && number as usize != self.own {
+                    hits += usize::from(self.take(number, picker, out));
+                }
+            }
         }
-    }
-
-    fn take_v6(
-        &self,
-        slot: usize,
-        number: u32,
-        picker: &mut Picker,
-        out: &mut PeerBuffers<'_>,
-    ) -> bool {
-        locate(&self.large.v6, self.requester, slot)
-            .is_ok_and(|cell| take(cell, number, picker, out))
     }
 
     /// Goes through all peers and keeps each with the right probability: for many of few.
@@ -345,16 +367,36 @@ impl<'a> Field<'a> {
             slot: 0,
             own: self.own,
         };
-        if self.v4 {
-            for entry in visible(&self.large.v4, self.requester) {
-                sampling.take_from(&entry.table, picker, out);
+        for segment in self.segments.iter().flatten() {
+            match segment.table {
+                AnyTable::V4(table) => sampling.take_from(table, picker, out),
+                AnyTable::V6(table) => sampling.take_from(table, picker, out),
             }
         }
-        if self.v6 {
-            for entry in visible(&self.large.v6, self.requester) {
-                sampling.take_from(&entry.table, picker, out);
-            }
+    }
+
+    fn prefetch(&self, slot: usize) {
+        match self.segment(slot) {
+            Some((AnyTable::V4(table), slot)) => prefetch(table.slot(slot)),
+            Some((AnyTable::V6(table), slot)) => prefetch(table.slot(slot)),
+            None => {}
         }
+    }
+
+    /// Hands out the peer at a slot, if there is one and it has not been yet.
+    fn take(&self, number: u32, picker: &mut Picker, out: &mut PeerBuffers<'_>) -> bool {
+        match self.segment(number as usize) {
+            Some((AnyTable::V4(table), slot)) => take(table.slot(slot), number, picker, out),
+            Some((AnyTable::V6(table), slot)) => take(table.slot(slot), number, picker, out),
+            None => false,
+        }
+    }
+
+    /// The table that a slot is in, and where in it.
+    fn segment(&self, slot: usize) -> Option<(AnyTable<'a>, usize)> {
+        let mut segments = self.segments.iter().map_while(|segment| *segment);
+        let segment = segments.find(|segment| slot < segment.to)?;
+        Some((segment.table, slot - segment.from))
     }
 }
 
@@ -390,34 +432,6 @@ impl Sampling {
         }
         self.slot += table.capacity();
     }
-}
-
-fn visible<'a, C>(
-    tables: &'a Tables<C>,
-    requester: &'a Requester,
-) -> impl Iterator<Item = &'a ClassTable<C>> {
-    tables
-        .iter()
-        .filter(|entry| entry.class.is_visible_to(requester))
-}
-
-/// Finds the cell at a slot counted through the visible tables; `Err`: how far it lies beyond.
-fn locate<'a, C: Cell>(
-    tables: &'a Tables<C>,
-    requester: &Requester,
-    slot: usize,
-) -> Result<&'a C, usize> {
-    let mut rest = slot;
-    for entry in tables {
-        if entry.class.is_visible_to(requester) {
-            let slots = entry.table.capacity();
-            if rest < slots {
-                return Ok(entry.table.slot(rest));
-            }
-            rest -= slots;
-        }
-    }
-    Err(rest)
 }
 
 fn take<C: Cell>(cell: &C, number: u32, picker: &mut Picker, out: &mut PeerBuffers<'_>) -> bool {
