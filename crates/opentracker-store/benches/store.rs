@@ -11,6 +11,7 @@ use opentracker_types::{InfoHash, PeerAddr};
 
 const SEED: [u8; 32] = [0x5a; 32];
 const WANT: usize = 30;
+const BATCH: u32 = 64;
 
 /// Announces of `peers` peers spread over `torrents` torrents, in an order without pattern.
 struct Population {
@@ -57,12 +58,19 @@ fn now() -> Moment {
     Moment::new(Minute::new(100), &Timing::default())
 }
 
-const POPULATIONS: [(&str, Population); 3] = [
+const POPULATIONS: [(&str, Population); 4] = [
     (
         "1M torrents of 3",
         Population {
             torrents: 1_000_000,
             peers: 3_000_000,
+        },
+    ),
+    (
+        "100k torrents of 52",
+        Population {
+            torrents: 100_000,
+            peers: 5_200_000,
         },
     ),
     (
@@ -114,6 +122,48 @@ fn announces(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// As a thread of the UDP front end and live sync do it: each batch is prefetched.
+fn batches(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("batch of 64");
+    group.throughput(Throughput::Elements(u64::from(BATCH)));
+    for (name, population) in POPULATIONS {
+        let store = population.store();
+        let mut picker = Picker::new(1);
+        let mut reply = [0; 6 * WANT];
+        let mut number = 0_u32;
+        let moment = now();
+        let mut next = || {
+            let next = |_| {
+                number = number.wrapping_add(7_919);
+                population.announce(number)
+            };
+            let batch: Vec<Announce> = (0..BATCH).map(next).collect();
+            batch
+        };
+        let upcoming = |announce: &Announce| (announce.info_hash, announce.peer);
+        group.bench_function(BenchmarkId::new("known peers", name), |bencher| {
+            bencher.iter(|| {
+                let batch = next();
+                store.prefetch_announces(batch.iter().map(upcoming));
+                for announce in &batch {
+                    let mut out = PeerBuffers::v4(&mut reply);
+                    black_box(store.announce(announce, &moment, WANT, &mut picker, &mut out));
+                }
+            });
+        });
+        group.bench_function(BenchmarkId::new("apply", name), |bencher| {
+            bencher.iter(|| {
+                let batch = next();
+                store.prefetch_applied(batch.iter().map(upcoming));
+                for announce in &batch {
+                    black_box(store.apply(announce, &moment));
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
 fn sweeps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("sweep");
     group.sample_size(10);
@@ -128,5 +178,5 @@ fn sweeps(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, announces, sweeps);
+criterion_group!(benches, announces, batches, sweeps);
 criterion_main!(benches);

@@ -149,7 +149,7 @@ impl Cell for Cell4 {
     fn scope(&self) -> Scope {
         let [a, b, c, d, ..] = *self;
         // The tracker's rules refuse an address without a scope before it gets here.
-        Scope::of(IpAddr::V4(Ipv4Addr::new(a, b, c, d))).unwrap_or(Scope::Global)
+        Scope::of_v4(Ipv4Addr::new(a, b, c, d)).unwrap_or(Scope::Global)
     }
 }
 
@@ -179,7 +179,7 @@ impl Cell for Cell6 {
         let (address, _) = self
             .split_first_chunk::<16>()
             .expect("a cell has 20 octets");
-        Scope::of(IpAddr::V6(Ipv6Addr::from(*address))).unwrap_or(Scope::Global)
+        Scope::of_v6(Ipv6Addr::from(*address)).unwrap_or(Scope::Global)
     }
 }
 
@@ -200,9 +200,15 @@ impl Words for Cell6 {
 }
 
 /// A peer address as a cell with empty flags and age.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum AnyCell {
     V4(Cell4),
     V6(Cell6),
+}
+
+impl AnyCell {
+    /// No peer.
+    pub(crate) const VACANT: Self = Self::V4(Cell4::VACANT);
 }
 
 impl From<PeerAddr> for AnyCell {
@@ -236,13 +242,13 @@ fn finish(hash: u64) -> u32 {
     high_half(folded_multiply(hash, 0x9e37_79b9_7f4a_7c15))
 }
 
-fn folded_multiply(a: u64, b: u64) -> u64 {
+pub(crate) fn folded_multiply(a: u64, b: u64) -> u64 {
     let [product_low, product_high] = halves(u128::from(a) * u128::from(b));
     product_low ^ product_high
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "takes the two halves")]
-const fn halves(number: u128) -> [u64; 2] {
+pub(crate) const fn halves(number: u128) -> [u64; 2] {
     [number as u64, (number >> 64) as u64]
 }
 

@@ -13,9 +13,11 @@ use crate::list::List;
 use crate::prefetch::prefetch;
 use crate::select::{PeerBuffers, Picker};
 use crate::swarm::{Departed, Entered, Family, Place, Requester, saturating_u32};
-use crate::table::Table;
+use crate::table::{Slots, Table};
+use crate::upcoming::Purpose;
 
-/// A swarm too large for a list.
+/// A swarm too large for a list. Stands in the torrent's cache line, so that a peer is three steps
+/// away: the tables, the pages of one, the page.
 #[derive(Debug)]
 pub(crate) struct Large {
     pub(crate) v4: Tables<Cell4>,
@@ -23,18 +25,13 @@ pub(crate) struct Large {
 }
 
 /// The tables of one family, at most six.
-pub(crate) type Tables<C> = Vec<ClassTable<C>>;
+pub(crate) type Tables<C> = Box<[Table<C>]>;
 
-#[derive(Debug)]
-pub(crate) struct ClassTable<C> {
-    class: Class,
-    table: Table<C>,
-}
-
+/// What the peers of a table have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Class {
-    scope: Scope,
-    seeding: bool,
+pub(crate) struct Class {
+    pub(crate) scope: Scope,
+    pub(crate) seeding: bool,
 }
 
 impl Class {
@@ -56,8 +53,8 @@ const YOUNGEST_SAMPLE: usize = 64;
 impl Large {
     pub(crate) fn from_list(list: &List<'_>, keys: &PeerKeys) -> Self {
         let mut large = Self {
-            v4: Vec::new(),
-            v6: Vec::new(),
+            v4: Box::default(),
+            v6: Box::default(),
         };
         let (v4, v6) = list.cells();
         for cell in v4 {
@@ -70,14 +67,13 @@ impl Large {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.v4.iter().all(|entry| entry.table.is_empty())
-            && self.v6.iter().all(|entry| entry.table.is_empty())
+        self.v4.iter().all(Table::is_empty) && self.v6.iter().all(Table::is_empty)
     }
 
     /// Returns the numbers of seeders and of leechers.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let v4 = self.v4.iter().map(|e| (e.class.seeding, e.table.len()));
-        let v6 = self.v6.iter().map(|e| (e.class.seeding, e.table.len()));
+        let v4 = self.v4.iter().map(|t| (t.class().seeding, t.len()));
+        let v6 = self.v6.iter().map(|t| (t.class().seeding, t.len()));
         v4.chain(v6)
             .fold((0, 0), |(seeders, leechers), (seeding, peers)| {
                 if seeding {
@@ -90,19 +86,15 @@ impl Large {
 
     /// Octets that the cells of all peers take.
     pub(crate) fn cell_octets(&self) -> usize {
-        let v4: usize = self.v4.iter().map(|entry| entry.table.len()).sum();
-        let v6: usize = self.v6.iter().map(|entry| entry.table.len()).sum();
+        let v4: usize = self.v4.iter().map(Table::len).sum();
+        let v6: usize = self.v6.iter().map(Table::len).sum();
         v4 * Cell4::LEN + v6 * Cell6::LEN
     }
 
     pub(crate) fn heap_octets(&self) -> usize {
-        let v4: usize = self.v4.iter().map(|e| e.table.heap_octets()).sum();
-        let v6: usize = self.v6.iter().map(|e| e.table.heap_octets()).sum();
-        size_of::<Self>()
-            + v4
-            + v6
-            + self.v4.capacity() * size_of::<ClassTable<Cell4>>()
-            + self.v6.capacity() * size_of::<ClassTable<Cell6>>()
+        let v4: usize = self.v4.iter().map(Table::heap_octets).sum();
+        let v6: usize = self.v6.iter().map(Table::heap_octets).sum();
+        v4 + v6 + size_of_val(&*self.v4) + size_of_val(&*self.v6)
     }
 
     pub(crate) fn enter<C: Family>(
@@ -117,19 +109,19 @@ impl Large {
         // Most announces are from known peers that have not changed sides.
         for seeding in [report.seeding, !report.seeding] {
             let class = Class { scope, seeding };
-            let Some(entry) = tables.iter_mut().find(|entry| entry.class == class) else {
+            let Some(table) = tables.iter_mut().find(|table| table.class() == class) else {
                 continue;
             };
-            let Some(slot) = entry.table.find(&peer, keys) else {
+            let Some(slot) = table.find(&peer, keys) else {
                 continue;
             };
-            let cell = entry.table.slot_mut(slot);
+            let cell = table.slot_mut(slot);
             let refreshed = cell.refresh(report, moment);
             let slot = if seeding == report.seeding {
                 slot
             } else {
-                let moved = entry.table.remove(slot, keys);
-                entry.table.fit(keys);
+                let moved = table.remove(slot, keys);
+                table.fit(keys);
                 self.insert(moved, keys)
             };
             return Entered {
@@ -152,12 +144,12 @@ impl Large {
         let scope = peer.scope();
         let tables = C::tables_mut(self).iter_mut();
         tables
-            .filter(|entry| entry.class.scope == scope)
-            .find_map(|entry| {
-                let slot = entry.table.find(peer, keys)?;
-                entry.table.remove(slot, keys);
-                entry.table.fit(keys);
-                Some(entry.class.seeding)
+            .filter(|table| table.class().scope == scope)
+            .find_map(|table| {
+                let slot = table.find(peer, keys)?;
+                table.remove(slot, keys);
+                table.fit(keys);
+                Some(table.class().seeding)
             })
     }
 
@@ -168,12 +160,13 @@ impl Large {
         picker: &mut Picker,
         out: &mut PeerBuffers<'_>,
     ) {
-        let field = Field::new(self, requester, out);
-        if field.peers > want.saturating_mul(2) {
-            field.pick_few(want, picker, out);
-        } else {
-            field.pick_many(want, picker, out);
-        }
+        let v4 = if out.wants_v4() { &*self.v4 } else { &[] };
+        let v6 = if out.wants_v6() { &*self.v6 } else { &[] };
+        let v4 = Field::new(v4, requester);
+        let v6 = Field::new(v6, requester);
+        let from_v4 = picker.share(want, v4.peers, v6.peers);
+        v4.select(from_v4, picker, out);
+        v6.select(want - from_v4, picker, out);
     }
 
     /// Removes peers that timed out, going on at `position` (in 2³² parts of all slots) until the
@@ -210,8 +203,8 @@ impl Large {
     }
 
     pub(crate) fn youngest(&self, moment: &Moment) -> u8 {
-        let v4 = self.v4.iter().flat_map(|e| e.table.cells()).map(Cell::age);
-        let v6 = self.v6.iter().flat_map(|e| e.table.cells()).map(Cell::age);
+        let v4 = self.v4.iter().flat_map(Table::cells).map(Cell::age);
+        let v6 = self.v6.iter().flat_map(Table::cells).map(Cell::age);
         v4.chain(v6)
             .take(YOUNGEST_SAMPLE)
             .map(|age| moment.minutes_since(age))
@@ -220,14 +213,14 @@ impl Large {
     }
 
     pub(crate) fn for_each<C: Family>(&self, visit: &mut impl FnMut(&C)) {
-        for entry in C::tables(self) {
-            entry.table.cells().for_each(&mut *visit);
+        for table in C::tables(self) {
+            table.cells().for_each(&mut *visit);
         }
     }
 
     fn slots(&self) -> usize {
-        let v4: usize = self.v4.iter().map(|e| e.table.capacity()).sum();
-        let v6: usize = self.v6.iter().map(|e| e.table.capacity()).sum();
+        let v4: usize = self.v4.iter().map(Table::capacity).sum();
+        let v6: usize = self.v6.iter().map(Table::capacity).sum();
         v4 + v6
     }
 
@@ -235,211 +228,189 @@ impl Large {
     fn insert<C: Family>(&mut self, cell: C, keys: &PeerKeys) -> usize {
         let class = Class::of(&cell, cell.is_seeding());
         let tables = C::tables_mut(self);
-        let index = tables
-            .iter()
-            .position(|entry| entry.class == class)
-            .unwrap_or_else(|| {
-                tables.reserve_exact(1);
-                tables.push(ClassTable {
-                    class,
-                    table: Table::new(),
-                });
-                tables.len() - 1
-            });
-        tables[index].table.insert(cell, keys)
+        let known = tables.iter().position(|table| table.class() == class);
+        let index = known.unwrap_or_else(|| {
+            let mut more = Vec::with_capacity(tables.len() + 1);
+            more.extend(std::mem::take(tables));
+            more.push(Table::new(class));
+            *tables = more.into_boxed_slice();
+            tables.len() - 1
+        });
+        tables[index].insert(cell, keys)
     }
 }
 
-/// What a selection is drawn from: the slots of all tables that the requester may see, counted
-/// through.
-struct Field<'a> {
-    segments: [Option<Segment<'a>>; MAX_SEGMENTS],
+/// What a selection of one family is drawn from: all tables that the requester may see, their
+/// slots counted through.
+struct Field<'a, C> {
+    segments: [Segment<'a, C>; MAX_SEGMENTS],
+    /// Segments in use.
+    len: usize,
     /// Slots, vacant ones included.
-    slots: usize,
+    slots: u32,
     /// Peers to draw from, without the requester.
     peers: usize,
-    /// The requester's own slot.
-    own: usize,
+    /// The requester's own slot, or a number that no slot has.
+    own: u32,
 }
 
-/// A table of the field.
+/// A table of the field, with the numbers of its first slot and of the first one beyond it.
 #[derive(Clone, Copy)]
-struct Segment<'a> {
-    /// Slots before this table's.
-    from: usize,
-    /// Slots up to its end.
-    to: usize,
-    table: AnyTable<'a>,
+struct Segment<'a, C> {
+    from: u32,
+    to: u32,
+    slots: Slots<'a, C>,
 }
 
-#[derive(Clone, Copy)]
-enum AnyTable<'a> {
-    V4(&'a Table<Cell4>),
-    V6(&'a Table<Cell6>),
-}
-
-/// Two families, two scopes that a requester sees, seeders and leechers.
-const MAX_SEGMENTS: usize = 8;
+/// Two scopes that a requester sees, seeders and leechers.
+const MAX_SEGMENTS: usize = 4;
 
 /// Slots that are drawn before the first of them is looked at, so that their ways from memory
-/// overlap.
-const BURST: usize = 32;
+/// overlap. Enough for thirty peers although one slot in ten is vacant.
+const BURST: usize = 36;
 
-impl<'a> Field<'a> {
-    fn new(large: &'a Large, requester: &Requester, out: &PeerBuffers<'_>) -> Self {
+/// From so many times the wanted peers on, slots are drawn at random; a smaller swarm is looked
+/// at from end to end.
+const FEW: usize = 4;
+
+impl<'a, C: Family> Field<'a, C> {
+    fn new(tables: &'a [Table<C>], requester: &Requester) -> Self {
+        let vacant = Segment {
+            from: 0,
+            to: 0,
+            slots: Slots::NONE,
+        };
         let mut field = Self {
-            segments: [None; MAX_SEGMENTS],
+            segments: [vacant; MAX_SEGMENTS],
+            len: 0,
             slots: 0,
             peers: 0,
-            own: usize::MAX,
+            own: u32::MAX,
         };
-        let mut number = 0;
-        if out.wants_v4() {
-            field.add(&large.v4, requester, &mut number, AnyTable::V4);
-        }
-        if out.wants_v6() {
-            field.add(&large.v6, requester, &mut number, AnyTable::V6);
-        }
-        field
-    }
-
-    fn add<C: Family>(
-        &mut self,
-        tables: &'a Tables<C>,
-        requester: &Requester,
-        number: &mut usize,
-        wrap: impl Fn(&'a Table<C>) -> AnyTable<'a>,
-    ) {
         let own_class = Class {
             scope: requester.scope,
             seeding: requester.seeding,
         };
-        let visible = tables
-            .iter()
-            .filter(|entry| entry.class.is_visible_to(requester));
-        for entry in visible {
-            self.peers += entry.table.len();
+        for table in tables {
+            if !table.class().is_visible_to(requester) {
+                continue;
+            }
+            let from = field.slots;
+            field.slots += saturating_u32(table.capacity());
+            field.peers += table.len();
             if let Place::Tabled(slot) = requester.place
                 && requester.is_v6 == C::IS_V6
-                && entry.class == own_class
+                && table.class() == own_class
             {
-                self.own = self.slots + slot;
-                self.peers -= 1;
+                field.own = from + saturating_u32(slot);
+                field.peers -= 1;
             }
-            let to = self.slots + entry.table.capacity();
-            self.segments[*number] = Some(Segment {
-                from: self.slots,
-                to,
-                table: wrap(&entry.table),
-            });
-            *number += 1;
-            self.slots = to;
+            field.segments[field.len] = Segment {
+                from,
+                to: field.slots,
+                slots: table.slots(),
+            };
+            field.len += 1;
+        }
+        field
+    }
+
+    /// Hands out `want` of the peers, or all if there are fewer.
+    fn select(&self, want: usize, picker: &mut Picker, out: &mut PeerBuffers<'_>) {
+        if self.peers <= want {
+            for (number, cell) in self.occupied() {
+                if number != self.own {
+                    out.push(cell);
+                }
+            }
+        } else if self.peers < want * FEW {
+            self.shuffle(want, picker, out);
+        } else {
+            self.draw(want, picker, out);
         }
     }
 
     /// Draws random slots until enough peers were hit: for few of many.
-    fn pick_few(&self, want: usize, picker: &mut Picker, out: &mut PeerBuffers<'_>) {
-        let bound = saturating_u32(self.slots);
+    fn draw(&self, want: usize, picker: &mut Picker, out: &mut PeerBuffers<'_>) {
         // Only hits are noted: a vacant slot drawn twice is a miss twice.
         picker.begin(want);
-        let mut hits = 0;
-        while hits < want {
-            let mut drawn = [0; BURST];
-            // One in ten slots is vacant.
-            let burst = (want - hits + (want - hits) / 8 + 1).min(BURST);
-            for number in &mut drawn[..burst] {
-                *number = picker.below(bound);
-                self.prefetch(*number as usize);
+        let vacant = &C::VACANT;
+        let mut missing = want;
+        while missing > 0 {
+            let mut drawn = [(0, vacant); BURST];
+            let burst = (missing + missing / 8 + 1).min(BURST);
+            for entry in &mut drawn[..burst] {
+                let number = picker.below(self.slots);
+                let cell = self.cell(number);
+                prefetch(cell);
+                *entry = (number, cell);
             }
-            for &number in &drawn[..burst] {
-                if hits < want && number as usize != self.own {
-                    hits += usize::from(self.take(number, picker, out));
+            for (number, cell) in &drawn[..burst] {
+                let is_peer = !cell.is_vacant() && *number != self.own;
+                if missing > 0 && is_peer && picker.is_new(*number) {
+                    out.push(*cell);
+                    missing -= 1;
                 }
             }
         }
     }
 
-    /// Goes through all peers and keeps each with the right probability: for many of few.
-    fn pick_many(&self, want: usize, picker: &mut Picker, out: &mut PeerBuffers<'_>) {
-        let mut sampling = Sampling {
-            left: self.peers,
-            want,
-            slot: 0,
-            own: self.own,
-        };
-        for segment in self.segments.iter().flatten() {
-            match segment.table {
-                AnyTable::V4(table) => sampling.take_from(table, picker, out),
-                AnyTable::V6(table) => sampling.take_from(table, picker, out),
-            }
+    /// Brings as many peers as wanted to the front of them all: for many of few.
+    fn shuffle(&self, want: usize, picker: &mut Picker, out: &mut PeerBuffers<'_>) {
+        for segment in &self.segments[..self.len] {
+            segment.slots.prefetch();
         }
-    }
-
-    fn prefetch(&self, slot: usize) {
-        match self.segment(slot) {
-            Some((AnyTable::V4(table), slot)) => prefetch(table.slot(slot)),
-            Some((AnyTable::V6(table), slot)) => prefetch(table.slot(slot)),
-            None => {}
+        let mut numbers = picker.take_scratch(self.slots as usize);
+        let mut peers = 0;
+        let segments = self.segments[..self.len].iter();
+        let slots = segments.flat_map(|segment| segment.slots.iter());
+        for (number, cell) in (0..).zip(slots) {
+            numbers[peers] = number;
+            // Without a branch, which the processor could only guess.
+            peers += usize::from(!cell.is_vacant() & (number != self.own));
         }
-    }
-
-    /// Hands out the peer at a slot, if there is one and it has not been yet.
-    fn take(&self, number: u32, picker: &mut Picker, out: &mut PeerBuffers<'_>) -> bool {
-        match self.segment(number as usize) {
-            Some((AnyTable::V4(table), slot)) => take(table.slot(slot), number, picker, out),
-            Some((AnyTable::V6(table), slot)) => take(table.slot(slot), number, picker, out),
-            None => false,
+        for front in 0..want {
+            let other = front + picker.below(saturating_u32(peers - front)) as usize;
+            numbers.swap(front, other);
+            out.push(self.cell(numbers[front]));
         }
+        picker.return_scratch(numbers);
     }
 
-    /// The table that a slot is in, and where in it.
-    fn segment(&self, slot: usize) -> Option<(AnyTable<'a>, usize)> {
-        let mut segments = self.segments.iter().map_while(|segment| *segment);
-        let segment = segments.find(|segment| slot < segment.to)?;
-        Some((segment.table, slot - segment.from))
+    fn occupied(&self) -> impl Iterator<Item = (u32, &'a C)> {
+        let segments = self.segments[..self.len].iter();
+        let slots = segments.flat_map(|segment| segment.slots.iter());
+        (0..).zip(slots).filter(|(_, cell)| !cell.is_vacant())
     }
-}
 
-/// Selection sampling: every subset of `want` of the `left` peers is equally likely.
-struct Sampling {
-    left: usize,
-    want: usize,
-    slot: usize,
-    own: usize,
-}
-
-impl Sampling {
-    fn take_from<C: Cell>(
-        &mut self,
-        table: &Table<C>,
-        picker: &mut Picker,
-        out: &mut PeerBuffers<'_>,
-    ) {
-        for (index, cell) in table.pages().flatten().enumerate() {
-            if cell.is_vacant() || self.slot + index == self.own {
-                continue;
-            }
-            if self.left <= self.want
-                || (picker.below(saturating_u32(self.left)) as usize) < self.want
-            {
-                out.push(cell);
-                self.want -= 1;
-            }
-            self.left -= 1;
-            if self.want == 0 {
+    /// The cell with a number below that of all slots.
+    fn cell(&self, number: u32) -> &'a C {
+        let mut segment = &self.segments[0];
+        for next in &self.segments[1..] {
+            if number < segment.to {
                 break;
             }
+            segment = next;
         }
-        self.slot += table.capacity();
+        segment.slots.get((number - segment.from) as usize)
     }
 }
 
-fn take<C: Cell>(cell: &C, number: u32, picker: &mut Picker, out: &mut PeerBuffers<'_>) -> bool {
-    let hit = !cell.is_vacant() && picker.is_new(number);
-    if hit {
-        out.push(cell);
+/// Begins to load the cells among which a peer is looked for, or small tables as a whole if
+/// others will be handed out.
+pub(crate) fn prefetch_in<C: Cell>(
+    tables: &Tables<C>,
+    peer: &C,
+    purpose: Purpose,
+    keys: &PeerKeys,
+) {
+    for table in tables {
+        if purpose == Purpose::EnterAndSelect && table.is_one_block() {
+            table.slots().prefetch();
+        } else {
+            table.prefetch(peer, keys);
+        }
     }
-    hit
 }
 
 /// Looks at one slot counted through all tables: whether its peer was removed, or how far the slot
@@ -452,18 +423,18 @@ fn sweep_slot<C: Family>(
     departed: &mut Departed,
 ) -> Result<bool, usize> {
     let mut rest = slot;
-    for entry in tables {
-        let slots = entry.table.capacity();
+    for table in tables {
+        let slots = table.capacity();
         if rest >= slots {
             rest -= slots;
             continue;
         }
-        let cell = entry.table.slot(rest);
+        let cell = table.slot(rest);
         if cell.is_vacant() || !moment.has_timed_out(cell.age()) {
             return Ok(false);
         }
         departed.note(cell, moment);
-        entry.table.remove(rest, keys);
+        table.remove(rest, keys);
         return Ok(true);
     }
     Err(rest)
@@ -471,10 +442,13 @@ fn sweep_slot<C: Family>(
 
 /// Gives memory of sparse tables back and drops empty ones.
 fn fit<C: Cell>(tables: &mut Tables<C>, keys: &PeerKeys) {
-    for entry in &mut *tables {
-        entry.table.fit(keys);
+    for table in &mut *tables {
+        table.fit(keys);
     }
-    tables.retain(|entry| !entry.table.is_empty());
+    if tables.iter().any(Table::is_empty) {
+        let kept = std::mem::take(tables).into_iter();
+        *tables = kept.filter(|table| !table.is_empty()).collect();
+    }
 }
 
 /// The slot at a position given in 2³² parts of `total`.

@@ -38,6 +38,7 @@
 mod bucket;
 mod cell;
 mod clock;
+mod index;
 mod large;
 mod list;
 mod prefetch;
@@ -47,6 +48,7 @@ mod swarm;
 mod sweep;
 mod table;
 mod torrents;
+mod upcoming;
 
 pub use clock::{Minute, Moment, Timing};
 pub use select::{PeerBuffers, Picker};

@@ -14,3 +14,12 @@ pub(crate) fn prefetch<T>(value: &T) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = value;
 }
+
+/// Begins to load all that a slice holds.
+#[inline]
+pub(crate) fn prefetch_all<T>(values: &[T]) {
+    /// Octets of a cache line of every processor that this is worth anything on.
+    const LINE: usize = 64;
+    let step = (LINE / size_of::<T>().max(1)).max(1);
+    values.iter().step_by(step).for_each(prefetch);
+}

@@ -4,6 +4,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::cell::Cell;
+use crate::swarm::saturating_u32;
 
 /// Where an announce writes the peers that it hands out, in compact form (BEP 23, BEP 7).
 ///
@@ -84,6 +85,9 @@ pub struct Picker {
     rng: SmallRng,
     /// Open-addressing set of the numbers drawn so far, plus one; 0 is vacant.
     drawn: Vec<u32>,
+    /// How far to shift a hash to get a position in `drawn`.
+    shift: u32,
+    scratch: Vec<u32>,
 }
 
 impl Picker {
@@ -92,27 +96,55 @@ impl Picker {
         Self {
             rng: SmallRng::seed_from_u64(seed),
             drawn: Vec::new(),
+            shift: 0,
+            scratch: Vec::new(),
         }
     }
 
-    /// Returns a uniform number below `bound`, 0 if `bound` is 0. The bias is below one in 2³².
+    /// Returns a uniform number below `bound`, 0 if `bound` is 0.
+    #[inline]
     pub fn below(&mut self, bound: u32) -> u32 {
-        let scaled = u128::from(self.rng.next_u64()) * u128::from(bound);
-        u32::try_from(scaled >> 64).expect("less than the bound")
+        loop {
+            let [low, high] = halves(u64::from(self.rng.next_u32()) * u64::from(bound));
+            // Some numbers are hit once more often than others, by the lowest products; only then
+            // is it worth a division to find out which (Lemire, "Fast random integer generation in
+            // an interval").
+            if low >= bound || low >= bound.wrapping_neg() % bound.max(1) {
+                return high;
+            }
+        }
+    }
+
+    /// Returns how many of `want` random ones of `a + b` are among the `a`.
+    pub(crate) fn share(&mut self, want: usize, a: usize, b: usize) -> usize {
+        if a == 0 || b == 0 || a + b <= want {
+            return if a == 0 { 0 } else { want.min(a) };
+        }
+        let (mut from_a, mut from_b) = (0, 0);
+        while from_a + from_b < want {
+            let left = saturating_u32(a + b - from_a - from_b);
+            if (self.below(left) as usize) < a - from_a {
+                from_a += 1;
+            } else {
+                from_b += 1;
+            }
+        }
+        from_a
     }
 
     /// Forgets the numbers drawn and makes room for `most` new ones.
     pub(crate) fn begin(&mut self, most: usize) {
-        let slots = (most * 2).next_power_of_two();
+        let slots = (most * 2).next_power_of_two().max(2);
         self.drawn.clear();
         self.drawn.resize(slots, 0);
+        self.shift = 32 - slots.trailing_zeros();
     }
 
     /// Notes a number; says whether it had not been drawn since [`Self::begin`].
+    #[inline]
     pub(crate) fn is_new(&mut self, number: u32) -> bool {
-        let mask = self.drawn.len() - 1;
         let entry = number.wrapping_add(1);
-        let mut slot = number.wrapping_mul(0x9e37_79b1) as usize >> 7 & mask;
+        let mut slot = (number.wrapping_mul(0x9e37_79b1) >> self.shift) as usize;
         loop {
             match self.drawn[slot] {
                 0 => {
@@ -120,8 +152,26 @@ impl Picker {
                     return true;
                 }
                 taken if taken == entry => return false,
-                _ => slot = (slot + 1) & mask,
+                _ => slot = (slot + 1) & (self.drawn.len() - 1),
             }
         }
     }
+
+    /// Lends room for so many numbers and one more.
+    pub(crate) fn take_scratch(&mut self, most: usize) -> Vec<u32> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        if scratch.len() <= most {
+            scratch.resize(most + 1, 0);
+        }
+        scratch
+    }
+
+    pub(crate) fn return_scratch(&mut self, scratch: Vec<u32>) {
+        self.scratch = scratch;
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "takes the two halves")]
+const fn halves(number: u64) -> [u32; 2] {
+    [number as u32, (number >> 32) as u32]
 }

@@ -3,6 +3,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use dashmap::DashMap;
 use dashmap::mapref::one::{Ref, RefMut};
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags, SwarmCounts};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 use crate::bucket::{Bucket, HashKey, Torrent};
 use crate::cell::{AnyCell, PeerKeys, Report};
@@ -153,15 +155,14 @@ impl Store {
         for number in 0..parts {
             buckets.insert(number, Bucket::default());
         }
-        let (hash_key, rest) = seed.split_first_chunk().expect("32 octets");
-        let word = |octets: &[u8]| u64::from_le_bytes(octets.try_into().expect("8 octets"));
+        let mut rng = StdRng::from_seed(seed);
         Self {
             buckets,
             bucket_mask: parts - 1,
-            hash_key: HashKey(*hash_key),
+            hash_key: HashKey::new(&mut rng),
             peer_keys: PeerKeys {
-                mask: word(&rest[..8]),
-                factor: word(&rest[8..]) | 1,
+                mask: rng.next_u64(),
+                factor: rng.next_u64() | 1,
             },
         }
     }
@@ -181,13 +182,6 @@ impl Store {
             torrent.swarm.select(requester, want, picker, out);
         };
         self.dispatch(announce, false, moment, select)
-    }
-
-    /// Begins to load a torrent that will be needed soon. Called for a whole batch of announces
-    /// before the first of them is served, it lets their waits for memory overlap.
-    pub fn prefetch(&self, info_hash: &InfoHash) {
-        let hash = self.hash_key.hash(info_hash);
-        self.bucket(hash).prefetch(hash);
     }
 
     /// Applies what a sibling in the cluster announced (docs/livesync.md, "Peer sync"): like an
@@ -310,7 +304,7 @@ impl Store {
         &self.peer_keys
     }
 
-    fn bucket(&self, hash: u64) -> Ref<'_, u16, Bucket> {
+    pub(crate) fn bucket(&self, hash: u64) -> Ref<'_, u16, Bucket> {
         self.part(self.bucket_of(hash))
     }
 

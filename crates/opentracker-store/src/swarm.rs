@@ -2,11 +2,13 @@
 
 use opentracker_types::Scope;
 
-use crate::cell::{Cell, Cell4, Cell6, PeerKeys, Refreshed, Report};
+use crate::cell::{AnyCell, Cell, Cell4, Cell6, PeerKeys, Refreshed, Report};
 use crate::clock::{Minute, Moment};
-use crate::large::Large;
+use crate::large::{Large, prefetch_in};
 use crate::list::{Lens, List};
+use crate::prefetch::prefetch_all;
 use crate::select::{PeerBuffers, Picker};
+use crate::upcoming::Purpose;
 
 /// Octets of cells that live in the map entry itself: four IPv4 peers, or an IPv6 and two IPv4.
 pub(crate) const INLINE_OCTETS: usize = 36;
@@ -32,7 +34,7 @@ pub(crate) enum Swarm {
     /// Some peers in one heap block.
     Listed { lens: Lens, octets: Box<[u8]> },
     /// Hash tables of peers.
-    Large(Box<Large>),
+    Large(Large),
 }
 
 /// Where an announcing peer stands, so that it is not handed to itself.
@@ -208,6 +210,26 @@ impl Swarm {
         }
     }
 
+    /// Begins to load what [`Self::enter`] needs first beyond the swarm itself.
+    pub(crate) fn prefetch(&self, peer: &AnyCell) {
+        match (self, peer) {
+            (Self::Empty { .. } | Self::Inline { .. }, _) => {}
+            (Self::Listed { octets, .. }, _) => prefetch_all(octets),
+            (Self::Large(large), AnyCell::V4(_)) => prefetch_all(&large.v4),
+            (Self::Large(large), AnyCell::V6(_)) => prefetch_all(&large.v6),
+        }
+    }
+
+    /// Begins to load the peer, and others if they will be handed out, after [`Self::prefetch`].
+    pub(crate) fn prefetch_peer(&self, peer: &AnyCell, purpose: Purpose, keys: &PeerKeys) {
+        if let Self::Large(large) = self {
+            match peer {
+                AnyCell::V4(peer) => prefetch_in(&large.v4, peer, purpose, keys),
+                AnyCell::V6(peer) => prefetch_in(&large.v6, peer, purpose, keys),
+            }
+        }
+    }
+
     /// Removes peers that timed out, at most about `budget` cells at a time.
     ///
     /// `slot` is where a large swarm goes on, in parts of 2³² of all its slots. Returns whether
@@ -310,7 +332,7 @@ impl Swarm {
             let (octets, lens) = list.moved_to(block_octets(needed));
             Self::Listed { lens, octets }
         } else {
-            Self::Large(Box::new(Large::from_list(&list, keys)))
+            Self::Large(Large::from_list(&list, keys))
         };
     }
 

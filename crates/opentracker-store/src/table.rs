@@ -9,11 +9,16 @@
 //! next.
 
 use crate::cell::{Cell, PeerKeys};
+use crate::large::Class;
+use crate::prefetch::{prefetch, prefetch_all};
 
 /// Slots of a page: with the allocator's own eight octets, IPv4 pages are exactly 256.
 const PAGE: usize = 31;
 
-/// The first page may be smaller while it is alone: so many slots less one, or a multiple.
+/// A table of up to so many slots is one block, which saves a step to its peers.
+const ALONE: usize = 4 * (PAGE + 1) - 1;
+
+/// A block has so many slots less one, or a multiple; from a page on, multiples of a page's.
 const STEP: usize = 8;
 
 /// A table is full when 15 in 16 slots are. On the average of its growth it is 90 % full; finding a
@@ -21,30 +26,111 @@ const STEP: usize = 8;
 /// announces.
 const FULL: (usize, usize) = (15, 16);
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Table<C> {
-    slots: Slots<C>,
-    len: usize,
+    pages: Pages<C>,
+    len: u32,
+    class: Class,
 }
 
-#[derive(Debug, Clone)]
-enum Slots<C> {
-    /// Nothing, or one page of at most [`PAGE`] slots.
+const _: () = assert!(
+    size_of::<Table<crate::cell::Cell4>>() == 32,
+    "a large swarm's two tables are one cache line"
+);
+
+#[derive(Debug)]
+enum Pages<C> {
+    /// Nothing, or one block of at most [`ALONE`] slots.
     Alone(Box<[C]>),
-    Paged(Vec<Box<[C; PAGE]>>),
+    Many(Vec<Box<[C; PAGE]>>),
+}
+
+/// The slots of a table, to be read.
+#[derive(Debug)]
+pub(crate) enum Slots<'a, C> {
+    Alone(&'a [C]),
+    Many(&'a [Box<[C; PAGE]>]),
+}
+
+impl<C> Clone for Slots<'_, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C> Copy for Slots<'_, C> {}
+
+impl<'a, C> Slots<'a, C> {
+    pub(crate) const NONE: Self = Self::Alone(&[]);
+
+    #[inline]
+    pub(crate) fn get(self, slot: usize) -> &'a C {
+        match self {
+            Self::Alone(page) => &page[slot],
+            Self::Many(pages) => &pages[slot / PAGE][slot % PAGE],
+        }
+    }
+
+    /// All slots in order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a C> {
+        let (alone, many) = self.parts();
+        alone.iter().chain(many.iter().flat_map(|page| page.iter()))
+    }
+
+    /// Begins to load all slots.
+    pub(crate) fn prefetch(self) {
+        let (alone, many) = self.parts();
+        prefetch_all(alone);
+        many.iter().for_each(|page| prefetch_all(&**page));
+    }
+
+    fn parts(self) -> (&'a [C], &'a [Box<[C; PAGE]>]) {
+        match self {
+            Self::Alone(page) => (page, &[]),
+            Self::Many(pages) => (&[], pages),
+        }
+    }
+
+    /// The page that a slot is in, and where there. A block counts as one page.
+    fn page_of(self, slot: usize) -> (usize, usize) {
+        match self {
+            Self::Alone(_) => (0, slot),
+            Self::Many(_) => (slot / PAGE, slot % PAGE),
+        }
+    }
+
+    fn page_count(self) -> usize {
+        match self {
+            Self::Alone(_) => 1,
+            Self::Many(pages) => pages.len(),
+        }
+    }
+
+    fn page(self, number: usize) -> &'a [C] {
+        match self {
+            Self::Alone(page) => page,
+            Self::Many(pages) => &*pages[number],
+        }
+    }
 }
 
 impl<C: Cell> Table<C> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(class: Class) -> Self {
         Self {
-            slots: Slots::Alone(Box::default()),
+            pages: Pages::Alone(Box::default()),
             len: 0,
+            class,
         }
+    }
+
+    /// What all its peers have in common.
+    pub(crate) fn class(&self) -> Class {
+        self.class
     }
 
     /// Number of peers.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -54,29 +140,36 @@ impl<C: Cell> Table<C> {
     /// Number of slots, vacant ones included. Either at least a quarter is occupied, or there are
     /// few.
     pub(crate) fn capacity(&self) -> usize {
-        match &self.slots {
-            Slots::Alone(page) => page.len(),
-            Slots::Paged(pages) => pages.len() * PAGE,
+        match &self.pages {
+            Pages::Alone(page) => page.len(),
+            Pages::Many(pages) => pages.len() * PAGE,
         }
     }
 
-    /// All slots in order, in pages.
-    pub(crate) fn pages(&self) -> impl Iterator<Item = &[C]> {
-        (0..self.page_count()).map(|page| self.page(page))
+    /// Whether all slots are beside each other.
+    pub(crate) fn is_one_block(&self) -> bool {
+        matches!(self.pages, Pages::Alone(_))
+    }
+
+    pub(crate) fn slots(&self) -> Slots<'_, C> {
+        match &self.pages {
+            Pages::Alone(page) => Slots::Alone(page),
+            Pages::Many(pages) => Slots::Many(pages),
+        }
     }
 
     pub(crate) fn cells(&self) -> impl Iterator<Item = &C> {
-        self.pages().flatten().filter(|cell| !cell.is_vacant())
+        self.slots().iter().filter(|cell| !cell.is_vacant())
     }
 
     pub(crate) fn slot(&self, slot: usize) -> &C {
-        &self.page(slot / PAGE)[slot % PAGE]
+        self.slots().get(slot)
     }
 
     pub(crate) fn slot_mut(&mut self, slot: usize) -> &mut C {
-        match &mut self.slots {
-            Slots::Alone(page) => &mut page[slot],
-            Slots::Paged(pages) => &mut pages[slot / PAGE][slot % PAGE],
+        match &mut self.pages {
+            Pages::Alone(page) => &mut page[slot],
+            Pages::Many(pages) => &mut pages[slot / PAGE][slot % PAGE],
         }
     }
 
@@ -85,31 +178,39 @@ impl<C: Cell> Table<C> {
             return None;
         }
         let home = self.home(peer, keys);
-        let (mut number, mut from) = (home / PAGE, home % PAGE);
+        let slots = self.slots();
+        let (mut page, mut from) = slots.page_of(home);
         // There is a vacant slot, so this ends.
         loop {
-            let page = self.page(number);
-            for (index, cell) in page[from..].iter().enumerate() {
+            let cells = slots.page(page);
+            for (index, cell) in cells[from..].iter().enumerate() {
                 if cell.is_same_peer(peer) {
-                    return Some(number * PAGE + from + index);
+                    return Some(page * PAGE + from + index);
                 }
                 if cell.is_vacant() {
                     return None;
                 }
             }
             from = 0;
-            number += 1;
-            if number == self.page_count() {
-                number = 0;
+            page += 1;
+            if page == slots.page_count() {
+                page = 0;
             }
+        }
+    }
+
+    /// Begins to load the slots where a peer is looked for first.
+    pub(crate) fn prefetch(&self, peer: &C, keys: &PeerKeys) {
+        if self.len > 0 {
+            prefetch(self.slot(self.home(peer, keys)));
         }
     }
 
     /// Puts in a peer that is not there yet and returns its slot.
     pub(crate) fn insert(&mut self, cell: C, keys: &PeerKeys) -> usize {
-        if (self.len + 1) * FULL.1 > self.capacity() * FULL.0 {
+        if (self.len() + 1) * FULL.1 > self.capacity() * FULL.0 {
             // A sixteenth more at least, so that a new peer moves sixteen others on the average.
-            self.rebuild(self.len + 1 + self.len / 16, keys);
+            self.rebuild(self.len() + 1 + self.len() / 16, keys);
         }
         self.len += 1;
         self.place(cell, keys)
@@ -142,40 +243,26 @@ impl<C: Cell> Table<C> {
     /// hit a peer soon enough.
     pub(crate) fn fit(&mut self, keys: &PeerKeys) {
         if self.len == 0 {
-            self.slots = Slots::Alone(Box::default());
-        } else if self.capacity() > STEP && self.len * 4 < self.capacity() {
-            self.rebuild(self.len, keys);
+            self.pages = Pages::Alone(Box::default());
+        } else if self.capacity() > STEP && self.len() * 4 < self.capacity() {
+            self.rebuild(self.len(), keys);
         }
     }
 
     /// Octets on the heap, without the allocator's own.
     pub(crate) fn heap_octets(&self) -> usize {
-        let pages = match &self.slots {
-            Slots::Alone(_) => 0,
-            Slots::Paged(pages) => pages.capacity() * size_of::<Box<[C; PAGE]>>(),
+        let pages = match &self.pages {
+            Pages::Alone(_) => 0,
+            Pages::Many(pages) => pages.capacity() * size_of::<Box<[C; PAGE]>>(),
         };
         pages + self.capacity() * C::LEN
     }
 
-    fn page_count(&self) -> usize {
-        match &self.slots {
-            Slots::Alone(_) => 1,
-            Slots::Paged(pages) => pages.len(),
-        }
-    }
-
-    fn page(&self, number: usize) -> &[C] {
-        match &self.slots {
-            Slots::Alone(page) => page,
-            Slots::Paged(pages) => &*pages[number],
-        }
-    }
-
     fn rebuild(&mut self, peers: usize, keys: &PeerKeys) {
-        let vacant = Slots::for_peers(peers);
+        let vacant = Pages::for_peers(peers);
         let old = Self {
-            slots: std::mem::replace(&mut self.slots, vacant),
-            len: self.len,
+            pages: std::mem::replace(&mut self.pages, vacant),
+            ..*self
         };
         for cell in old.cells() {
             self.place(*cell, keys);
@@ -214,16 +301,17 @@ impl<C: Cell> Table<C> {
     }
 }
 
-impl<C: Cell> Slots<C> {
+impl<C: Cell> Pages<C> {
     /// As few vacant slots as so many peers need.
     fn for_peers(peers: usize) -> Self {
         let needed = (peers * FULL.1).div_ceil(FULL.0).max(peers + 1);
-        if needed <= PAGE {
-            let slots = (needed + 1).next_multiple_of(STEP) - 1;
+        if needed <= ALONE {
+            let step = if needed <= PAGE { STEP } else { PAGE + 1 };
+            let slots = (needed + 1).next_multiple_of(step) - 1;
             return Self::Alone(vec![C::VACANT; slots].into_boxed_slice());
         }
         let pages = needed.div_ceil(PAGE);
-        Self::Paged((0..pages).map(|_| Box::new([C::VACANT; PAGE])).collect())
+        Self::Many((0..pages).map(|_| Box::new([C::VACANT; PAGE])).collect())
     }
 }
 
@@ -231,11 +319,17 @@ impl<C: Cell> Slots<C> {
 mod tests {
     use super::*;
     use crate::cell::Cell4;
+    use opentracker_types::Scope;
     use std::collections::BTreeMap;
 
     const KEYS: PeerKeys = PeerKeys {
         mask: 0x1234_5678_9abc_def0,
         factor: 0x9e37_79b9_7f4a_7c15,
+    };
+
+    const CLASS: Class = Class {
+        scope: Scope::Global,
+        seeding: false,
     };
 
     fn peer(number: u32) -> Cell4 {
@@ -245,7 +339,7 @@ mod tests {
 
     #[test]
     fn holds_what_was_put_in_and_not_taken_out() {
-        let mut table = Table::new();
+        let mut table = Table::new(CLASS);
         let mut model = BTreeMap::new();
         let mut state = 1_u32;
         for step in 0..60_000_u32 {
@@ -291,7 +385,7 @@ mod tests {
             },
         ];
         for keys in keys {
-            let mut table = Table::new();
+            let mut table = Table::new(CLASS);
             for number in 0..20_000_u32 {
                 // Seven consecutive ports on consecutive addresses.
                 let [_, a, b, c] = (number / 7).to_be_bytes();
@@ -309,7 +403,7 @@ mod tests {
 
     #[test]
     fn keeps_between_a_quarter_and_fifteen_sixteenths_full() {
-        let mut table = Table::new();
+        let mut table = Table::new(CLASS);
         for number in 0..10_000 {
             table.insert(peer(number), &KEYS);
             assert!(table.len() * 16 <= table.capacity() * 15);

@@ -53,20 +53,17 @@ impl Torrents {
     }
 
     /// Removes the torrent at a position; the last one takes its place.
-    pub(crate) fn swap_remove(&mut self, at: usize) -> Torrent {
+    pub(crate) fn swap_remove(&mut self, at: usize) {
         let last = std::mem::replace(self.get_mut(self.len - 1), vacant());
         self.len -= 1;
-        let removed = if at == self.len {
-            last
-        } else {
-            std::mem::replace(self.get_mut(at), last)
-        };
+        if at < self.len {
+            *self.get_mut(at) = last;
+        }
         // One empty block is kept, so that a torrent that comes and goes does not allocate.
         if self.blocks.len() > self.len.div_ceil(BLOCK) + 1 {
             self.blocks.pop();
             self.blocks.shrink_to_fit();
         }
-        removed
     }
 
     /// Octets on the heap, without those of the swarms and the allocator's own.

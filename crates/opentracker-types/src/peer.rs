@@ -89,6 +89,7 @@ pub enum Scope {
 
 impl Scope {
     /// Returns the scope of an address, or `None` for one that no peer can have.
+    #[inline]
     pub const fn of(ip: IpAddr) -> Option<Self> {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Self::of_v4(ip),
@@ -105,7 +106,9 @@ impl Scope {
         )
     }
 
-    const fn of_v4(ip: Ipv4Addr) -> Option<Self> {
+    /// Returns the scope of an IPv4 address, as [`Self::of`] does.
+    #[inline]
+    pub const fn of_v4(ip: Ipv4Addr) -> Option<Self> {
         match ip.octets() {
             [0 | 224..=255, ..] => None,
             [127, ..] => Some(Self::Loopback),
@@ -116,7 +119,9 @@ impl Scope {
         }
     }
 
-    const fn of_v6(ip: Ipv6Addr) -> Option<Self> {
+    /// Returns the scope of an IPv6 address that is not an IPv4-mapped one; see [`Self::of`].
+    #[inline]
+    pub const fn of_v6(ip: Ipv6Addr) -> Option<Self> {
         match ip.segments() {
             [0, 0, 0, 0, 0, 0, 0, 0] | [0xff00..=0xffff, ..] => None,
             [0, 0, 0, 0, 0, 0, 0, 1] => Some(Self::Loopback),

@@ -2,7 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use opentracker_core::{Counter, PeerBuffers, Slot, Worker};
-use opentracker_types::{InfoHash, Scope};
+use opentracker_types::{InfoHash, PeerAddr, Scope};
 use opentracker_udp_wire::{
     AnnounceReply, AnnounceRequest, ConnectReply, ConnectRequest, ConnectionId, DecodeErrorKind,
     ErrorReply, Request, ScrapeReply, ScrapeRequest, TransactionId,
@@ -45,17 +45,11 @@ impl Handler {
         &mut self.worker
     }
 
-    /// Begins to load what a datagram will need, to be called for a whole batch before the first
-    /// of it is handled. It may be any octets.
-    pub fn prepare(&self, request: &[u8]) {
-        // Action and info hash of an announce (BEP 15), unchecked: a guess is good enough here.
-        if request.len() >= AnnounceRequest::WIRE_LEN
-            && request[8..12] == [0, 0, 0, 1]
-            && let Some(info_hash) = request[16..].first_chunk()
-        {
-            let store = self.worker.tracker().store();
-            store.prefetch(&InfoHash::new(*info_hash));
-        }
+    /// Begins to load what a batch of datagrams will need, to be called before the first of them
+    /// is handled. They may be any octets.
+    pub fn prepare<'a>(&self, batch: impl Iterator<Item = (&'a [u8], SocketAddr)>) {
+        let announces = batch.filter_map(|(request, source)| upcoming(request, source));
+        self.worker.tracker().store().prefetch_announces(announces);
     }
 
     /// Handles one datagram from `source` and writes the reply, if there is one, to the front of
@@ -156,6 +150,8 @@ impl Handler {
         let Ok(mut builder) = ScrapeReply::begin(reply, request.transaction()) else {
             return self.drop(Counter::UdpDroppedSend);
         };
+        let store = self.worker.tracker().store();
+        store.prefetch_torrents(request.info_hashes());
         for info_hash in request.info_hashes() {
             let counts = self.worker.scrape(&info_hash);
             if !builder.push(counts.unwrap_or_default()) {
@@ -216,4 +212,16 @@ impl Handler {
         self.worker.counters().count(counter);
         Action::Drop
     }
+}
+
+/// Torrent and peer of an announce (BEP 15), unchecked: a guess is good enough to prefetch.
+fn upcoming(request: &[u8], source: SocketAddr) -> Option<(InfoHash, PeerAddr)> {
+    const ANNOUNCE: [u8; 4] = [0, 0, 0, 1];
+    let request = request.first_chunk::<{ AnnounceRequest::WIRE_LEN }>()?;
+    if request[8..12] != ANNOUNCE {
+        return None;
+    }
+    let info_hash = *request[16..].first_chunk()?;
+    let port = u16::from_be_bytes([request[96], request[97]]);
+    Some((InfoHash::new(info_hash), PeerAddr::new(source.ip(), port)))
 }

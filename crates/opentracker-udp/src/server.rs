@@ -146,9 +146,7 @@ fn run(socket: &UdpSocket, mut handler: Handler, mut batch: Batch, stop: &Atomic
             }
         };
         let now = Instant::now();
-        for index in 0..received {
-            handler.prepare(batch.request(index));
-        }
+        handler.prepare(batch.requests());
         for index in 0..received {
             let Some((request, source, reply)) = batch.exchange(index) else {
                 continue;

@@ -109,25 +109,37 @@ impl Batch {
         }
     }
 
-    /// Returns the octets of the datagram at an index below what [`Self::receive`] returned.
-    pub(crate) fn request(&self, index: usize) -> &[u8] {
-        let octets = usize::try_from(self.received[index].msg_len).unwrap_or(0);
-        &self.requests[index][..octets.min(REQUEST_OCTETS)]
+    /// Returns what [`Self::receive`] took and where it came from, without what has no internet
+    /// address as its source.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = (&[u8], SocketAddr)> {
+        (0..self.received_len).filter_map(|index| self.request(index))
     }
 
     /// Returns the datagram at an index below what [`Self::receive`] returned, its source, and the
     /// buffer for a reply; `None` if it has no internet address as its source.
     pub(crate) fn exchange(&mut self, index: usize) -> Option<(&[u8], SocketAddr, &mut [u8])> {
-        let header = &self.received[index];
-        if header.msg_hdr.msg_namelen == 0 {
-            return None;
-        }
-        let source = socket_address(&self.names[index])?;
-        let octets = usize::try_from(header.msg_len).unwrap_or(0);
-        let request = &self.requests[index][..octets.min(REQUEST_OCTETS)];
+        let source = self.source(index)?;
+        let octets = self.request_octets(index);
         let start = self.queued_len * self.reply_octets;
         let reply = &mut self.replies[start..start + self.reply_octets];
-        Some((request, source, reply))
+        Some((&self.requests[index][..octets], source, reply))
+    }
+
+    fn request(&self, index: usize) -> Option<(&[u8], SocketAddr)> {
+        let octets = self.request_octets(index);
+        Some((&self.requests[index][..octets], self.source(index)?))
+    }
+
+    fn request_octets(&self, index: usize) -> usize {
+        let octets = usize::try_from(self.received[index].msg_len).unwrap_or(0);
+        octets.min(REQUEST_OCTETS)
+    }
+
+    fn source(&self, index: usize) -> Option<SocketAddr> {
+        if self.received[index].msg_hdr.msg_namelen == 0 {
+            return None;
+        }
+        socket_address(&self.names[index])
     }
 
     /// Queues the first `octets` of the buffer that [`Self::exchange`] gave for the same index.

@@ -40,7 +40,7 @@ const TABLE: &[Row] = &[
         "opentracker-store",
         1,
         &["opentracker-types"],
-        &["dashmap", "hashbrown", "rand", "siphasher"],
+        &["dashmap", "rand"],
     ),
     below(
         "opentracker-core",

@@ -175,9 +175,10 @@ impl Node {
     ) -> (u64, u64) {
         let (lists, moment) = (self.tracker.lists(), self.tracker.moment(now));
         let (mut applied, mut unserved, mut impossible) = (0, 0, 0);
-        for record in records.clone() {
-            self.tracker.store().prefetch(&record.info_hash);
-        }
+        let upcoming = records
+            .clone()
+            .map(|record| (record.info_hash, record.peer));
+        self.tracker.store().prefetch_applied(upcoming);
         for record in records {
             if record.peer.scope().is_none() {
                 impossible += 1;
@@ -204,6 +205,8 @@ impl Node {
     fn apply_tell(&mut self, tell: &ScrapeTell<'_>, now: Instant) -> (u64, u64) {
         let (lists, moment) = (self.tracker.lists(), self.tracker.moment(now));
         let (mut applied, mut unserved) = (0, 0);
+        let upcoming = tell.records().map(|record| record.info_hash);
+        self.tracker.store().prefetch_torrents(upcoming);
         for record in tell.records() {
             if !lists.serves(&record.info_hash) {
                 unserved += 1;
