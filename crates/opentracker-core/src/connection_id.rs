@@ -52,19 +52,23 @@ impl ConnectionIds {
     }
 
     fn mac(&self, client: IpAddr, slot: Slot) -> u64 {
-        let mut message = [0; 24];
-        message[..8].copy_from_slice(&slot.0.to_le_bytes());
-        let length = match client.to_canonical() {
+        let sip = SipHasher24::new_with_key(&self.key);
+        let slot = slot.0.to_le_bytes();
+        match client.to_canonical() {
             IpAddr::V4(ip) => {
-                message[8..12].copy_from_slice(&ip.octets());
-                12
+                // Seven octets are one block of SipHash; 2²⁴ slots of a second last for 194 days.
+                let mut message = [0; 7];
+                message[..4].copy_from_slice(&ip.octets());
+                message[4..].copy_from_slice(&slot[..3]);
+                sip.hash(&message)
             }
             IpAddr::V6(ip) => {
-                message[8..].copy_from_slice(&ip.octets());
-                24
+                let mut message = [0; 24];
+                message[..16].copy_from_slice(&ip.octets());
+                message[16..].copy_from_slice(&slot);
+                sip.hash(&message)
             }
-        };
-        SipHasher24::new_with_key(&self.key).hash(&message[..length])
+        }
     }
 }
 

@@ -74,6 +74,8 @@ pub struct Worker {
     counters: Arc<Counters>,
     picker: Picker,
     cluster: Option<Box<dyn Cluster>>,
+    /// The latest `now`, which is the same for a whole batch, and how the store sees it.
+    moment: Option<(Instant, Moment)>,
     settings: Cache<Arc<ArcSwap<Settings>>, Arc<Settings>>,
     lists: Cache<Arc<ArcSwap<AccessLists>>, Arc<AccessLists>>,
 }
@@ -84,6 +86,7 @@ impl Worker {
             counters: tracker.counters().register(),
             picker: Picker::new(seed),
             cluster,
+            moment: None,
             settings: Cache::new(tracker.shared_settings()),
             lists: Cache::new(tracker.shared_lists()),
             tracker,
@@ -137,7 +140,11 @@ impl Worker {
             }
         }
         let settings = self.settings.load();
-        let moment = Moment::new(self.tracker.minute(now), &settings.timing);
+        let moment = match self.moment {
+            Some((at, moment)) if at == now => moment,
+            _ => Moment::new(self.tracker.minute(now), &settings.timing),
+        };
+        self.moment = Some((now, moment));
         let seeding = request.is_seeder();
         let presence = match request.event {
             Event::Stopped => Presence::Gone,

@@ -13,7 +13,7 @@ use crate::list::List;
 use crate::prefetch::prefetch;
 use crate::select::{PeerBuffers, Picker};
 use crate::swarm::{Departed, Entered, Family, Place, Requester, saturating_u32};
-use crate::table::{Slots, Table};
+use crate::table::{PAGE, Slots, Table};
 use crate::upcoming::Purpose;
 
 /// A swarm too large for a list. Stands in the torrent's cache line, so that a peer is three steps
@@ -241,20 +241,19 @@ impl Large {
 }
 
 /// What a selection of one family is drawn from: all tables that the requester may see, their
-/// slots counted through.
+/// pages counted through.
 struct Field<'a, C> {
     segments: [Segment<'a, C>; MAX_SEGMENTS],
     /// Segments in use.
     len: usize,
-    /// Slots, vacant ones included.
-    slots: u32,
+    pages: u32,
     /// Peers to draw from, without the requester.
     peers: usize,
-    /// The requester's own slot, or a number that no slot has.
-    own: u32,
+    /// The requester's own cell.
+    own: Option<&'a C>,
 }
 
-/// A table of the field, with the numbers of its first slot and of the first one beyond it.
+/// A table of the field, with the numbers of its first page and of the first one beyond it.
 #[derive(Clone, Copy)]
 struct Segment<'a, C> {
     from: u32,
@@ -266,7 +265,7 @@ struct Segment<'a, C> {
 const MAX_SEGMENTS: usize = 4;
 
 /// Slots that are drawn before the first of them is looked at, so that their ways from memory
-/// overlap. Enough for thirty peers although one slot in ten is vacant.
+/// overlap. Enough for thirty peers although one slot in seven is vacant.
 const BURST: usize = 36;
 
 /// From so many times the wanted peers on, slots are drawn at random; a smaller swarm is looked
@@ -275,17 +274,17 @@ const FEW: usize = 4;
 
 impl<'a, C: Family> Field<'a, C> {
     fn new(tables: &'a [Table<C>], requester: &Requester) -> Self {
-        let vacant = Segment {
+        let beyond = Segment {
             from: 0,
-            to: 0,
+            to: u32::MAX,
             slots: Slots::NONE,
         };
         let mut field = Self {
-            segments: [vacant; MAX_SEGMENTS],
+            segments: [beyond; MAX_SEGMENTS],
             len: 0,
-            slots: 0,
+            pages: 0,
             peers: 0,
-            own: u32::MAX,
+            own: None,
         };
         let own_class = Class {
             scope: requester.scope,
@@ -295,19 +294,19 @@ impl<'a, C: Family> Field<'a, C> {
             if !table.class().is_visible_to(requester) {
                 continue;
             }
-            let from = field.slots;
-            field.slots += saturating_u32(table.capacity());
+            let from = field.pages;
+            field.pages += saturating_u32(table.slots().page_count());
             field.peers += table.len();
             if let Place::Tabled(slot) = requester.place
                 && requester.is_v6 == C::IS_V6
                 && table.class() == own_class
             {
-                field.own = from + saturating_u32(slot);
+                field.own = Some(table.slot(slot));
                 field.peers -= 1;
             }
             field.segments[field.len] = Segment {
                 from,
-                to: field.slots,
+                to: field.pages,
                 slots: table.slots(),
             };
             field.len += 1;
@@ -318,10 +317,8 @@ impl<'a, C: Family> Field<'a, C> {
     /// Hands out `want` of the peers, or all if there are fewer.
     fn select(&self, want: usize, picker: &mut Picker, out: &mut PeerBuffers<'_>) {
         if self.peers <= want {
-            for (number, cell) in self.occupied() {
-                if number != self.own {
-                    out.push(cell);
-                }
+            for (cell, _) in self.slots().filter(|(cell, _)| self.is_choice(cell)) {
+                out.push(cell);
             }
         } else if self.peers < want * FEW {
             self.shuffle(want, picker, out);
@@ -334,22 +331,36 @@ impl<'a, C: Family> Field<'a, C> {
     fn draw(&self, want: usize, picker: &mut Picker, out: &mut PeerBuffers<'_>) {
         // Only hits are noted: a vacant slot drawn twice is a miss twice.
         picker.begin(want);
-        let vacant = &C::VACANT;
+        let mut drawn = [None; BURST];
         let mut missing = want;
         while missing > 0 {
-            let mut drawn = [(0, vacant); BURST];
-            let burst = (missing + missing / 8 + 1).min(BURST);
-            for entry in &mut drawn[..burst] {
-                let number = picker.below(self.slots);
-                let cell = self.cell(number);
-                prefetch(cell);
-                *entry = (number, cell);
+            let burst = (missing + missing / 6 + 2).min(BURST);
+            let (pairs, _) = drawn[..burst].as_chunks_mut::<2>();
+            for pair in &mut *pairs {
+                let places = picker.two_below([self.pages, PAGE]);
+                *pair = places.map(|[page, slot]| {
+                    let cell = self.cell(page, slot);
+                    cell.inspect(|&cell| prefetch(cell))
+                });
             }
-            for (number, cell) in &drawn[..burst] {
-                let is_peer = !cell.is_vacant() && *number != self.own;
-                if missing > 0 && is_peer && picker.is_new(*number) {
-                    out.push(*cell);
+            let drawn = pairs.as_flattened();
+            let mut hits = [0; BURST];
+            let mut len = 0;
+            for (number, cell) in (0_u8..).zip(drawn) {
+                hits[len] = number;
+                // Without a branch, which the processor could only guess.
+                len += usize::from(cell.is_some_and(|cell| self.is_choice(cell)));
+            }
+            for number in &hits[..len] {
+                let Some(cell) = drawn[usize::from(*number)] else {
+                    continue;
+                };
+                if picker.is_new(cell) {
+                    out.push(cell);
                     missing -= 1;
+                    if missing == 0 {
+                        break;
+                    }
                 }
             }
         }
@@ -360,39 +371,44 @@ impl<'a, C: Family> Field<'a, C> {
         for segment in &self.segments[..self.len] {
             segment.slots.prefetch();
         }
-        let mut numbers = picker.take_scratch(self.slots as usize);
+        let mut places = picker.take_scratch((self.pages * PAGE) as usize);
         let mut peers = 0;
-        let segments = self.segments[..self.len].iter();
-        let slots = segments.flat_map(|segment| segment.slots.iter());
-        for (number, cell) in (0..).zip(slots) {
-            numbers[peers] = number;
+        for (cell, place) in self.slots() {
+            places[peers] = place;
             // Without a branch, which the processor could only guess.
-            peers += usize::from(!cell.is_vacant() & (number != self.own));
+            peers += usize::from(self.is_choice(cell));
         }
         for front in 0..want {
             let other = front + picker.below(saturating_u32(peers - front)) as usize;
-            numbers.swap(front, other);
-            out.push(self.cell(numbers[front]));
+            places.swap(front, other);
+            let [page, slot] = places[front];
+            out.push(self.cell(page, slot).expect("it was there before"));
         }
-        picker.return_scratch(numbers);
+        picker.return_scratch(places);
     }
 
-    fn occupied(&self) -> impl Iterator<Item = (u32, &'a C)> {
+    /// Whether there is a peer in a slot, and another than the requester.
+    fn is_choice(&self, cell: &C) -> bool {
+        let is_own = self.own.is_some_and(|own| std::ptr::eq(own, cell));
+        !cell.is_vacant() & !is_own
+    }
+
+    /// All slots, with their places: page and slot there.
+    fn slots(&self) -> impl Iterator<Item = (&'a C, [u32; 2])> {
         let segments = self.segments[..self.len].iter();
-        let slots = segments.flat_map(|segment| segment.slots.iter());
-        (0..).zip(slots).filter(|(_, cell)| !cell.is_vacant())
+        let pages = segments.flat_map(|segment| segment.slots.pages());
+        (0..)
+            .zip(pages)
+            .flat_map(|(page, cells)| cells.iter().zip((0..).map(move |slot| [page, slot])))
     }
 
-    /// The cell with a number below that of all slots.
-    fn cell(&self, number: u32) -> &'a C {
-        let mut segment = &self.segments[0];
-        for next in &self.segments[1..] {
-            if number < segment.to {
-                break;
-            }
-            segment = next;
-        }
-        segment.slots.get((number - segment.from) as usize)
+    /// The cell at a place. The last page of a table may have fewer slots than others.
+    fn cell(&self, page: u32, slot: u32) -> Option<&'a C> {
+        // Without a branch: leechers and seeders are hit in turn, as chance will have it.
+        let passed = self.segments[..MAX_SEGMENTS - 1].iter();
+        let index: usize = passed.map(|segment| usize::from(page >= segment.to)).sum();
+        let segment = &self.segments[index];
+        segment.slots.get(page - segment.from, slot)
     }
 }
 

@@ -3,7 +3,7 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::cell::Cell;
+use crate::cell::{Cell, halves as wide_halves};
 use crate::swarm::saturating_u32;
 
 /// Where an announce writes the peers that it hands out, in compact form (BEP 23, BEP 7).
@@ -83,11 +83,11 @@ impl<'a> PeerBuffers<'a> {
 #[derive(Debug)]
 pub struct Picker {
     rng: SmallRng,
-    /// Open-addressing set of the numbers drawn so far, plus one; 0 is vacant.
+    /// Open-addressing set of the cells drawn so far; 0 is vacant.
     drawn: Vec<u32>,
     /// How far to shift a hash to get a position in `drawn`.
     shift: u32,
-    scratch: Vec<u32>,
+    scratch: Vec<[u32; 2]>,
 }
 
 impl Picker {
@@ -115,6 +115,24 @@ impl Picker {
         }
     }
 
+    /// Returns two draws of two uniform numbers below the bounds, whose product is below 2³².
+    #[inline]
+    pub(crate) fn two_below(&mut self, bounds: [u32; 2]) -> [[u32; 2]; 2] {
+        let [first, second] = bounds.map(u64::from);
+        let all = first * second * first * second;
+        loop {
+            // Four numbers of one: what each leaves over is as random as the whole was
+            // (Brackett-Rozinsky and Lemire, "Batched ranged random integer generation").
+            let (a, rest) = split(self.rng.next_u64(), first);
+            let (b, rest) = split(rest, second);
+            let (c, rest) = split(rest, first);
+            let (d, rest) = split(rest, second);
+            if rest >= all || rest >= all.wrapping_neg() % all.max(1) {
+                return [[a, b], [c, d]];
+            }
+        }
+    }
+
     /// Returns how many of `want` random ones of `a + b` are among the `a`.
     pub(crate) fn share(&mut self, want: usize, a: usize, b: usize) -> usize {
         if a == 0 || b == 0 || a + b <= want {
@@ -132,19 +150,24 @@ impl Picker {
         from_a
     }
 
-    /// Forgets the numbers drawn and makes room for `most` new ones.
+    /// Forgets the cells drawn and makes room for `most` new ones.
     pub(crate) fn begin(&mut self, most: usize) {
-        let slots = (most * 2).next_power_of_two().max(2);
+        // So many that one is rarely hit twice, which the processor would guess wrong.
+        let slots = (most * 8).next_power_of_two().max(2);
         self.drawn.clear();
         self.drawn.resize(slots, 0);
         self.shift = 32 - slots.trailing_zeros();
     }
 
-    /// Notes a number; says whether it had not been drawn since [`Self::begin`].
+    /// Notes a cell; says whether it had not been drawn since [`Self::begin`].
+    ///
+    /// Cells are told apart by some bits of their address: two that are taken for one just mean
+    /// another draw.
     #[inline]
-    pub(crate) fn is_new(&mut self, number: u32) -> bool {
-        let entry = number.wrapping_add(1);
-        let mut slot = (number.wrapping_mul(0x9e37_79b1) >> self.shift) as usize;
+    pub(crate) fn is_new<C: Cell>(&mut self, cell: &C) -> bool {
+        let [entry, _] = halves(std::ptr::from_ref(cell).addr() as u64 / 4);
+        let entry = entry | 1 << 31;
+        let mut slot = (entry.wrapping_mul(0x9e37_79b1) >> self.shift) as usize;
         loop {
             match self.drawn[slot] {
                 0 => {
@@ -157,18 +180,24 @@ impl Picker {
         }
     }
 
-    /// Lends room for so many numbers and one more.
-    pub(crate) fn take_scratch(&mut self, most: usize) -> Vec<u32> {
+    /// Lends room for so many places and one more.
+    pub(crate) fn take_scratch(&mut self, most: usize) -> Vec<[u32; 2]> {
         let mut scratch = std::mem::take(&mut self.scratch);
         if scratch.len() <= most {
-            scratch.resize(most + 1, 0);
+            scratch.resize(most + 1, [0; 2]);
         }
         scratch
     }
 
-    pub(crate) fn return_scratch(&mut self, scratch: Vec<u32>) {
+    pub(crate) fn return_scratch(&mut self, scratch: Vec<[u32; 2]>) {
         self.scratch = scratch;
     }
+}
+
+/// Multiplies, and returns the whole part and the rest, in units of 2⁻⁶⁴.
+fn split(random: u64, bound: u64) -> (u32, u64) {
+    let [rest, whole] = wide_halves(u128::from(random) * u128::from(bound));
+    (halves(whole)[0], rest)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "takes the two halves")]

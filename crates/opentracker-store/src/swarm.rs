@@ -412,11 +412,12 @@ fn select_listed(
     let (v4, v6) = lens.cells(octets);
     let v4 = if out.wants_v4() { v4 } else { &[] };
     let v6 = if out.wants_v6() { v6 } else { &[] };
-    let mut left = v4.len() + v6.len();
-    if left > want {
-        // Count exactly; otherwise nothing is drawn and the bound will do.
-        left = eligible(v4, requester).count() + eligible(v6, requester).count();
+    if v4.len() + v6.len() <= want {
+        eligible(v4, requester).for_each(|cell| out.push(cell));
+        eligible(v6, requester).for_each(|cell| out.push(cell));
+        return;
     }
+    let mut left = eligible(v4, requester).count() + eligible(v6, requester).count();
     let mut want = want;
     let mut take = |picker: &mut Picker| {
         // Selection sampling: every subset of `want` of the `left` is equally likely.

@@ -89,10 +89,15 @@ fn main() {
     };
     datagrams.shuffle(&mut rng);
     let mut octets = 0;
-    for (number, datagram) in datagrams.iter().cycle().take(requests).enumerate() {
-        let batches = u32::try_from(number / BATCH).expect("fewer than 2^32 batches");
-        let now = later + batches * Duration::from_micros(100);
-        octets += expect_reply(&mut handler, datagram, now, &mut reply, action);
+    let mut rest = datagrams.iter().cycle().take(requests).peekable();
+    let mut now = later;
+    while rest.peek().is_some() {
+        let batch: Vec<_> = rest.by_ref().take(BATCH).collect();
+        handler.prepare(batch.iter().map(|one| (&*one.octets, one.source)));
+        for datagram in batch {
+            octets += expect_reply(&mut handler, datagram, now, &mut reply, action);
+        }
+        now += Duration::from_micros(100);
     }
     println!("{requests} requests, {octets} octets of replies");
 }
