@@ -228,7 +228,10 @@ impl Connection {
                 thread.counters.count(Counter::HttpFullScrape);
                 return Ok(());
             }
+            // The other connections of this thread, and where cores are few the other threads:
+            // announces over UDP would wait for milliseconds until this one has used up its time.
             yield_now().await;
+            std::thread::yield_now();
         }
     }
 

@@ -10,8 +10,8 @@ use opentracker_store::Sweeper;
 
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// Steps of a sweep between two looks at whether the thread shall stop, and at the clock.
-const STEPS: u32 = 64;
+/// Steps of a sweep, of about ten microseconds, after which clients have their turn.
+const STEPS: u32 = 8;
 
 /// The thread that keeps house. Dropping it stops the thread.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ fn sweep(tracker: &Tracker, sweeper: &mut Sweeper, stopped: &Receiver<()>) -> Op
         if stopped.try_recv() != Err(std::sync::mpsc::TryRecvError::Empty) {
             return None;
         }
-        // Clients first, where cores are few.
+        // Where cores are few, announces would wait until this thread has used up its time.
         std::thread::yield_now();
     }
 }
