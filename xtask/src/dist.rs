@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = &[
     ("deploy/config/", ".toml"),
     ("deploy/opentracker.service", ""),
     ("docs/", ".md"),
+    ("docs/", ".svg"),
 ];
 
 /// Runs the task.

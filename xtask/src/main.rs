@@ -8,11 +8,13 @@
 //! to add one, write a module and add the row.
 
 mod bench;
+mod chart;
 mod ci;
 mod dist;
 mod guard;
 mod markdown;
 mod metadata;
+mod plot;
 mod programs;
 mod steps;
 mod system;
@@ -56,8 +58,8 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        usage: "peers|udp|http|memory|store [--quick] | guard [--update]",
-        summary: "tables: the tracker beside others under the same load, or the store alone; instructions, against docs/benchmarks.md",
+        usage: "peers|udp|http|memory|store [--quick] | guard [--update] | plot [--check]",
+        summary: "tables: the tracker beside others under the same load, or the store alone; instructions, against docs/benchmarks.md; the picture of its tables",
         run: bench::run,
     },
     Task {

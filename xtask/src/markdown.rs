@@ -1,4 +1,4 @@
-//! The little of Markdown that the tasks read: headings, links and fenced blocks.
+//! The little of Markdown that the tasks read: headings, links, tables and fenced blocks.
 
 /// A fenced block of code.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +15,14 @@ pub(crate) struct Block {
 pub(crate) struct Link {
     pub(crate) line: usize,
     pub(crate) target: String,
+}
+
+/// A table, cell by cell, each without the space around it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) heading: Vec<String>,
+    /// They may have fewer or more cells than the heading.
+    pub(crate) rows: Vec<Vec<String>>,
 }
 
 /// The fenced blocks of a text.
@@ -86,6 +94,28 @@ pub(crate) fn anchors(text: &str) -> Vec<String> {
     anchors
 }
 
+/// The table that a text begins with, after empty lines.
+pub(crate) fn table(text: &str) -> Option<Table> {
+    let lines = text.lines().map(str::trim);
+    let mut rows = lines
+        .skip_while(|line| line.is_empty())
+        .map_while(|line| line.strip_prefix('|'))
+        .map(|line| {
+            let cells = line.strip_suffix('|').unwrap_or(line).split('|');
+            cells.map(|cell| cell.trim().to_owned()).collect()
+        });
+    let heading: Vec<String> = rows.next()?;
+    let rule: Vec<String> = rows.next()?;
+    let is_rule = |cell: &String| {
+        let dashes = cell.trim_matches(':');
+        !dashes.is_empty() && dashes.chars().all(|c| c == '-')
+    };
+    (rule.len() == heading.len() && rule.iter().all(is_rule)).then(|| Table {
+        heading,
+        rows: rows.collect(),
+    })
+}
+
 /// The lines outside fenced blocks, with their numbers.
 fn prose(text: &str) -> Vec<(usize, &str)> {
     let mut fenced = false;
@@ -147,5 +177,25 @@ cargo run
     #[test]
     fn anchors_are_unique() {
         assert_eq!(anchors(TEXT), ["a-title-with-code", "a-title-with-code-1"]);
+    }
+
+    #[test]
+    fn a_table_ends_with_its_last_row() {
+        let found = table("\n| | a |\n|---|--:|\n| **x** | 1 000 |\n| y |\n\n| z | 3 |\n").unwrap();
+        assert_eq!(found.heading, ["", "a"]);
+        assert_eq!(found.rows, [vec!["**x**", "1 000"], vec!["y"]]);
+    }
+
+    #[test]
+    fn a_text_that_begins_with_no_table_has_none() {
+        for text in [
+            "",
+            "| a |\n",
+            "| a |\n| 1 |\n",
+            "| a | b |\n|---|\n",
+            "First.\n\n| a |\n|---|\n",
+        ] {
+            assert_eq!(table(text), None, "{text:?}");
+        }
     }
 }

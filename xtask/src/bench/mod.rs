@@ -22,7 +22,7 @@ use anyhow::{Context, Result, bail, ensure};
 use xshell::cmd;
 
 use crate::workspace::Workspace;
-use crate::{Args, guard};
+use crate::{Args, guard, plot};
 
 /// What is compared, by the name that the task is given.
 const SUITES: &[(&str, &[Suite])] = &[
@@ -58,6 +58,9 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Result<()> {
     let name = args.word().unwrap_or_default();
     if name == "guard" {
         return guard::run(workspace, args);
+    }
+    if name == "plot" {
+        return plot::run(workspace, args);
     }
     let is_quick = args.flag("--quick");
     args.finish()?;

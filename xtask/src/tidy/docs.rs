@@ -1,9 +1,8 @@
 //! Rules for the documentation.
 
-use super::{Finding, Repository};
-use crate::markdown;
+use super::{Finding, Repository, line_of};
 use crate::programs::PROGRAMS;
-use crate::{TASKS, Task};
+use crate::{TASKS, Task, markdown, plot};
 
 /// The command that a stranger is told to run, and that CI therefore runs.
 const TEST_COMMAND: [&str; 3] = ["cargo", "xtask", "test"];
@@ -134,6 +133,18 @@ pub(super) fn changelog(repository: &Repository) -> Vec<Finding> {
         Some((_, "## Unreleased")) => Vec::new(),
         Some((line, _)) => vec![Finding::new(file, line, "`## Unreleased` is not on top")],
         None => vec![Finding::new(file, 1, "has no `## Unreleased`")],
+    }
+}
+
+/// The picture of the benchmarks shows the figures of their tables.
+pub(super) fn picture(repository: &Repository) -> Vec<Finding> {
+    let document = repository.text(plot::DOCUMENT);
+    match plot::check(document, repository.text(plot::PICTURE)) {
+        Ok(()) => Vec::new(),
+        Err(error) => {
+            let line = line_of(document, plot::MARKER);
+            vec![Finding::new(plot::DOCUMENT, line, format!("{error:#}"))]
+        }
     }
 }
 
@@ -416,5 +427,30 @@ mod tests {
         assert_eq!(found("# Changelog\n\n## Unreleased\n\n## 0.1.0\n"), 0);
         assert_eq!(found("# Changelog\n\n## 0.1.0\n\n## Unreleased\n"), 1);
         assert_eq!(found("# Changelog\n"), 1);
+    }
+
+    #[test]
+    fn a_picture_of_other_figures_is_found() {
+        let document = "\
+# Benchmarks
+<!-- plot: announces -->
+| | answers/s |
+|---|--:|
+| **a** | 1 000 |
+<!-- plot: memory -->
+| | many | few |
+|---|--:|--:|
+| **a** | 94 octets a torrent | 11.2 octets a peer |
+";
+        let drawn = plot::draw(document).unwrap();
+        let found = |document: &str| {
+            let files = [(plot::DOCUMENT, document), (plot::PICTURE, &drawn)];
+            picture(&Repository::of(&files))
+        };
+        assert_eq!(found(document), []);
+        let stale = found(&document.replace("1 000", "2 000"));
+        assert_eq!(places(&stale), [(plot::DOCUMENT, 2)]);
+        assert!(stale[0].message.contains("cargo xtask bench plot"));
+        assert_eq!(places(&found("")), [(plot::DOCUMENT, 1)]);
     }
 }

@@ -40,6 +40,7 @@ const CHECKS: &[Check] = &[
     ("links", docs::links),
     ("commands", docs::commands),
     ("changelog", docs::changelog),
+    ("picture", docs::picture),
 ];
 
 /// What the checks look at.
