@@ -92,6 +92,7 @@ impl Contestant {
                 let text = format!(
                     "udp = {{ listen = [\"{address}\"], workers = 1 }}\n\
                      http = {{ listen = [\"{address}\"] }}\n\
+                     access = {{ admin = [\"127.0.0.0/8\"] }}\n\
                      log = {{ level = \"warn\" }}\n"
                 );
                 with_config(bench.programs.join("opentracker"), "--config", text)
@@ -119,6 +120,7 @@ impl Contestant {
 /// A running program, which ends with this value.
 pub(super) struct Server {
     pub(super) contestant: Contestant,
+    started: Instant,
     process: Child,
     port: u16,
     folder: PathBuf,
@@ -153,6 +155,7 @@ impl Server {
             .context("cannot start taskset")?;
         let mut server = Self {
             contestant,
+            started: Instant::now(),
             process,
             port,
             folder,
@@ -164,6 +167,11 @@ impl Server {
 
     pub(super) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Waits as long as is said of its age.
+    pub(super) fn wait_for(&self, wait: impl Fn(Duration) -> Duration) {
+        thread::sleep(wait(self.started.elapsed()));
     }
 
     pub(super) fn id(&self) -> String {

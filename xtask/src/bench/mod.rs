@@ -11,6 +11,7 @@
 
 mod contestant;
 mod install;
+mod latency;
 mod loadgen;
 mod suites;
 mod table;
@@ -30,6 +31,7 @@ const SUITES: &[(&str, &[Suite])] = &[
     ("udp", &[suites::udp]),
     ("http", &[suites::http]),
     ("memory", &[suites::memory]),
+    ("latency", &[latency::run]),
 ];
 
 type Suite = fn(&Bench) -> Result<()>;
@@ -62,6 +64,11 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Result<()> {
     if name == "plot" {
         return plot::run(workspace, args);
     }
+    if name == latency::READER {
+        let address = args.word().context("whom to read from?")?;
+        args.finish()?;
+        return latency::read_full_scrapes(&address);
+    }
     let is_quick = args.flag("--quick");
     args.finish()?;
     if name == "store" {
@@ -72,7 +79,7 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Result<()> {
         .run()?);
     }
     let Some((_, suites)) = SUITES.iter().find(|(suite, _)| *suite == name) else {
-        bail!("no table `{name}`: there are peers, udp, http, memory and store");
+        bail!("no table `{name}`: there are peers, udp, http, memory, latency and store");
     };
     ensure!(
         available_parallelism().is_ok_and(|processors| processors.get() >= 2),

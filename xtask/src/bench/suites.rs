@@ -166,7 +166,8 @@ fn speed(
     Ok(json!({ "title": title, "options": options, "reports": reports }))
 }
 
-fn write(bench: &Bench, name: &str, report: &[Value]) -> Result<()> {
+/// Keeps all that was measured.
+pub(super) fn write(bench: &Bench, name: &str, report: &[Value]) -> Result<()> {
     let json = json!({ "conditions": bench.conditions()?, "results": report });
     let path = bench.folder.join(format!("{name}.json"));
     std::fs::write(&path, format!("{json:#}\n"))?;

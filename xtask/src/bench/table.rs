@@ -1,5 +1,6 @@
 //! Medians, ratios and tables.
 
+use super::latency::Waits;
 use super::loadgen::Sample;
 
 /// How fast a contestant is: the medians of its samples.
@@ -101,6 +102,29 @@ pub(super) fn memory(title: &str, rows: &[MemoryRow]) -> String {
             ratio(ours.resident, row.resident),
             row.growth() / row.torrents,
             row.growth() / row.peers,
+        );
+    }
+    text
+}
+
+/// Writes the table of waits. The first row is what the others are compared with.
+pub(super) fn latency(peers: f64, waits: &[Waits]) -> String {
+    let mut text = format!(
+        "### Latency of announces over UDP, {} peers, µs\n\n\
+         | beside | p50 | p99 | p99.9 | p99.9 above the first |\n\
+         |---|--:|--:|--:|--:|\n",
+        thousands(peers),
+    );
+    let percentile = |waits: &Waits, index: usize| {
+        median(waits.rounds.iter().map(|round| round[index]).collect())
+    };
+    let idle = waits.first().map_or(0.0, |idle| percentile(idle, 2));
+    for row in waits {
+        let [p50, p99, p99_9] = [0, 1, 2].map(|index| percentile(row, index));
+        text += &format!(
+            "| {} | {p50:.0} | {p99:.0} | {p99_9:.0} | {:+.0} |\n",
+            row.name,
+            p99_9 - idle,
         );
     }
     text
