@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 use opentracker::Config;
+use opentracker::config::parse_network;
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,7 +112,12 @@ pub(crate) fn parse(
             Arg::Short('d') => options.chroot = Some(parser.value()?.into()),
             Arg::Short('u') => options.user = Some(parser.value()?.string()?),
             Arg::Short('r') => options.redirect_url = Some(parser.value()?.string()?),
-            Arg::Short('A') => options.admin.push(network(&parser.value()?.string()?)?),
+            Arg::Short('A') => {
+                // The error names the value itself.
+                let network = parse_network(&parser.value()?.string()?);
+                let network = network.map_err(|error| lexopt::Error::Custom(error.into()))?;
+                options.admin.push(network);
+            }
             Arg::Short('w') => options.allow = Some(parser.value()?.into()),
             Arg::Short('b') => options.deny = Some(parser.value()?.into()),
             other => return Err(other.unexpected()),
@@ -167,12 +173,6 @@ impl Listen {
         };
         ips.into_iter().map(move |ip| SocketAddr::new(ip, port))
     }
-}
-
-fn network(text: &str) -> Result<ipnet::IpNet, String> {
-    text.parse()
-        .or_else(|_| text.parse::<IpAddr>().map(Into::into))
-        .map_err(|_| format!("{text:?} is not a network"))
 }
 
 #[cfg(test)]
@@ -246,5 +246,7 @@ mod tests {
         ] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }
+        let error = parsed("-A nowhere").unwrap_err().to_string();
+        assert!(error.starts_with("\"nowhere\" is not a network"), "{error}");
     }
 }

@@ -102,17 +102,13 @@ impl<'a> Peers<'a> {
 }
 
 fn compact_v4(octets: &[u8]) -> impl Iterator<Item = PeerAddr> + Clone + use<'_> {
-    let (peers, _) = octets.as_chunks::<{ PeerAddr::COMPACT_V4_LEN }>();
-    peers.iter().map(|&[a, b, c, d, high, low]| {
-        PeerAddr::new([a, b, c, d].into(), u16::from_be_bytes([high, low]))
-    })
+    let (peers, _) = octets.as_chunks();
+    peers.iter().map(PeerAddr::from_compact_v4)
 }
 
 fn compact_v6(octets: &[u8]) -> impl Iterator<Item = PeerAddr> + Clone + use<'_> {
-    let (peers, _) = octets.as_chunks::<{ PeerAddr::COMPACT_V6_LEN }>();
-    peers.iter().map(|&[ref address @ .., high, low]| {
-        PeerAddr::new((*address).into(), u16::from_be_bytes([high, low]))
-    })
+    let (peers, _) = octets.as_chunks();
+    peers.iter().map(PeerAddr::from_compact_v6)
 }
 
 fn listed_peer(value: Value<'_>) -> Option<PeerAddr> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::args::{RunArgs, TimeArgs};
-use crate::pace::{Clock, nanos};
+use crate::args::{LoadArgs, RunArgs, TimeArgs};
+use crate::pace::{Clock, Pace, nanos};
 use crate::process::{Process, Usage};
 use crate::sys;
 use crate::tally::{Gauge, Reading, Tally};
@@ -41,6 +41,99 @@ impl Schedule {
     /// Tells whether it is time to end: the time is over, SIGINT came, or another thread failed.
     pub(crate) fn is_over(&self, now: u64) -> bool {
         now >= self.end || self.stop.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// Where a thread is in its run, turn by turn of its loop.
+#[derive(Debug)]
+pub(crate) struct Turns<'a> {
+    schedule: &'a Schedule,
+    measured_from: Option<u64>,
+    idle_since: Option<u64>,
+}
+
+impl<'a> Turns<'a> {
+    /// Before the first turn.
+    pub(crate) const fn new(schedule: &'a Schedule) -> Self {
+        Self {
+            schedule,
+            measured_from: None,
+            idle_since: None,
+        }
+    }
+
+    /// Begins a turn: counts the time since the thread went idle, and at the end of the warm-up
+    /// begins the tally anew.
+    pub(crate) fn begin(&mut self, now: u64, tally: &mut Tally) {
+        if self.measured_from.is_none() && now >= self.schedule.measure_from {
+            self.measured_from = Some(now);
+            *tally = Tally::new();
+            self.idle_since = None;
+        }
+        if let Some(since) = self.idle_since.take() {
+            tally.idle += now - since;
+        }
+    }
+
+    /// Notes that there is nothing to do before the next turn.
+    pub(crate) const fn idle(&mut self, now: u64) {
+        self.idle_since = Some(now);
+    }
+
+    /// After the last turn: tells the tally for how long it has counted.
+    pub(crate) fn end(self, now: u64, tally: &mut Tally) {
+        tally.elapsed = self.measured_from.map_or(0, |from| now - from);
+    }
+}
+
+/// The times that a thread keeps to which waits for answers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    /// Nanoseconds after which a request is lost.
+    pub(crate) timeout: u64,
+    /// The number of this thread.
+    pub(crate) thread: u64,
+    threads: u64,
+    /// How long to sleep when there is nothing to do; zero: not at all.
+    pause: Duration,
+    /// Requests a second of all threads; without it, answers set the pace.
+    rate: Option<u64>,
+}
+
+impl Timing {
+    /// Those of one of so many threads.
+    pub(crate) fn new(load: &LoadArgs, thread: u64, threads: u64) -> Self {
+        Self {
+            timeout: nanos(load.timeout),
+            thread,
+            threads,
+            pause: load.pause,
+            rate: load.rate,
+        }
+    }
+
+    /// The thread's part of the pace, from `start` on.
+    pub(crate) fn pace(&self, start: u64) -> Pace {
+        Pace::new(self.rate, start, self.thread, self.threads)
+    }
+
+    /// Lets answers gather, or waits until a request is due.
+    ///
+    /// Sleeping by the clock and not on the sockets, it lets the tracker send without the cost of
+    /// waking this thread, and finds more than one answer when it wakes.
+    pub(crate) fn rest(&self, pace: &Pace, now: u64) {
+        // With nothing due before the answers are in, or without a rate, it is a pause's time.
+        let due = pace.wait(now);
+        let rest = if due.is_zero() {
+            self.pause
+        } else {
+            self.pause.min(due)
+        };
+        if rest.is_zero() {
+            std::hint::spin_loop();
+        } else {
+            thread::sleep(rest);
+        }
     }
 }
 
@@ -310,6 +403,33 @@ mod tests {
             "   3 s    200 000 answers/s  mean    250.5 µs  lost 12 345  failed 3"
         );
         assert!(describe(SECOND, false, last, last).contains("(warm-up)          0 answers/s"));
+    }
+
+    #[test]
+    fn what_is_before_the_end_of_the_warm_up_does_not_count() {
+        let schedule = Schedule {
+            clock: Clock::start(),
+            start: 0,
+            measure_from: 100,
+            end: 1_000,
+            stop: sys::catch_interrupt(),
+            failed: AtomicBool::new(false),
+        };
+        let mut tally = Tally::new();
+        let mut turns = Turns::new(&schedule);
+        turns.begin(10, &mut tally);
+        turns.idle(10);
+        turns.begin(90, &mut tally);
+        assert_eq!(tally.idle, 80);
+        turns.idle(90);
+        turns.begin(120, &mut tally);
+        assert_eq!(tally.idle, 0);
+        turns.begin(200, &mut tally);
+        turns.idle(200);
+        turns.begin(230, &mut tally);
+        assert_eq!(tally.idle, 30);
+        turns.end(1_020, &mut tally);
+        assert_eq!(tally.elapsed, 900);
     }
 
     struct Counting {

@@ -15,7 +15,7 @@ use serde_json::to_value;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::args::LivesyncArgs;
-use crate::drive::{self, Schedule, drive};
+use crate::drive::{self, Schedule, Turns, drive};
 use crate::guard;
 use crate::pace::{Clock, Pace};
 use crate::population::Population;
@@ -193,16 +193,13 @@ impl drive::Engine for Engine<'_> {
         let clock = schedule.clock;
         let records = self.records as u64;
         let mut pace = Pace::in_lots(self.args.rate, records, schedule.start);
-        let mut measured_from = None;
+        let mut turns = Turns::new(schedule);
         let end = loop {
             let now = clock.now();
             if schedule.is_over(now) {
                 break now;
             }
-            if measured_from.is_none() && now >= schedule.measure_from {
-                measured_from = Some(now);
-                self.tally = Tally::new();
-            }
+            turns.begin(now, &mut self.tally);
             while self.outbox.len() < BATCH && pace.take(now).is_some() {
                 self.queue_packet();
             }
@@ -224,7 +221,7 @@ impl drive::Engine for Engine<'_> {
                 self.tally.idle += clock.now() - now;
             }
         };
-        self.tally.elapsed = measured_from.map_or(0, |from| end - from);
+        turns.end(end, &mut self.tally);
         Ok(self.tally)
     }
 }

@@ -25,6 +25,24 @@ impl PeerAddr {
         }
     }
 
+    /// Reads an IPv4 peer in compact form (BEP 23): the address, then the port, both in network
+    /// order.
+    #[inline]
+    pub const fn from_compact_v4(octets: &[u8; Self::COMPACT_V4_LEN]) -> Self {
+        let [a, b, c, d, high, low] = *octets;
+        let ip = Ipv4Addr::new(a, b, c, d);
+        Self::new(IpAddr::V4(ip), u16::from_be_bytes([high, low]))
+    }
+
+    /// Reads an IPv6 peer in compact form (BEP 7): the address, then the port, both in network
+    /// order. An IPv4-mapped address is unwrapped, as [`new`](Self::new) does.
+    #[inline]
+    pub const fn from_compact_v6(octets: &[u8; Self::COMPACT_V6_LEN]) -> Self {
+        let [ref address @ .., high, low] = *octets;
+        let ip = Ipv6Addr::from_octets(*address);
+        Self::new(IpAddr::V6(ip), u16::from_be_bytes([high, low]))
+    }
+
     /// Returns the canonical IP address.
     pub const fn ip(&self) -> IpAddr {
         self.ip
@@ -183,6 +201,18 @@ mod tests {
         let mapped = PeerAddr::new("::ffff:10.1.2.3".parse().unwrap(), 1);
         assert_eq!(mapped, PeerAddr::new("10.1.2.3".parse().unwrap(), 1));
         assert_eq!(mapped.scope(), Some(Scope::Private));
+    }
+
+    #[test]
+    fn compact_forms() {
+        let read = PeerAddr::from_compact_v4(b"\xc0\x00\x02\x07\x1a\xe1");
+        assert_eq!(read, PeerAddr::new("192.0.2.7".parse().unwrap(), 6881));
+        let mut octets = *b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x07\x1a\xe1";
+        let read = PeerAddr::from_compact_v6(&octets);
+        assert_eq!(read, PeerAddr::new("2001:db8::7".parse().unwrap(), 6881));
+        octets[..16].copy_from_slice(b"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\x00\x02\x07");
+        let read = PeerAddr::from_compact_v6(&octets);
+        assert_eq!(read, PeerAddr::new("192.0.2.7".parse().unwrap(), 6881));
     }
 
     #[test]

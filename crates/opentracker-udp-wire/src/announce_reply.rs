@@ -95,18 +95,14 @@ impl<'a> AnnounceReply<'a> {
 
     /// Reads the peers of a reply that came over IPv4. A torn peer at the end is left out.
     pub fn peers_v4(&self) -> impl ExactSizeIterator<Item = PeerAddr> + Clone + use<'a> {
-        let (peers, _) = self.peers.as_chunks::<{ PeerAddr::COMPACT_V4_LEN }>();
-        peers.iter().map(|&[a, b, c, d, high, low]| {
-            PeerAddr::new([a, b, c, d].into(), u16::from_be_bytes([high, low]))
-        })
+        let (peers, _) = self.peers.as_chunks();
+        peers.iter().map(PeerAddr::from_compact_v4)
     }
 
     /// Reads the peers of a reply that came over IPv6. A torn peer at the end is left out.
     pub fn peers_v6(&self) -> impl ExactSizeIterator<Item = PeerAddr> + Clone + use<'a> {
-        let (peers, _) = self.peers.as_chunks::<{ PeerAddr::COMPACT_V6_LEN }>();
-        peers.iter().map(|&[ref address @ .., high, low]| {
-            PeerAddr::new((*address).into(), u16::from_be_bytes([high, low]))
-        })
+        let (peers, _) = self.peers.as_chunks();
+        peers.iter().map(PeerAddr::from_compact_v6)
     }
 }
 

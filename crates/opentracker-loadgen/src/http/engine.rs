@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -12,7 +11,7 @@ use opentracker_types::Event;
 use super::connection::{Connection, Waiting};
 use super::requests::Writer;
 use super::response::Response;
-use crate::drive::{self, Schedule};
+use crate::drive::{self, Schedule, Timing, Turns};
 use crate::pace::{Clock, Pace};
 use crate::random::Random;
 use crate::sources::Sources;
@@ -41,14 +40,7 @@ pub(super) struct Manner {
     pub(super) scrape: u32,
     /// Share of announces that say `stopped`.
     pub(super) stopped: f64,
-    /// Nanoseconds after which a request is lost.
-    pub(super) timeout: u64,
-    /// How long to sleep when there is nothing to do; zero: not at all.
-    pub(super) pause: Duration,
-    /// Requests a second of all threads; without it, answers set the pace.
-    pub(super) rate: Option<u64>,
-    /// The number of this thread, and how many there are.
-    pub(super) share: (u64, u64),
+    pub(super) timing: Timing,
 }
 
 /// The state of a thread.
@@ -199,7 +191,7 @@ impl Engine {
 
     fn send(&mut self, place: usize, waiting: Waiting) -> io::Result<()> {
         // All threads' connections are spread over the sources.
-        let number = self.manner.share.0 * self.manner.connections + place as u64;
+        let number = self.manner.timing.thread * self.manner.connections + place as u64;
         let source = number % self.route.sources.count();
         let event = if self.manner.stopped > 0.0 && self.random.unit() < self.manner.stopped {
             Event::Stopped
@@ -238,49 +230,25 @@ impl Engine {
             }
         }
     }
-
-    /// Lets answers gather, or waits until a request is due.
-    fn rest(&self, pace: &Pace, now: u64) {
-        let due = pace.wait(now);
-        let rest = if due.is_zero() {
-            self.manner.pause
-        } else {
-            self.manner.pause.min(due)
-        };
-        if rest.is_zero() {
-            std::hint::spin_loop();
-        } else {
-            thread::sleep(rest);
-        }
-    }
 }
 
 impl drive::Engine for Engine {
     fn run(mut self, schedule: &Schedule, gauge: &Gauge) -> Result<Tally> {
         let clock = schedule.clock;
-        let (share, shares) = self.manner.share;
-        let mut pace = Pace::new(self.manner.rate, schedule.start, share, shares);
-        let mut measured_from = None;
+        let mut pace = self.manner.timing.pace(schedule.start);
+        let mut turns = Turns::new(schedule);
         let (mut next_expiry, mut next_retry) = (0, 0);
-        let mut idle_since = None;
         let end = loop {
             let now = clock.now();
             if schedule.is_over(now) {
                 break now;
             }
-            if measured_from.is_none() && now >= schedule.measure_from {
-                measured_from = Some(now);
-                self.tally = Tally::new();
-                idle_since = None;
-            }
-            if let Some(since) = idle_since.take() {
-                self.tally.idle += now - since;
-            }
+            turns.begin(now, &mut self.tally);
             let mut is_busy = self.attend(clock)?;
             is_busy |= self.fill(&mut pace, now);
             if now >= next_expiry {
                 next_expiry = now + EXPIRE_GAP;
-                self.expire(now.saturating_sub(self.manner.timeout));
+                self.expire(now.saturating_sub(self.manner.timing.timeout));
             }
             if now >= next_retry {
                 next_retry = now + REST_GAP;
@@ -288,11 +256,11 @@ impl drive::Engine for Engine {
             }
             gauge.publish(&self.tally);
             if !is_busy {
-                idle_since = Some(now);
-                self.rest(&pace, now);
+                turns.idle(now);
+                self.manner.timing.rest(&pace, now);
             }
         };
-        self.tally.elapsed = measured_from.map_or(0, |from| end - from);
+        turns.end(end, &mut self.tally);
         Ok(self.tally)
     }
 }

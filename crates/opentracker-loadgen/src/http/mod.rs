@@ -12,9 +12,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::to_value;
 
 use crate::args::HttpArgs;
-use crate::drive::drive;
+use crate::drive::{Timing, drive};
 use crate::guard;
-use crate::pace::{Clock, nanos};
+use crate::pace::Clock;
 use crate::population::Population;
 use crate::random::{Random, mix};
 use crate::report::Report;
@@ -52,10 +52,7 @@ pub(crate) fn run(args: &HttpArgs) -> Result<Report> {
                 announce: args.mix.announce,
                 scrape: args.mix.scrape,
                 stopped: args.mix.stopped,
-                timeout: nanos(args.load.timeout),
-                pause: args.load.pause,
-                rate: args.load.rate,
-                share: (thread, args.run.threads),
+                timing: Timing::new(&args.load, thread, args.run.threads),
             };
             let route = Route {
                 target,

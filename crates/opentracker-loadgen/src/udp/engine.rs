@@ -13,7 +13,7 @@ use socket2::SockAddr;
 
 use super::outstanding::{Entry, Outstanding};
 use super::requests::{Encoder, Job, Workload};
-use crate::drive::{self, Schedule};
+use crate::drive::{self, Schedule, Timing, Turns};
 use crate::pace::{Clock, Pace};
 use crate::random::Random;
 use crate::sources::Sources;
@@ -38,14 +38,7 @@ pub(super) struct Manner {
     pub(super) batch: usize,
     /// The most datagrams of a train.
     pub(super) train: usize,
-    /// Nanoseconds after which a request is lost.
-    pub(super) timeout: u64,
-    /// How long to sleep when there is nothing to do; zero: not at all.
-    pub(super) pause: Duration,
-    /// Requests a second of all threads; without it, answers set the pace.
-    pub(super) rate: Option<u64>,
-    /// The number of this thread, and how many there are.
-    pub(super) share: (u64, u64),
+    pub(super) timing: Timing,
 }
 
 /// The state of a thread.
@@ -162,7 +155,7 @@ impl Engine {
     fn connect_round(&mut self, channel: usize, clock: Clock) -> Result<()> {
         let (number, sockets) = (self.channels[channel].number, self.sockets);
         let mut sources = self.channels[channel].unconnected().into_iter().peekable();
-        let deadline = clock.now() + self.manner.timeout;
+        let deadline = clock.now() + self.manner.timing.timeout;
         while (sources.peek().is_some() || self.outstanding.len() > 0) && clock.now() < deadline {
             let now = clock.now();
             for source in sources.by_ref().take(self.room(channel)) {
@@ -315,48 +308,20 @@ impl Engine {
             self.workload.lost(entry.channel, entry.kind, entry.peer);
         });
     }
-
-    /// Lets answers gather, or waits until a request is due.
-    ///
-    /// Sleeping by the clock and not on the sockets, it lets the tracker send without the cost of
-    /// waking this thread, and finds more than one answer when it wakes.
-    fn rest(&self, pace: &Pace, now: u64) {
-        // With nothing due before the answers are in, or without a rate, it is a pause's time.
-        let due = pace.wait(now);
-        let rest = if due.is_zero() {
-            self.manner.pause
-        } else {
-            self.manner.pause.min(due)
-        };
-        if rest.is_zero() {
-            std::hint::spin_loop();
-        } else {
-            thread::sleep(rest);
-        }
-    }
 }
 
 impl drive::Engine for Engine {
     fn run(mut self, schedule: &Schedule, gauge: &Gauge) -> Result<Tally> {
         let clock = schedule.clock;
-        let (share, shares) = self.manner.share;
-        let mut pace = Pace::new(self.manner.rate, schedule.start, share, shares);
-        let mut measured_from = None;
+        let mut pace = self.manner.timing.pace(schedule.start);
+        let mut turns = Turns::new(schedule);
         let mut next_expiry = 0;
-        let mut idle_since = None;
         let end = loop {
             let now = clock.now();
             if schedule.is_over(now) {
                 break now;
             }
-            if measured_from.is_none() && now >= schedule.measure_from {
-                measured_from = Some(now);
-                self.tally = Tally::new();
-                idle_since = None;
-            }
-            if let Some(since) = idle_since.take() {
-                self.tally.idle += now - since;
-            }
+            turns.begin(now, &mut self.tally);
             let mut is_busy = false;
             for channel in 0..self.channels.len() {
                 is_busy |= self.receive(channel, clock)?;
@@ -364,18 +329,18 @@ impl drive::Engine for Engine {
             }
             if now >= next_expiry {
                 next_expiry = now + EXPIRE_GAP;
-                self.expire(now.saturating_sub(self.manner.timeout));
+                self.expire(now.saturating_sub(self.manner.timing.timeout));
             }
             gauge.publish(&self.tally);
             if !is_busy {
                 if self.workload.is_exhausted() && self.outstanding.len() == 0 {
                     break now;
                 }
-                idle_since = Some(now);
-                self.rest(&pace, now);
+                turns.idle(now);
+                self.manner.timing.rest(&pace, now);
             }
         };
-        self.tally.elapsed = measured_from.map_or(0, |from| end - from);
+        turns.end(end, &mut self.tally);
         Ok(self.tally)
     }
 }

@@ -12,9 +12,9 @@ use serde_json::to_value;
 use crate::args::{
     DatagramArgs, FillArgs, LoadArgs, PopulationArgs, RunArgs, SourceArgs, TimeArgs, UdpArgs,
 };
-use crate::drive::drive;
+use crate::drive::{Timing, drive};
 use crate::guard;
-use crate::pace::{Clock, nanos};
+use crate::pace::Clock;
 use crate::population::Population;
 use crate::random::{Random, mix};
 use crate::report::Report;
@@ -158,10 +158,7 @@ impl Plan<'_> {
                 window: datagrams.window.unwrap_or(default_window),
                 batch: datagrams.batch,
                 train: datagrams.train,
-                timeout: nanos(load.timeout),
-                pause: load.pause,
-                rate: load.rate,
-                share: (thread, run.threads),
+                timing: Timing::new(load, thread, run.threads),
             };
             let (workload, encoder) = work(numbers.clone());
             let random = Random::new(mix(seed ^ mix(thread)));

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
+use ipnet::IpNet;
+
 use super::{Config, value};
 
 /// Number of the line, the key, and what is wrong.
@@ -85,20 +87,14 @@ fn apply(
             if !std::mem::replace(&mut listeners.restricts_stats, true) {
                 config.access.stats.clear();
             }
-            config.access.stats.push(value::parse_network(argument)?);
+            config.access.stats.push(network(argument)?);
         }
         "access.stats_path" => config.http.stats_path = argument.to_owned(),
-        "access.proxy" => {
-            let network = value::parse_network(argument)?;
-            config.http.trusted_proxies.push(network);
-        }
+        "access.proxy" => config.http.trusted_proxies.push(network(argument)?),
         "livesync.cluster.listen" => {
             config.livesync.listen = Some(cluster_listener(argument)?);
         }
-        "livesync.cluster.node_ip" => {
-            let network = value::parse_network(argument)?;
-            config.livesync.nodes.push(network);
-        }
+        "livesync.cluster.node_ip" => config.livesync.nodes.push(network(argument)?),
         "tracker.rootdir" => config.process.chroot = argument.into(),
         "tracker.user" => config.process.user = argument.to_owned(),
         "tracker.redirect_url" => config.http.redirect_url = argument.to_owned(),
@@ -130,6 +126,10 @@ fn cluster_listener(text: &str) -> Result<SocketAddrV4, String> {
     text.parse()
         .or_else(|_| text.parse().map(|ip| SocketAddrV4::new(ip, CLUSTER_PORT)))
         .map_err(|_| format!("{text:?} is not an IPv4 address with or without a port"))
+}
+
+fn network(argument: &str) -> Result<IpNet, String> {
+    value::parse_network(argument).map_err(|error| error.to_string())
 }
 
 fn substance(line: &str) -> &str {

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use load::ConfigError;
+pub use value::{NetworkError, parse_network};
 
 /// Everything that can be configured; see docs/configuration.md for the meaning of each key.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -7,6 +7,28 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serializer, de, ser::SerializeSeq};
 
+/// Reads a network as every key that takes one does: an IPv4 or IPv6 address and a prefix length,
+/// like `192.0.2.0/24`, or an address alone, which is the network of that one address. Space
+/// around it does not count; bits of the address beyond the prefix are kept.
+///
+/// # Errors
+///
+/// Fails on anything else, and on a prefix longer than an address.
+pub fn parse_network(text: &str) -> Result<IpNet, NetworkError> {
+    let text = text.trim();
+    text.parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| NetworkError(text.to_owned()))
+}
+
+/// A text that is not a network, and what would be one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a network: write an address and a prefix length, like \"192.0.2.0/24\" or \
+     \"2001:db8::/32\""
+)]
+pub struct NetworkError(String);
+
 const UNITS: [(&str, u64); 4] = [("d", 86400), ("h", 3600), ("m", 60), ("s", 1)];
 
 pub(super) mod duration {
@@ -181,18 +203,6 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     (!text.trim().is_empty()).then_some(Duration::from_secs(total))
 }
 
-pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
-    let text = text.trim();
-    text.parse()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| {
-            format!(
-                "{text:?} is not a network: write an address and a prefix length, like \
-                 \"192.0.2.0/24\" or \"2001:db8::/32\""
-            )
-        })
-}
-
 pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.trim().parse().map_err(|_| {
         format!(
@@ -258,8 +268,15 @@ mod tests {
             parse_network("192.0.2.9").unwrap(),
             "192.0.2.9/32".parse().unwrap()
         );
-        assert!(parse_network("192.0.2.0/33").is_err());
-        assert!(parse_network("localhost").is_err());
+        assert_eq!(
+            parse_network(" 192.0.2.9/24 ").unwrap().to_string(),
+            "192.0.2.9/24"
+        );
+        for text in ["192.0.2.0/33", "localhost", "", "192.0.2.1:80"] {
+            let error = parse_network(text).unwrap_err().to_string();
+            let start = format!("{text:?} is not a network: write ");
+            assert!(error.starts_with(&start), "{error}");
+        }
     }
 
     proptest! {
