@@ -59,7 +59,7 @@ pub(crate) const TASKS: &[Task] = &[
     Task {
         name: "bench",
         usage: "peers|udp|http|memory|store [--quick] | guard [--update] | plot [--check]",
-        summary: "tables: the tracker beside others under the same load, or the store alone; instructions, against docs/benchmarks.md; the picture of its tables",
+        summary: "tables: the tracker beside others under the same load, its latency and scaling, or the store alone; instructions, against docs/benchmarks.md; the picture of its tables",
         run: bench::run,
     },
     Task {

@@ -78,8 +78,15 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Result<()> {
         )
         .run()?);
     }
+    if name == "scaling" {
+        return Ok(cmd!(
+            workspace.sh,
+            "cargo run --locked --release --package opentracker-udp --example scaling"
+        )
+        .run()?);
+    }
     let Some((_, suites)) = SUITES.iter().find(|(suite, _)| *suite == name) else {
-        bail!("no table `{name}`: there are peers, udp, http, memory, latency and store");
+        bail!("no table `{name}`: there are peers, udp, http, memory, latency, scaling and store");
     };
     ensure!(
         available_parallelism().is_ok_and(|processors| processors.get() >= 2),

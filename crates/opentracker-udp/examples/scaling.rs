@@ -1,0 +1,159 @@
+//! How much more two threads answer than one, the kernel left out.
+//!
+//! `cargo run --release --package opentracker-udp --example scaling -- THREADS…`
+//!
+//! Each thread has its own handler on a tracker that all share, and handles announces of three
+//! million peers to a million torrents, popular by Zipf's law, in batches as a thread of the server
+//! does. Two threads on two processors answer twice as much unless they wait for each other, for a
+//! lock or for a cache line. A machine with more processors than threads is needed for the rest:
+//! over sockets, the load takes a processor of its own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+use opentracker_core::{AccessLists, Settings, Tracker};
+use opentracker_types::{AnnounceRequest as Announce, Event, InfoHash, PeerId};
+use opentracker_udp::{Action, Handler};
+use opentracker_udp_wire::{AnnounceOptions, AnnounceRequest, ConnectionId, TransactionId};
+use rand::rngs::{SmallRng, StdRng};
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+
+const TORRENTS: f64 = 1e6;
+const PEERS: u32 = 3_000_000;
+const BATCH: usize = 64;
+const MAX_PAYLOAD: usize = 1232;
+const ROUNDS: usize = 5;
+
+/// Announces of a thread in a round.
+const ROUND: usize = 200_000;
+
+type Datagram = ([u8; AnnounceRequest::WIRE_LEN], SocketAddr);
+
+fn main() {
+    let counts: Vec<usize> = std::env::args()
+        .skip(1)
+        .map(|argument| {
+            argument
+                .parse()
+                .expect("the arguments are numbers of threads")
+        })
+        .collect();
+    let counts = if counts.is_empty() {
+        vec![1, 2]
+    } else {
+        counts
+    };
+    let most = counts.iter().copied().max().unwrap_or(1);
+
+    let tracker = Arc::new(Tracker::new(
+        Settings::default(),
+        AccessLists::default(),
+        Duration::from_secs(240),
+        Instant::now(),
+        &mut StdRng::seed_from_u64(1),
+    ));
+    let mut datagrams = datagrams(&tracker);
+    let mut handlers: Vec<_> = (0..most)
+        .map(|number| Handler::new(tracker.worker(number as u64, None), MAX_PAYLOAD))
+        .collect();
+    // All peers are known from here on.
+    handle(&mut handlers[0], &datagrams, tracker.start());
+    datagrams.shuffle(&mut SmallRng::seed_from_u64(2));
+
+    let mut medians: Vec<Vec<f64>> = vec![Vec::new(); counts.len()];
+    for round in 0..ROUNDS {
+        for (&count, rates) in counts.iter().zip(&mut medians) {
+            let parts: Vec<_> = datagrams
+                .chunks_exact(ROUND)
+                .cycle()
+                .skip(round * most)
+                .take(count)
+                .collect();
+            rates.push(rate(&mut handlers[..count], &parts, tracker.start()));
+        }
+    }
+    let mut least = None;
+    for (count, mut rates) in counts.into_iter().zip(medians) {
+        rates.sort_by(f64::total_cmp);
+        let median = rates[ROUNDS / 2];
+        let least = *least.get_or_insert(median);
+        println!(
+            "{count} threads: {median:.0} announces/s, {:.2} times the first",
+            median / least
+        );
+    }
+}
+
+/// Answers of all threads a second.
+fn rate(handlers: &mut [Handler], parts: &[&[Datagram]], now: Instant) -> f64 {
+    let barrier = Barrier::new(handlers.len() + 1);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = handlers
+            .iter_mut()
+            .zip(parts)
+            .map(|(handler, part)| {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    barrier.wait();
+                    handle(handler, part, now);
+                })
+            })
+            .collect();
+        barrier.wait();
+        let begin = Instant::now();
+        for thread in threads {
+            thread.join().expect("it does not panic");
+        }
+        (parts.len() * ROUND) as f64 / begin.elapsed().as_secs_f64()
+    })
+}
+
+fn handle(handler: &mut Handler, datagrams: &[Datagram], now: Instant) {
+    let mut reply = [0; MAX_PAYLOAD];
+    for batch in datagrams.chunks(BATCH) {
+        handler.prepare(batch.iter().map(|(octets, source)| (&octets[..], *source)));
+        for (octets, source) in batch {
+            let action = handler.handle(octets, *source, now, &mut reply);
+            let is_answered = matches!(action, Action::Reply(_)) && reply[..4] == [0, 0, 0, 1];
+            assert!(is_answered, "an announce was refused");
+        }
+    }
+}
+
+/// An announce of every peer.
+fn datagrams(tracker: &Tracker) -> Vec<Datagram> {
+    let ids = tracker.connection_ids();
+    let slot = ids.slot(tracker.start());
+    let mut rng = SmallRng::seed_from_u64(3);
+    let mut datagram = |number| {
+        let ip = Ipv4Addr::from_bits(0x2000_0000 + number);
+        // The r-th torrent with a probability of about 1/r.
+        let chance = f64::from(rng.next_u32()) / f64::from(u32::MAX);
+        let rank = TORRENTS.powf(chance).floor();
+        let mut info_hash = [0; InfoHash::LEN];
+        info_hash[..8].copy_from_slice(&rank.to_le_bytes());
+        let request = AnnounceRequest {
+            connection: ConnectionId::new(ids.issue(ip.into(), slot).to_be_bytes()),
+            transaction: TransactionId::from(1),
+            announce: Announce {
+                info_hash: InfoHash::new(info_hash),
+                peer_id: Some(PeerId::new([b'p'; PeerId::LEN])),
+                port: 6881,
+                left: Some(u64::from(number % 10 >= 3)),
+                event: Event::None,
+                num_want: Some(30),
+            },
+            downloaded: 0,
+            uploaded: 0,
+            ip: [0; 4],
+            key: 0,
+            options: AnnounceOptions::default(),
+        };
+        let mut octets = [0; AnnounceRequest::WIRE_LEN];
+        request.encode(&mut octets).expect("there is room");
+        (octets, SocketAddr::from((ip, 6881)))
+    };
+    (0..PEERS).map(&mut datagram).collect()
+}
