@@ -113,7 +113,8 @@ impl Bench {
         let (rounds, turn) = if is_quick {
             (1, ["1s", "500ms"])
         } else {
-            (3, ["5s", "1s"])
+            // Many short turns: on a shared machine a bad moment then hits one round of all.
+            (9, ["2s", "1s"])
         };
         let bench = Self {
             folder,
