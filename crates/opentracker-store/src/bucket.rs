@@ -3,7 +3,7 @@
 use opentracker_types::InfoHash;
 use rand::Rng;
 
-use crate::cell::{folded_multiply, halves};
+use crate::arithmetic::{folded_multiply, wide_halves};
 use crate::clock::Minute;
 use crate::index::Index;
 use crate::swarm::Swarm;
@@ -101,7 +101,7 @@ impl HashKey {
         let sum = products.fold(self.start, |sum, (factor, word)| {
             sum.wrapping_add(factor.wrapping_mul(word))
         });
-        let [low, high] = halves(sum);
+        let [low, high] = wide_halves(sum);
         folded_multiply(low ^ self.finish[0], high ^ self.finish[1])
     }
 }

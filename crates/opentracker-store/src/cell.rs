@@ -14,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use opentracker_types::{PeerAddr, Scope};
 
+use crate::arithmetic::{folded_multiply, halves};
 use crate::clock::{Moment, TOLD_MASK};
 
 /// An IPv4 peer.
@@ -239,19 +240,6 @@ fn peer_bits(cell: &Cell4) -> u64 {
 /// Spreads what a keyed multiplication left in neighbouring numbers over all bits: peers come with
 /// consecutive ports and addresses, and linear probing forgives no clusters.
 fn finish(hash: u64) -> u32 {
-    high_half(folded_multiply(hash, 0x9e37_79b9_7f4a_7c15))
-}
-
-pub(crate) fn folded_multiply(a: u64, b: u64) -> u64 {
-    let [product_low, product_high] = halves(u128::from(a) * u128::from(b));
-    product_low ^ product_high
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "takes the two halves")]
-pub(crate) const fn halves(number: u128) -> [u64; 2] {
-    [number as u64, (number >> 64) as u64]
-}
-
-const fn high_half(number: u64) -> u32 {
-    (number >> 32) as u32
+    let [_, high] = halves(folded_multiply(hash, 0x9e37_79b9_7f4a_7c15));
+    high
 }

@@ -3,7 +3,9 @@
 //! An open-addressing table of 4-octet entries, each an octet of the hash and a position: a lookup
 //! reads one cache line of it, which is known from the hash alone and can be asked for in time.
 
+use crate::arithmetic::halves;
 use crate::prefetch::prefetch;
+use crate::ring::Ring;
 
 /// Bits of an entry that hold the position plus one; above them stands the tag. 0 is vacant.
 const POSITION_BITS: u32 = 24;
@@ -40,7 +42,7 @@ impl Index {
             if entry >> POSITION_BITS == tag && is_it(position(entry)) {
                 return Some(position(entry));
             }
-            slot = self.next(slot);
+            slot = self.ring().next(slot);
         }
     }
 
@@ -63,17 +65,17 @@ impl Index {
 
     /// Removes a position, whose hash this is.
     pub(crate) fn remove(&mut self, hash: u64, position: usize, hash_of: impl Fn(usize) -> u64) {
+        let ring = self.ring();
         let mut hole = self.slot_of(hash, position);
         let mut candidate = hole;
         loop {
-            candidate = self.next(candidate);
+            candidate = ring.next(candidate);
             let entry = self.slots[candidate];
             if entry == 0 {
                 break;
             }
-            // The hole may take an entry that probing would reach from its home through the hole.
             let home = self.home(hash_of(self::position(entry)));
-            if self.distance(home, candidate) >= self.distance(hole, candidate) {
+            if ring.may_fill(hole, candidate, home) {
                 self.slots[hole] = entry;
                 hole = candidate;
             }
@@ -115,7 +117,7 @@ impl Index {
     fn place(&mut self, hash: u64, entry: u32) {
         let mut slot = self.home(hash);
         while self.slots[slot] != 0 {
-            slot = self.next(slot);
+            slot = self.ring().next(slot);
         }
         self.slots[slot] = entry;
     }
@@ -125,32 +127,19 @@ impl Index {
         let mut slot = self.home(hash);
         while self.slots[slot] != wanted {
             assert!(self.slots[slot] != 0, "every torrent is in the index");
-            slot = self.next(slot);
+            slot = self.ring().next(slot);
         }
         slot
     }
 
-    /// Where a hash is looked for first: its low half, scaled to the number of slots.
+    /// Where a hash is looked for first: the low half chooses.
     fn home(&self, hash: u64) -> usize {
-        let scaled = (hash & 0xffff_ffff) * self.slots.len() as u64;
-        usize::try_from(scaled >> 32).expect("less than the number of slots")
+        let [low, _] = halves(hash);
+        self.ring().home(low)
     }
 
-    fn next(&self, slot: usize) -> usize {
-        if slot + 1 == self.slots.len() {
-            0
-        } else {
-            slot + 1
-        }
-    }
-
-    /// Steps from one slot forward to another.
-    fn distance(&self, from: usize, to: usize) -> usize {
-        if to >= from {
-            to - from
-        } else {
-            to + self.slots.len() - from
-        }
+    fn ring(&self) -> Ring {
+        Ring::new(self.slots.len())
     }
 }
 

@@ -35,6 +35,7 @@
 //! ```
 #![deny(clippy::disallowed_methods)]
 
+mod arithmetic;
 mod bucket;
 mod cell;
 mod clock;
@@ -42,6 +43,7 @@ mod index;
 mod large;
 mod list;
 mod prefetch;
+mod ring;
 mod select;
 mod store;
 mod swarm;

@@ -3,7 +3,8 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::cell::{Cell, halves as wide_halves};
+use crate::arithmetic::{halves, wide_halves};
+use crate::cell::Cell;
 use crate::swarm::saturating_u32;
 
 /// Where an announce writes the peers that it hands out, in compact form (BEP 23, BEP 7).
@@ -198,9 +199,4 @@ impl Picker {
 fn split(random: u64, bound: u64) -> (u32, u64) {
     let [rest, whole] = wide_halves(u128::from(random) * u128::from(bound));
     (halves(whole)[0], rest)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "takes the two halves")]
-const fn halves(number: u64) -> [u32; 2] {
-    [number as u32, (number >> 32) as u32]
 }

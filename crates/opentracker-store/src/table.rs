@@ -1,8 +1,7 @@
 //! Peers of a large swarm: an open-addressing hash table that holds the cells themselves.
 //!
 //! Eight IPv4 cells share a cache line, so linear probing finds a peer in one or two lines, and
-//! because there is no separate index a peer costs its cell and the vacant slots beside it. A
-//! hash is scaled to the capacity instead of masked, so capacities need not be powers of two.
+//! because there is no separate index a peer costs its cell and the vacant slots beside it.
 //!
 //! The slots lie in pages of one size. Ten thousand swarms that grow side by side would leave
 //! holes of every size behind, a quarter of all memory; a page that one table gives up fits the
@@ -11,6 +10,7 @@
 use crate::cell::{Cell, PeerKeys};
 use crate::large::Class;
 use crate::prefetch::{prefetch, prefetch_all};
+use crate::ring::Ring;
 
 /// Slots of a page: with the allocator's own eight octets, IPv4 pages are exactly 256.
 pub(crate) const PAGE: u32 = 31;
@@ -152,7 +152,7 @@ impl<C: Cell> Table<C> {
     /// few.
     pub(crate) fn capacity(&self) -> usize {
         match &self.storage {
-            Storage::Block(page) => page.len(),
+            Storage::Block(block) => block.len(),
             Storage::Pages(pages) => pages.len() * PAGE_LEN,
         }
     }
@@ -164,7 +164,7 @@ impl<C: Cell> Table<C> {
 
     pub(crate) fn slots(&self) -> Slots<'_, C> {
         match &self.storage {
-            Storage::Block(page) => Slots::Block(page),
+            Storage::Block(block) => Slots::Block(block),
             Storage::Pages(pages) => Slots::Pages(pages),
         }
     }
@@ -177,15 +177,14 @@ impl<C: Cell> Table<C> {
     }
 
     pub(crate) fn slot(&self, slot: usize) -> &C {
-        match &self.storage {
-            Storage::Block(block) => &block[slot],
-            Storage::Pages(pages) => &pages[slot / PAGE_LEN][slot % PAGE_LEN],
-        }
+        let slots = self.slots();
+        let (stretch, offset) = slots.stretch_of(slot);
+        &slots.stretch(stretch)[offset]
     }
 
     pub(crate) fn slot_mut(&mut self, slot: usize) -> &mut C {
         match &mut self.storage {
-            Storage::Block(page) => &mut page[slot],
+            Storage::Block(block) => &mut block[slot],
             Storage::Pages(pages) => &mut pages[slot / PAGE_LEN][slot % PAGE_LEN],
         }
     }
@@ -234,18 +233,17 @@ impl<C: Cell> Table<C> {
 
     /// Takes out the peer at an occupied slot. The table keeps its capacity; see [`Self::fit`].
     pub(crate) fn remove(&mut self, slot: usize, keys: &PeerKeys) -> C {
+        let ring = self.ring();
         let removed = *self.slot(slot);
         let mut hole = slot;
         let mut candidate = slot;
         loop {
-            candidate = self.next(candidate);
+            candidate = ring.next(candidate);
             let cell = *self.slot(candidate);
             if cell.is_vacant() {
                 break;
             }
-            // The hole may take a cell that probing would reach from its home through the hole.
-            let home = self.home(&cell, keys);
-            if self.distance(home, candidate) >= self.distance(hole, candidate) {
+            if ring.may_fill(hole, candidate, self.home(&cell, keys)) {
                 *self.slot_mut(hole) = cell;
                 hole = candidate;
             }
@@ -288,32 +286,18 @@ impl<C: Cell> Table<C> {
     fn place(&mut self, cell: C, keys: &PeerKeys) -> usize {
         let mut slot = self.home(&cell, keys);
         while !self.slot(slot).is_vacant() {
-            slot = self.next(slot);
+            slot = self.ring().next(slot);
         }
         *self.slot_mut(slot) = cell;
         slot
     }
 
     fn home(&self, cell: &C, keys: &PeerKeys) -> usize {
-        let scaled = u64::from(cell.hash(keys)) * self.capacity() as u64;
-        usize::try_from(scaled >> 32).expect("less than the number of slots")
+        self.ring().home(cell.hash(keys))
     }
 
-    fn next(&self, slot: usize) -> usize {
-        if slot + 1 == self.capacity() {
-            0
-        } else {
-            slot + 1
-        }
-    }
-
-    /// Steps from one slot forward to another.
-    fn distance(&self, from: usize, to: usize) -> usize {
-        if to >= from {
-            to - from
-        } else {
-            to + self.capacity() - from
-        }
+    fn ring(&self) -> Ring {
+        Ring::new(self.capacity())
     }
 }
 
@@ -413,7 +397,11 @@ mod tests {
             }
             let steps: usize = (0..table.capacity())
                 .filter(|&slot| !table.slot(slot).is_vacant())
-                .map(|slot| table.distance(table.home(table.slot(slot), &keys), slot))
+                .map(|slot| {
+                    table
+                        .ring()
+                        .distance(table.home(table.slot(slot), &keys), slot)
+                })
                 .sum();
             // Linear probing at a load of 7/8 takes 3.5 steps on the average.
             assert!(steps < 4 * table.len(), "{steps} steps");
