@@ -9,32 +9,21 @@
 //! Nothing here depends on chance or on the time: all seeds are fixed, and the clock is read once,
 //! for an origin that all instants are relative to.
 
+mod shared;
+
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentracker_core::{AccessLists, Settings, Tracker};
-use opentracker_types::{AnnounceRequest as Announce, Event, InfoHash, PeerId};
+use opentracker_types::{Event, InfoHash};
 use opentracker_udp::{Action, Handler};
-use opentracker_udp_wire::{
-    AnnounceOptions, AnnounceRequest, ConnectRequest, ConnectionId, Reply, ScrapeRequest,
-    TransactionId,
-};
+use opentracker_udp_wire::{ConnectRequest, ConnectionId, Reply, ScrapeRequest, TransactionId};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-
-/// The greatest reply that the tracker sends by default.
-const MAX_PAYLOAD: usize = 1232;
-
-/// Peers that each announce asks for.
-const NUM_WANT: u32 = 30;
+use shared::{BATCH, MAX_PAYLOAD, PORT};
 
 /// Info hashes of a scrape.
 const SCRAPED: usize = 10;
-
-/// Datagrams that a thread of the server handles with one reading of the clock.
-const BATCH: usize = 64;
 
 /// How long after the peers first announced they do so again: by default the interval.
 const INTERVAL: Duration = Duration::from_secs(30 * 60);
@@ -60,13 +49,7 @@ fn main() {
         .expect("the arguments are a scenario and a number of requests");
 
     let mut rng = StdRng::seed_from_u64(0x7261_636b);
-    let tracker = Arc::new(Tracker::new(
-        Settings::default(),
-        AccessLists::default(),
-        Duration::from_secs(240),
-        Instant::now(),
-        &mut rng,
-    ));
+    let tracker = shared::tracker(&mut rng);
     let mut handler = Handler::new(tracker.worker(1, None), MAX_PAYLOAD);
     let swarms = match scenario.as_str() {
         "announce-large" => swarms(1, 10_000, &mut rng),
@@ -109,7 +92,7 @@ fn swarms(count: usize, peers: usize, rng: &mut StdRng) -> Vec<Swarm> {
         rng.fill_bytes(&mut info_hash);
         let peer = |_| {
             address += 1;
-            SocketAddr::from((Ipv4Addr::from_bits(address), 6881))
+            SocketAddr::from((Ipv4Addr::from_bits(address), PORT))
         };
         Swarm {
             info_hash,
@@ -130,25 +113,8 @@ fn announces(handler: &mut Handler, swarms: &[Swarm], event: Event, now: Instant
         .iter()
         .flat_map(|swarm| swarm.peers.iter().map(|peer| (swarm.info_hash, *peer)));
     let announce = |(number, (info_hash, source)): (usize, _)| {
-        let request = AnnounceRequest {
-            connection: connection_id(handler, source, now),
-            transaction: TransactionId::from(1),
-            announce: Announce {
-                info_hash: InfoHash::new(info_hash),
-                peer_id: Some(PeerId::new([b'p'; PeerId::LEN])),
-                port: source.port(),
-                left: Some(u64::from(number % 10 >= 3)),
-                event,
-                num_want: Some(NUM_WANT),
-            },
-            downloaded: 0,
-            uploaded: 0,
-            ip: [0; 4],
-            key: 0,
-            options: AnnounceOptions::default(),
-        };
-        let mut octets = vec![0; AnnounceRequest::WIRE_LEN];
-        request.encode(&mut octets).expect("there is room");
+        let id = connection_id(handler, source, now);
+        let octets = shared::announce(id, info_hash, number, event).to_vec();
         Datagram { octets, source }
     };
     peers.enumerate().map(announce).collect()

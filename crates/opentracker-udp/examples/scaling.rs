@@ -8,22 +8,23 @@
 //! lock or for a cache line. A machine with more processors than threads is needed for the rest:
 //! over sockets, the load takes a processor of its own.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Barrier};
-use std::time::{Duration, Instant};
+mod shared;
 
-use opentracker_core::{AccessLists, Settings, Tracker};
-use opentracker_types::{AnnounceRequest as Announce, Event, InfoHash, PeerId};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Barrier;
+use std::time::Instant;
+
+use opentracker_core::Tracker;
+use opentracker_types::{Event, InfoHash};
 use opentracker_udp::{Action, Handler};
-use opentracker_udp_wire::{AnnounceOptions, AnnounceRequest, ConnectionId, TransactionId};
+use opentracker_udp_wire::{AnnounceRequest, ConnectionId};
 use rand::rngs::{SmallRng, StdRng};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
+use shared::{BATCH, MAX_PAYLOAD, PORT};
 
 const TORRENTS: f64 = 1e6;
 const PEERS: u32 = 3_000_000;
-const BATCH: usize = 64;
-const MAX_PAYLOAD: usize = 1232;
 const ROUNDS: usize = 5;
 
 /// Announces of a thread in a round.
@@ -47,13 +48,7 @@ fn main() {
     };
     let most = counts.iter().copied().max().unwrap_or(1);
 
-    let tracker = Arc::new(Tracker::new(
-        Settings::default(),
-        AccessLists::default(),
-        Duration::from_secs(240),
-        Instant::now(),
-        &mut StdRng::seed_from_u64(1),
-    ));
+    let tracker = shared::tracker(&mut StdRng::seed_from_u64(1));
     let mut datagrams = datagrams(&tracker);
     let mut handlers: Vec<_> = (0..most)
         .map(|number| Handler::new(tracker.worker(number as u64, None), MAX_PAYLOAD))
@@ -134,26 +129,9 @@ fn datagrams(tracker: &Tracker) -> Vec<Datagram> {
         let rank = TORRENTS.powf(chance).floor();
         let mut info_hash = [0; InfoHash::LEN];
         info_hash[..8].copy_from_slice(&rank.to_le_bytes());
-        let request = AnnounceRequest {
-            connection: ConnectionId::new(ids.issue(ip.into(), slot).to_be_bytes()),
-            transaction: TransactionId::from(1),
-            announce: Announce {
-                info_hash: InfoHash::new(info_hash),
-                peer_id: Some(PeerId::new([b'p'; PeerId::LEN])),
-                port: 6881,
-                left: Some(u64::from(number % 10 >= 3)),
-                event: Event::None,
-                num_want: Some(30),
-            },
-            downloaded: 0,
-            uploaded: 0,
-            ip: [0; 4],
-            key: 0,
-            options: AnnounceOptions::default(),
-        };
-        let mut octets = [0; AnnounceRequest::WIRE_LEN];
-        request.encode(&mut octets).expect("there is room");
-        (octets, SocketAddr::from((ip, 6881)))
+        let id = ConnectionId::new(ids.issue(ip.into(), slot).to_be_bytes());
+        let octets = shared::announce(id, info_hash, number as usize, Event::None);
+        (octets, SocketAddr::from((ip, PORT)))
     };
     (0..PEERS).map(&mut datagram).collect()
 }

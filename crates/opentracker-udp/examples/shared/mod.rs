@@ -1,0 +1,60 @@
+//! What the examples measure with.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opentracker_core::{AccessLists, Settings, Tracker};
+use opentracker_types::{AnnounceRequest as Announce, Event, InfoHash, PeerId};
+use opentracker_udp_wire::{AnnounceOptions, AnnounceRequest, ConnectionId, TransactionId};
+use rand::CryptoRng;
+
+/// The greatest reply that the tracker sends by default.
+pub(crate) const MAX_PAYLOAD: usize = 1232;
+
+/// Datagrams that a thread of the server handles with one reading of the clock.
+pub(crate) const BATCH: usize = 64;
+
+/// Peers that each announce asks for.
+const NUM_WANT: u32 = 30;
+
+/// The port of every peer.
+pub(crate) const PORT: u16 = 6881;
+
+pub(crate) fn tracker(rng: &mut impl CryptoRng) -> Arc<Tracker> {
+    Arc::new(Tracker::new(
+        Settings::default(),
+        AccessLists::default(),
+        Duration::from_secs(240),
+        Instant::now(),
+        rng,
+    ))
+}
+
+/// An announce of the peer with a number; three of ten are seeders.
+pub(crate) fn announce(
+    connection: ConnectionId,
+    info_hash: [u8; InfoHash::LEN],
+    number: usize,
+    event: Event,
+) -> [u8; AnnounceRequest::WIRE_LEN] {
+    let request = AnnounceRequest {
+        connection,
+        transaction: TransactionId::from(1),
+        announce: Announce {
+            info_hash: InfoHash::new(info_hash),
+            peer_id: Some(PeerId::new([b'p'; PeerId::LEN])),
+            port: PORT,
+            left: Some(u64::from(number % 10 >= 3)),
+            event,
+            num_want: Some(NUM_WANT),
+        },
+        downloaded: 0,
+        uploaded: 0,
+        ip: [0; 4],
+        key: 0,
+        options: AnnounceOptions::default(),
+    };
+    let mut octets = [0; AnnounceRequest::WIRE_LEN];
+    request.encode(&mut octets).expect("there is room");
+    octets
+}
