@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use xshell::cmd;
 
 use crate::workspace::Workspace;
-use crate::{Args, system};
+use crate::{Args, markdown, system};
 
 /// What the example handles: its own word for it, and what that is.
 const SCENARIOS: &[(&str, &str)] = &[
@@ -127,19 +127,20 @@ impl Figures {
             .lines()
             .find_map(|line| line.strip_prefix(COMPILER)?.strip_suffix('.'))
             .with_context(|| format!("{DOCUMENT}: no line `{COMPILER}…` beside the figures"))?;
+        let table = markdown::table(text);
+        let table = table.with_context(|| format!("{DOCUMENT}: no table of figures"))?;
         let mut rows = Vec::new();
-        // Heading and rule stand above the figures.
-        for line in text.lines().filter(|line| line.starts_with('|')).skip(2) {
-            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        for cells in &table.rows {
             let row = match cells.as_slice() {
-                ["", name, _, figure, ""] => figure
+                [name, _, figure] => figure
                     .replace(' ', "")
                     .parse()
                     .ok()
                     .map(|figure| (name.trim_matches('`').to_owned(), figure)),
                 _ => None,
             };
-            rows.push(row.with_context(|| format!("{DOCUMENT}: not a figure: {line}"))?);
+            let cells = || cells.join(" | ");
+            rows.push(row.with_context(|| format!("{DOCUMENT}: not a figure: {}", cells()))?);
         }
         Ok(Self {
             compiler: compiler.to_owned(),

@@ -53,10 +53,28 @@ const MAX_ROUNDS: usize = 3;
 /// How long before a sweep the load begins.
 const LEAD: Duration = Duration::from_secs(3);
 
+/// What the tracker does beside the announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beside {
+    Nothing,
+    Sweep,
+    FullScrapes,
+}
+
+impl Beside {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing else",
+            Self::Sweep => "a sweep",
+            Self::FullScrapes => "full scrapes, one after the other",
+        }
+    }
+}
+
 /// Percentiles of one condition, of all rounds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Waits {
-    pub(super) name: &'static str,
+    pub(super) beside: Beside,
     /// 50, 99 and 99.9 %, in microseconds.
     pub(super) rounds: Vec<[f64; 3]>,
 }
@@ -70,29 +88,24 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
     let server = Server::start(bench, Contestant::Ours, Protocol::Udp)?;
     eprintln!("filling with ten million peers");
     let fill = loadgen::run(bench, &server, "fill", POPULATION)?;
-    let mut waits = [
-        "nothing else",
-        "a sweep",
-        "full scrapes, one after the other",
-    ]
-    .map(|name| Waits {
-        name,
+    let mut waits = [Beside::Nothing, Beside::Sweep, Beside::FullScrapes].map(|beside| Waits {
+        beside,
         rounds: Vec::new(),
     });
     let mut reports = Vec::new();
     for round in 1..=bench.rounds.min(MAX_ROUNDS) {
-        eprintln!("round {round}: three runs, the second a minute after the last sweep");
         for waits in &mut waits {
-            let reader = match waits.name {
-                "a sweep" => {
-                    server.wait_for(|age| until_sweep(age).saturating_sub(LEAD));
-                    None
-                }
-                "nothing else" => {
+            eprintln!("round {round}: beside {}", waits.beside.name());
+            let reader = match waits.beside {
+                Beside::Nothing => {
                     server.wait_for(since_sweep);
                     None
                 }
-                _ => Some(Reader::start(&server)?),
+                Beside::Sweep => {
+                    server.wait_for(|age| until_sweep(age).saturating_sub(LEAD));
+                    None
+                }
+                Beside::FullScrapes => Some(Reader::start(&server)?),
             };
             let report = loadgen::run(bench, &server, "udp", &[POPULATION, LOAD].concat())?;
             if let Some(reader) = reader {
@@ -102,7 +115,8 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
             waits
                 .rounds
                 .push([percentile("p50")?, percentile("p99")?, percentile("p99_9")?]);
-            reports.push(json!({ "beside": waits.name, "round": round, "report": report }));
+            reports
+                .push(json!({ "beside": waits.beside.name(), "round": round, "report": report }));
         }
     }
     println!(
@@ -147,9 +161,15 @@ impl Reader {
     fn stop(mut self) -> Result<()> {
         let ended = self.0.try_wait()?;
         ensure!(ended.is_none(), "the reader of full scrapes has ended");
-        self.0.kill()?;
-        self.0.wait()?;
         Ok(())
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -123,7 +123,7 @@ pub(super) fn latency(peers: f64, waits: &[Waits]) -> String {
         let [p50, p99, p99_9] = [0, 1, 2].map(|index| percentile(row, index));
         text += &format!(
             "| {} | {p50:.0} | {p99:.0} | {p99_9:.0} | {:+.0} |\n",
-            row.name,
+            row.beside.name(),
             p99_9 - idle,
         );
     }

@@ -389,19 +389,26 @@ fn zeroed() -> (libc::sockaddr_storage, libc::iovec, libc::mmsghdr) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     use super::*;
     use crate::sys::bind_wildcard;
 
-    #[test]
-    fn datagrams_leave_from_the_chosen_addresses_and_are_answered_in_a_batch() {
+    /// A server that does not wait forever, its address, and a client for it.
+    fn pair() -> (UdpSocket, SocketAddr, UdpSocket) {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
         server
             .set_read_timeout(Some(Duration::from_secs(5)))
             .unwrap();
         let target = server.local_addr().unwrap();
         let client = bind_wildcard(target).unwrap();
+        (server, target, client)
+    }
+
+    #[test]
+    fn datagrams_leave_from_the_chosen_addresses_and_are_answered_in_a_batch() {
+        let (server, target, client) = pair();
         let mut outbox = Outbox::new();
         for last in 1..=5 {
             outbox.next()[..3].copy_from_slice(&[last; 3]);
@@ -441,12 +448,7 @@ mod tests {
 
     #[test]
     fn the_source_of_a_datagram_is_its_origin() {
-        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
-        server
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .unwrap();
-        let target = server.local_addr().unwrap();
-        let client = bind_wildcard(target).unwrap();
+        let (server, target, client) = pair();
         let mut outbox = Outbox::new();
         outbox.push(1, &target.into(), &Origin::new([127, 1, 2, 3].into()));
         outbox.push(1, &target.into(), &Origin::ANY);
@@ -459,12 +461,7 @@ mod tests {
 
     #[test]
     fn an_origin_of_another_host_fails_and_the_rest_goes() {
-        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
-        server
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .unwrap();
-        let target = server.local_addr().unwrap();
-        let client = bind_wildcard(target).unwrap();
+        let (server, target, client) = pair();
         let mut outbox = Outbox::new();
         let foreign = Origin::new([198, 51, 100, 1].into());
         outbox.push(1, &target.into(), &foreign);
@@ -477,12 +474,7 @@ mod tests {
 
     #[test]
     fn a_train_arrives_as_its_datagrams() {
-        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
-        server
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .unwrap();
-        let target = server.local_addr().unwrap();
-        let client = bind_wildcard(target).unwrap();
+        let (server, target, client) = pair();
         let origins = [1, 2].map(|last| Origin::new([127, 5, 5, last].into()));
         let mut outbox = Outbox::new();
         // Trains: two of source 0 (the longest allowed), one more of it that ends with a shorter
