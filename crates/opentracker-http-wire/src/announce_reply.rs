@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use opentracker_types::SwarmCounts;
 
 use crate::bencode::{Dictionary, Value};
-use crate::read::{get_string, get_u32};
+use crate::read::{get_string, get_u32, get_u64};
 use crate::write::{put_integer, put_string};
 use crate::{Answer, DecodeError, Peers};
 
@@ -67,7 +67,8 @@ impl<'a> AnnounceReply<'a> {
     /// # Errors
     ///
     /// Fails if the body is not the bencode of a dictionary, if it has no `interval`, or if what
-    /// one of the keys has is of the wrong type or a number that is negative or beyond 32 bits.
+    /// one of the keys has is of the wrong type or a number that is negative or beyond 32 bits
+    /// (`downloaded`: 63 bits).
     pub fn decode(body: &'a [u8]) -> Result<Answer<'a, Self>, DecodeError> {
         Answer::decode(body, Self::of_dictionary)
     }
@@ -78,7 +79,7 @@ impl<'a> AnnounceReply<'a> {
             counts: SwarmCounts {
                 seeders: count("complete")?,
                 leechers: count("incomplete")?,
-                downloads: count("downloaded")?,
+                downloads: get_u64(reply, "downloaded")?.unwrap_or_default(),
             },
             interval_secs: get_u32(reply, "interval")?
                 .ok_or(DecodeError::MissingKey("interval"))?,

@@ -11,6 +11,14 @@ pub(crate) fn get_u32(
     get(dictionary, key, |value| value.as_integer()?.try_into().ok())
 }
 
+/// Reads a number of 63 bits; `None` without the key.
+pub(crate) fn get_u64(
+    dictionary: Dictionary<'_>,
+    key: &'static str,
+) -> Result<Option<u64>, DecodeError> {
+    get(dictionary, key, |value| value.as_integer()?.try_into().ok())
+}
+
 /// Reads a string; `None` without the key.
 pub(crate) fn get_string<'a>(
     dictionary: Dictionary<'a>,

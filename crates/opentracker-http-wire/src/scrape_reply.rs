@@ -1,7 +1,7 @@
 use opentracker_types::{InfoHash, SwarmCounts};
 
 use crate::bencode::Dictionary;
-use crate::read::{get_dictionary, get_u32};
+use crate::read::{get_dictionary, get_u32, get_u64};
 use crate::write::{put_decimal, put_integer};
 use crate::{Answer, DecodeError};
 
@@ -115,7 +115,7 @@ enum Order {
 
 impl ScrapeReplyWriter {
     /// The most octets that one [`entry`](Self::entry) appends.
-    pub const MAX_ENTRY_LEN: usize = 97;
+    pub const MAX_ENTRY_LEN: usize = 106;
 
     fn begin(out: &mut Vec<u8>, order: Order) -> Self {
         out.extend_from_slice(b"d5:filesd");
@@ -169,7 +169,7 @@ fn entry(key: &[u8], counts: Dictionary<'_>) -> Result<(InfoHash, SwarmCounts), 
     let counts = SwarmCounts {
         seeders: count("complete")?,
         leechers: count("incomplete")?,
-        downloads: count("downloaded")?,
+        downloads: get_u64(counts, "downloaded")?.unwrap_or_default(),
     };
     Ok((info_hash.into(), counts))
 }
@@ -181,7 +181,7 @@ mod tests {
     /// By hand from BEP 48, keys sorted as BEP 3 asks.
     const GOLDEN: &[u8] = b"d5:filesd\
         20:aaaaaaaaaaaaaaaaaaaad8:completei1e10:downloadedi3e10:incompletei2ee\
-        20:aaaaaaaaaaaaaaaaaaabd8:completei0e10:downloadedi4294967295e10:incompletei0ee\
+        20:aaaaaaaaaaaaaaaaaaabd8:completei0e10:downloadedi4294967296e10:incompletei0ee\
         e5:flagsd20:min_request_intervali900eee";
 
     const ENTRIES: [(InfoHash, SwarmCounts); 2] = [
@@ -198,7 +198,7 @@ mod tests {
             SwarmCounts {
                 seeders: 0,
                 leechers: 0,
-                downloads: u32::MAX,
+                downloads: 0x1_0000_0000,
             },
         ),
     ];
@@ -251,7 +251,8 @@ mod tests {
         let counts = SwarmCounts {
             seeders: u32::MAX,
             leechers: u32::MAX,
-            downloads: u32::MAX,
+            // An integer of bencode has 63 bits in most decoders, in ours too.
+            downloads: u64::MAX >> 1,
         };
         writer.entry(&mut body, &InfoHash::new([0xff; 20]), counts);
         assert_eq!(body.len() - before, ScrapeReplyWriter::MAX_ENTRY_LEN);

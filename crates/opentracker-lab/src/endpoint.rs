@@ -100,7 +100,7 @@ fn scrape_udp(tracker: SocketAddr, info_hash: InfoHash) -> io::Result<SwarmCount
         ([seeders, downloads, leechers], []) => Ok(SwarmCounts {
             seeders: u32::from_be_bytes(*seeders),
             leechers: u32::from_be_bytes(*leechers),
-            downloads: u32::from_be_bytes(*downloads),
+            downloads: u32::from_be_bytes(*downloads).into(),
         }),
         _ => Err(wrong("scrape reply")),
     }
@@ -147,16 +147,16 @@ fn scrape_http(tracker: SocketAddr, info_hash: InfoHash) -> io::Result<SwarmCoun
     let Some(file) = files.get(info_hash.as_bytes()) else {
         return Ok(SwarmCounts::default());
     };
-    let count = |key| {
+    fn count<T: TryFrom<i64>>(file: &Value, key: &str) -> io::Result<T> {
         file.get(key)
             .and_then(Value::as_integer)
             .and_then(|count| count.try_into().ok())
             .ok_or_else(|| wrong(key))
-    };
+    }
     Ok(SwarmCounts {
-        seeders: count("complete")?,
-        leechers: count("incomplete")?,
-        downloads: count("downloaded")?,
+        seeders: count(file, "complete")?,
+        leechers: count(file, "incomplete")?,
+        downloads: count(file, "downloaded")?,
     })
 }
 

@@ -424,7 +424,7 @@ fn counts_of(torrent: &Torrent) -> SwarmCounts {
     SwarmCounts {
         seeders: saturating_u32(seeders),
         leechers: saturating_u32(leechers),
-        downloads: torrent.downloads,
+        downloads: u64::from(torrent.downloads),
     }
 }
 

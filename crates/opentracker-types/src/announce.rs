@@ -56,5 +56,5 @@ pub struct SwarmCounts {
     /// Peers that have not.
     pub leechers: u32,
     /// Downloads that were reported as completed, once per peer; saturates.
-    pub downloads: u32,
+    pub downloads: u64,
 }

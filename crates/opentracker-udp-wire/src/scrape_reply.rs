@@ -65,7 +65,7 @@ impl<'a> ScrapeReply<'a> {
         self.entries.iter().map(
             |&[s0, s1, s2, s3, d0, d1, d2, d3, l0, l1, l2, l3]| SwarmCounts {
                 seeders: u32::from_be_bytes([s0, s1, s2, s3]),
-                downloads: u32::from_be_bytes([d0, d1, d2, d3]),
+                downloads: u32::from_be_bytes([d0, d1, d2, d3]).into(),
                 leechers: u32::from_be_bytes([l0, l1, l2, l3]),
             },
         )
@@ -121,7 +121,8 @@ impl ScrapeReplyBuilder<'_> {
         };
         self.written += Writer::over(entry)
             .put_u32(counts.seeders)
-            .put_u32(counts.downloads)
+            // The field has 32 bits.
+            .put_u32(u32::try_from(counts.downloads).unwrap_or(u32::MAX))
             .put_u32(counts.leechers)
             .finish();
         true

@@ -205,7 +205,7 @@ impl Model {
         Some(SwarmCounts {
             seeders: u32::try_from(seeders).unwrap(),
             leechers: u32::try_from(torrent.peers.len() - seeders).unwrap(),
-            downloads: torrent.downloads,
+            downloads: torrent.downloads.into(),
         })
     }
 }

@@ -105,7 +105,7 @@ pub(crate) fn swarm_counts() -> impl Strategy<Value = SwarmCounts> {
     any::<[u32; 3]>().prop_map(|[seeders, leechers, downloads]| SwarmCounts {
         seeders,
         leechers,
-        downloads,
+        downloads: downloads.into(),
     })
 }
 

@@ -317,7 +317,7 @@ fn tell_record(summary: &opentracker_store::TorrentSummary) -> TellRecord {
     TellRecord {
         info_hash: summary.info_hash,
         age_minutes: summary.idle_minutes,
-        downloads: u64::from(summary.counts.downloads),
+        downloads: summary.counts.downloads,
     }
 }
 

@@ -153,7 +153,7 @@ impl Machine {
     }
 
     /// Returns the download count of each torrent.
-    pub(crate) fn downloads(&self, now: Instant) -> BTreeMap<InfoHash, u32> {
+    pub(crate) fn downloads(&self, now: Instant) -> BTreeMap<InfoHash, u64> {
         let (store, moment) = (self.tracker.store(), self.tracker.moment(now));
         let mut downloads = BTreeMap::new();
         for part in 0..store.parts() {

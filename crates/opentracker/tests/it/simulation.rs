@@ -150,7 +150,7 @@ fn rounds(machines: usize) -> u32 {
     3 + 3 * u32::try_from(machines).unwrap()
 }
 
-fn downloads(world: &World, machine: &Machine) -> BTreeMap<InfoHash, u32> {
+fn downloads(world: &World, machine: &Machine) -> BTreeMap<InfoHash, u64> {
     let mut downloads = machine.downloads(world.now);
     downloads.retain(|_, count| *count > 0);
     downloads
