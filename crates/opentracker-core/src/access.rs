@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use opentracker_types::{InfoHash, ParseInfoHashError};
@@ -8,12 +9,12 @@ use siphasher::sip::SipHasher13;
 
 /// Which torrents are served: those on the allow list, if there is one, less those on the deny
 /// list.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct AccessLists {
     /// Only these are served; `None`: all.
-    pub allow: Option<HashList>,
+    pub allow: Option<Arc<HashList>>,
     /// These are never served, whatever the allow list says; `None`: none.
-    pub deny: Option<HashList>,
+    pub deny: Option<Arc<HashList>>,
 }
 
 impl AccessLists {
@@ -33,6 +34,11 @@ impl AccessLists {
         } else {
             Verdict::Served
         }
+    }
+
+    /// Tells whether every torrent is served: there is neither list.
+    pub fn serve_all(&self) -> bool {
+        self.allow.is_none() && self.deny.is_none()
     }
 
     /// Tells whether a torrent is served.
@@ -121,6 +127,14 @@ impl Networks {
         self.0.iter().any(|network| network.contains(&ip))
     }
 
+    /// Tells whether every address of the same family is in one of the networks.
+    pub fn contains_all_like(&self, ip: IpAddr) -> bool {
+        let is_v4 = ip.to_canonical().is_ipv4();
+        self.0
+            .iter()
+            .any(|network| network.prefix_len() == 0 && network.addr().is_ipv4() == is_v4)
+    }
+
     /// Tells whether there is no network in the set.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -180,8 +194,8 @@ mod tests {
     #[test]
     fn deny_wins_over_allow() {
         let lists = AccessLists {
-            allow: Some(list(&format!("{A}\n{B}"))),
-            deny: Some(list(&B.to_string())),
+            allow: Some(Arc::new(list(&format!("{A}\n{B}")))),
+            deny: Some(Arc::new(list(&B.to_string()))),
         };
         assert_eq!(lists.verdict(&A), Verdict::Served);
         assert_eq!(lists.verdict(&B), Verdict::Denied);
@@ -191,7 +205,7 @@ mod tests {
         );
         assert!(AccessLists::default().serves(&A));
         let nothing = AccessLists {
-            allow: Some(list("")),
+            allow: Some(Arc::new(list(""))),
             deny: None,
         };
         assert!(!nothing.serves(&A));

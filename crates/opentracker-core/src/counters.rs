@@ -1,180 +1,318 @@
+//! What is counted: each crate declares its own table, the tracker keeps the sums.
+
+use std::any::TypeId;
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// A metric: a name, and what it counts apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Family {
+    /// The name, in the form of Prometheus: `opentracker_udp_requests_total`.
+    pub name: &'static str,
+    /// What one counts as: `requests`, `octets`.
+    pub unit: &'static str,
+    /// What is counted, in one sentence.
+    pub help: &'static str,
+    /// The names of the labels; the same for each of the series.
+    pub labels: &'static [&'static str],
+    /// The values of the labels, for each counter of the family.
+    pub series: &'static [&'static [&'static str]],
+}
+
+impl Family {
+    /// Makes a family; [`counters!`](crate::counters) does.
+    pub const fn new(
+        name: &'static str,
+        unit: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+        series: &'static [&'static [&'static str]],
+    ) -> Self {
+        let mut number = 0;
+        while number < series.len() {
+            assert!(
+                series[number].len() == labels.len(),
+                "each of a family's series has a value for each label"
+            );
+            number += 1;
+        }
+        Self {
+            name,
+            unit,
+            help,
+            labels,
+            series,
+        }
+    }
+}
+
+/// The counters of one crate, an enum that [`counters!`](crate::counters) declares.
+pub trait CounterSet: Copy + 'static {
+    /// The families, in the order of the enum.
+    const FAMILIES: &'static [Family];
+    /// Number of counters.
+    const LEN: usize;
+
+    /// Returns the counter's number, from 0, in the order of the enum.
+    fn index(self) -> usize;
+}
+
+/// Declares an enum of counters by the metrics that they are series of.
+///
+/// Each family has a name, a unit, a sentence of help and the names of its labels; each counter
+/// the values of the labels.
+///
+/// ```
+/// opentracker_core::counters! {
+///     /// What a front end for pigeons counts.
+///     pub enum Counter {
+///         "pigeons_total" pigeons "Pigeons, by direction." ["direction"] {
+///             /// Pigeons that came.
+///             Arrived ["in"],
+///             /// Pigeons that were sent.
+///             Sent ["out"],
+///         }
+///         "pigeons_fed_total" pigeons "Pigeons that were fed." [] {
+///             /// Pigeons that were fed.
+///             Fed [],
+///         }
+///     }
+/// }
+///
+/// let registry = opentracker_core::CounterRegistry::default();
+/// let counters = registry.register::<Counter>();
+/// counters.count(Counter::Arrived);
+/// assert_eq!(registry.sum(Counter::Arrived), 1);
+/// ```
+#[macro_export]
 macro_rules! counters {
-    ($($name:ident $metric:literal $labels:literal $help:literal,)*) => {
-        /// What is counted, each with its metric, its labels and its meaning.
+    (
+        $(#[$meta:meta])*
+        $vis:vis enum $set:ident {
+            $(
+                $family:literal $unit:ident $help:literal [$($label:literal),*] {
+                    $(
+                        $(#[$counter_meta:meta])*
+                        $counter:ident [$($value:literal),*],
+                    )+
+                }
+            )+
+        }
+    ) => {
+        $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[repr(usize)]
         #[non_exhaustive]
-        pub enum Counter {
-            $(#[doc = $help] $name,)*
+        $vis enum $set {
+            $($($(#[$counter_meta])* $counter,)+)+
         }
 
-        impl Counter {
-            /// All counters; those of one metric stand together.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+        impl $crate::CounterSet for $set {
+            const FAMILIES: &'static [$crate::Family] = &[
+                $($crate::Family::new(
+                    $family,
+                    stringify!($unit),
+                    $help,
+                    &[$($label),*],
+                    &[$(&[$($value),*]),+],
+                ),)+
+            ];
+            const LEN: usize = [$($(Self::$counter,)+)+].len();
 
-            /// Returns the name of the metric, in the form of Prometheus.
-            pub const fn metric(self) -> &'static str {
-                match self { $(Self::$name => $metric,)* }
-            }
-
-            /// Returns the labels that tell it from others of the metric, as `name="value"`
-            /// pairs; may be empty.
-            pub const fn labels(self) -> &'static str {
-                match self { $(Self::$name => $labels,)* }
-            }
-
-            /// Returns what is counted, in words.
-            pub const fn help(self) -> &'static str {
-                match self { $(Self::$name => $help,)* }
+            fn index(self) -> usize {
+                self as usize
             }
         }
     };
 }
 
-counters! {
-    UdpConnect "opentracker_udp_requests_total" r#"action="connect""# "Connects answered over UDP.",
-    UdpAnnounce "opentracker_udp_requests_total" r#"action="announce""# "Announces answered with peers over UDP.",
-    UdpScrape "opentracker_udp_requests_total" r#"action="scrape""# "Scrapes answered over UDP.",
-    UdpReceived "opentracker_udp_datagrams_total" r#"direction="in""# "Datagrams received.",
-    UdpSent "opentracker_udp_datagrams_total" r#"direction="out""# "Datagrams sent.",
-    UdpError "opentracker_udp_errors_total" "" "Error packets sent.",
-    UdpBadConnectionId "opentracker_udp_dropped_total" r#"reason="connection_id""# "Requests without a valid connection id.",
-    UdpDroppedShort "opentracker_udp_dropped_total" r#"reason="short""# "Datagrams too short for their action.",
-    UdpDroppedMagic "opentracker_udp_dropped_total" r#"reason="magic""# "Connects without the protocol's magic number.",
-    UdpDroppedAction "opentracker_udp_dropped_total" r#"reason="action""# "Datagrams with an unknown action.",
-    UdpDroppedScrape "opentracker_udp_dropped_total" r#"reason="scrape""# "Scrapes without a whole info hash.",
-    UdpDroppedSource "opentracker_udp_dropped_total" r#"reason="source""# "Datagrams from an address or port that cannot be answered.",
-    UdpDroppedSend "opentracker_udp_dropped_total" r#"reason="send""# "Replies that the system did not take.",
-    HttpAccepted "opentracker_http_connections_total" "" "Connections accepted.",
-    HttpAnnounce "opentracker_http_requests_total" r#"path="announce""# "Announces answered with peers over HTTP.",
-    HttpScrape "opentracker_http_requests_total" r#"path="scrape""# "Scrapes answered over HTTP.",
-    HttpFullScrape "opentracker_http_requests_total" r#"path="full_scrape""# "Full scrapes answered over HTTP.",
-    HttpStats "opentracker_http_requests_total" r#"path="stats""# "Statistics, metrics and pages answered.",
-    HttpRedirect "opentracker_http_errors_total" r#"status="302""# "Redirects sent.",
-    HttpBadHead "opentracker_http_errors_total" r#"status="400",kind="head""# "Heads that are not HTTP.",
-    HttpBadBody "opentracker_http_errors_total" r#"status="400",kind="body""# "Requests with a body.",
-    HttpBadForwarding "opentracker_http_errors_total" r#"status="400",kind="forwarding""# "Requests whose forwarding headers contradict each other.",
-    HttpBadInfoHash "opentracker_http_errors_total" r#"status="400",kind="info_hash""# "Queries with a missing or malformed info_hash.",
-    HttpBadPort "opentracker_http_errors_total" r#"status="400",kind="port""# "Queries with a missing or malformed port.",
-    HttpBadLeft "opentracker_http_errors_total" r#"status="400",kind="left""# "Queries with a malformed left.",
-    HttpBadMode "opentracker_http_errors_total" r#"status="400",kind="mode""# "Requests for statistics of an unknown mode.",
-    HttpForbidden "opentracker_http_errors_total" r#"status="403""# "Requests from networks without the right to them.",
-    HttpNotFound "opentracker_http_errors_total" r#"status="404""# "Requests for unknown paths.",
-    HttpBadMethod "opentracker_http_errors_total" r#"status="405""# "Requests with another method than GET or HEAD.",
-    HttpTimeout "opentracker_http_errors_total" r#"status="408""# "Heads that did not arrive in time.",
-    HttpHeadTooLarge "opentracker_http_errors_total" r#"status="431""# "Heads that are too large.",
-    HttpOverloaded "opentracker_http_errors_total" r#"status="503""# "Connections closed at once because there were too many.",
-    FullScrapeOctets "opentracker_full_scrape_octets_total" "" "Octets of full scrapes sent.",
-    LiveSyncSent "opentracker_livesync_packets_total" r#"direction="out""# "Live-sync packets sent.",
-    LiveSyncReceived "opentracker_livesync_packets_total" r#"direction="in""# "Live-sync packets received.",
-    LiveSyncTold "opentracker_livesync_records_total" r#"kind="announce",direction="out""# "Announces told to the cluster.",
-    LiveSyncApplied "opentracker_livesync_records_total" r#"kind="announce",direction="in""# "Announces of siblings applied.",
-    LiveSyncDownloadsTold "opentracker_livesync_records_total" r#"kind="downloads",direction="out""# "Download counts told to the cluster.",
-    LiveSyncDownloadsApplied "opentracker_livesync_records_total" r#"kind="downloads",direction="in""# "Download counts of siblings applied.",
-    LiveSyncDroppedOwn "opentracker_livesync_dropped_total" r#"reason="own""# "Packets with our own id.",
-    LiveSyncDroppedStranger "opentracker_livesync_dropped_total" r#"reason="stranger""# "Packets from addresses that are not in livesync.nodes.",
-    LiveSyncDroppedHeader "opentracker_livesync_dropped_total" r#"reason="header""# "Packets shorter than their header.",
-    LiveSyncDroppedType "opentracker_livesync_dropped_total" r#"reason="type""# "Packets of an unknown type.",
-    LiveSyncDroppedLength "opentracker_livesync_dropped_total" r#"reason="length""# "Packets of a length that their type cannot have.",
-    LiveSyncDroppedEmpty "opentracker_livesync_dropped_total" r#"reason="no_record""# "Packets without a whole record.",
-    LiveSyncDroppedRate "opentracker_livesync_dropped_total" r#"reason="rate""# "Packets beyond what one node may send in a second.",
-    LiveSyncDroppedAccess "opentracker_livesync_dropped_total" r#"reason="access""# "Records of torrents that are not served here.",
-    LiveSyncDroppedAddress "opentracker_livesync_dropped_total" r#"reason="address""# "Records of addresses that cannot be a peer's.",
-    LiveSyncDroppedSend "opentracker_livesync_dropped_total" r#"reason="send""# "Packets that the system did not take.",
-    LiveSyncDroppedDialect "opentracker_livesync_dropped_total" r#"reason="dialect""# "Announces that the dialect has no packet for.",
-    Completed "opentracker_completed_total" "" "Downloads reported as completed, once per peer.",
-    Stopped "opentracker_stopped_total" "" "Peers that said goodbye.",
-    RefusedDenied "opentracker_refused_total" r#"reason="denied""# "Announces for torrents on the deny list.",
-    RefusedNotAllowed "opentracker_refused_total" r#"reason="not_allowed""# "Announces for torrents that are not on the allow list.",
-    RefusedAddress "opentracker_refused_total" r#"reason="address""# "Announces from addresses or ports that cannot be a peer's.",
-    RefusedFullScrape "opentracker_refused_total" r#"reason="full_scrape""# "Scrapes of all torrents by those without the right to them, or when too many were under way.",
-}
+/// Numbers of a cache line.
+const LINE: usize = 8;
+
+/// A cache line of counters, lest two threads write to one.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Line([AtomicU64; LINE]);
 
 /// The counters of one thread.
 ///
-/// Only that thread adds, so adding is a plain load and store; anybody may read.
-#[derive(Debug)]
-#[repr(align(128))]
-pub struct Counters([AtomicU64; Counter::ALL.len()]);
+/// Only their owner adds, so adding is a plain load and store; anybody may read.
+pub struct Counters<C> {
+    lines: Arc<[Line]>,
+    set: PhantomData<fn(C)>,
+}
 
-impl Counters {
-    fn new() -> Self {
-        Self(std::array::from_fn(|_| AtomicU64::new(0)))
-    }
-
+impl<C: CounterSet> Counters<C> {
     /// Adds one.
-    pub fn count(&self, counter: Counter) {
+    pub fn count(&self, counter: C) {
         self.add(counter, 1);
     }
 
     /// Adds a number.
-    pub fn add(&self, counter: Counter, number: u64) {
-        let cell = &self.0[counter as usize];
+    pub fn add(&self, counter: C, number: u64) {
+        let cell = cell(&self.lines, counter.index());
         cell.store(
             cell.load(Ordering::Relaxed).wrapping_add(number),
             Ordering::Relaxed,
         );
     }
+}
 
-    fn get(&self, counter: Counter) -> u64 {
-        self.0[counter as usize].load(Ordering::Relaxed)
+impl<C> fmt::Debug for Counters<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Counters").finish_non_exhaustive()
     }
+}
+
+fn cell(lines: &[Line], index: usize) -> &AtomicU64 {
+    &lines[index / LINE].0[index % LINE]
 }
 
 /// The counters of all threads, summed on reading.
 #[derive(Debug, Default)]
-pub struct CounterRegistry(Mutex<Vec<Arc<Counters>>>);
+pub struct CounterRegistry(Mutex<Vec<Registered>>);
+
+#[derive(Debug)]
+struct Registered {
+    set: TypeId,
+    families: &'static [Family],
+    lines: Arc<[Line]>,
+}
 
 impl CounterRegistry {
     /// Makes the counters of one more thread. They count on after the thread has ended.
-    pub fn register(&self) -> Arc<Counters> {
-        let counters = Arc::new(Counters::new());
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Arc::clone(&counters));
-        counters
+    pub fn register<C: CounterSet>(&self) -> Counters<C> {
+        let lines: Arc<[Line]> = (0..C::LEN.div_ceil(LINE))
+            .map(|_| Line::default())
+            .collect();
+        let registered = Registered {
+            set: TypeId::of::<C>(),
+            families: C::FAMILIES,
+            lines: Arc::clone(&lines),
+        };
+        self.lock().push(registered);
+        Counters {
+            lines,
+            set: PhantomData,
+        }
     }
 
     /// Returns the sum over all threads.
-    pub fn sum(&self, counter: Counter) -> u64 {
-        let threads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        threads
-            .iter()
-            .fold(0, |sum: u64, thread| sum.wrapping_add(thread.get(counter)))
+    pub fn sum<C: CounterSet>(&self, counter: C) -> u64 {
+        let set = TypeId::of::<C>();
+        let all = self.lock();
+        let of_set = all.iter().filter(|registered| registered.set == set);
+        of_set.fold(0, |sum, registered| {
+            let cell = cell(&registered.lines, counter.index());
+            sum.wrapping_add(cell.load(Ordering::Relaxed))
+        })
+    }
+
+    /// Returns the sum of several counters.
+    pub fn sum_of<C: CounterSet>(&self, counters: &[C]) -> u64 {
+        counters.iter().map(|&counter| self.sum(counter)).sum()
+    }
+
+    /// Returns every family that somebody counts, with the sums of its series, those of one crate
+    /// together.
+    pub fn families(&self) -> Vec<(&'static Family, Vec<u64>)> {
+        let all = self.lock();
+        let mut sets: Vec<(TypeId, &'static [Family], Vec<u64>)> = Vec::new();
+        for registered in &*all {
+            let len = registered
+                .families
+                .iter()
+                .map(|family| family.series.len())
+                .sum();
+            let known = sets.iter().position(|(set, ..)| *set == registered.set);
+            let place = known.unwrap_or_else(|| {
+                sets.push((registered.set, registered.families, vec![0; len]));
+                sets.len() - 1
+            });
+            for (index, sum) in sets[place].2.iter_mut().enumerate() {
+                *sum = sum.wrapping_add(cell(&registered.lines, index).load(Ordering::Relaxed));
+            }
+        }
+        let sums = sets.into_iter().flat_map(|(_, families, sums)| {
+            let mut sums = sums.into_iter();
+            let with_sums = move |family: &'static Family| {
+                (family, sums.by_ref().take(family.series.len()).collect())
+            };
+            families.iter().map(with_sums)
+        });
+        sums.collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Registered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+
+    crate::counters! {
+        enum Test {
+            "a_total" things "As." ["kind", "size"] {
+                A ["x", "small"],
+                B ["y", "small"],
+            }
+            "b_total" octets "Bs." [] {
+                C [],
+            }
+        }
+    }
+
+    crate::counters! {
+        enum Other {
+            "c_total" things "Cs." [] {
+                D [],
+            }
+        }
+    }
 
     #[test]
     fn sums_over_threads() {
         let registry = CounterRegistry::default();
         let (one, two) = (registry.register(), registry.register());
-        one.count(Counter::UdpAnnounce);
-        two.add(Counter::UdpAnnounce, 5);
+        one.count(Test::B);
+        two.add(Test::B, 5);
         drop(two);
-        assert_eq!(registry.sum(Counter::UdpAnnounce), 6);
-        assert_eq!(registry.sum(Counter::UdpScrape), 0);
+        assert_eq!(registry.sum(Test::B), 6);
+        assert_eq!(registry.sum(Test::A), 0);
+        assert_eq!(registry.sum(Other::D), 0);
+        assert_eq!(registry.sum_of(&[Test::A, Test::B, Test::C]), 6);
     }
 
     #[test]
-    fn metrics_stand_together_and_labels_tell_them_apart() {
-        let mut seen = BTreeSet::new();
-        let mut finished = BTreeSet::new();
-        let mut current = "";
-        for counter in Counter::ALL {
-            assert!(seen.insert((counter.metric(), counter.labels())));
-            if counter.metric() != current {
-                assert!(finished.insert(counter.metric()), "{}", counter.metric());
-                current = counter.metric();
-            }
-        }
+    fn families_come_with_the_sums_of_their_series() {
+        let registry = CounterRegistry::default();
+        let (one, other, two) = (
+            registry.register(),
+            registry.register(),
+            registry.register(),
+        );
+        one.count(Test::A);
+        other.count(Other::D);
+        two.add(Test::A, 2);
+        two.add(Test::C, 7);
+        let families = registry.families();
+        let sums: Vec<_> = families
+            .iter()
+            .map(|(family, sums)| (family.name, sums.as_slice()))
+            .collect();
+        assert_eq!(
+            sums,
+            [
+                ("a_total", [3, 0].as_slice()),
+                ("b_total", &[7]),
+                ("c_total", &[1])
+            ]
+        );
+        assert_eq!(families[0].0.unit, "things");
+        assert_eq!(families[0].0.series[1], ["y", "small"]);
     }
 }

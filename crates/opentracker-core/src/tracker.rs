@@ -1,116 +1,49 @@
-use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
-use opentracker_store::{Minute, Moment, Store, Timing};
+use arc_swap::ArcSwap;
+use opentracker_store::{Minute, Moment, Store, Swept, TorrentSummary, Totals};
+use opentracker_types::InfoHash;
 use rand::CryptoRng;
 
-use crate::access::AccessLists;
-use crate::cluster::ClusterView;
-use crate::connection_id::ConnectionIds;
 use crate::counters::CounterRegistry;
-use crate::worker::{Cluster, Worker};
+use crate::rules::Rules;
 
-/// The rules that may change while the tracker runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// Middle of the interval that clients are asked to keep between announces.
-    pub interval: Duration,
-    /// The interval of each reply is uniform in `interval` ± this.
-    pub jitter: Duration,
-    /// The shortest interval that clients are asked to keep.
-    pub min_interval: Duration,
-    /// Peers handed to a client that does not say how many it wants.
-    pub numwant_default: u32,
-    /// The most peers handed out in one reply.
-    pub numwant_max: u32,
-    /// When peers and torrents time out.
-    pub timing: Timing,
-}
+/// How long totals are good for. Finding them looks into every part of the store, some hundred
+/// microseconds, so this bounds what a flood of questions costs.
+const TOTALS_LIFETIME: Duration = Duration::from_secs(1);
 
-impl Default for Settings {
-    /// 30 ± 3 minutes, 15 minutes at least, 50 and at most 200 peers.
-    fn default() -> Self {
-        const MINUTE: Duration = Duration::from_secs(60);
-        Self {
-            interval: 30 * MINUTE,
-            jitter: 3 * MINUTE,
-            min_interval: 15 * MINUTE,
-            numwant_default: 50,
-            numwant_max: 200,
-            timing: Timing::default(),
-        }
-    }
-}
-
-/// What all threads of a tracker share.
+/// What all threads of a tracker share: the swarms, the rules, the counters.
 #[derive(Debug)]
 pub struct Tracker {
     store: Store,
-    connection_ids: ConnectionIds,
+    rules: Arc<ArcSwap<Rules>>,
     counters: CounterRegistry,
-    settings: Arc<ArcSwap<Settings>>,
-    lists: Arc<ArcSwap<AccessLists>>,
-    cluster: ArcSwapOption<ClusterView>,
+    totals: Mutex<Option<(Instant, Totals)>>,
     start: Instant,
 }
 
 impl Tracker {
-    /// Makes a tracker without torrents.
-    ///
-    /// `connection_id_lifetime` is how long a UDP connection id is good for at least, `start` is
-    /// the present, and `rng` is the system's randomness: it keys the hash functions and the
-    /// connection ids.
-    pub fn new(
-        settings: Settings,
-        lists: AccessLists,
-        connection_id_lifetime: Duration,
-        start: Instant,
-        rng: &mut impl CryptoRng,
-    ) -> Self {
-        let mut store_seed = [0; 32];
-        rng.fill_bytes(&mut store_seed);
-        let store = Store::new(store_seed);
-        Self::with_store(store, settings, lists, connection_id_lifetime, start, rng)
+    /// Makes a tracker without torrents. `start` is the present, and `rng` is the system's
+    /// randomness: it keys the hash functions.
+    pub fn new(rules: Rules, start: Instant, rng: &mut impl CryptoRng) -> Self {
+        Self::with_store(Store::new(seed(rng)), rules, start)
     }
 
-    /// Makes a tracker that keeps its torrents in this store; otherwise as [`Self::new`].
-    pub fn with_store(
-        store: Store,
-        settings: Settings,
-        lists: AccessLists,
-        connection_id_lifetime: Duration,
-        start: Instant,
-        rng: &mut impl CryptoRng,
-    ) -> Self {
-        let mut connection_key = [0; 16];
-        rng.fill_bytes(&mut connection_key);
+    /// Makes a tracker of fewer parts than [`Self::new`] does, for few torrents or for many
+    /// trackers in one process: walks and sweeps go through `parts` steps.
+    pub fn with_parts(parts: u16, rules: Rules, start: Instant, rng: &mut impl CryptoRng) -> Self {
+        Self::with_store(Store::with_parts(seed(rng), parts), rules, start)
+    }
+
+    fn with_store(store: Store, rules: Rules, start: Instant) -> Self {
         Self {
             store,
-            connection_ids: ConnectionIds::new(connection_key, start, connection_id_lifetime),
+            rules: Arc::new(ArcSwap::from_pointee(rules)),
             counters: CounterRegistry::default(),
-            settings: Arc::new(ArcSwap::from_pointee(settings)),
-            lists: Arc::new(ArcSwap::from_pointee(lists)),
-            cluster: ArcSwapOption::empty(),
+            totals: Mutex::new(None),
             start,
         }
-    }
-
-    /// Makes what one more thread needs to serve clients. `seed` is for choosing peers and should
-    /// come from the system's randomness; `cluster` hears of announces, if there is one.
-    pub fn worker(self: &Arc<Self>, seed: u64, cluster: Option<Box<dyn Cluster>>) -> Worker {
-        Worker::new(Arc::clone(self), seed, cluster)
-    }
-
-    /// Returns the swarms.
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// Returns the issuer of UDP connection ids.
-    pub fn connection_ids(&self) -> &ConnectionIds {
-        &self.connection_ids
     }
 
     /// Returns the counters of all threads.
@@ -119,33 +52,14 @@ impl Tracker {
     }
 
     /// Returns the present rules.
-    pub fn settings(&self) -> Arc<Settings> {
-        self.settings.load_full()
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
     }
 
-    /// Replaces the rules; every thread sees them with its next request.
-    pub fn set_settings(&self, settings: Settings) {
-        self.settings.store(Arc::new(settings));
-    }
-
-    /// Returns the present access lists.
-    pub fn lists(&self) -> Arc<AccessLists> {
-        self.lists.load_full()
-    }
-
-    /// Replaces both access lists at once; every thread sees them with its next request.
-    pub fn set_lists(&self, lists: AccessLists) {
-        self.lists.store(Arc::new(lists));
-    }
-
-    /// Returns who is in the cluster, or `None` without live sync. At most a second old.
-    pub fn cluster(&self) -> Option<Arc<ClusterView>> {
-        self.cluster.load_full()
-    }
-
-    /// Publishes who is in the cluster.
-    pub fn set_cluster(&self, view: ClusterView) {
-        self.cluster.store(Some(Arc::new(view)));
+    /// Replaces the rules; every thread sees them with its next request. Torrents that they do
+    /// not serve any more are there until [`Self::purge`].
+    pub fn set_rules(&self, rules: Rules) {
+        self.rules.store(Arc::new(rules));
     }
 
     /// Returns when the tracker started.
@@ -153,20 +67,115 @@ impl Tracker {
         self.start
     }
 
+    /// Returns what there is in the swarms, at most a second old.
+    pub fn totals(&self, now: Instant) -> Totals {
+        let mut cached = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        match *cached {
+            Some((at, totals)) if now.saturating_duration_since(at) < TOTALS_LIFETIME => totals,
+            _ => {
+                let totals = self.store.totals();
+                *cached = Some((now, totals));
+                totals
+            }
+        }
+    }
+
+    /// Returns what there is to say of a torrent, or `None` if it is unknown or not served.
+    pub fn summary(&self, info_hash: &InfoHash, now: Instant) -> Option<TorrentSummary> {
+        let rules = self.rules.load();
+        let moment = self.moment(now, &rules);
+        rules
+            .lists
+            .serves(info_hash)
+            .then(|| self.store.summary(info_hash, &moment))?
+    }
+
+    /// Calls `visit` with every peer of a torrent in compact form (6 or 18 octets) and whether it
+    /// is a seeder. A part of the swarms is locked until it returns.
+    pub fn visit_peers(&self, info_hash: &InfoHash, visit: impl FnMut(&[u8], bool)) {
+        if self.rules.load().lists.serves(info_hash) {
+            self.store.visit_peers(info_hash, visit);
+        }
+    }
+
+    /// Octets that the swarms have on the heap, without the allocator's own. Walks all torrents.
+    pub fn heap_octets(&self) -> usize {
+        self.store.heap_octets()
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn shared_rules(&self) -> &Arc<ArcSwap<Rules>> {
+        &self.rules
+    }
+
     /// Returns how the store sees a time.
-    pub fn moment(&self, now: Instant) -> Moment {
-        Moment::new(self.minute(now), &self.settings.load().timing)
+    pub(crate) fn moment(&self, now: Instant, rules: &Rules) -> Moment {
+        let elapsed = now.saturating_duration_since(self.start);
+        Moment::new(Minute::from_elapsed(elapsed), &rules.settings.timing)
     }
 
-    pub(crate) fn minute(&self, now: Instant) -> Minute {
-        Minute::from_elapsed(now.saturating_duration_since(self.start))
+    fn forget_totals(&self) {
+        *self.totals.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    pub(crate) fn shared_settings(&self) -> Arc<ArcSwap<Settings>> {
-        Arc::clone(&self.settings)
+    /// Removes the torrents that the present rules do not serve, from the counts, the memory and
+    /// everything that walks over them. Takes a short lock for each part, and lets other threads
+    /// have their turn in between; a thread that began an announce under the old rules undoes it.
+    pub fn purge(&self) -> Purged {
+        let rules = self.rules();
+        let mut purged = Purged::default();
+        if rules.lists.serve_all() {
+            return purged;
+        }
+        for part in 0..self.store.parts() {
+            let removed = self
+                .store
+                .retain(part, |info_hash| rules.lists.serves(info_hash));
+            purged.torrents += removed.torrents;
+            purged.peers += removed.peers;
+            std::thread::yield_now();
+        }
+        self.forget_totals();
+        purged
+    }
+}
+
+/// What a purge removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Purged {
+    /// Torrents.
+    pub torrents: u64,
+    /// Their peers.
+    pub peers: u64,
+}
+
+/// Removes peers and torrents that timed out, in steps so small that no announce waits for them.
+///
+/// Drive it with [`Self::step`] until that says that the round is over, letting other threads have
+/// their turn in between, and begin a round every minute.
+#[derive(Debug, Default)]
+pub struct Sweeper(opentracker_store::Sweeper);
+
+impl Sweeper {
+    /// Makes a sweeper that stands before its first round.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    pub(crate) fn shared_lists(&self) -> Arc<ArcSwap<AccessLists>> {
-        Arc::clone(&self.lists)
+    /// Takes one step of about ten microseconds. At the end of a round returns what the round
+    /// removed, and the next call begins another.
+    pub fn step(&mut self, tracker: &Tracker, now: Instant) -> Option<Swept> {
+        let moment = tracker.moment(now, &tracker.rules.load());
+        self.0.step(&tracker.store, &moment)
     }
+}
+
+fn seed(rng: &mut impl CryptoRng) -> [u8; 32] {
+    let mut seed = [0; 32];
+    rng.fill_bytes(&mut seed);
+    seed
 }

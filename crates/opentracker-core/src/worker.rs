@@ -1,5 +1,6 @@
 use std::fmt::Debug;
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,9 +8,36 @@ use arc_swap::{ArcSwap, Cache};
 use opentracker_store::{Announce, Moment, PeerBuffers, Picker, Presence};
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SwarmCounts};
 
-use crate::access::{AccessLists, Verdict};
-use crate::counters::{Counter, Counters};
-use crate::tracker::{Settings, Tracker};
+use crate::access::Verdict;
+use crate::counters::Counters;
+use crate::request::{AnnounceReply, Reason, Refusal, Requester, Retry};
+use crate::rules::{Rules, Settings};
+use crate::tracker::Tracker;
+
+/// When a client may ask again for a torrent that is not on the allow list: it may be there soon.
+const RETRY_NOT_ALLOWED: Duration = Duration::from_secs(10 * 60);
+
+crate::counters! {
+    /// What the rules count, whichever front end a request came through.
+    pub enum Counter {
+        "opentracker_completed_total" downloads "Downloads reported as completed, once per peer." [] {
+            /// Downloads reported as completed, once per peer.
+            Completed [],
+        }
+        "opentracker_stopped_total" peers "Peers that said goodbye." [] {
+            /// Peers that said goodbye.
+            Stopped [],
+        }
+        "opentracker_refused_total" requests "Announces that the rules refused, by reason." ["reason"] {
+            /// Announces for torrents on the deny list.
+            RefusedDenied ["denied"],
+            /// Announces for torrents that are not on the allow list.
+            RefusedNotAllowed ["not_allowed"],
+            /// Announces from addresses or ports that cannot be a peer's.
+            RefusedAddress ["address"],
+        }
+    }
+}
 
 /// Hears of the announces that siblings in a cluster must hear of.
 ///
@@ -29,66 +57,28 @@ pub trait Cluster: Debug + Send {
     fn flush(&mut self, now: Instant);
 }
 
-/// The answer to an announce, but for the peers, which are in the caller's buffers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AnnounceReply {
-    /// The swarm's counts, the announcer included.
-    pub counts: SwarmCounts,
-    /// Seconds until the client shall announce again.
-    pub interval_secs: u32,
-    /// Seconds before which the client shall not announce again.
-    pub min_interval_secs: u32,
-}
-
-/// Why an announce is not served. The `Display` form is what the client is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-#[error("{}", self.message())]
-pub enum Refusal {
-    /// The torrent is on the deny list.
-    Denied,
-    /// The torrent is not on the allow list.
-    NotAllowed,
-    /// The announced port is 0.
-    Port,
-    /// The source address cannot be a peer's.
-    Address,
-}
-
-impl Refusal {
-    /// Returns what the client is told.
-    pub const fn message(self) -> &'static str {
-        match self {
-            Self::Denied => "this torrent is blocked here",
-            Self::NotAllowed => "this torrent is not served here",
-            Self::Port => "port 0 cannot be a peer's",
-            Self::Address => "this address cannot be a peer's",
-        }
-    }
-}
-
 /// What one thread needs to serve clients: the rules, its own randomness and its own counters.
 #[derive(Debug)]
 pub struct Worker {
     tracker: Arc<Tracker>,
-    counters: Arc<Counters>,
+    counters: Counters<Counter>,
     picker: Picker,
     cluster: Option<Box<dyn Cluster>>,
     /// The latest `now`, which is the same for a whole batch, and how the store sees it.
     moment: Option<(Instant, Moment)>,
-    settings: Cache<Arc<ArcSwap<Settings>>, Arc<Settings>>,
-    lists: Cache<Arc<ArcSwap<AccessLists>>, Arc<AccessLists>>,
+    rules: Cache<Arc<ArcSwap<Rules>>, Arc<Rules>>,
 }
 
 impl Worker {
-    pub(crate) fn new(tracker: Arc<Tracker>, seed: u64, cluster: Option<Box<dyn Cluster>>) -> Self {
+    /// Makes what one more thread needs. `seed` is for choosing peers and should come from the
+    /// system's randomness; `cluster` hears of announces, if there is one.
+    pub fn new(tracker: Arc<Tracker>, seed: u64, cluster: Option<Box<dyn Cluster>>) -> Self {
         Self {
             counters: tracker.counters().register(),
             picker: Picker::new(seed),
             cluster,
             moment: None,
-            settings: Cache::new(tracker.shared_settings()),
-            lists: Cache::new(tracker.shared_lists()),
+            rules: Cache::new(Arc::clone(tracker.shared_rules())),
             tracker,
         }
     }
@@ -98,13 +88,19 @@ impl Worker {
         &self.tracker
     }
 
-    /// Returns this thread's counters.
-    pub fn counters(&self) -> &Arc<Counters> {
-        &self.counters
+    /// Returns the rules as this thread sees them.
+    pub fn rules(&mut self) -> &Rules {
+        self.rules.load()
     }
 
-    /// Serves an announce that came from `source` (any port), and writes the peers that it is
-    /// given into `peers`.
+    /// Begins to load what the announces of a batch will need, to be called before the first of
+    /// them. Waits for memory overlap then, which saves half of the time or more.
+    pub fn prefetch_announces(&self, batch: impl Iterator<Item = (InfoHash, PeerAddr)>) {
+        self.tracker.store().prefetch_announces(batch);
+    }
+
+    /// Serves an announce (any port of the source will do), and writes the peers that the client
+    /// is given into `peers`.
     ///
     /// This is the one path of every announce of every front end: address, access lists, store,
     /// cluster.
@@ -115,36 +111,13 @@ impl Worker {
     pub fn announce(
         &mut self,
         request: &AnnounceRequest,
-        source: IpAddr,
+        requester: &Requester,
         now: Instant,
         peers: &mut PeerBuffers<'_>,
     ) -> Result<AnnounceReply, Refusal> {
-        let peer = PeerAddr::new(source, request.port);
-        if peer.scope().is_none() {
-            self.counters.count(Counter::RefusedAddress);
-            return Err(if request.port == 0 {
-                Refusal::Port
-            } else {
-                Refusal::Address
-            });
-        }
-        match self.lists.load().verdict(&request.info_hash) {
-            Verdict::Served => {}
-            Verdict::Denied => {
-                self.counters.count(Counter::RefusedDenied);
-                return Err(Refusal::Denied);
-            }
-            Verdict::NotAllowed => {
-                self.counters.count(Counter::RefusedNotAllowed);
-                return Err(Refusal::NotAllowed);
-            }
-        }
-        let settings = self.settings.load();
-        let moment = match self.moment {
-            Some((at, moment)) if at == now => moment,
-            _ => Moment::new(self.tracker.minute(now), &settings.timing),
-        };
-        self.moment = Some((now, moment));
+        let peer = self.admit(request, requester.ip)?;
+        let moment = self.moment(now);
+        let settings = &self.rules.load().settings;
         let seeding = request.is_seeder();
         let presence = match request.event {
             Event::Stopped => Presence::Gone,
@@ -163,10 +136,16 @@ impl Worker {
             .unwrap_or(settings.numwant_default)
             .min(settings.numwant_max);
         let want = usize::try_from(want).unwrap_or(usize::MAX);
-        let announced =
-            self.tracker
-                .store()
-                .announce(&announce, &moment, want, &mut self.picker, peers);
+        let store = self.tracker.store();
+        let announced = store.announce(&announce, &moment, want, &mut self.picker, peers);
+        let reply = AnnounceReply {
+            counts: announced.counts,
+            interval_secs: jittered_secs(settings, &mut self.picker),
+            min_interval_secs: whole_secs(settings.min_interval),
+        };
+        if announced.new_torrent {
+            self.undo_if_purged(&request.info_hash)?;
+        }
         if announced.has_completed {
             self.counters.count(Counter::Completed);
         }
@@ -179,24 +158,32 @@ impl Worker {
             let flags = flags_of(presence, seeding, announced.has_completed);
             cluster.tell(&request.info_hash, peer, flags, now);
         }
-        Ok(AnnounceReply {
-            counts: announced.counts,
-            interval_secs: jittered_secs(settings, &mut self.picker),
-            min_interval_secs: whole_secs(settings.min_interval),
-        })
+        Ok(reply)
     }
 
-    /// Returns the counts of a torrent, or `None` if it is unknown or not served.
-    pub fn scrape(&mut self, info_hash: &InfoHash) -> Option<SwarmCounts> {
-        if !self.lists.load().serves(info_hash) {
-            return None;
+    /// Looks torrents up for a scrape, all of one request. `visit` is called for each in turn with
+    /// its counts, or `None` if it is unknown or not served, until it breaks off.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`], if the rules do not allow it.
+    pub fn scrape(
+        &mut self,
+        info_hashes: impl Iterator<Item = InfoHash> + Clone,
+        _requester: &Requester,
+        mut visit: impl FnMut(&InfoHash, Option<SwarmCounts>) -> ControlFlow<()>,
+    ) -> Result<(), Refusal> {
+        let lists = &self.rules.load().lists;
+        let store = self.tracker.store();
+        store.prefetch_torrents(info_hashes.clone());
+        for info_hash in info_hashes {
+            let is_served = lists.serves(&info_hash);
+            let counts = is_served.then(|| store.scrape(&info_hash)).flatten();
+            if visit(&info_hash, counts).is_break() {
+                break;
+            }
         }
-        self.tracker.store().scrape(info_hash)
-    }
-
-    /// Returns the rules as this thread sees them.
-    pub fn settings(&mut self) -> &Settings {
-        self.settings.load()
+        Ok(())
     }
 
     /// Returns when [`Self::handle_timeout`] wants to be called, if ever.
@@ -217,6 +204,54 @@ impl Worker {
     pub fn flush(&mut self, now: Instant) {
         if let Some(cluster) = &mut self.cluster {
             cluster.flush(now);
+        }
+    }
+
+    /// Decides whether an announce is served, and returns the peer that it enters.
+    fn admit(&mut self, request: &AnnounceRequest, source: IpAddr) -> Result<PeerAddr, Refusal> {
+        let peer = PeerAddr::new(source, request.port);
+        if peer.scope().is_none() {
+            self.counters.count(Counter::RefusedAddress);
+            let reason = if request.port == 0 {
+                Reason::Port
+            } else {
+                Reason::Address
+            };
+            return Err(Refusal::new(reason, Retry::Unsaid));
+        }
+        match self.rules.load().lists.verdict(&request.info_hash) {
+            Verdict::Served => Ok(peer),
+            Verdict::Denied => {
+                self.counters.count(Counter::RefusedDenied);
+                Err(Refusal::new(Reason::Denied, Retry::Never))
+            }
+            Verdict::NotAllowed => {
+                self.counters.count(Counter::RefusedNotAllowed);
+                let retry = Retry::After(RETRY_NOT_ALLOWED);
+                Err(Refusal::new(Reason::NotAllowed, retry))
+            }
+        }
+    }
+
+    /// Takes a torrent out again that an announce has just brought in under rules that were
+    /// replaced meanwhile: a purge may have looked for it before it was there.
+    fn undo_if_purged(&mut self, info_hash: &InfoHash) -> Result<(), Refusal> {
+        if self.rules.load().lists.serves(info_hash) {
+            return Ok(());
+        }
+        self.tracker.store().remove(info_hash);
+        self.counters.count(Counter::RefusedDenied);
+        Err(Refusal::new(Reason::Denied, Retry::Never))
+    }
+
+    fn moment(&mut self, now: Instant) -> Moment {
+        match self.moment {
+            Some((at, moment)) if at == now => moment,
+            _ => {
+                let moment = self.tracker.moment(now, self.rules.load());
+                self.moment = Some((now, moment));
+                moment
+            }
         }
     }
 }

@@ -1,48 +1,24 @@
 //! What the unit tests share.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use arc_swap::ArcSwap;
-use opentracker_core::{AccessLists, Networks, Tracker};
-use opentracker_types::TrackerId;
+use opentracker_core::{Networks, Rules, Tracker, Worker};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::config::{Identity, Settings};
-use crate::full_scrape::Places;
 use crate::handler::Handler;
+use crate::settings::{ForwardedHeader, Forwarding};
 
-/// Makes a handler of a new tracker, the same each time, that trusts proxies in 10/8, shows the
-/// statistics to everybody, and the rest to 10/8.
+/// Makes a handler of a new tracker, the same each time, that trusts proxies in 10/8.
 pub(crate) fn handler(now: Instant) -> Handler {
-    let tracker = Tracker::new(
-        opentracker_core::Settings::default(),
-        AccessLists::default(),
-        Duration::from_secs(240),
-        now,
-        &mut StdRng::seed_from_u64(1),
-    );
-    let networks =
-        |networks: &[&str]| Networks::new(networks.iter().map(|network| network.parse().unwrap()));
-    let settings = Settings {
-        stats_path: "stats".to_owned(),
-        redirect_url: String::new(),
-        trusted_proxies: networks(&["10.0.0.0/8"]),
-        stats: networks(&["0.0.0.0/0", "::/0"]),
-        admin: networks(&["10.0.0.0/8"]),
-    };
-    let identity = Identity {
-        version: "1.2.3".to_owned(),
-        tracker_id: TrackerId::new([7; 4]),
-    };
-    Handler::new(
-        Arc::new(tracker).worker(1, None),
-        Arc::new(ArcSwap::from_pointee(settings)),
-        Arc::new(identity),
-        Places::default(),
-    )
+    let rules = Rules::default().with_extension(Forwarding {
+        trusted_proxies: Networks::new(["10.0.0.0/8".parse().unwrap()]),
+        header: ForwardedHeader::default(),
+    });
+    let tracker = Tracker::new(rules, now, &mut StdRng::seed_from_u64(1));
+    Handler::new(Worker::new(Arc::new(tracker), 1, None))
 }
 
 /// Makes requests whose responses depend on nothing but what was asked before.
@@ -54,11 +30,9 @@ pub(crate) fn request() -> impl Strategy<Value = Vec<u8>> {
         }),
         (0..4_u8)
             .prop_map(|torrent| format!("/scrape?info_hash={}", format!("%0{torrent}").repeat(20))),
-        Just("/scrape".to_owned()),
         Just("/announce?info_hash=short&port=1".to_owned()),
-        Just("/stats?mode=version".to_owned()),
-        Just("/stats?mode=nope".to_owned()),
-        Just("http://tracker.example/nowhere?x=y".to_owned()),
+        Just("/stats?info_hash=x".to_owned()),
+        Just("http://tracker.example/nowhere/announce?info_hash=y".to_owned()),
     ];
     let method = prop::sample::select(vec!["GET", "GET", "GET", "HEAD"]);
     let fields = prop::sample::select(vec![

@@ -4,79 +4,113 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use opentracker_core::Networks;
 
+use crate::settings::{ForwardedHeader, Forwarding};
+
+/// Header fields that proxies name clients in. A request that has one of them came through a
+/// proxy, or wants to look so.
+const FORWARDING_FIELDS: [&str; 6] = [
+    "x-forwarded-for",
+    "forwarded",
+    "x-real-ip",
+    "cf-connecting-ip",
+    "true-client-ip",
+    "x-client-ip",
+];
+
 /// The client that a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Client {
-    /// Its address, canonical.
-    pub(crate) ip: IpAddr,
-    /// A trusted proxy stands between, so the address may be one that the client cannot be
-    /// reached by, and is not worth telling it.
-    pub(crate) is_behind_proxy: bool,
+pub struct Client {
+    /// Its address, canonical; that of the socket's other end where nothing better is known.
+    pub ip: IpAddr,
+    /// How the address is known.
+    pub via: Via,
 }
 
-/// `X-Forwarded-For` and `Forwarded` name different clients: one of them was not written by the
-/// proxy but by the client, and nobody knows which.
+/// How the address of a client is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Contradiction;
+pub enum Via {
+    /// It is that of the socket's other end.
+    Socket,
+    /// A trusted proxy said so. The client may not be reached by it, and is not told it.
+    Proxy,
+    /// It is that of the socket's other end, which is no trusted proxy but sent a forwarding
+    /// field: perhaps a proxy that nobody configured. Where it comes from gives it no right.
+    Stranger,
+    /// It is that of a trusted proxy that does not say who asks.
+    SilentProxy,
+}
 
 impl Client {
     /// Finds the client of a request from its socket's address and its header fields in order.
     ///
-    /// Only if the socket's address is trusted, the fields are looked at. Their entries are walked
-    /// from right to left for as long as they are trusted: the first that is not is the client.
-    /// At an entry that is no address (obfuscated, `unknown`, garbage) the walk stops at the
-    /// address before it, and so it does at the end, if all are trusted.
-    ///
-    /// A proxy writes one of the two fields and may hand on what the client wrote into the other,
-    /// so if both are there they must agree.
-    pub(crate) fn find<'a>(
+    /// Only if the socket's address is trusted, the one configured field is believed. Its entries
+    /// are walked from right to left for as long as they are trusted: the first that is not is the
+    /// client; if all are trusted, the left-most is. An entry on the way that is no address
+    /// (obfuscated, `unknown`, garbage) says nothing, and so does a field that is not there.
+    pub fn find<'a>(
         socket: IpAddr,
         fields: impl DoubleEndedIterator<Item = (&'a str, &'a [u8])> + Clone,
-        trusted: &Networks,
-    ) -> Result<Self, Contradiction> {
-        let socket = socket.to_canonical();
-        if !trusted.contains(socket) {
-            return Ok(Self {
-                ip: socket,
-                is_behind_proxy: false,
+        forwarding: &Forwarding,
+    ) -> Self {
+        let ip = socket.to_canonical();
+        if !forwarding.trusted_proxies.contains(ip) {
+            let header = forwarding.header.name();
+            let mut names = fields.map(|(name, _)| name);
+            let is_forwarding = names.any(|name| {
+                let is_it = |field: &str| name.eq_ignore_ascii_case(field);
+                is_it(header) || FORWARDING_FIELDS.into_iter().any(is_it)
             });
+            let via = if is_forwarding {
+                Via::Stranger
+            } else {
+                Via::Socket
+            };
+            return Self { ip, via };
         }
-        let values = |name: &'static str| {
-            fields
-                .clone()
-                .rev()
-                .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value)
+        let name = forwarding.header.name();
+        let values = fields
+            .rev()
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value);
+        let trusted = &forwarding.trusted_proxies;
+        let client = match forwarding.header {
+            ForwardedHeader::Rfc7239 => {
+                let entries = values.flat_map(|value| RightToLeft::new(value, b','));
+                walk(entries.map(parse_element), trusted)
+            }
+            ForwardedHeader::List(_) => {
+                let entries = values.flat_map(|value| value.rsplit(|&octet| octet == b','));
+                walk(entries.map(parse_node), trusted)
+            }
         };
-        let listed = values("x-forwarded-for").flat_map(|value| value.rsplit(|&o| o == b','));
-        let listed = walk(socket, listed.map(parse_node), trusted);
-        let tagged = values("forwarded").flat_map(|value| RightToLeft::new(value, b','));
-        let tagged = walk(socket, tagged.map(parse_element), trusted);
-        let ip = match (listed, tagged) {
-            (Some(listed), Some(tagged)) if listed != tagged => return Err(Contradiction),
-            (Some(ip), _) | (None, Some(ip)) => ip,
-            (None, None) => socket,
-        };
-        Ok(Self {
-            ip,
-            is_behind_proxy: true,
-        })
+        client.map_or(
+            Self {
+                ip,
+                via: Via::SilentProxy,
+            },
+            |ip| Self {
+                ip,
+                via: Via::Proxy,
+            },
+        )
+    }
+
+    /// Tells whether the client has a right that some networks have. One whose address says
+    /// nothing has it only if everybody has.
+    pub fn is_in(&self, networks: &Networks) -> bool {
+        match self.via {
+            Via::Socket | Via::Proxy => networks.contains(self.ip),
+            Via::Stranger | Via::SilentProxy => networks.contains_all_like(self.ip),
+        }
     }
 }
 
-/// Goes from proxy to proxy; `None` if there is no entry at all.
-fn walk(
-    socket: IpAddr,
-    entries: impl Iterator<Item = Option<IpAddr>>,
-    trusted: &Networks,
-) -> Option<IpAddr> {
+/// Goes from proxy to proxy; `None` if that does not end at an address.
+fn walk(entries: impl Iterator<Item = Option<IpAddr>>, trusted: &Networks) -> Option<IpAddr> {
     let mut client = None;
     for entry in entries {
-        let Some(ip) = entry else {
-            return client.or(Some(socket));
-        };
-        client = Some(ip);
-        if !trusted.contains(ip) {
+        client = Some(entry?);
+        if client.is_some_and(|ip| !trusted.contains(ip)) {
             break;
         }
     }
@@ -166,48 +200,74 @@ mod tests {
         Networks::new(networks.map(|network| network.parse().unwrap()))
     }
 
-    fn find(socket: &str, fields: &[(&str, &str)]) -> Result<Client, Contradiction> {
+    fn find(header: &str, socket: &str, fields: &[(&str, &str)]) -> Client {
         let fields = fields.iter().map(|&(name, value)| (name, value.as_bytes()));
-        Client::find(socket.parse().unwrap(), fields, &trusted())
+        let forwarding = Forwarding {
+            trusted_proxies: trusted(),
+            header: ForwardedHeader::new(header),
+        };
+        Client::find(socket.parse().unwrap(), fields, &forwarding)
     }
 
-    fn found(fields: &[(&str, &str)]) -> String {
-        let client = find("10.0.0.1", fields).unwrap();
-        assert!(client.is_behind_proxy);
-        client.ip.to_string()
+    /// The client that a proxy at 10.0.0.1 names in a field, or `silent`.
+    fn found(header: &str, fields: &[(&str, &str)]) -> String {
+        let client = find(header, "10.0.0.1", fields);
+        match client.via {
+            Via::Proxy => client.ip.to_string(),
+            Via::SilentProxy => "silent".to_owned(),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn listed(value: &str) -> String {
-        found(&[("X-Forwarded-For", value)])
+        found("x-forwarded-for", &[("X-Forwarded-For", value)])
     }
 
     fn tagged(value: &str) -> String {
-        found(&[("Forwarded", value)])
+        found("forwarded", &[("Forwarded", value)])
     }
 
     #[test]
-    fn strangers_are_not_believed() {
-        for field in ["X-Forwarded-For", "Forwarded"] {
-            let fields = [(field, "for=192.0.2.9"), (field, "192.0.2.9")];
-            let client = find("198.51.100.1", &fields).unwrap();
+    fn strangers_are_not_believed_and_have_no_rights() {
+        for field in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "X-Own"] {
+            let client = find("x-own", "198.51.100.1", &[(field, "192.0.2.9")]);
             assert_eq!(client.ip.to_string(), "198.51.100.1");
-            assert!(!client.is_behind_proxy);
+            assert_eq!(client.via, Via::Stranger);
+        }
+        let plain = find("x-own", "198.51.100.1", &[("Host", "a")]);
+        assert_eq!(plain.via, Via::Socket);
+        let stranger = Client {
+            via: Via::Stranger,
+            ..plain
+        };
+        let silent = Client {
+            via: Via::SilentProxy,
+            ..plain
+        };
+        let some = Networks::new(["198.51.100.0/24".parse().unwrap()]);
+        let all = Networks::new(["0.0.0.0/0".parse().unwrap()]);
+        for (client, in_some) in [(plain, true), (stranger, false), (silent, false)] {
+            assert_eq!(client.is_in(&some), in_some);
+            assert!(client.is_in(&all));
         }
     }
 
     #[test]
     fn a_mapped_socket_is_ipv4() {
-        let client = find("::ffff:198.51.100.1", &[]).unwrap();
+        let client = find("x-forwarded-for", "::ffff:198.51.100.1", &[]);
         assert_eq!(client.ip.to_string(), "198.51.100.1");
         let fields = [("x-forwarded-for", "::ffff:192.0.2.9")];
-        let client = find("::ffff:10.0.0.1", &fields).unwrap();
+        let client = find("x-forwarded-for", "::ffff:10.0.0.1", &fields);
         assert_eq!(client.ip.to_string(), "192.0.2.9");
     }
 
     #[test]
-    fn a_proxy_that_says_nothing_is_the_client() {
-        assert_eq!(found(&[]), "10.0.0.1");
-        assert_eq!(found(&[("Host", "192.0.2.1")]), "10.0.0.1");
+    fn only_the_configured_field_counts() {
+        let fields = [("Forwarded", "for=192.0.2.1"), ("X-Real-IP", "192.0.2.2")];
+        assert_eq!(found("x-forwarded-for", &fields), "silent");
+        assert_eq!(found("forwarded", &fields), "192.0.2.1");
+        assert_eq!(found("X-Real-IP", &fields), "192.0.2.2");
+        assert_eq!(found("x-forwarded-for", &[]), "silent");
     }
 
     #[test]
@@ -233,36 +293,40 @@ mod tests {
             ("X-FORWARDED-FOR", "192.0.2.1, 10.1.1.1"),
             ("X-Forwarded-For", "10.2.2.2"),
         ];
-        assert_eq!(found(&fields), "192.0.2.1");
+        assert_eq!(found("x-forwarded-for", &fields), "192.0.2.1");
         let fields = [
             ("forwarded", "for=203.0.113.66"),
             ("Forwarded", "for=192.0.2.1, for=10.1.1.1"),
             ("FORWARDED", "for=10.2.2.2"),
         ];
-        assert_eq!(found(&fields), "192.0.2.1");
+        assert_eq!(found("forwarded", &fields), "192.0.2.1");
     }
 
     #[test]
-    fn what_is_no_address_ends_the_walk() {
-        for (value, client) in [
-            ("", "10.0.0.1"),
-            ("unknown", "10.0.0.1"),
-            ("192.0.2.1, ", "10.0.0.1"),
-            ("192.0.2.1, unknown", "10.0.0.1"),
-            ("192.0.2.1, unknown, 10.1.1.1", "10.1.1.1"),
-            ("garbage, 192.0.2.1", "192.0.2.1"),
-            ("192.0.2.1.5", "10.0.0.1"),
-            ("192.0.2.256", "10.0.0.1"),
-            ("[192.0.2.1]", "10.0.0.1"),
-            ("[2001:db8::7", "10.0.0.1"),
-            ("[2001:db8::7]x", "10.0.0.1"),
-            ("fe80::1%eth0", "10.0.0.1"),
+    fn an_entry_that_is_no_address_says_nothing() {
+        for value in [
+            "",
+            "unknown",
+            "192.0.2.1, ",
+            "192.0.2.1, unknown",
+            "192.0.2.1, unknown, 10.1.1.1",
+            "192.0.2.1.5",
+            "192.0.2.256",
+            "[192.0.2.1]",
+            "[2001:db8::7",
+            "[2001:db8::7]x",
+            "fe80::1%eth0",
         ] {
-            assert_eq!(listed(value), client, "{value}");
+            assert_eq!(listed(value), "silent", "{value}");
         }
+        assert_eq!(listed("garbage, 192.0.2.1"), "192.0.2.1");
         let octets = [("X-Forwarded-For", b"\xff\xfe".as_slice())];
-        let client = Client::find([10, 0, 0, 1].into(), octets.into_iter(), &trusted());
-        assert_eq!(client.unwrap().ip.to_string(), "10.0.0.1");
+        let forwarding = Forwarding {
+            trusted_proxies: trusted(),
+            header: ForwardedHeader::default(),
+        };
+        let client = Client::find([10, 0, 0, 1].into(), octets.into_iter(), &forwarding);
+        assert_eq!(client.via, Via::SilentProxy);
     }
 
     #[test]
@@ -293,34 +357,19 @@ mod tests {
             ("for=192.0.2.43;by=\"_a;for=203.0.113.66\"", "192.0.2.43"),
             ("for=192.0.2.43;by=\"\\\",for=203.0.113.66\"", "192.0.2.43"),
             ("for=192.0.2.43;by=\"\\\\\", for=10.1.1.1", "192.0.2.43"),
-            // Obfuscated and unknown nodes end the walk.
-            ("for=_hidden", "10.0.0.1"),
-            ("for=unknown", "10.0.0.1"),
-            ("for=\"_gazonk:_port\"", "10.0.0.1"),
-            ("for=192.0.2.43, for=unknown, for=10.1.1.1", "10.1.1.1"),
-            ("proto=https", "10.0.0.1"),
-            ("for=192.0.2.43, proto=https", "10.0.0.1"),
-            ("for", "10.0.0.1"),
-            ("for=", "10.0.0.1"),
-            ("for=\"", "10.0.0.1"),
-            ("", "10.0.0.1"),
+            // Obfuscated and unknown nodes say nothing.
+            ("for=_hidden", "silent"),
+            ("for=unknown", "silent"),
+            ("for=\"_gazonk:_port\"", "silent"),
+            ("for=192.0.2.43, for=unknown, for=10.1.1.1", "silent"),
+            ("proto=https", "silent"),
+            ("for=192.0.2.43, proto=https", "silent"),
+            ("for", "silent"),
+            ("for=", "silent"),
+            ("for=\"", "silent"),
+            ("", "silent"),
         ] {
             assert_eq!(tagged(value), client, "{value}");
         }
-    }
-
-    #[test]
-    fn both_fields_must_agree() {
-        let both = |listed, tagged| {
-            find(
-                "10.0.0.1",
-                &[("X-Forwarded-For", listed), ("Forwarded", tagged)],
-            )
-        };
-        let agreed = both("192.0.2.1, 10.1.1.1", "for=192.0.2.1").unwrap();
-        assert_eq!(agreed.ip.to_string(), "192.0.2.1");
-        assert_eq!(both("192.0.2.1", "for=127.0.0.1"), Err(Contradiction));
-        assert_eq!(both("127.0.0.1", "for=192.0.2.1"), Err(Contradiction));
-        assert_eq!(both("192.0.2.1", "for=unknown"), Err(Contradiction));
     }
 }

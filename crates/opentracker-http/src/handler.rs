@@ -1,49 +1,33 @@
-use std::fmt::Write;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::ops::ControlFlow;
+use std::time::Instant;
 
-use arc_swap::{ArcSwap, Cache};
-use opentracker_core::{Counter, PeerBuffers, Refusal, Totals, Worker};
+use opentracker_core::{Counters, PeerBuffers, Refusal, Requester, Retry, Worker};
 use opentracker_http_wire::{
-    AnnounceQuery, AnnounceReply, Failure, Peers, QueryError, RetryIn, ScrapeQuery, ScrapeReply,
+    AnnounceQuery, AnnounceReply, Failure, Peers, QueryError, QueryPairs, RetryIn, ScrapeQuery,
+    ScrapeReply,
 };
 
-use crate::config::{Identity, Settings};
-use crate::dashboard::{self, Dashboard};
-use crate::forwarded::{Client, Contradiction};
-use crate::full_scrape::{FullScrape, Places};
+use crate::counters::Counter;
+use crate::forwarded::{Client, Via};
 use crate::head::{FieldSlots, Head, HeadError, Method, Persistence};
-use crate::metrics;
-use crate::response::{Framing, Response, Status, TEXT};
-use crate::stats::{Mode, Snapshot};
-use crate::top::Top;
+use crate::response::{Response, Status};
+use crate::settings::Forwarding;
 
 /// The most peers of a reply, whatever `numwant_max` is: 48 KiB in compact form.
 const MAX_PEERS: u32 = 2048;
 
-/// When to try a full scrape again that has found no place.
-const FULL_SCRAPE_RETRY: RetryIn = RetryIn::Minutes(1);
-
-/// How long the totals are good for. Finding them takes some hundred microseconds, so this bounds
-/// what a flood of questions costs.
-const TOTALS_LIFETIME: Duration = Duration::from_secs(1);
-
-/// Answers the requests of one thread: octets in, octets out.
+/// Answers the announces and scrapes of one thread: octets in, octets out.
 ///
 /// It knows neither sockets nor clocks.
 #[derive(Debug)]
-pub(crate) struct Handler {
+pub struct Handler {
     worker: Worker,
-    settings: Cache<Arc<ArcSwap<Settings>>, Arc<Settings>>,
-    identity: Arc<Identity>,
-    full_scrapes: Places,
-    totals: Option<(Instant, Totals)>,
+    counters: Counters<Counter>,
     /// Room for compact peers.
     v4: Vec<u8>,
     v6: Vec<u8>,
     body: Vec<u8>,
-    text: String,
 }
 
 /// What became of the octets.
@@ -55,7 +39,7 @@ pub(crate) struct Handled {
 }
 
 /// What is to be done next.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Wait for more octets: the head is not complete.
     Wait,
@@ -66,69 +50,67 @@ pub(crate) enum Next {
     /// The same, but octets may be on their way that were not looked at: let them come, lest the
     /// system takes the response back.
     Linger,
-    /// Make the page, and then go on.
-    Page(Page),
+    /// The request is for the operator plane, with all that follows on this connection.
+    HandOver,
 }
 
-/// A page that is not made between two announces, because it takes its time.
-#[derive(Debug)]
-pub(crate) struct Page {
-    pub(crate) kind: PageKind,
-    /// The connection is closed after the page.
-    pub(crate) is_last: bool,
+/// What a request asks for, as far as its path and query tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Announce,
+    Scrape,
+    /// An announce to a path that is none: somebody got his announce URL wrong.
+    LostAnnounce,
+    /// Something for the operator plane.
+    Page,
 }
 
-#[derive(Debug)]
-pub(crate) enum PageKind {
-    /// The lists of the largest swarms.
-    Top(TopPage),
-    /// The counts of all torrents.
-    FullScrape(Box<FullScrape>),
+/// An answer to an announce or scrape; its body is the handler's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Answer {
+    status: Status,
+    /// Counted beside the status.
+    counter: Option<Counter>,
 }
 
-/// The lists of the largest swarms are asked for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TopPage {
-    places: usize,
-    persistence: Persistence,
-    is_head: bool,
-}
-
-impl TopPage {
-    /// Appends the response with the lists.
-    pub(crate) fn put(self, top: &Top, out: &mut Vec<u8>) {
-        let mut body = Vec::new();
-        top.put(self.places, &mut body);
-        Response {
-            is_head: self.is_head,
-            ..Response::new(Status::Ok, TEXT, self.persistence)
-        }
-        .put(&body, out);
-    }
-}
+const ANSWERED: Answer = Answer {
+    status: Status::Ok,
+    counter: None,
+};
 
 impl Handler {
-    pub(crate) fn new(
-        worker: Worker,
-        settings: Arc<ArcSwap<Settings>>,
-        identity: Arc<Identity>,
-        full_scrapes: Places,
-    ) -> Self {
+    /// Makes a handler.
+    pub fn new(worker: Worker) -> Self {
         Self {
+            counters: worker.tracker().counters().register(),
             worker,
-            settings: Cache::new(settings),
-            identity,
-            full_scrapes,
-            totals: None,
             v4: Vec::new(),
             v6: Vec::new(),
             body: Vec::new(),
-            text: String::new(),
         }
     }
 
-    pub(crate) fn worker(&mut self) -> &mut Worker {
+    /// Returns the thread's access to the tracker.
+    pub fn worker(&mut self) -> &mut Worker {
         &mut self.worker
+    }
+
+    /// Answers a request that came in on another way than a [`Session`](crate::Session): returns
+    /// the status and the body, or `None` if it is neither an announce nor a scrape of named
+    /// torrents.
+    pub fn answer(
+        &mut self,
+        path: &[u8],
+        query: &[u8],
+        client: Client,
+        now: Instant,
+    ) -> Option<(u16, &[u8])> {
+        let target = target(path, query);
+        let answer = self.answer_target(target, path, query, client, now)?;
+        if let Some(counter) = answer.counter {
+            self.counters.count(counter);
+        }
+        Some((answer.status.code(), &self.body))
     }
 
     /// Handles the request that the octets begin with, from a socket whose other end is `socket`,
@@ -142,33 +124,47 @@ impl Handler {
         out: &mut Vec<u8>,
     ) -> Handled {
         let mut slots = FieldSlots::new();
-        let (consumed, next) = match Head::parse(octets, &mut slots) {
+        let (counter, status, reason) = match Head::parse(octets, &mut slots) {
             Ok(Some(mut head)) => {
                 if is_last {
                     head.persistence = Persistence::Closed;
                 }
-                (head.octets, self.route(&head, socket, now, out))
+                let next = self.route(&head, socket, now, out);
+                let consumed = match next {
+                    Next::HandOver => 0,
+                    _ => head.octets,
+                };
+                return Handled { consumed, next };
             }
-            Ok(None) => (0, Next::Wait),
+            Ok(None) => {
+                return Handled {
+                    consumed: 0,
+                    next: Next::Wait,
+                };
+            }
             Err(HeadError::TooLarge) => {
                 let reason = "the request head has more than 8 KiB or 64 fields";
-                let next =
-                    self.refuse_head(Counter::HttpHeadTooLarge, Status::HeadTooLarge, reason, out);
-                (octets.len(), next)
+                (Counter::HeadTooLarge, Status::HeadTooLarge, reason)
+            }
+            Err(HeadError::TwoHosts) => {
+                let reason = "the request has more than one Host field";
+                (Counter::BadHost, Status::BadRequest, reason)
             }
             Err(HeadError::NotHttp) => {
                 let reason = "the request is not HTTP/1.0 or HTTP/1.1";
-                let next = self.refuse_head(Counter::HttpBadHead, Status::BadRequest, reason, out);
-                (octets.len(), next)
+                (Counter::BadHead, Status::BadRequest, reason)
             }
         };
-        Handled { consumed, next }
+        Handled {
+            consumed: octets.len(),
+            next: self.refuse_head(counter, status, reason, out),
+        }
     }
 
     /// Appends the response to a head that did not arrive in time.
     pub(crate) fn time_out(&mut self, out: &mut Vec<u8>) {
         let reason = "the request head took too long";
-        self.refuse_head(Counter::HttpTimeout, Status::RequestTimeout, reason, out);
+        self.refuse_head(Counter::Timeout, Status::RequestTimeout, reason, out);
     }
 
     fn route(
@@ -178,240 +174,185 @@ impl Handler {
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Next {
-        if head.method == Method::Other {
-            self.refuse_method(head, "GET, HEAD", Persistence::Closed, out);
-            return Next::Linger;
+        let target = target(head.path, head.query);
+        if target == Target::Page {
+            return Next::HandOver;
+        }
+        if head.method != Method::Get {
+            return self.refuse_method(head, out);
         }
         if head.has_body {
             let reason = "a request with a body is not served";
-            return self.refuse_head(Counter::HttpBadBody, Status::BadRequest, reason, out);
+            return self.refuse_head(Counter::BadBody, Status::BadRequest, reason, out);
         }
-        let settings = self.settings.load();
-        let client = match Client::find(socket, head.fields(), &settings.trusted_proxies) {
-            Ok(client) => client,
-            Err(Contradiction) => {
-                let reason = "X-Forwarded-For and Forwarded contradict each other";
-                self.refuse_query(head, Counter::HttpBadForwarding, reason, out);
-                return after(head);
-            }
+        let forwarding = self.worker.rules().extension::<Forwarding>();
+        let client = match forwarding {
+            Some(forwarding) => Client::find(socket, head.fields(), forwarding),
+            None => Client::find(socket, head.fields(), &Forwarding::default()),
         };
-        match head.path {
-            b"/announce" | b"/scrape" if head.method == Method::Head => {
-                self.refuse_method(head, "GET", head.persistence, out);
-            }
-            b"/announce" => self.announce(head, client, now, out),
-            b"/scrape" => return self.scrape(head, client, out),
-            b"/" => self.root(head, client, out),
-            b"/metrics" => self.metrics(head, client, now, out),
-            path if path.strip_prefix(b"/") == Some(settings.stats_path.as_bytes()) => {
-                return self.stats(head, client, now, out);
-            }
-            _ => {
-                self.worker.counters().count(Counter::HttpNotFound);
-                put_page(head, Status::NotFound, TEXT, &[], b"not found\n", out);
-            }
+        let answer = self.answer_target(target, head.path, head.query, client, now);
+        let Some(Answer { status, counter }) = answer else {
+            return Next::HandOver;
+        };
+        if let Some(counter) = counter {
+            self.counters.count(counter);
         }
+        Response::new(status, head.persistence).put(&self.body, out);
         after(head)
     }
 
-    fn announce(&mut self, head: &Head<'_, '_>, client: Client, now: Instant, out: &mut Vec<u8>) {
-        let query = match AnnounceQuery::decode(head.query) {
+    /// Writes the body of an answer; `None` leaves the request to the operator plane.
+    fn answer_target(
+        &mut self,
+        target: Target,
+        path: &[u8],
+        query: &[u8],
+        client: Client,
+        now: Instant,
+    ) -> Option<Answer> {
+        match target {
+            Target::Announce => Some(self.announce(query, client, now)),
+            Target::Scrape => Some(self.scrape(query, client)),
+            Target::LostAnnounce => Some(self.refuse_lost(path)),
+            Target::Page => None,
+        }
+    }
+
+    fn announce(&mut self, query: &[u8], client: Client, now: Instant) -> Answer {
+        let query = match AnnounceQuery::decode(query) {
             Ok(query) => query,
-            Err(error) => return self.refuse_bad_query(head, error, out),
+            Err(error) => return self.refuse_query(&error),
         };
-        let room = self.worker.settings().numwant_max.min(MAX_PEERS);
-        let room = usize::try_from(room).expect("a small number");
+        if client.via == Via::SilentProxy {
+            return self.refuse_silent_proxy();
+        }
+        let most = self.worker.rules().settings.numwant_max.min(MAX_PEERS);
+        let room = usize::try_from(most).expect("a small number");
         self.v4.resize(6 * room, 0);
         self.v6.resize(18 * room, 0);
         let mut peers = PeerBuffers::both(&mut self.v4, &mut self.v6);
+        let requester = Requester::new(client.ip);
         let announced = self
             .worker
-            .announce(&query.announce, client.ip, now, &mut peers);
+            .announce(&query.announce, &requester, now, &mut peers);
         let (v4_octets, v6_octets) = (peers.v4_octets(), peers.v6_octets());
+        let reply = match announced {
+            Ok(reply) => reply,
+            Err(refusal) => return self.refuse(refusal),
+        };
+        let v4 = &self.v4[..v4_octets];
+        let v6 = (v6_octets > 0).then_some(&self.v6[..v6_octets]);
         self.body.clear();
-        match announced {
-            Ok(reply) => {
-                self.worker.counters().count(Counter::HttpAnnounce);
-                let v4 = &self.v4[..v4_octets];
-                let v6 = (v6_octets > 0).then_some(&self.v6[..v6_octets]);
-                AnnounceReply {
-                    counts: reply.counts,
-                    interval_secs: reply.interval_secs,
-                    min_interval_secs: Some(reply.min_interval_secs),
-                    external_ip: (!client.is_behind_proxy).then_some(client.ip),
-                    peers: Peers::of_query(&query, v4, v6),
-                    warning: None,
-                }
-                .encode(&mut self.body);
-            }
-            Err(refusal) => {
-                self.text.clear();
-                write!(self.text, "{refusal}").expect("a String takes everything");
-                let failure = Failure::new(&self.text);
-                match refusal {
-                    Refusal::Denied | Refusal::NotAllowed => failure.retry_in(RetryIn::Never),
-                    _ => failure,
-                }
-                .encode(&mut self.body);
-            }
+        AnnounceReply {
+            counts: reply.counts,
+            interval_secs: reply.interval_secs,
+            min_interval_secs: Some(reply.min_interval_secs),
+            external_ip: (client.via == Via::Socket).then_some(client.ip),
+            peers: Peers::of_query(&query, v4, v6),
+            warning: None,
         }
-        Response::new(Status::Ok, TEXT, head.persistence).put(&self.body, out);
+        .encode(&mut self.body);
+        self.counters.count(Counter::Announce);
+        ANSWERED
     }
 
-    fn scrape(&mut self, head: &Head<'_, '_>, client: Client, out: &mut Vec<u8>) -> Next {
-        let query = match ScrapeQuery::decode(head.query) {
+    fn scrape(&mut self, query: &[u8], client: Client) -> Answer {
+        let query = match ScrapeQuery::decode(query) {
             Ok(query) => query,
-            Err(error) => {
-                self.refuse_bad_query(head, error, out);
-                return after(head);
-            }
+            Err(error) => return self.refuse_query(&error),
         };
-        if query.info_hashes().is_empty() {
-            return self.full_scrape(head, client, out);
-        }
+        let min_interval = self.worker.rules().settings.min_interval.as_secs();
         self.body.clear();
-        let mut reply = ScrapeReply::begin(&mut self.body);
-        for info_hash in query.info_hashes() {
-            if let Some(counts) = self.worker.scrape(info_hash) {
-                reply.entry(&mut self.body, info_hash, counts);
-            }
+        let body = &mut self.body;
+        let mut reply = ScrapeReply::begin(body);
+        let scraped = self.worker.scrape(
+            query.info_hashes().iter().copied(),
+            &Requester::new(client.ip),
+            |info_hash, counts| {
+                if let Some(counts) = counts {
+                    reply.entry(body, info_hash, counts);
+                }
+                ControlFlow::Continue(())
+            },
+        );
+        if let Err(refusal) = scraped {
+            return self.refuse(refusal);
         }
-        let min_interval = self.worker.settings().min_interval.as_secs();
         reply.end(&mut self.body, u32::try_from(min_interval).ok());
-        self.worker.counters().count(Counter::HttpScrape);
-        Response::new(Status::Ok, TEXT, head.persistence).put(&self.body, out);
-        after(head)
+        self.counters.count(Counter::Scrape);
+        ANSWERED
     }
 
-    fn full_scrape(&mut self, head: &Head<'_, '_>, client: Client, out: &mut Vec<u8>) -> Next {
-        let refusal = if !self.settings.load().admin.contains(client.ip) {
-            Failure::new("a scrape needs an info_hash here").retry_in(RetryIn::Never)
-        } else if let Some(place) = self.full_scrapes.take() {
-            let (framing, persistence) = if head.takes_chunks {
-                (Framing::Chunked, head.persistence)
-            } else {
-                (Framing::UntilClosed, Persistence::Closed)
-            };
-            let min_interval = self.worker.settings().min_interval;
-            let scrape = FullScrape::new(place, framing, persistence, min_interval);
-            return Next::Page(Page {
-                kind: PageKind::FullScrape(Box::new(scrape)),
-                is_last: persistence == Persistence::Closed,
-            });
-        } else {
-            Failure::new("too many full scrapes are under way").retry_in(FULL_SCRAPE_RETRY)
+    fn refuse(&mut self, refusal: Refusal) -> Answer {
+        // Over a connection somebody waits for an answer, so even silence is one.
+        let failure = Failure::new(refusal.reason.message().unwrap_or("not served"));
+        let failure = match refusal.retry {
+            Retry::Never => failure.retry_in(RetryIn::Never),
+            Retry::After(wait) => {
+                let minutes = wait.as_secs().div_ceil(60).max(1);
+                failure.retry_in(RetryIn::Minutes(u32::try_from(minutes).unwrap_or(u32::MAX)))
+            }
+            _ => failure,
         };
-        self.worker.counters().count(Counter::RefusedFullScrape);
         self.body.clear();
-        refusal.encode(&mut self.body);
-        Response::new(Status::Ok, TEXT, head.persistence).put(&self.body, out);
-        after(head)
+        failure.encode(&mut self.body);
+        ANSWERED
     }
 
-    fn root(&mut self, head: &Head<'_, '_>, client: Client, out: &mut Vec<u8>) {
-        let settings = self.settings.load();
-        if !settings.redirect_url.is_empty() {
-            self.worker.counters().count(Counter::HttpRedirect);
-            let fields = [("Location", &*settings.redirect_url)];
-            return put_page(head, Status::Found, TEXT, &fields, b"", out);
-        }
-        if !settings.stats.contains(client.ip) {
-            return self.forbid(head, out);
-        }
-        self.worker.counters().count(Counter::HttpStats);
-        let Dashboard { page, policy } = Dashboard::new(&settings.stats_path, rand::random());
-        let fields = [
-            ("Content-Security-Policy", &*policy),
-            ("Cache-Control", "no-store"),
-        ];
-        let kind = dashboard::CONTENT_TYPE;
-        put_page(head, Status::Ok, kind, &fields, page.as_bytes(), out);
-    }
-
-    fn metrics(&mut self, head: &Head<'_, '_>, client: Client, now: Instant, out: &mut Vec<u8>) {
-        if !self.settings.load().admin.contains(client.ip) {
-            return self.forbid(head, out);
-        }
-        self.worker.counters().count(Counter::HttpStats);
-        let mut body = Vec::new();
-        metrics::put(&self.snapshot(now), &mut body);
-        put_page(head, Status::Ok, metrics::CONTENT_TYPE, &[], &body, out);
-    }
-
-    fn stats(
-        &mut self,
-        head: &Head<'_, '_>,
-        client: Client,
-        now: Instant,
-        out: &mut Vec<u8>,
-    ) -> Next {
-        if !self.settings.load().stats.contains(client.ip) {
-            self.forbid(head, out);
-            return after(head);
-        }
-        let Some(mode) = Mode::of_query(head.query) else {
-            let reason = "this mode of statistics is not known";
-            self.refuse_query(head, Counter::HttpBadMode, reason, out);
-            return after(head);
-        };
-        self.worker.counters().count(Counter::HttpStats);
-        if let Mode::Top(places) = mode {
-            return Next::Page(Page {
-                kind: PageKind::Top(TopPage {
-                    places,
-                    persistence: head.persistence,
-                    is_head: head.method == Method::Head,
-                }),
-                is_last: head.persistence == Persistence::Closed,
-            });
-        }
-        let mut body = Vec::new();
-        self.snapshot(now).put(mode, &mut body);
-        put_page(head, Status::Ok, TEXT, &[], &body, out);
-        after(head)
-    }
-
-    fn snapshot(&mut self, now: Instant) -> Snapshot<'_> {
-        let tracker = self.worker.tracker();
-        let totals = match self.totals {
-            Some((found, totals)) if now.saturating_duration_since(found) < TOTALS_LIFETIME => {
-                totals
-            }
-            _ => {
-                let totals = tracker.store().totals();
-                self.totals = Some((now, totals));
-                totals
-            }
-        };
-        Snapshot {
-            totals,
-            counters: tracker.counters(),
-            uptime_secs: now.saturating_duration_since(tracker.start()).as_secs(),
-            identity: &self.identity,
-        }
-    }
-
-    fn refuse_bad_query(&mut self, head: &Head<'_, '_>, error: QueryError, out: &mut Vec<u8>) {
+    fn refuse_query(&mut self, error: &QueryError) -> Answer {
         let counter = match error.parameter() {
-            "port" => Counter::HttpBadPort,
-            "left" => Counter::HttpBadLeft,
-            _ => Counter::HttpBadInfoHash,
+            "info_hash" => Counter::BadInfoHash,
+            "port" => Counter::BadPort,
+            _ => Counter::BadParameter,
         };
-        self.refuse_query(head, counter, error.message(), out);
+        self.fail(Status::BadRequest, Some(counter), error.message())
     }
 
-    /// Answers 400 to a request whose head is well-formed.
-    fn refuse_query(
-        &mut self,
-        head: &Head<'_, '_>,
-        counter: Counter,
-        reason: &str,
-        out: &mut Vec<u8>,
-    ) {
-        self.worker.counters().count(counter);
+    fn refuse_silent_proxy(&mut self) -> Answer {
+        let forwarding = self.worker.rules().extension::<Forwarding>().cloned();
+        let header = forwarding.unwrap_or_default().header;
+        let reason = format!(
+            "the proxy does not say who asks: it has to set {}",
+            header.name()
+        );
+        self.fail(Status::BadRequest, Some(Counter::SilentProxy), &reason)
+    }
+
+    fn refuse_lost(&mut self, path: &[u8]) -> Answer {
+        let reason = "this is not the announce URL, which ends in /announce";
+        if ends_in(path, b"/announce") {
+            let reason = "there is nothing here: the announce URL has no folder before /announce";
+            self.fail(Status::NotFound, Some(Counter::NotFound), reason)
+        } else {
+            // The client shows its user a refusal, but not the body of an error.
+            self.fail(Status::Ok, Some(Counter::NotFound), reason)
+        }
+    }
+
+    fn fail(&mut self, status: Status, counter: Option<Counter>, reason: &str) -> Answer {
         self.body.clear();
         Failure::new(reason).encode(&mut self.body);
-        put_page(head, Status::BadRequest, TEXT, &[], &self.body, out);
+        Answer { status, counter }
+    }
+
+    fn refuse_method(&mut self, head: &Head<'_, '_>, out: &mut Vec<u8>) -> Next {
+        self.counters.count(Counter::BadMethod);
+        let is_head = head.method == Method::Head;
+        let response = Response {
+            allow: Some("GET"),
+            is_head,
+            ..Response::new(
+                Status::MethodNotAllowed,
+                if is_head {
+                    head.persistence
+                } else {
+                    Persistence::Closed
+                },
+            )
+        };
+        response.put(b"this method is not allowed\n", out);
+        // What follows another method may be its body.
+        if is_head { after(head) } else { Next::Linger }
     }
 
     /// Answers a head that cannot be understood, after which the connection is of no use.
@@ -422,33 +363,55 @@ impl Handler {
         reason: &str,
         out: &mut Vec<u8>,
     ) -> Next {
-        self.worker.counters().count(counter);
-        self.body.clear();
-        Failure::new(reason).encode(&mut self.body);
-        Response::new(status, TEXT, Persistence::Closed).put(&self.body, out);
+        self.counters.count(counter);
+        self.fail(status, None, reason);
+        Response::new(status, Persistence::Closed).put(&self.body, out);
         Next::Linger
     }
+}
 
-    fn refuse_method(
-        &mut self,
-        head: &Head<'_, '_>,
-        allowed: &str,
-        persistence: Persistence,
-        out: &mut Vec<u8>,
-    ) {
-        self.worker.counters().count(Counter::HttpBadMethod);
-        Response {
-            fields: &[("Allow", allowed)],
-            is_head: head.method == Method::Head,
-            ..Response::new(Status::MethodNotAllowed, TEXT, persistence)
-        }
-        .put(b"this method is not allowed\n", out);
+/// Reads from path and query what is asked for, kindly: clients are known to double the slash, to
+/// add one, or to ask as if a script answered.
+fn target(path: &[u8], query: &[u8]) -> Target {
+    match path {
+        b"/announce" => return Target::Announce,
+        b"/scrape" => return scrape_target(query),
+        _ => {}
     }
+    let is_slash = |octet: &u8| *octet == b'/';
+    let start = path.iter().take_while(|octet| is_slash(octet)).count();
+    let name = &path[start..];
+    let end = name
+        .iter()
+        .rev()
+        .take_while(|octet| is_slash(octet))
+        .count();
+    let name = &name[..name.len() - end];
+    match name.strip_suffix(b".php").unwrap_or(name) {
+        b"announce" => Target::Announce,
+        b"scrape" => scrape_target(query),
+        _ if !has_info_hash(query) => Target::Page,
+        b"" => Target::Announce,
+        _ => Target::LostAnnounce,
+    }
+}
 
-    fn forbid(&mut self, head: &Head<'_, '_>, out: &mut Vec<u8>) {
-        self.worker.counters().count(Counter::HttpForbidden);
-        put_page(head, Status::Forbidden, TEXT, &[], b"access denied\n", out);
+/// A scrape of all torrents is the operator plane's.
+fn scrape_target(query: &[u8]) -> Target {
+    if has_info_hash(query) {
+        Target::Scrape
+    } else {
+        Target::Page
     }
+}
+
+fn has_info_hash(query: &[u8]) -> bool {
+    QueryPairs::new(query).any(|(name, _)| name == b"info_hash")
+}
+
+fn ends_in(path: &[u8], name: &[u8]) -> bool {
+    let path = path.strip_suffix(b"/").unwrap_or(path);
+    path.strip_suffix(b".php").unwrap_or(path).ends_with(name)
 }
 
 fn after(head: &Head<'_, '_>) -> Next {
@@ -456,23 +419,6 @@ fn after(head: &Head<'_, '_>) -> Next {
         Persistence::Closed => Next::Close,
         Persistence::Kept | Persistence::KeptExplicitly => Next::Request,
     }
-}
-
-/// Appends the response to a request that may be a `HEAD`.
-fn put_page(
-    head: &Head<'_, '_>,
-    status: Status,
-    content_type: &str,
-    fields: &[(&str, &str)],
-    body: &[u8],
-    out: &mut Vec<u8>,
-) {
-    Response {
-        fields,
-        is_head: head.method == Method::Head,
-        ..Response::new(status, content_type, head.persistence)
-    }
-    .put(body, out);
 }
 
 #[cfg(test)]
@@ -511,11 +457,14 @@ mod tests {
                 prop_assert!(response.is_empty());
                 prop_assert!(octets.len() < 8 * 1024);
             }
-            Next::Page(_) => prop_assert!(response.is_empty()),
+            Next::HandOver => {
+                prop_assert_eq!(handled.consumed, 0);
+                prop_assert!(response.is_empty());
+            }
             Next::Request | Next::Close | Next::Linger => {
                 prop_assert!((1..=octets.len()).contains(&handled.consumed));
                 let (status, head, whole) = measure(response);
-                prop_assert!([200, 302, 400, 403, 404, 405, 431].contains(&status));
+                prop_assert!([200, 400, 404, 405, 431].contains(&status));
                 let may_lack_body = octets.starts_with(b"HEAD ");
                 let is_whole = response.len() == whole;
                 prop_assert!(is_whole || may_lack_body && response.len() == head);

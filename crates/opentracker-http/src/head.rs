@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use httparse::{Header, Status};
+use httparse::{EMPTY_HEADER, Header, Status};
 
 /// The most octets of a head, the empty line at its end included.
 pub(crate) const MAX_HEAD_OCTETS: usize = 8 * 1024;
@@ -19,8 +19,6 @@ pub(crate) struct Head<'a, 'h> {
     /// What follows the `?` of the request target; empty without one.
     pub(crate) query: &'a [u8],
     pub(crate) persistence: Persistence,
-    /// The client understands a body in chunks, as HTTP/1.1 has it.
-    pub(crate) takes_chunks: bool,
     /// A body follows, or may follow.
     pub(crate) has_body: bool,
     fields: &'h [Header<'a>],
@@ -51,18 +49,36 @@ pub(crate) enum Persistence {
 pub(crate) enum HeadError {
     /// They are not HTTP/1.0 or HTTP/1.1.
     NotHttp,
+    /// There is more than one `Host` field (RFC 9112, section 3.2).
+    TwoHosts,
     /// There are more than [`MAX_HEAD_OCTETS`] octets or [`MAX_HEADER_FIELDS`] fields.
     TooLarge,
 }
 
 /// Room for the fields of a head.
 #[derive(Debug)]
-pub(crate) struct FieldSlots<'a>([MaybeUninit<Header<'a>>; MAX_HEADER_FIELDS]);
+pub(crate) struct FieldSlots<'a> {
+    usual: [MaybeUninit<Header<'a>>; MAX_HEADER_FIELDS],
+    /// Used for a head whose target is not UTF-8.
+    rare: Vec<Header<'a>>,
+}
 
 impl FieldSlots<'_> {
     pub(crate) const fn new() -> Self {
-        Self([const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS])
+        Self {
+            usual: [const { MaybeUninit::uninit() }; MAX_HEADER_FIELDS],
+            rare: Vec::new(),
+        }
     }
+}
+
+/// What a head is made of.
+struct Parts<'a, 'h> {
+    method: &'a [u8],
+    target: &'a [u8],
+    minor: u8,
+    fields: &'h [Header<'a>],
+    octets: usize,
 }
 
 impl<'a, 'h> Head<'a, 'h> {
@@ -71,41 +87,36 @@ impl<'a, 'h> Head<'a, 'h> {
         octets: &'a [u8],
         slots: &'h mut FieldSlots<'a>,
     ) -> Result<Option<Self>, HeadError> {
-        let mut request = httparse::Request::new(&mut []);
-        let parsed = request.parse_with_uninit_headers(octets, &mut slots.0);
-        let head_octets = match parsed {
-            Ok(Status::Complete(head_octets)) if head_octets <= MAX_HEAD_OCTETS => head_octets,
+        let parts = match parse(octets, slots) {
+            Ok(Status::Complete(parts)) if parts.octets <= MAX_HEAD_OCTETS => parts,
             Ok(Status::Partial) if octets.len() < MAX_HEAD_OCTETS => return Ok(None),
             Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
             Err(_) => return Err(HeadError::NotHttp),
         };
-        let (Some(method), Some(target), Some(minor)) =
-            (request.method, request.path, request.version)
-        else {
-            return Err(HeadError::NotHttp);
-        };
-        let fields: &'h [Header<'a>] = request.headers;
-        let (path, query) = split_target(target.as_bytes());
+        let (path, query) = split_target(parts.target);
         let mut head = Self {
-            method: match method {
-                "GET" => Method::Get,
-                "HEAD" => Method::Head,
+            method: match parts.method {
+                b"GET" => Method::Get,
+                b"HEAD" => Method::Head,
                 _ => Method::Other,
             },
             path,
             query,
-            persistence: if minor == 0 {
+            persistence: if parts.minor == 0 {
                 Persistence::Closed
             } else {
                 Persistence::Kept
             },
-            takes_chunks: minor > 0,
             has_body: false,
-            fields,
-            octets: head_octets,
+            fields: parts.fields,
+            octets: parts.octets,
         };
-        for field in fields {
-            head.note(field, minor);
+        let mut hosts = 0;
+        for field in parts.fields {
+            head.note(field, parts.minor, &mut hosts);
+        }
+        if hosts > 1 {
+            return Err(HeadError::TwoHosts);
         }
         Ok(Some(head))
     }
@@ -117,9 +128,10 @@ impl<'a, 'h> Head<'a, 'h> {
         self.fields.iter().map(|field| (field.name, field.value))
     }
 
-    fn note(&mut self, field: &Header<'_>, minor: u8) {
+    fn note(&mut self, field: &Header<'_>, minor: u8, hosts: &mut u32) {
         // The length tells most fields apart from these without looking at the name.
         match field.name.len() {
+            4 if field.name.eq_ignore_ascii_case("host") => *hosts += 1,
             10 if field.name.eq_ignore_ascii_case("connection") => {
                 if has_token(field.value, b"close") {
                     self.persistence = Persistence::Closed;
@@ -134,6 +146,75 @@ impl<'a, 'h> Head<'a, 'h> {
             17 if field.name.eq_ignore_ascii_case("transfer-encoding") => self.has_body = true,
             _ => {}
         }
+    }
+}
+
+/// Parses the head that the octets begin with.
+fn parse<'a, 'h>(
+    octets: &'a [u8],
+    slots: &'h mut FieldSlots<'a>,
+) -> httparse::Result<Parts<'a, 'h>> {
+    let mut request = httparse::Request::new(&mut []);
+    let head_octets = match request.parse_with_uninit_headers(octets, &mut slots.usual) {
+        Ok(Status::Complete(head_octets)) => head_octets,
+        Ok(Status::Partial) => return Ok(Status::Partial),
+        Err(httparse::Error::Token) => return parse_any_target(octets, &mut slots.rare),
+        Err(error) => return Err(error),
+    };
+    match request {
+        httparse::Request {
+            method: Some(method),
+            path: Some(target),
+            version: Some(minor),
+            headers,
+        } => Ok(Status::Complete(Parts {
+            method: method.as_bytes(),
+            target: target.as_bytes(),
+            minor,
+            fields: headers,
+            octets: head_octets,
+        })),
+        _ => Err(httparse::Error::Token),
+    }
+}
+
+/// Parses a head whose target has octets that are not UTF-8: clients are known to send info hashes
+/// as they are.
+fn parse_any_target<'a, 'h>(
+    octets: &'a [u8],
+    slots: &'h mut Vec<Header<'a>>,
+) -> httparse::Result<Parts<'a, 'h>> {
+    let end = octets.iter().position(|&octet| octet == b'\n');
+    let line = &octets[..end.unwrap_or(octets.len())];
+    let mut words = line.splitn(3, |&octet| octet == b' ');
+    let method = words.next().unwrap_or_default();
+    let target = words.next().unwrap_or_default();
+    let is_method = method.iter().all(u8::is_ascii_alphabetic);
+    if !is_method || !target.iter().all(|&octet| octet > b' ' && octet != 0x7f) {
+        return Err(httparse::Error::Token);
+    }
+    let Some(end) = end else {
+        return Ok(Status::Partial);
+    };
+    let minor = match words.next().unwrap_or_default().trim_ascii_end() {
+        b"HTTP/1.0" => 0,
+        b"HTTP/1.1" => 1,
+        _ => return Err(httparse::Error::Version),
+    };
+    // Whatever is wrong with a target that is ASCII, httparse has found it.
+    if method.is_empty() || target.is_ascii() {
+        return Err(httparse::Error::Token);
+    }
+    slots.resize(MAX_HEADER_FIELDS, EMPTY_HEADER);
+    match httparse::parse_headers(&octets[end + 1..], slots)? {
+        Status::Partial => Ok(Status::Partial),
+        Status::Complete((fields_octets, fields)) => Ok(Status::Complete(Parts {
+            method,
+            target,
+            minor,
+            fields,
+            octets: end + 1 + fields_octets,
+        })),
     }
 }
 
@@ -289,6 +370,38 @@ mod tests {
             let head = format!("GET / HTTP/1.1\r\n{fields}\r\n");
             assert_eq!(seen(&head).has_body, has_body, "{fields}");
         }
+    }
+
+    #[test]
+    fn targets_have_any_octets() {
+        let head = b"GET /announce?info_hash=\x81\xff\xc3\xa9%00 HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\nGET";
+        let mut slots = FieldSlots::new();
+        let parsed = Head::parse(head, &mut slots).unwrap().unwrap();
+        assert_eq!(parsed.path, b"/announce");
+        assert_eq!(parsed.query, b"info_hash=\x81\xff\xc3\xa9%00");
+        assert_eq!(parsed.persistence, Persistence::KeptExplicitly);
+        assert_eq!(parsed.octets, head.len() - 3);
+        for end in 0..head.len() - 3 {
+            let mut slots = FieldSlots::new();
+            let parsed = Head::parse(&head[..end], &mut slots);
+            assert!(matches!(parsed, Ok(None)), "{end}: {parsed:?}");
+        }
+        for wrong in [
+            b"GET /\xff\x01 HTTP/1.1\r\n\r\n".as_slice(),
+            b"G\xff /\xff HTTP/1.1\r\n\r\n",
+            b"GET /\xff HTTP/2.0\r\n\r\n",
+            b"GET /\xff\r\n\r\n",
+        ] {
+            let mut slots = FieldSlots::new();
+            let parsed = Head::parse(wrong, &mut slots).map(|_| ());
+            assert_eq!(parsed, Err(HeadError::NotHttp), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn two_hosts_are_one_too_many() {
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n";
+        assert_eq!(see(head), Err(HeadError::TwoHosts));
     }
 
     #[test]

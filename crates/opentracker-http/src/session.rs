@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::config::Limits;
-use crate::handler::{Handler, Next, Page};
+use crate::handler::{Handler, Next};
+use crate::settings::Limits;
 
 /// Octets that are read at a time. A head fits twice.
 const INPUT_OCTETS: usize = 16 * 1024;
@@ -18,20 +18,25 @@ const MAX_UNSENT_OCTETS: usize = 32 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_OCTETS: usize = 256 * 1024;
 
-/// What the connections of a thread take in turn: a connection that waits holds no buffer, but
-/// for octets of a head that is not complete and those that its socket has not taken.
+/// What the connections of a thread use in turn: a connection that waits holds no buffer, but for
+/// octets of a head that is not complete and those that its socket has not taken.
 #[derive(Debug)]
-pub(crate) struct Desk {
-    pub(crate) handler: Handler,
-    pub(crate) limits: Limits,
-    pub(crate) input: Box<[u8]>,
-    pub(crate) output: Vec<u8>,
+pub struct Context {
+    /// Answers.
+    pub handler: Handler,
+    /// What a connection may take.
+    pub limits: Limits,
+    /// What was read.
+    pub input: Box<[u8]>,
+    /// What is to be sent.
+    pub output: Vec<u8>,
     /// The thread is about to end: connections are closed after the request at hand.
-    pub(crate) is_closing: bool,
+    pub is_closing: bool,
 }
 
-impl Desk {
-    pub(crate) fn new(handler: Handler, limits: Limits) -> Self {
+impl Context {
+    /// Makes the buffers that go with a handler.
+    pub fn new(handler: Handler, limits: Limits) -> Self {
         Self {
             handler,
             limits,
@@ -44,11 +49,11 @@ impl Desk {
 
 /// The state of a connection.
 ///
-/// Who drives it reads as many octets as there are into the desk's input, behind those that
-/// [`Self::load`] puts there, calls [`Self::serve`], sends what is in the desk's output, and hands
+/// Who drives it reads as many octets as there are into the context's input, behind those that
+/// [`Self::load`] puts there, calls [`Self::serve`], sends what is in the context's output, and hands
 /// what could not be sent to [`Self::keep_unsent`].
 #[derive(Debug)]
-pub(crate) struct Session {
+pub struct Session {
     client: IpAddr,
     /// Octets that were read and are not handled.
     input: Vec<u8>,
@@ -64,13 +69,14 @@ pub(crate) struct Session {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Serving,
+    HandedOver,
     Ending { lingers: bool },
     Lingering { octets_left: usize },
 }
 
-/// What is to be done with the socket.
+/// What is to be done with the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub enum Step {
     /// Send [`Session::unsent`].
     Send,
     /// Read, and serve.
@@ -81,13 +87,15 @@ pub(crate) enum Wish {
     ShutDown,
     /// Read, and throw away.
     Discard,
+    /// Hand the connection over to the operator plane, with [`Session::into_input`].
+    HandOver,
     /// Close.
     Close,
 }
 
 impl Session {
     /// Makes the session of a new connection.
-    pub(crate) fn new(client: IpAddr, limits: &Limits, now: Instant) -> Self {
+    pub fn new(client: IpAddr, limits: &Limits, now: Instant) -> Self {
         Self {
             client,
             input: Vec::new(),
@@ -100,53 +108,55 @@ impl Session {
     }
 
     /// Says what is to be done next.
-    pub(crate) fn wish(&self) -> Wish {
+    pub fn next_step(&self) -> Step {
         if !self.unsent.is_empty() {
-            return Wish::Send;
+            return Step::Send;
         }
         match self.phase {
-            Phase::Serving if self.is_backlogged => Wish::Serve,
-            Phase::Serving => Wish::Read,
-            Phase::Ending { lingers: true } => Wish::ShutDown,
-            Phase::Ending { lingers: false } | Phase::Lingering { octets_left: 0 } => Wish::Close,
-            Phase::Lingering { .. } => Wish::Discard,
+            Phase::Serving if self.is_backlogged => Step::Serve,
+            Phase::Serving => Step::Read,
+            Phase::HandedOver => Step::HandOver,
+            Phase::Ending { lingers: true } => Step::ShutDown,
+            Phase::Ending { lingers: false } | Phase::Lingering { octets_left: 0 } => Step::Close,
+            Phase::Lingering { .. } => Step::Discard,
         }
     }
 
     /// When [`Self::expire`] is to be called.
-    pub(crate) fn deadline(&self) -> Instant {
+    pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
     /// Tells whether the connection waits for a request, and nothing is lost if it is closed.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.wish() == Wish::Read && self.input.is_empty()
+    pub fn is_idle(&self) -> bool {
+        self.next_step() == Step::Read && self.input.is_empty()
     }
 
     /// Copies octets that were read before to the front of `input` and returns how many.
-    pub(crate) fn load(&self, input: &mut [u8]) -> usize {
+    pub fn load(&self, input: &mut [u8]) -> usize {
         input[..self.input.len()].copy_from_slice(&self.input);
         self.input.len()
     }
 
-    /// Handles the requests in the first `filled` octets of the desk's input and puts the responses
-    /// into its output, in place of what was there. A page that is not
-    /// made at once is returned, and has to be answered with [`Self::put`], and [`Self::end`] if it
-    /// is the last, before the next call.
-    pub(crate) fn serve(&mut self, desk: &mut Desk, filled: usize, now: Instant) -> Option<Page> {
+    /// Handles the requests in the first `filled` octets of the context's input and puts the
+    /// responses into its output, in place of what was there.
+    pub fn serve(&mut self, context: &mut Context, filled: usize, now: Instant) {
         let had_part_of_head = !self.input.is_empty() && !self.is_backlogged;
-        let mut octets = &desk.input[..filled];
-        let mut page = None;
-        desk.output.clear();
+        let mut octets = &context.input[..filled];
+        context.output.clear();
         self.is_backlogged = false;
         while !octets.is_empty() {
-            if desk.output.len() >= MAX_UNSENT_OCTETS {
+            if context.output.len() >= MAX_UNSENT_OCTETS {
                 self.is_backlogged = true;
                 break;
             }
-            let handled =
-                desk.handler
-                    .handle(octets, self.client, now, desk.is_closing, &mut desk.output);
+            let handled = context.handler.handle(
+                octets,
+                self.client,
+                now,
+                context.is_closing,
+                &mut context.output,
+            );
             octets = &octets[handled.consumed..];
             match handled.next {
                 Next::Wait => break,
@@ -157,9 +167,8 @@ impl Session {
                     self.phase = Phase::Ending { lingers };
                     octets = &[];
                 }
-                Next::Page(requested) => {
-                    self.is_backlogged = !octets.is_empty();
-                    page = Some(requested);
+                Next::HandOver => {
+                    self.phase = Phase::HandedOver;
                     break;
                 }
             }
@@ -172,13 +181,17 @@ impl Session {
             self.input.extend_from_slice(octets);
         }
         if !is_same_head {
-            self.await_input(&desk.limits, now);
+            self.await_input(&context.limits, now);
         }
-        page
+    }
+
+    /// Returns what was read and not handled, for whoever goes on with the connection.
+    pub fn into_input(self) -> Vec<u8> {
+        self.input
     }
 
     /// Keeps the octets of a response that the socket did not take.
-    pub(crate) fn keep_unsent(&mut self, octets: &[u8], limits: &Limits, now: Instant) {
+    pub fn keep_unsent(&mut self, octets: &[u8], limits: &Limits, now: Instant) {
         if octets.is_empty() {
             return;
         }
@@ -188,34 +201,13 @@ impl Session {
         self.unsent.extend_from_slice(octets);
     }
 
-    /// Appends a page, or a piece of it, to what is to be sent.
-    pub(crate) fn put<T>(
-        &mut self,
-        limits: &Limits,
-        now: Instant,
-        put: impl FnOnce(&mut Vec<u8>) -> T,
-    ) -> T {
-        if self.unsent.is_empty() {
-            self.deadline = now + limits.stall_timeout;
-        }
-        put(&mut self.unsent)
-    }
-
-    /// Ends the connection once everything is sent: the page was its last. More requests `may_wait`
-    /// in the socket, besides those that were read.
-    pub(crate) fn end(&mut self, may_wait: bool) {
-        let lingers = may_wait || !self.input.is_empty();
-        self.phase = Phase::Ending { lingers };
-        self.input = Vec::new();
-    }
-
     /// Octets that are to be sent.
-    pub(crate) fn unsent(&self) -> &[u8] {
+    pub fn unsent(&self) -> &[u8] {
         &self.unsent[self.sent..]
     }
 
     /// Takes note that the socket has taken so many of [`Self::unsent`].
-    pub(crate) fn note_sent(&mut self, octets: usize, limits: &Limits, now: Instant) {
+    pub fn note_sent(&mut self, octets: usize, limits: &Limits, now: Instant) {
         self.sent += octets;
         if self.sent >= self.unsent.len() {
             self.unsent = Vec::new();
@@ -225,7 +217,7 @@ impl Session {
     }
 
     /// Takes note that the client has been told that nothing more comes.
-    pub(crate) fn note_shut_down(&mut self, now: Instant) {
+    pub fn note_shut_down(&mut self, now: Instant) {
         self.phase = Phase::Lingering {
             octets_left: LINGER_OCTETS,
         };
@@ -233,7 +225,7 @@ impl Session {
     }
 
     /// Takes note of octets that were read and thrown away.
-    pub(crate) fn note_discarded(&mut self, octets: usize) {
+    pub fn note_discarded(&mut self, octets: usize) {
         if let Phase::Lingering { octets_left } = &mut self.phase {
             *octets_left = octets_left.saturating_sub(octets);
         }
@@ -241,16 +233,16 @@ impl Session {
 
     /// Ends the connection because its deadline has passed: a head that is not complete gets a
     /// response.
-    pub(crate) fn expire(&mut self, desk: &mut Desk, now: Instant) {
-        let is_head_late = self.wish() == Wish::Read && !self.input.is_empty();
+    pub fn expire(&mut self, context: &mut Context, now: Instant) {
+        let is_head_late = self.next_step() == Step::Read && !self.input.is_empty();
         self.input = Vec::new();
         self.unsent = Vec::new();
         self.sent = 0;
         self.phase = Phase::Ending { lingers: false };
         if is_head_late {
             self.phase = Phase::Ending { lingers: true };
-            self.deadline = now + desk.limits.stall_timeout;
-            desk.handler.time_out(&mut self.unsent);
+            self.deadline = now + context.limits.stall_timeout;
+            context.handler.time_out(&mut self.unsent);
         }
     }
 
@@ -274,9 +266,9 @@ mod tests {
 
     const CLIENT: [u8; 4] = [192, 0, 2, 1];
 
-    /// A session with its desk, and a socket that takes as much as it is told to.
+    /// A session with its context, and a socket that takes as much as it is told to.
     struct Bench {
-        desk: Desk,
+        context: Context,
         session: Session,
         now: Instant,
         incoming: Vec<u8>,
@@ -287,10 +279,10 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let now = Instant::now();
-            let desk = Desk::new(fixture::handler(now), Limits::default());
+            let context = Context::new(fixture::handler(now), Limits::default());
             Self {
-                session: Session::new(CLIENT.into(), &desk.limits, now),
-                desk,
+                session: Session::new(CLIENT.into(), &context.limits, now),
+                context,
                 now,
                 incoming: Vec::new(),
                 room: usize::MAX,
@@ -302,37 +294,37 @@ mod tests {
             self.now += Duration::from_secs(secs);
         }
 
-        /// Lets octets come, and does what the session wishes until it wishes for more of them,
-        /// for room in the socket, or to end.
-        fn receive(&mut self, octets: &[u8]) -> Wish {
+        /// Lets octets come, and takes the session's steps until it needs more of them, or room in
+        /// the socket, or ends.
+        fn receive(&mut self, octets: &[u8]) -> Step {
             self.incoming.extend_from_slice(octets);
             loop {
-                let wish = self.session.wish();
-                match wish {
-                    Wish::Read if self.incoming.is_empty() => return wish,
-                    Wish::Read | Wish::Serve => {
-                        let mut filled = self.session.load(&mut self.desk.input);
-                        if wish == Wish::Read {
-                            let free = &mut self.desk.input[filled..];
+                let step = self.session.next_step();
+                match step {
+                    Step::Read if self.incoming.is_empty() => return step,
+                    Step::Read | Step::Serve => {
+                        let mut filled = self.session.load(&mut self.context.input);
+                        if step == Step::Read {
+                            let free = &mut self.context.input[filled..];
                             let read = self.incoming.len().min(free.len());
                             free[..read].copy_from_slice(&self.incoming[..read]);
                             self.incoming.drain(..read);
                             filled += read;
                         }
-                        let page = self.session.serve(&mut self.desk, filled, self.now);
-                        assert!(page.is_none());
-                        let output = self.desk.output.clone();
+                        self.session.serve(&mut self.context, filled, self.now);
+                        let output = self.context.output.clone();
                         let taken = self.take(&output);
-                        let limits = &self.desk.limits;
+                        let limits = &self.context.limits;
                         self.session.keep_unsent(&output[taken..], limits, self.now);
                     }
-                    Wish::Send if self.room == 0 => return wish,
-                    Wish::Send => {
+                    Step::Send if self.room == 0 => return step,
+                    Step::Send => {
                         let unsent = self.session.unsent().to_vec();
                         let taken = self.take(&unsent);
-                        self.session.note_sent(taken, &self.desk.limits, self.now);
+                        self.session
+                            .note_sent(taken, &self.context.limits, self.now);
                     }
-                    Wish::ShutDown | Wish::Discard | Wish::Close => return wish,
+                    Step::ShutDown | Step::Discard | Step::HandOver | Step::Close => return step,
                 }
             }
         }
@@ -358,19 +350,19 @@ mod tests {
         let mut bench = Bench::new();
         assert_eq!(bench.secs_left(), 30, "nothing has come");
         bench.pass(20);
-        assert_eq!(bench.receive(b"G"), Wish::Read);
+        assert_eq!(bench.receive(b"G"), Step::Read);
         assert_eq!(bench.secs_left(), 10);
-        for octet in b"ET /x HTTP/1.1\r\n" {
+        for octet in b"ET /x/announce?info_hash HTTP/1.1\r\n" {
             bench.receive(&[*octet]);
         }
         bench.pass(9);
-        assert_eq!(bench.receive(b"Host: a\r\n"), Wish::Read);
+        assert_eq!(bench.receive(b"Host: a\r\n"), Step::Read);
         assert_eq!(bench.secs_left(), 1);
-        assert_eq!(bench.receive(b"\r\nGET"), Wish::Read);
+        assert_eq!(bench.receive(b"\r\nGET"), Step::Read);
         assert!(bench.sent().starts_with("HTTP/1.1 404 "));
         assert_eq!(bench.secs_left(), 10, "the next head has begun");
         assert!(!bench.session.is_idle());
-        bench.receive(b" / HTTP/1.1\r\n\r\n");
+        bench.receive(b" /announce HTTP/1.1\r\n\r\n");
         assert_eq!(bench.secs_left(), 30);
         assert!(bench.session.is_idle());
     }
@@ -380,16 +372,16 @@ mod tests {
         let mut bench = Bench::new();
         bench.receive(b"GET / HTTP/1.1\r\n");
         bench.pass(10);
-        bench.session.expire(&mut bench.desk, bench.now);
-        assert_eq!(bench.receive(b""), Wish::ShutDown);
+        bench.session.expire(&mut bench.context, bench.now);
+        assert_eq!(bench.receive(b""), Step::ShutDown);
         assert!(bench.sent().starts_with("HTTP/1.1 408 "));
 
         let mut bench = Bench::new();
-        bench.receive(b"GET /x HTTP/1.1\r\n\r\n");
+        bench.receive(b"GET /x/announce?info_hash HTTP/1.1\r\n\r\n");
         let sent = bench.sent.len();
         bench.pass(30);
-        bench.session.expire(&mut bench.desk, bench.now);
-        assert_eq!(bench.receive(b""), Wish::Close);
+        bench.session.expire(&mut bench.context, bench.now);
+        assert_eq!(bench.receive(b""), Step::Close);
         assert_eq!(bench.sent.len(), sent);
     }
 
@@ -397,43 +389,49 @@ mod tests {
     fn a_client_that_does_not_read_is_not_served_and_cut_off() {
         let mut bench = Bench::new();
         bench.room = 0;
-        let request = b"GET /x HTTP/1.1\r\n\r\n";
-        assert_eq!(bench.receive(&request.repeat(10_000)), Wish::Send);
+        let request = b"GET /x/announce?info_hash HTTP/1.1\r\n\r\n";
+        assert_eq!(bench.receive(&request.repeat(10_000)), Step::Send);
         let unsent = bench.session.unsent().len();
         assert!(unsent < MAX_UNSENT_OCTETS + 200, "{unsent}");
         assert!(bench.session.input.len() <= INPUT_OCTETS);
         assert_eq!(bench.secs_left(), 30);
         bench.pass(29);
         bench.room = 100;
-        assert_eq!(bench.receive(b""), Wish::Send);
+        assert_eq!(bench.receive(b""), Step::Send);
         assert_eq!(bench.secs_left(), 1, "a little is not enough");
-        bench.session.expire(&mut bench.desk, bench.now);
-        assert_eq!(bench.receive(b""), Wish::Close);
+        bench.session.expire(&mut bench.context, bench.now);
+        assert_eq!(bench.receive(b""), Step::Close);
     }
 
     #[test]
     fn a_client_that_reads_late_gets_everything() {
         let mut bench = Bench::new();
         bench.room = 0;
-        let request = b"GET /x HTTP/1.1\r\n\r\n";
+        let request = b"GET /x/announce?info_hash HTTP/1.1\r\n\r\n";
         let requests = INPUT_OCTETS / request.len();
-        assert_eq!(bench.receive(&request.repeat(requests)), Wish::Send);
+        assert_eq!(bench.receive(&request.repeat(requests)), Step::Send);
         bench.room = usize::MAX;
-        assert_eq!(bench.receive(b""), Wish::Read);
+        assert_eq!(bench.receive(b""), Step::Read);
         assert_eq!(bench.sent().matches("HTTP/1.1 404 ").count(), requests);
         assert!(bench.session.is_idle());
     }
 
     #[test]
     fn after_the_last_request_comes_nothing() {
-        for (request, wish) in [
-            ("GET /x HTTP/1.0\r\n\r\n", Wish::Close),
-            ("GET /x HTTP/1.0\r\n\r\nGET /x", Wish::ShutDown),
-            ("POST /x HTTP/1.1\r\n\r\n", Wish::ShutDown),
-            ("\0", Wish::ShutDown),
+        for (request, step) in [
+            ("GET /x/announce?info_hash HTTP/1.0\r\n\r\n", Step::Close),
+            (
+                "GET /x/announce?info_hash HTTP/1.0\r\n\r\nGET /x",
+                Step::ShutDown,
+            ),
+            (
+                "POST /x/announce?info_hash HTTP/1.1\r\n\r\n",
+                Step::ShutDown,
+            ),
+            ("\0", Step::ShutDown),
         ] {
             let mut bench = Bench::new();
-            assert_eq!(bench.receive(request.as_bytes()), wish, "{request}");
+            assert_eq!(bench.receive(request.as_bytes()), step, "{request}");
             assert_eq!(bench.sent().matches("HTTP/1.1 4").count(), 1);
             assert!(bench.sent().contains("\r\nConnection: close\r\n"));
         }
@@ -446,9 +444,9 @@ mod tests {
         bench.session.note_shut_down(bench.now);
         assert_eq!(bench.secs_left(), 2);
         bench.session.note_discarded(LINGER_OCTETS - 1);
-        assert_eq!(bench.session.wish(), Wish::Discard);
+        assert_eq!(bench.session.next_step(), Step::Discard);
         bench.session.note_discarded(16_000);
-        assert_eq!(bench.session.wish(), Wish::Close);
+        assert_eq!(bench.session.next_step(), Step::Close);
     }
 
     proptest! {
@@ -469,7 +467,7 @@ mod tests {
                 let (piece, later) = rest.split_at(rest.len().min(*cut));
                 rest = later;
                 piecewise.room = room;
-                if piecewise.receive(piece) != Wish::Send && rest.is_empty() {
+                if piecewise.receive(piece) != Step::Send && rest.is_empty() {
                     break;
                 }
             }

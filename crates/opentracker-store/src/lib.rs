@@ -54,5 +54,5 @@ mod upcoming;
 
 pub use clock::{Minute, Moment, Timing};
 pub use select::{PeerBuffers, Picker};
-pub use store::{Announce, Announced, Presence, Store, Told, TorrentSummary, Totals};
+pub use store::{Announce, Announced, Presence, Removed, Store, Told, TorrentSummary, Totals};
 pub use sweep::{Sweeper, Swept};

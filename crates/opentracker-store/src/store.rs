@@ -114,6 +114,15 @@ impl Totals {
     }
 }
 
+/// What [`Store::retain`] removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Removed {
+    /// Torrents.
+    pub torrents: u64,
+    /// Their peers.
+    pub peers: u64,
+}
+
 /// A torrent as an iteration shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TorrentSummary {
@@ -286,6 +295,46 @@ impl Store {
         if let Some(torrent) = self.bucket(hash).get(hash, info_hash) {
             torrent.swarm.for_each_peer(visit);
         }
+    }
+
+    /// Removes the torrents of one part that `keep` does not want. The part is locked until it
+    /// returns.
+    ///
+    /// # Panics
+    ///
+    /// If `part` is not below [`Self::parts`].
+    pub fn retain(&self, part: u16, mut keep: impl FnMut(&InfoHash) -> bool) -> Removed {
+        let mut bucket = self.part_mut(part);
+        let mut removed = Removed::default();
+        for at in (0..bucket.len()).rev() {
+            if !keep(&bucket.torrent_mut(at).info_hash) {
+                removed.torrents += 1;
+                removed.peers += self.remove_at(&mut bucket, at);
+            }
+        }
+        bucket.fit(&self.hash_key);
+        removed
+    }
+
+    /// Removes a torrent and its peers; says whether it was known.
+    pub fn remove(&self, info_hash: &InfoHash) -> bool {
+        let hash = self.hash_key.hash(info_hash);
+        let mut bucket = self.bucket_mut(hash);
+        let Some(at) = bucket.find(hash, info_hash) else {
+            return false;
+        };
+        self.remove_at(&mut bucket, at);
+        true
+    }
+
+    fn remove_at(&self, bucket: &mut Bucket, at: usize) -> u64 {
+        let mut gone = Departed::default();
+        bucket.torrent_mut(at).swarm.for_each_peer(|octets, seeding| {
+            *gone.count(octets.len() == PeerAddr::COMPACT_V6_LEN, seeding) += 1;
+        });
+        bucket.note_departed(&gone);
+        bucket.remove(at, &self.hash_key);
+        gone.total()
     }
 
     pub(crate) fn part(&self, part: u16) -> Ref<'_, u16, Bucket> {

@@ -88,14 +88,17 @@ impl Departed {
         .sum()
     }
 
+    pub(crate) fn count(&mut self, is_v6: bool, seeding: bool) -> &mut u32 {
+        match (is_v6, seeding) {
+            (false, true) => &mut self.v4_seeders,
+            (false, false) => &mut self.v4_leechers,
+            (true, true) => &mut self.v6_seeders,
+            (true, false) => &mut self.v6_leechers,
+        }
+    }
+
     pub(crate) fn note<C: Cell>(&mut self, cell: &C, moment: &Moment) {
-        let count = match (C::LEN == Cell4::LEN, cell.is_seeding()) {
-            (true, true) => &mut self.v4_seeders,
-            (true, false) => &mut self.v4_leechers,
-            (false, true) => &mut self.v6_seeders,
-            (false, false) => &mut self.v6_leechers,
-        };
-        *count += 1;
+        *self.count(C::LEN == Cell6::LEN, cell.is_seeding()) += 1;
         let minutes = moment.minutes_since(cell.age());
         self.youngest = Some(self.youngest.map_or(minutes, |least| least.min(minutes)));
     }

@@ -1,20 +1,38 @@
 use std::net::{IpAddr, SocketAddr};
+use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
-use opentracker_core::{Counter, PeerBuffers, Slot, Worker};
-use opentracker_types::{InfoHash, PeerAddr, Scope};
+use opentracker_core::{Counters, PeerBuffers, Requester, Worker};
+use opentracker_types::{AnnounceRequest as Announce, PeerAddr, Scope};
 use opentracker_udp_wire::{
-    AnnounceReply, AnnounceRequest, ConnectReply, ConnectRequest, ConnectionId, DecodeErrorKind,
-    ErrorReply, Request, ScrapeReply, ScrapeRequest, TransactionId,
+    AnnounceReply, ConnectReply, ConnectRequest, ConnectionId, DecodeErrorKind, ErrorReply,
+    Request, ScrapeReply, ScrapeRequest, TransactionId,
 };
 
-/// What to do after a datagram was handled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Send the first so many octets of the reply buffer to the source.
-    Reply(usize),
-    /// Send nothing.
-    Drop,
+use crate::connection_id::Slot;
+use crate::connections::Connections;
+use crate::counters::Counter;
+
+/// A batch of datagrams that came in, and room for a reply to each, wherever they lie.
+pub trait Datagrams {
+    /// Number of datagrams.
+    fn len(&self) -> usize;
+
+    /// Tells whether there is no datagram.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns a datagram and the address that it came from; `None` if that is no internet
+    /// address.
+    fn request(&self, index: usize) -> Option<(&[u8], SocketAddr)>;
+
+    /// Returns a datagram and the room for its reply.
+    fn exchange(&mut self, index: usize) -> (&[u8], &mut [u8]);
+
+    /// Sends the first `octets` of the room for the reply, now or when the batch is done.
+    fn reply(&mut self, index: usize, octets: usize);
 }
 
 /// Answers the datagrams of one thread: octets in, octets out (BEP 15, BEP 41).
@@ -23,20 +41,35 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Handler {
     worker: Worker,
+    connections: Arc<Connections>,
+    counters: Counters<Counter>,
     max_payload: usize,
     slot: (Instant, Slot),
+    /// The announces of the batch at hand.
+    announces: Vec<Pending>,
+}
+
+/// An announce that is decoded and comes from its source.
+#[derive(Debug)]
+struct Pending {
+    index: usize,
+    client: IpAddr,
+    transaction: TransactionId,
+    request: Announce,
 }
 
 impl Handler {
     /// Makes a handler whose replies have at most `max_payload` octets: peers and scrape entries
     /// are cut to fit.
-    pub fn new(worker: Worker, max_payload: usize) -> Self {
+    pub fn new(worker: Worker, connections: Arc<Connections>, max_payload: usize) -> Self {
         let start = worker.tracker().start();
-        let slot = worker.tracker().connection_ids().slot(start);
         Self {
+            counters: worker.tracker().counters().register(),
+            slot: (start, connections.slot(start)),
             worker,
+            connections,
             max_payload,
-            slot: (start, slot),
+            announces: Vec::new(),
         }
     }
 
@@ -45,54 +78,102 @@ impl Handler {
         &mut self.worker
     }
 
-    /// Begins to load what a batch of datagrams will need, to be called before the first of them
-    /// is handled. They may be any octets.
-    pub fn prepare<'a>(&self, batch: impl Iterator<Item = (&'a [u8], SocketAddr)>) {
-        let announces = batch.filter_map(|(request, source)| upcoming(request, source));
-        self.worker.tracker().store().prefetch_announces(announces);
+    /// Answers a batch.
+    ///
+    /// Each datagram is decoded once. Announces come last: only when it is known which of them
+    /// have a valid connection id, the memory that these will need is asked for, together, and
+    /// then they are served. So a forged datagram takes no lock and touches no swarm.
+    ///
+    /// Without a valid connection id a reply never has more octets than the request, and there is
+    /// at most one for an address in 30 seconds. A malformed request is counted by its kind and
+    /// not answered.
+    pub fn handle_batch(&mut self, datagrams: &mut impl Datagrams, now: Instant) {
+        self.announces.clear();
+        self.counters.add(Counter::Received, datagrams.len() as u64);
+        for index in 0..datagrams.len() {
+            if let Some(octets) = self.receive(datagrams, index, now) {
+                datagrams.reply(index, octets);
+            }
+        }
+        let upcoming = self.announces.iter();
+        self.worker.prefetch_announces(upcoming.map(|pending| {
+            let peer = PeerAddr::new(pending.client, pending.request.port);
+            (pending.request.info_hash, peer)
+        }));
+        let announces = std::mem::take(&mut self.announces);
+        for pending in &announces {
+            let (_, reply) = datagrams.exchange(pending.index);
+            if let Some(octets) = self.announce(pending, now, reply) {
+                datagrams.reply(pending.index, octets);
+            }
+        }
+        self.announces = announces;
     }
 
-    /// Handles one datagram from `source` and writes the reply, if there is one, to the front of
-    /// `reply`.
-    ///
-    /// Without a valid connection id a reply never has more octets than the request. A malformed
-    /// request is counted by its kind and not answered.
+    /// Answers one datagram from `source`: writes the reply to the front of `reply` and returns
+    /// its octets, if there is one. As [`Self::handle_batch`] does, but slower.
     pub fn handle(
         &mut self,
         request: &[u8],
         source: SocketAddr,
         now: Instant,
         reply: &mut [u8],
-    ) -> Action {
-        self.worker.counters().count(Counter::UdpReceived);
+    ) -> Option<usize> {
+        let mut single = Single {
+            request,
+            source,
+            reply,
+            octets: None,
+        };
+        self.handle_batch(&mut single, now);
+        single.octets
+    }
+
+    /// Decodes a datagram, and answers it unless it is an announce, which is kept. Returns the
+    /// octets of the reply, if there is one.
+    fn receive(
+        &mut self,
+        datagrams: &mut impl Datagrams,
+        index: usize,
+        now: Instant,
+    ) -> Option<usize> {
+        let Some((_, source)) = datagrams.request(index) else {
+            return self.drop(Counter::BadSource);
+        };
         let client = source.ip().to_canonical();
         if source.port() == 0 || Scope::of(client).is_none() {
-            return self.drop(Counter::UdpDroppedSource);
+            return self.drop(Counter::BadSource);
         }
+        let (octets, reply) = datagrams.exchange(index);
         let room = reply.len().min(self.max_payload);
         let reply = &mut reply[..room];
-        match Request::decode(request) {
+        match Request::decode(octets) {
             Ok(Request::Announce(announce)) => {
-                let is_known = self.is_known(announce.connection, client, now);
-                if !is_known {
-                    return self.refuse_connection(announce.transaction, request, reply);
+                if !self.is_known(announce.connection, client, now) {
+                    let room = octets.len();
+                    return self.refuse_id(announce.transaction, client, now, room, reply);
                 }
-                self.announce(&announce, client, now, reply)
+                self.announces.push(Pending {
+                    index,
+                    client,
+                    transaction: announce.transaction,
+                    request: announce.announce,
+                });
+                None
             }
             Ok(Request::Connect(connect)) => self.connect(connect, client, now, reply),
             Ok(Request::Scrape(scrape)) => {
                 if !self.is_known(scrape.connection(), client, now) {
-                    return self.refuse_connection(scrape.transaction(), request, reply);
+                    let room = octets.len();
+                    return self.refuse_id(scrape.transaction(), client, now, room, reply);
                 }
-                self.scrape(&scrape, reply)
+                self.scrape(&scrape, client, reply)
             }
             Err(error) => self.drop(match error.kind() {
-                DecodeErrorKind::BadMagic => Counter::UdpDroppedMagic,
-                DecodeErrorKind::UnknownAction => Counter::UdpDroppedAction,
-                DecodeErrorKind::NoInfoHash | DecodeErrorKind::TornInfoHash => {
-                    Counter::UdpDroppedScrape
-                }
-                _ => Counter::UdpDroppedShort,
+                DecodeErrorKind::BadMagic => Counter::BadMagic,
+                DecodeErrorKind::UnknownAction => Counter::UnknownAction,
+                DecodeErrorKind::NoInfoHash | DecodeErrorKind::TornInfoHash => Counter::BadScrape,
+                _ => Counter::TooShort,
             }),
         }
     }
@@ -103,125 +184,163 @@ impl Handler {
         client: IpAddr,
         now: Instant,
         reply: &mut [u8],
-    ) -> Action {
+    ) -> Option<usize> {
         let slot = self.slot(now);
-        let id = self.worker.tracker().connection_ids().issue(client, slot);
+        let id = self.connections.issue(client, slot);
         let written = ConnectReply {
             transaction: request.transaction,
             connection: ConnectionId::new(id.to_be_bytes()),
         }
         .encode(reply);
-        self.send(Counter::UdpConnect, written.ok())
+        self.send(Counter::Connect, written.ok())
     }
 
-    fn announce(
-        &mut self,
-        request: &AnnounceRequest<'_>,
-        client: IpAddr,
-        now: Instant,
-        reply: &mut [u8],
-    ) -> Action {
+    fn announce(&mut self, pending: &Pending, now: Instant, reply: &mut [u8]) -> Option<usize> {
+        let room = reply.len().min(self.max_payload);
+        let reply = &mut reply[..room];
         let Ok(mut builder) = AnnounceReply::begin(reply) else {
-            return self.drop(Counter::UdpDroppedSend);
+            return self.drop(Counter::SendFailed);
         };
-        let mut peers = match client {
+        let mut peers = match pending.client {
             IpAddr::V4(_) => PeerBuffers::v4(builder.peers_area()),
             IpAddr::V6(_) => PeerBuffers::v6(builder.peers_area()),
         };
+        let requester = Requester::new(pending.client);
         match self
             .worker
-            .announce(&request.announce, client, now, &mut peers)
+            .announce(&pending.request, &requester, now, &mut peers)
         {
             Ok(answer) => {
                 let peers_octets = peers.v4_octets() + peers.v6_octets();
                 let octets = builder.finish(
-                    request.transaction,
+                    pending.transaction,
                     answer.interval_secs,
                     answer.counts,
                     peers_octets,
                 );
-                self.send(Counter::UdpAnnounce, Some(octets))
+                self.send(Counter::Announce, Some(octets))
             }
-            Err(refusal) => self.refuse(request.transaction, refusal.message(), reply),
+            Err(refusal) => match refusal.reason.message() {
+                Some(message) => self.refuse(pending.transaction, message, reply),
+                None => self.drop(Counter::Refused),
+            },
         }
     }
 
-    fn scrape(&mut self, request: &ScrapeRequest<'_>, reply: &mut [u8]) -> Action {
+    fn scrape(
+        &mut self,
+        request: &ScrapeRequest<'_>,
+        client: IpAddr,
+        reply: &mut [u8],
+    ) -> Option<usize> {
         let Ok(mut builder) = ScrapeReply::begin(reply, request.transaction()) else {
-            return self.drop(Counter::UdpDroppedSend);
+            return self.drop(Counter::SendFailed);
         };
-        let store = self.worker.tracker().store();
-        store.prefetch_torrents(request.info_hashes());
-        for info_hash in request.info_hashes() {
-            let counts = self.worker.scrape(&info_hash);
-            if !builder.push(counts.unwrap_or_default()) {
-                break;
+        let requester = Requester::new(client);
+        let scraped = self
+            .worker
+            .scrape(request.info_hashes(), &requester, |_, counts| {
+                if builder.push(counts.unwrap_or_default()) {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            });
+        match scraped {
+            Ok(()) => {
+                let octets = builder.finish();
+                self.send(Counter::Scrape, Some(octets))
             }
+            Err(refusal) => match refusal.reason.message() {
+                Some(message) => self.refuse(request.transaction(), message, reply),
+                None => self.drop(Counter::Refused),
+            },
         }
-        let octets = builder.finish();
-        self.send(Counter::UdpScrape, Some(octets))
     }
 
-    /// Answers with an error that is no longer than the request, because anybody may have sent it
-    /// in anybody's name.
-    fn refuse_connection(
+    /// Answers with an error that has no more octets than the request, because anybody may have
+    /// sent it in anybody's name.
+    fn refuse_id(
         &mut self,
         transaction: TransactionId,
-        request: &[u8],
+        client: IpAddr,
+        now: Instant,
+        request_octets: usize,
         reply: &mut [u8],
-    ) -> Action {
-        self.worker.counters().count(Counter::UdpBadConnectionId);
-        let room = reply.len().min(request.len());
+    ) -> Option<usize> {
+        self.counters.count(Counter::BadConnectionId);
+        if !self.connections.may_tell(client, now) {
+            return None;
+        }
+        let room = reply.len().min(request_octets);
         self.refuse(transaction, "bad connection id", &mut reply[..room])
     }
 
-    fn refuse(&mut self, transaction: TransactionId, message: &str, reply: &mut [u8]) -> Action {
+    fn refuse(
+        &mut self,
+        transaction: TransactionId,
+        message: &str,
+        reply: &mut [u8],
+    ) -> Option<usize> {
         let error = ErrorReply {
             transaction,
             message: message.as_bytes(),
         };
-        self.send(Counter::UdpError, error.encode(reply).ok())
+        self.send(Counter::Error, error.encode(reply).ok())
     }
 
     fn is_known(&mut self, id: ConnectionId, client: IpAddr, now: Instant) -> bool {
         let slot = self.slot(now);
         let id = u64::from_be_bytes(*id.as_bytes());
-        let ids = self.worker.tracker().connection_ids();
-        ids.accepts(id, client, slot)
+        self.connections.accepts(id, client, slot)
     }
 
     /// The slot of `now`, which is the same for a whole batch.
     fn slot(&mut self, now: Instant) -> Slot {
         if self.slot.0 != now {
-            self.slot = (now, self.worker.tracker().connection_ids().slot(now));
+            self.slot = (now, self.connections.slot(now));
         }
         self.slot.1
     }
 
-    fn send(&self, counter: Counter, octets: Option<usize>) -> Action {
+    fn send(&self, counter: Counter, octets: Option<usize>) -> Option<usize> {
         match octets {
             Some(octets) => {
-                self.worker.counters().count(counter);
-                Action::Reply(octets)
+                self.counters.count(counter);
+                Some(octets)
             }
-            None => self.drop(Counter::UdpDroppedSend),
+            None => self.drop(Counter::SendFailed),
         }
     }
 
-    fn drop(&self, counter: Counter) -> Action {
-        self.worker.counters().count(counter);
-        Action::Drop
+    fn drop(&self, counter: Counter) -> Option<usize> {
+        self.counters.count(counter);
+        None
     }
 }
 
-/// Torrent and peer of an announce (BEP 15), unchecked: a guess is good enough to prefetch.
-fn upcoming(request: &[u8], source: SocketAddr) -> Option<(InfoHash, PeerAddr)> {
-    const ANNOUNCE: [u8; 4] = [0, 0, 0, 1];
-    let request = request.first_chunk::<{ AnnounceRequest::WIRE_LEN }>()?;
-    if request[8..12] != ANNOUNCE {
-        return None;
+/// A batch of one.
+struct Single<'a> {
+    request: &'a [u8],
+    source: SocketAddr,
+    reply: &'a mut [u8],
+    octets: Option<usize>,
+}
+
+impl Datagrams for Single<'_> {
+    fn len(&self) -> usize {
+        1
     }
-    let info_hash = *request[16..].first_chunk()?;
-    let port = u16::from_be_bytes([request[96], request[97]]);
-    Some((InfoHash::new(info_hash), PeerAddr::new(source.ip(), port)))
+
+    fn request(&self, _index: usize) -> Option<(&[u8], SocketAddr)> {
+        Some((self.request, self.source))
+    }
+
+    fn exchange(&mut self, _index: usize) -> (&[u8], &mut [u8]) {
+        (self.request, self.reply)
+    }
+
+    fn reply(&mut self, _index: usize, octets: usize) {
+        self.octets = Some(octets);
+    }
 }

@@ -1,43 +1,39 @@
-//! The UDP front end: sockets, worker threads and batched system calls around a pure handler.
+//! The UDP front end below the sockets: datagrams in, datagrams out (BEP 15, BEP 41).
 //!
-//! [`Handler::handle`] is octets in, octets out: it decodes a request (BEP 15, BEP 41), calls
-//! [`opentracker_core::Worker`], and writes the reply. [`Sockets`] and [`Server`] drive it: every
-//! thread owns a socket that shares its address (`SO_REUSEPORT`), a handler and a batch of
-//! buffers, takes up to 64 datagrams with one system call and answers them with another. Nothing
-//! is allocated per datagram and no thread waits for another. A reply leaves from the address that
-//! was asked, also behind a wildcard address.
+//! A [`Handler`] decodes the requests of a thread, calls [`opentracker_core::Worker`], and writes
+//! the replies. It takes them in batches ([`Datagrams`]), from sockets, from an interface's rings
+//! or from a test. Nothing is allocated per datagram. What the threads share is in
+//! [`Connections`]: clients leave no state but for those that were sent an error lately, in a
+//! table of fixed size.
 //!
-//! What this crate deliberately does not do: it has no rules (those are the core's) and no state
-//! of clients (connection ids are MACs).
+//! What this crate deliberately does not do: it has no socket and no clock, no rules (those are
+//! the core's) and no randomness of its own (the key of the connection ids is a parameter).
 //!
 //! ```
-//! use opentracker_core::{AccessLists, Settings, Tracker};
-//! use opentracker_udp::{Config, Sockets};
+//! use opentracker_core::{Rules, Tracker, Worker};
+//! use opentracker_udp::{Connections, Handler};
 //! # use std::{sync::Arc, time::{Duration, Instant}};
-//! # let mut rng = rand::rng();
 //!
-//! let config = Config {
-//!     listen: vec!["127.0.0.1:0".parse()?],
-//!     workers: 1,
-//!     max_payload: 1232,
-//! };
-//! let sockets = Sockets::bind(&config)?; // before privileges are dropped
-//! let tracker = Arc::new(Tracker::new(
-//!     Settings::default(),
-//!     AccessLists::default(),
-//!     Duration::from_secs(240),
-//!     Instant::now(),
-//!     &mut rng,
-//! ));
-//! let server = sockets.serve(|| tracker.worker(7, None))?;
-//! // … until it is time to stop:
-//! server.shutdown();
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! let now = Instant::now();
+//! let tracker = Arc::new(Tracker::new(Rules::default(), now, &mut rand::rng()));
+//! let key = [7; 16]; // from the system's randomness, outside of examples
+//! let connections = Arc::new(Connections::new(key, now, Duration::from_secs(240)));
+//! let mut handler = Handler::new(Worker::new(tracker, 7, None), connections, 1232);
+//!
+//! let connect = b"\x00\x00\x04\x17\x27\x10\x19\x80\x00\x00\x00\x00abcd";
+//! let mut reply = [0; 1232];
+//! let octets = handler.handle(connect, "192.0.2.1:6881".parse()?, now, &mut reply);
+//! assert_eq!(octets, Some(16));
+//! assert_eq!(reply[..8], *b"\x00\x00\x00\x00abcd");
+//! # Ok::<(), std::net::AddrParseError>(())
 //! ```
+#![deny(clippy::disallowed_methods)]
 
+mod connection_id;
+mod connections;
+mod counters;
 mod handler;
-mod server;
-mod sys;
 
-pub use handler::{Action, Handler};
-pub use server::{BindError, Config, Server, Sockets};
+pub use connections::Connections;
+pub use counters::Counter;
+pub use handler::{Datagrams, Handler};

@@ -1,26 +1,22 @@
 //! A thread of the server: its listeners, its connections and its timeouts.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentracker_core::{Counter, Counters, Tracker};
+use opentracker_http::{Context, Session, Step};
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::{sleep, timeout_at};
 
-use crate::config::Limits;
-use crate::connection;
-use crate::handler::Handler;
-use crate::session::{Desk, Session, Wish};
-use crate::sys;
-use crate::top::TopCache;
+use super::counters::Counter;
+use super::shared::{HandOver, Shared};
+use super::{accept, connection};
 
 /// After so many connections were accepted, others get their turn.
 const MAX_ACCEPTS: usize = 64;
@@ -29,7 +25,8 @@ const MAX_ACCEPTS: usize = 64;
 /// long as it is open.
 const MAX_LAST_ACCEPTS: usize = 4096;
 
-/// How long nothing is accepted after the system had no descriptor or no memory for it.
+/// How long nothing is accepted after the system had no descriptor or no memory for it, and no
+/// idle connection could give way.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often that is logged at most.
@@ -38,28 +35,19 @@ const WARN_INTERVAL: Duration = Duration::from_secs(60);
 /// How often the cluster's timeouts are looked after at least.
 const TICK: Duration = Duration::from_millis(250);
 
-/// What all connections of a thread share.
-#[derive(Debug)]
-pub(crate) struct Thread {
-    pub(crate) desk: RefCell<Desk>,
-    pub(crate) tracker: Arc<Tracker>,
-    pub(crate) top: Arc<TopCache>,
-    /// Tells connections that the thread is about to end.
-    pub(crate) closing: Notify,
-    pub(crate) counters: Arc<Counters>,
-    open: Cell<usize>,
-    /// Says that there is no connection any more.
-    all_closed: Notify,
+struct Thread {
+    shared: Rc<Shared>,
+    max_connections: usize,
     warned: Cell<Option<Instant>>,
 }
 
 /// Runs a thread until `stop` says until when connections may go on, or is gone. Whether it could
 /// start is told to `started`.
-pub(crate) fn run(
+pub(super) fn run(
     listeners: Vec<TcpListener>,
-    handler: Handler,
-    limits: Limits,
-    top: Arc<TopCache>,
+    mut context: Context,
+    hand_over: HandOver,
+    max_connections: usize,
     mut stop: watch::Receiver<Option<Instant>>,
     started: impl FnOnce(io::Result<()>),
 ) {
@@ -73,38 +61,25 @@ pub(crate) fn run(
     runtime.block_on(async {
         let listeners: io::Result<Vec<_>> = listeners
             .into_iter()
-            .map(|listener| sys::register(listener).map(Rc::new))
+            .map(|listener| accept::register(listener).map(Rc::new))
             .collect();
         let listeners = match listeners {
             Ok(listeners) => listeners,
             Err(error) => return started(Err(error)),
         };
         started(Ok(()));
-        let thread = Rc::new(Thread::new(handler, limits, top));
+        let counters = context.handler.worker().tracker().counters().register();
+        let thread = Rc::new(Thread {
+            shared: Rc::new(Shared::new(context, counters, hand_over)),
+            max_connections,
+            warned: Cell::new(None),
+        });
         let deadline = thread.serve(listeners, &mut stop).await;
         thread.wind_up(deadline).await;
     });
 }
 
 impl Thread {
-    fn new(mut handler: Handler, limits: Limits, top: Arc<TopCache>) -> Self {
-        let worker = handler.worker();
-        Self {
-            tracker: Arc::clone(worker.tracker()),
-            counters: Arc::clone(worker.counters()),
-            desk: RefCell::new(Desk::new(handler, limits)),
-            top,
-            closing: Notify::new(),
-            open: Cell::new(0),
-            all_closed: Notify::new(),
-            warned: Cell::new(None),
-        }
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        self.desk.borrow().is_closing
-    }
-
     /// Accepts connections until it is told to stop, and returns until when those that are there
     /// may go on.
     async fn serve(
@@ -112,7 +87,7 @@ impl Thread {
         listeners: Vec<Rc<AsyncFd<TcpListener>>>,
         stop: &mut watch::Receiver<Option<Instant>>,
     ) -> Instant {
-        let mut tasks = vec![spawn_local(look_after_cluster(Rc::clone(self)))];
+        let mut tasks = vec![spawn_local(look_after_cluster(Rc::clone(&self.shared)))];
         for listener in &listeners {
             let thread = Rc::clone(self);
             tasks.push(spawn_local(accept(thread, Rc::clone(listener))));
@@ -124,7 +99,8 @@ impl Thread {
         for task in tasks {
             task.abort();
         }
-        self.desk.borrow_mut().is_closing = true;
+        self.shared.is_closing.set(true);
+        self.shared.context.borrow_mut().is_closing = true;
         // The system resets what waits to be accepted when a listener is closed.
         for listener in &listeners {
             let waiting = std::iter::from_fn(|| listener.get_ref().accept().ok());
@@ -137,23 +113,20 @@ impl Thread {
 
     /// Lets the connections finish, and the cluster hear of everything.
     async fn wind_up(&self, deadline: Instant) {
-        self.closing.notify_waiters();
-        while self.open.get() > 0 {
-            let closed = timeout_at(deadline.into(), self.all_closed.notified()).await;
-            if closed.is_err() {
-                tracing::debug!(connections = self.open.get(), "cut off");
-                break;
-            }
+        self.shared.closing.notify_waiters();
+        let connections = &self.shared.connections;
+        if timeout_at(deadline.into(), connections.closed())
+            .await
+            .is_err()
+        {
+            tracing::debug!(connections = connections.len(), "cut off");
         }
-        self.desk
-            .borrow_mut()
-            .handler
-            .worker()
-            .flush(Instant::now());
+        let context = &mut *self.shared.context.borrow_mut();
+        context.handler.worker().flush(Instant::now());
     }
 
     /// Accepts what there is, but no more than [`MAX_ACCEPTS`].
-    async fn accept_some(self: &Rc<Self>, listener: &AsyncFd<TcpListener>) -> io::Result<()> {
+    async fn accept_some(&self, listener: &AsyncFd<TcpListener>) -> io::Result<()> {
         let mut ready = listener.readable().await?;
         for _ in 0..MAX_ACCEPTS {
             match ready.try_io(|listener| listener.get_ref().accept()) {
@@ -168,38 +141,38 @@ impl Thread {
     }
 
     /// Serves a new connection, at once or as a task.
-    fn admit(self: &Rc<Self>, stream: TcpStream, address: SocketAddr) {
-        self.counters.count(Counter::HttpAccepted);
-        let desk = &mut *self.desk.borrow_mut();
-        if self.open.get() >= desk.limits.max_connections {
-            self.counters.count(Counter::HttpOverloaded);
+    fn admit(&self, stream: TcpStream, address: SocketAddr) {
+        let shared = &self.shared;
+        shared.counters.count(Counter::Accepted);
+        if shared.connections.len() >= self.max_connections && shared.connections.evict() == 0 {
+            shared.counters.count(Counter::Overloaded);
             return;
         }
         if let Err(error) = stream.set_nonblocking(true) {
-            tracing::debug!(%error, "a connection is unusable");
-            return;
+            return tracing::debug!(%error, "a connection is unusable");
         }
         let now = Instant::now();
-        let mut session = Session::new(address.ip().to_canonical(), &desk.limits, now);
+        let context = &mut *shared.context.borrow_mut();
+        let mut session = Session::new(address.ip(), &context.limits, now);
         // A fault in the handling of one request ends its connection, as it does in a task, and
         // not the accepting of all others. It has been logged by then.
         let served = catch_unwind(AssertUnwindSafe(|| {
-            connection::serve_at_once(&stream, &mut session, desk, now)
+            connection::serve_at_once(&stream, &mut session, context, now)
         }));
-        let page = match served {
-            Ok(Ok(page)) => page,
+        match served {
+            Ok(Ok(())) => {}
             Ok(Err(error)) => return tracing::trace!(%error, "a connection failed"),
             Err(_panic) => return,
-        };
-        if page.is_none() && session.wish() == Wish::Close {
-            return;
+        }
+        match session.next_step() {
+            Step::Close => return,
+            Step::HandOver => return shared.hand_over(stream, address, session.into_input()),
+            _ => {}
         }
         match tokio::net::TcpStream::from_std(stream) {
             Ok(stream) => {
-                let open = Open::new(self);
-                spawn_local(async move {
-                    connection::run(stream, session, page, Rc::clone(&open.0)).await;
-                });
+                let shared = Rc::clone(shared);
+                spawn_local(connection::run(stream, address, session, shared));
             }
             Err(error) => tracing::debug!(%error, "a connection is unusable"),
         }
@@ -215,30 +188,12 @@ impl Thread {
     }
 }
 
-/// An open connection, for counting them.
-struct Open(Rc<Thread>);
-
-impl Open {
-    fn new(thread: &Rc<Thread>) -> Self {
-        thread.open.set(thread.open.get() + 1);
-        Self(Rc::clone(thread))
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        let open = self.0.open.get() - 1;
-        self.0.open.set(open);
-        if open == 0 {
-            self.0.all_closed.notify_one();
-        }
-    }
-}
-
 async fn accept(thread: Rc<Thread>, listener: Rc<AsyncFd<TcpListener>>) {
     loop {
         match thread.accept_some(&listener).await {
             Ok(()) => yield_now().await,
+            // Those that give way have their turn to close.
+            Err(_) if thread.shared.connections.evict() > 0 => yield_now().await,
             Err(error) => {
                 thread.warn(&error);
                 sleep(ACCEPT_PAUSE).await;
@@ -247,12 +202,12 @@ async fn accept(thread: Rc<Thread>, listener: Rc<AsyncFd<TcpListener>>) {
     }
 }
 
-async fn look_after_cluster(thread: Rc<Thread>) {
+async fn look_after_cluster(shared: Rc<Shared>) {
     loop {
         let now = Instant::now();
         let due = {
-            let mut desk = thread.desk.borrow_mut();
-            let worker = desk.handler.worker();
+            let mut context = shared.context.borrow_mut();
+            let worker = context.handler.worker();
             worker.handle_timeout(now);
             worker.poll_timeout()
         };

@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd;
 use std::ptr;
 
 use libc::{c_int, c_uint, c_void};
+use opentracker_udp::Datagrams;
 
 /// Datagrams of one system call.
 pub(crate) const BATCH: usize = 64;
@@ -109,27 +110,6 @@ impl Batch {
         }
     }
 
-    /// Returns what [`Self::receive`] took and where it came from, without what has no internet
-    /// address as its source.
-    pub(crate) fn requests(&self) -> impl Iterator<Item = (&[u8], SocketAddr)> {
-        (0..self.received_len).filter_map(|index| self.request(index))
-    }
-
-    /// Returns the datagram at an index below what [`Self::receive`] returned, its source, and the
-    /// buffer for a reply; `None` if it has no internet address as its source.
-    pub(crate) fn exchange(&mut self, index: usize) -> Option<(&[u8], SocketAddr, &mut [u8])> {
-        let source = self.source(index)?;
-        let octets = self.request_octets(index);
-        let start = self.queued_len * self.reply_octets;
-        let reply = &mut self.replies[start..start + self.reply_octets];
-        Some((&self.requests[index][..octets], source, reply))
-    }
-
-    fn request(&self, index: usize) -> Option<(&[u8], SocketAddr)> {
-        let octets = self.request_octets(index);
-        Some((&self.requests[index][..octets], self.source(index)?))
-    }
-
     fn request_octets(&self, index: usize) -> usize {
         let octets = usize::try_from(self.received[index].msg_len).unwrap_or(0);
         octets.min(REQUEST_OCTETS)
@@ -142,13 +122,18 @@ impl Batch {
         socket_address(&self.names[index])
     }
 
-    /// Queues the first `octets` of the buffer that [`Self::exchange`] gave for the same index.
-    pub(crate) fn queue(&mut self, index: usize, octets: usize) {
+    /// Queues the first `octets` of a datagram's reply.
+    fn queue(&mut self, index: usize, octets: usize) {
         let received = &self.received[index].msg_hdr;
         let (namelen, controllen) = (received.msg_namelen, received.msg_controllen);
         // SAFETY: the header's control pointer and length were filled by the kernel.
         let control = unsafe { answer_control(received) };
-        self.reply_vectors[self.queued_len].iov_len = octets.min(self.reply_octets);
+        let vector = &mut self.reply_vectors[self.queued_len];
+        let start = index * self.reply_octets;
+        vector.iov_base = self.replies[start..start + self.reply_octets]
+            .as_mut_ptr()
+            .cast();
+        vector.iov_len = octets.min(self.reply_octets);
         let header = &mut self.queued[self.queued_len].msg_hdr;
         header.msg_name = ptr::from_mut(&mut self.names[index]).cast();
         header.msg_namelen = namelen;
@@ -199,11 +184,6 @@ impl Batch {
             let request = &mut self.request_vectors[index];
             request.iov_base = self.requests[index].as_mut_ptr().cast();
             request.iov_len = REQUEST_OCTETS;
-            let reply = &mut self.reply_vectors[index];
-            let start = index * self.reply_octets;
-            reply.iov_base = self.replies[start..start + self.reply_octets]
-                .as_mut_ptr()
-                .cast();
             let received = &mut self.received[index].msg_hdr;
             received.msg_name = ptr::from_mut(&mut self.names[index]).cast();
             received.msg_namelen = NAME_OCTETS;
@@ -215,6 +195,28 @@ impl Batch {
             queued.msg_iov = ptr::from_mut(&mut self.reply_vectors[index]);
             queued.msg_iovlen = 1;
         }
+    }
+}
+
+impl Datagrams for Batch {
+    fn len(&self) -> usize {
+        self.received_len
+    }
+
+    fn request(&self, index: usize) -> Option<(&[u8], SocketAddr)> {
+        let octets = self.request_octets(index);
+        Some((&self.requests[index][..octets], self.source(index)?))
+    }
+
+    fn exchange(&mut self, index: usize) -> (&[u8], &mut [u8]) {
+        let octets = self.request_octets(index);
+        let start = index * self.reply_octets;
+        let reply = &mut self.replies[start..start + self.reply_octets];
+        (&self.requests[index][..octets], reply)
+    }
+
+    fn reply(&mut self, index: usize, octets: usize) {
+        self.queue(index, octets);
     }
 }
 
@@ -351,11 +353,12 @@ mod tests {
         while answered < clients.len() {
             let received = batch.receive(&server).unwrap();
             for index in 0..received {
-                let (request, source, reply) = batch.exchange(index).unwrap();
+                let (_, source) = batch.request(index).unwrap();
                 assert_eq!(source.ip(), Ipv4Addr::LOCALHOST);
+                let (request, reply) = batch.exchange(index);
                 assert_eq!(request.len(), 30);
                 reply[..2].copy_from_slice(&request[..2]);
-                batch.queue(index, 2);
+                batch.reply(index, 2);
             }
             assert_eq!(batch.send(&server), (received, 0));
             answered += received;
@@ -374,7 +377,7 @@ mod tests {
         let waiting = std::thread::spawn(move || {
             let mut batch = Batch::new(10);
             let received = batch.receive(&other).unwrap_or(0);
-            (0..received).all(|index| batch.exchange(index).is_none())
+            (0..received).all(|index| batch.request(index).is_none())
         });
         while !waiting.is_finished() {
             shut_down(&socket);

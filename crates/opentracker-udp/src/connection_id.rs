@@ -10,7 +10,7 @@ use siphasher::sip::SipHasher24;
 /// lifetimes. The lowest bit tells an even from an odd slot, and so one MAC suffices to check an
 /// id.
 #[derive(Debug, Clone)]
-pub struct ConnectionIds {
+pub(crate) struct ConnectionIds {
     key: [u8; 16],
     start: Instant,
     lifetime: Duration,
@@ -19,7 +19,7 @@ pub struct ConnectionIds {
 impl ConnectionIds {
     /// Makes an issuer from a key, which must come from the system's randomness, the time that
     /// slots are counted from, and how long an id is good for at least (one second or more).
-    pub fn new(key: [u8; 16], start: Instant, lifetime: Duration) -> Self {
+    pub(crate) fn new(key: [u8; 16], start: Instant, lifetime: Duration) -> Self {
         Self {
             key,
             start,
@@ -29,18 +29,18 @@ impl ConnectionIds {
 
     /// Returns the number of the slot that `now` lies in. It changes rarely: read it once for a
     /// batch of packets.
-    pub fn slot(&self, now: Instant) -> Slot {
+    pub(crate) fn slot(&self, now: Instant) -> Slot {
         let elapsed = now.saturating_duration_since(self.start);
         Slot(elapsed.as_secs() / self.lifetime.as_secs())
     }
 
     /// Returns the id of a client in a slot.
-    pub fn issue(&self, client: IpAddr, slot: Slot) -> u64 {
+    pub(crate) fn issue(&self, client: IpAddr, slot: Slot) -> u64 {
         self.mac(client, slot) & !1 | slot.0 & 1
     }
 
     /// Tells whether an id was issued to a client in this slot or the one before.
-    pub fn accepts(&self, id: u64, client: IpAddr, slot: Slot) -> bool {
+    pub(crate) fn accepts(&self, id: u64, client: IpAddr, slot: Slot) -> bool {
         let issued = if id & 1 == slot.0 & 1 {
             slot
         } else if let Some(previous) = slot.0.checked_sub(1) {
@@ -74,7 +74,7 @@ impl ConnectionIds {
 
 /// A span of time in which connection ids are the same; see [`ConnectionIds::slot`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot(u64);
+pub(crate) struct Slot(u64);
 
 #[cfg(test)]
 mod tests {

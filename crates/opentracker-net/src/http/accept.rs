@@ -1,4 +1,4 @@
-//! What the libraries do not offer safely.
+//! Accepting connections, as far as the libraries do not offer it safely.
 #![expect(unsafe_code, reason = "each block buys system calls; see there")]
 
 use std::io;
@@ -14,7 +14,7 @@ use tokio::io::unix::AsyncFd;
 ///
 /// A connection that is accepted can then be read from at once. For a connection that serves one
 /// request this saves a third of the CPU time: it never waits, so it is never registered.
-pub(crate) fn defer_accept(socket: &Socket, patience: Duration) -> io::Result<()> {
+pub(super) fn defer(socket: &Socket, patience: Duration) -> io::Result<()> {
     let secs = libc::c_int::try_from(patience.as_secs()).unwrap_or(libc::c_int::MAX);
     let octets = libc::socklen_t::try_from(size_of_val(&secs)).expect("an integer is small");
     // SAFETY: the descriptor is open, and the option's value is an integer that outlives the call.
@@ -37,7 +37,7 @@ pub(crate) fn defer_accept(socket: &Socket, patience: Duration) -> io::Result<()
 ///
 /// The runtime's own listener would register each connection that it accepts, which most of them
 /// do not need: two system calls a connection, a tenth of the CPU time.
-pub(crate) fn register(listener: TcpListener) -> io::Result<AsyncFd<TcpListener>> {
+pub(super) fn register(listener: TcpListener) -> io::Result<AsyncFd<TcpListener>> {
     // SAFETY: a listener keeps its descriptor open and never changes it, and nobody takes it out
     // of the `AsyncFd`, to which there are only shared references.
     unsafe { AsyncFd::register(listener) }.map_err(Into::into)

@@ -1,0 +1,1 @@
+//! The operator plane: statistics, metrics, the dashboard, full scrapes.

@@ -1,0 +1,137 @@
+//! What siblings in a cluster say: applied under the same rules as what clients say, and never
+//! told onward.
+
+use std::time::Instant;
+
+use opentracker_store::{Announce, Presence, Told};
+use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
+
+use crate::tracker::Tracker;
+
+/// Download counts beyond what can be; a count that is larger was not counted.
+pub const MAX_DOWNLOADS: u64 = 1 << 48;
+
+/// A peer that a sibling told of (docs/livesync.md, Peer sync).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ToldPeer {
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// The peer.
+    pub peer: PeerAddr,
+    /// What it is.
+    pub flags: PeerFlags,
+}
+
+impl ToldPeer {
+    /// Makes a record of a peer that announced just now.
+    pub const fn new(info_hash: InfoHash, peer: PeerAddr, flags: PeerFlags) -> Self {
+        Self {
+            info_hash,
+            peer,
+            flags,
+        }
+    }
+}
+
+/// A torrent's download count that a sibling told (docs/livesync.md, Scrape sync).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ToldDownloads {
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// Minutes since it was last announced there.
+    pub idle_minutes: u32,
+    /// How often its download was completed.
+    pub downloads: u64,
+}
+
+impl ToldDownloads {
+    /// Makes a record.
+    pub const fn new(info_hash: InfoHash, idle_minutes: u32, downloads: u64) -> Self {
+        Self {
+            info_hash,
+            idle_minutes,
+            downloads,
+        }
+    }
+}
+
+/// What became of a sibling's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Applied {
+    /// Records that were applied.
+    pub applied: u64,
+    /// Records of torrents that are not served here.
+    pub not_served: u64,
+    /// Records that cannot be: of an address that is no peer's, or with a count beyond
+    /// [`MAX_DOWNLOADS`].
+    pub impossible: u64,
+}
+
+impl Tracker {
+    /// Applies peers that a sibling told of, of one packet: like announces that ask for no peers.
+    pub fn apply_peers(
+        &self,
+        records: impl Iterator<Item = ToldPeer> + Clone,
+        now: Instant,
+    ) -> Applied {
+        let rules = self.shared_rules().load();
+        let moment = self.moment(now, &rules);
+        let upcoming = records.clone();
+        self.store()
+            .prefetch_applied(upcoming.map(|record| (record.info_hash, record.peer)));
+        let mut applied = Applied::default();
+        for record in records {
+            if record.peer.scope().is_none() {
+                applied.impossible += 1;
+            } else if !rules.lists.serves(&record.info_hash) {
+                applied.not_served += 1;
+            } else {
+                let announce = Announce {
+                    info_hash: record.info_hash,
+                    peer: record.peer,
+                    presence: Presence::from(record.flags),
+                };
+                self.store().apply(&announce, &moment);
+                applied.applied += 1;
+            }
+        }
+        applied
+    }
+
+    /// Applies download counts that a sibling told, of one packet: a torrent that is not known is
+    /// created, and the larger count stays. `compare` hears of each that was applied whether ours
+    /// was the larger one, so that the sibling could learn from us.
+    pub fn apply_downloads(
+        &self,
+        records: impl Iterator<Item = ToldDownloads> + Clone,
+        now: Instant,
+        mut compare: impl FnMut(&InfoHash, bool),
+    ) -> Applied {
+        let rules = self.shared_rules().load();
+        let moment = self.moment(now, &rules);
+        let upcoming = records.clone();
+        self.store()
+            .prefetch_torrents(upcoming.map(|record| record.info_hash));
+        let mut applied = Applied::default();
+        for record in records {
+            if record.downloads > MAX_DOWNLOADS {
+                applied.impossible += 1;
+            } else if !rules.lists.serves(&record.info_hash) {
+                applied.not_served += 1;
+            } else {
+                let told = self.store().apply_downloads(
+                    &record.info_hash,
+                    record.idle_minutes,
+                    record.downloads,
+                    &moment,
+                );
+                compare(&record.info_hash, told == Told::Behind);
+                applied.applied += 1;
+            }
+        }
+        applied
+    }
+}

@@ -1,0 +1,35 @@
+opentracker_core::counters! {
+    /// What happens to HTTP requests for announces and scrapes.
+    pub enum Counter {
+        "opentracker_http_requests_total" requests "HTTP requests answered with what they asked for, by path." ["path"] {
+            /// Announces answered with peers.
+            Announce ["announce"],
+            /// Scrapes answered.
+            Scrape ["scrape"],
+        }
+        "opentracker_http_errors_total" requests "HTTP requests answered by an error, by status and kind." ["status", "kind"] {
+            /// Heads that are not HTTP.
+            BadHead ["400", "head"],
+            /// Requests with more than one Host field.
+            BadHost ["400", "host"],
+            /// Announces and scrapes with a body.
+            BadBody ["400", "body"],
+            /// Requests of a trusted proxy that does not say who asks.
+            SilentProxy ["400", "forwarding"],
+            /// Queries with a missing or malformed info_hash.
+            BadInfoHash ["400", "info_hash"],
+            /// Queries with a missing or malformed port.
+            BadPort ["400", "port"],
+            /// Queries with another malformed parameter.
+            BadParameter ["400", "parameter"],
+            /// Announces to a path that is none.
+            NotFound ["404", "path"],
+            /// Announces and scrapes with another method than GET.
+            BadMethod ["405", "method"],
+            /// Heads that did not arrive in time.
+            Timeout ["408", "head"],
+            /// Heads that are too large.
+            HeadTooLarge ["431", "head"],
+        }
+    }
+}

@@ -1,0 +1,72 @@
+use std::time::Duration;
+
+use opentracker_core::Networks;
+
+/// What a client may take of a connection. What is not here is a constant: a request head has at
+/// most 8 KiB and 64 header fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a connection may say nothing before and between requests; it is closed then.
+    pub idle_timeout: Duration,
+    /// How long a request head may take from its first octet; it is answered 408 then.
+    pub head_timeout: Duration,
+    /// How long a client may take to accept replies of about 32 KiB; the connection is cut then.
+    pub stall_timeout: Duration,
+}
+
+impl Default for Limits {
+    /// 30 seconds idle, 10 seconds for a head, 30 seconds for replies.
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_secs(30),
+            head_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Whose word on the client counts: an extension of the [rules](opentracker_core::Rules), by
+/// default nobody's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Forwarding {
+    /// Proxies that are believed.
+    pub trusted_proxies: Networks,
+    /// The header field that they write.
+    pub header: ForwardedHeader,
+}
+
+/// The header field in which a proxy names the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `Forwarded` (RFC 7239).
+    Rfc7239,
+    /// Another field, in lower case: a list of addresses, the latest last.
+    List(String),
+}
+
+impl ForwardedHeader {
+    /// Makes the field of a name, in any case.
+    pub fn new(name: &str) -> Self {
+        let name = name.to_ascii_lowercase();
+        if name == "forwarded" {
+            Self::Rfc7239
+        } else {
+            Self::List(name)
+        }
+    }
+
+    /// Returns the name of the field in lower case.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Rfc7239 => "forwarded",
+            Self::List(name) => name,
+        }
+    }
+}
+
+impl Default for ForwardedHeader {
+    /// `X-Forwarded-For`.
+    fn default() -> Self {
+        Self::List("x-forwarded-for".to_owned())
+    }
+}

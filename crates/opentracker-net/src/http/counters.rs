@@ -1,0 +1,19 @@
+opentracker_core::counters! {
+    /// What happens to HTTP connections.
+    pub enum Counter {
+        "opentracker_http_connections_total" connections "HTTP connections accepted." [] {
+            /// Connections accepted.
+            Accepted [],
+        }
+        "opentracker_http_connections_closed_total" connections "HTTP connections closed because there were too many, by kind." ["kind"] {
+            /// Connections that had been idle for the longest and gave way to new ones.
+            Evicted ["idle"],
+            /// New connections for which none gave way.
+            Overloaded ["new"],
+        }
+        "opentracker_http_connections_handed_over_total" connections "HTTP connections handed over to the operator plane." [] {
+            /// Connections handed over to the operator plane.
+            HandedOver [],
+        }
+    }
+}

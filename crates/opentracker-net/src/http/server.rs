@@ -1,0 +1,181 @@
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use opentracker_core::Worker;
+use opentracker_http::{Context, Handler, Limits};
+use socket2::{Socket, Type};
+use tokio::sync::watch;
+
+use super::shared::HandOver;
+use super::{accept, thread};
+use crate::bind::{BindError, Group, Kind, Listen, bind_all};
+
+/// Connections that may wait to be accepted, if the system grants so many.
+const BACKLOG: i32 = 4096;
+
+/// How long the system waits for the first octets of a connection before it hands it over anyway.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Octets that the system keeps of replies that a client does not take; it may count double. Left
+/// to itself it would keep megabytes for each connection.
+const SEND_BUFFER_OCTETS: usize = 64 * 1024;
+
+const KIND: Kind = Kind {
+    protocol: "tcp",
+    kind: Type::STREAM,
+    prepare,
+};
+
+/// What the front end is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Addresses to serve.
+    pub listen: Vec<Listen>,
+    /// Threads, each of which serves all addresses; at least one.
+    pub threads: usize,
+    /// What a connection may take.
+    pub limits: Limits,
+    /// Connections that one thread holds. For one that comes on top the one gives way that has
+    /// been idle for the longest; if none is idle, the new one is closed at once.
+    pub max_connections: usize,
+}
+
+impl Default for Config {
+    /// One thread without an address, with the default limits and 16,384 connections.
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            threads: 1,
+            limits: Limits::default(),
+            max_connections: 16_384,
+        }
+    }
+}
+
+/// Bound listeners, for each thread to come one of each address.
+#[derive(Debug)]
+pub struct Listeners {
+    threads: Vec<Vec<TcpListener>>,
+    addresses: Vec<SocketAddr>,
+    limits: Limits,
+    max_connections: usize,
+}
+
+impl Listeners {
+    /// Binds all addresses. Clients can connect from then on; they are served later.
+    ///
+    /// # Errors
+    ///
+    /// The first address that cannot be bound; one that another process serves is not shared
+    /// with it.
+    pub fn bind(config: &Config) -> Result<Self, BindError> {
+        let threads = match config.listen.as_slice() {
+            [] => 0,
+            [..] => config.threads.max(1),
+        };
+        let mut listeners = Self {
+            threads: (0..threads).map(|_| Vec::new()).collect(),
+            addresses: Vec::new(),
+            limits: config.limits.clone(),
+            max_connections: config.max_connections,
+        };
+        for Group { address, sockets } in bind_all(&KIND, &config.listen, threads)? {
+            listeners.addresses.push(address);
+            for (thread, socket) in listeners.threads.iter_mut().zip(sockets) {
+                socket.listen(BACKLOG).map_err(|cause| BindError {
+                    protocol: KIND.protocol,
+                    address,
+                    cause,
+                })?;
+                thread.push(TcpListener::from(socket));
+            }
+        }
+        Ok(listeners)
+    }
+
+    /// Returns the addresses, in the order of the configuration, with the ports that the system
+    /// chose.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Starts the threads, `http-0` and so on, each with a worker of its own. All of them serve
+    /// when this returns. Without an address to serve there are no threads.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system does not give a thread or what its event loop needs.
+    pub fn serve(
+        self,
+        hand_over: &HandOver,
+        mut worker: impl FnMut() -> Worker,
+    ) -> io::Result<Server> {
+        let (stop, stopped) = watch::channel(None);
+        let (started, starts) = mpsc::channel();
+        let mut threads = Vec::new();
+        for (number, listeners) in self.threads.into_iter().enumerate() {
+            let context = Context::new(Handler::new(worker()), self.limits.clone());
+            let (hand_over, stopped, started) =
+                (hand_over.clone(), stopped.clone(), started.clone());
+            let max_connections = self.max_connections;
+            let started = move |result| {
+                // Nobody listens any more if another thread could not start.
+                let _ = started.send(result);
+            };
+            let run = move || {
+                thread::run(
+                    listeners,
+                    context,
+                    hand_over,
+                    max_connections,
+                    stopped,
+                    started,
+                );
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("http-{number}"))
+                .spawn(run)?;
+            threads.push(thread);
+        }
+        drop(started);
+        starts.iter().collect::<io::Result<()>>()?;
+        Ok(Server { stop, threads })
+    }
+}
+
+/// Threads that serve. Dropped, it stops them without waiting for them.
+#[derive(Debug)]
+pub struct Server {
+    stop: watch::Sender<Option<Instant>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Stops the threads and waits for them.
+    ///
+    /// Nothing is accepted any more, connections that wait for a request are closed, and others
+    /// after the response to the request at hand. What is left after `grace` is cut off. At last
+    /// the cluster hears of every announce that it has not heard of.
+    pub fn shutdown(self, grace: Duration) {
+        // It fails only if all threads have ended already.
+        let _ = self.stop.send(Some(Instant::now() + grace));
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("an http thread has panicked");
+            }
+        }
+    }
+}
+
+fn prepare(socket: &Socket) -> io::Result<()> {
+    // A restart need not wait for the connections of the last run.
+    socket.set_reuse_address(true)?;
+    // Accepted connections inherit these two.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER_OCTETS)?;
+    socket.set_nonblocking(true)?;
+    accept::defer(socket, PATIENCE)
+}
