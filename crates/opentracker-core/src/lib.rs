@@ -45,7 +45,7 @@ mod counters;
 mod tracker;
 mod worker;
 
-pub use access::{AccessLists, HashList, Networks, ParseListError};
+pub use access::{AccessLists, HashList, Networks, Skipped};
 pub use cluster::{ClusterNode, ClusterView};
 pub use connection_id::{ConnectionIds, Slot};
 pub use counters::{Counter, CounterRegistry, Counters};
