@@ -48,7 +48,7 @@ mod tracker;
 mod walk;
 mod worker;
 
-pub use access::{AccessLists, HashList, Networks, ParseListError};
+pub use access::{AccessLists, HashList, Networks, Skipped};
 pub use apply::{Applied, MAX_DOWNLOADS, ToldDownloads, ToldPeer};
 pub use counters::{CounterRegistry, CounterSet, Counters, Family};
 pub use opentracker_store::{PeerBuffers, Swept, Timing, TorrentSummary, Totals};

@@ -21,15 +21,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod check;
 pub mod config;
+mod fifo;
 mod housekeeping;
 mod lists;
 pub mod livesync;
 mod privileges;
+mod purge;
+mod reload;
+mod settings;
+mod start;
+mod statedump;
 mod tracker;
 
+pub use check::Fault;
 pub use config::{Config, ConfigError};
-pub use lists::ListError;
+pub use fifo::{FifoAction, FifoError};
+pub use lists::{ListChange, ListError};
 pub use opentracker_core as core;
 pub use opentracker_http as http;
 pub use opentracker_http_wire as http_wire;
@@ -42,4 +51,8 @@ pub use opentracker_types as types;
 pub use opentracker_udp as udp;
 pub use opentracker_udp_wire as udp_wire;
 pub use privileges::PrivilegeError;
-pub use tracker::{Listener, Reloaded, StartError, Tracker};
+pub use purge::Purged;
+pub use reload::Reloaded;
+pub use start::{Listener, StartError};
+pub use statedump::{StatedumpError, StatedumpLoaded};
+pub use tracker::Tracker;

@@ -84,7 +84,7 @@ fn lists_apply_to_announces_and_scrapes_as_soon_as_they_are_set() {
     announce(&mut worker, &seed, "192.0.2.1", now).unwrap();
     assert!(worker.scrape(&TORRENT).is_some());
 
-    let list = |text: &str| Some(HashList::parse(text, [0; 16]).unwrap());
+    let list = |text: &str| Some(HashList::read(text.as_bytes(), 0).unwrap().0);
     tracker.set_lists(AccessLists {
         allow: list(""),
         deny: None,

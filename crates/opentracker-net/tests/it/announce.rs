@@ -167,7 +167,7 @@ fn the_ip_parameter_is_ignored() {
 #[test]
 fn torrents_that_are_not_served_are_refused_for_good() {
     let site = Site::start();
-    let list = |text: &str| Some(HashList::parse(text, [0; 16]).unwrap());
+    let list = |text: &str| Some(HashList::read(text.as_bytes(), 0).unwrap().0);
     site.tracker.set_lists(AccessLists {
         allow: list(""),
         deny: None,
