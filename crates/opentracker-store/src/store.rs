@@ -329,9 +329,12 @@ impl Store {
 
     fn remove_at(&self, bucket: &mut Bucket, at: usize) -> u64 {
         let mut gone = Departed::default();
-        bucket.torrent_mut(at).swarm.for_each_peer(|octets, seeding| {
-            *gone.count(octets.len() == PeerAddr::COMPACT_V6_LEN, seeding) += 1;
-        });
+        bucket
+            .torrent_mut(at)
+            .swarm
+            .for_each_peer(|octets, seeding| {
+                *gone.count(octets.len() == PeerAddr::COMPACT_V6_LEN, seeding) += 1;
+            });
         bucket.note_departed(&gone);
         bucket.remove(at, &self.hash_key);
         gone.total()

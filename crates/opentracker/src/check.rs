@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
-use opentracker_http as http;
-use opentracker_udp as udp;
+use opentracker_net::{Listen, http, udp};
 
 use crate::config::{Access, Config, Process};
 use crate::lists::{self, Occasion, ReadLists};
@@ -109,7 +108,7 @@ fn check_listeners(config: &Config, faults: &mut Faults) {
     }
     for address in udp {
         let bound = udp::Sockets::bind(&udp::Config {
-            listen: vec![address],
+            listen: vec![Listen::new(address)],
             workers: 1,
             max_payload: usize::from(config.udp.max_payload),
         });
@@ -119,13 +118,8 @@ fn check_listeners(config: &Config, faults: &mut Faults) {
     }
     for address in http {
         let bound = http::Listeners::bind(&http::Config {
-            listen: vec![address],
-            threads: 1,
-            limits: http::Limits::default(),
-            identity: http::Identity {
-                version: String::new(),
-                tracker_id: start::draw_id(),
-            },
+            listen: vec![Listen::new(address)],
+            ..http::Config::default()
         });
         if let Err(error) = bound {
             add_unless_in_use(&error, &error.cause, faults);

@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, poll};
-use opentracker_core::{AccessLists, HashList};
+use opentracker_core::HashList;
 
 use crate::lists::Lists;
+use crate::reload::swarms_purged;
 
 /// What is written to a FIFO does to the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +99,9 @@ fn change(lists: &Lists, action: FifoAction, text: &[u8], path: &Path) {
     if skipped.lines() > 0 {
         tracing::warn!("{path}: {skipped}");
     }
-    let (changes, purged) = lists.change(|lists| {
-        let mut lists: AccessLists = lists.clone();
+    let (changes, purged) = lists.change(|rules| {
+        let mut rules = rules.clone();
+        let lists = &mut rules.lists;
         let list = match &mut lists.allow {
             Some(allow) => allow,
             None => lists.deny.get_or_insert_default(),
@@ -108,10 +110,10 @@ fn change(lists: &Lists, action: FifoAction, text: &[u8], path: &Path) {
             FifoAction::Add => list.add(&entries),
             FifoAction::Delete => list.remove(&entries),
         }
-        lists
+        rules
     });
     for changed in changes {
-        tracing::info!("{path}: {changed}, {purged}");
+        tracing::info!("{path}: {changed}, {}", swarms_purged(purged));
     }
 }
 

@@ -10,10 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use opentracker_core::{AccessLists, HashList, Skipped, Tracker};
+use opentracker_core::{HashList, Purged, Rules, Skipped, Tracker};
 
 use crate::config::Access;
-use crate::purge::{Purged, purge};
 
 /// How long a file may give nothing before it is said, and at a reload given up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -72,7 +71,7 @@ pub(crate) fn read(access: &Access, occasion: Occasion) -> ReadLists {
     }
 }
 
-/// The lists that are in force. One change at a time is made to them.
+/// The rules that are in force. One change at a time is made to them.
 #[derive(Debug)]
 pub(crate) struct Lists {
     core: Arc<Tracker>,
@@ -87,29 +86,27 @@ impl Lists {
         }
     }
 
-    /// Replaces the lists by what `change` makes of them, and forgets the swarms that are no
-    /// longer served.
-    pub(crate) fn change(
-        &self,
-        change: impl FnOnce(&AccessLists) -> AccessLists,
-    ) -> (Vec<ListChange>, Purged) {
+    /// Replaces the rules by what `change` makes of them, in one swap, and forgets the swarms that
+    /// are no longer served.
+    pub(crate) fn change(&self, change: impl FnOnce(&Rules) -> Rules) -> (Vec<ListChange>, Purged) {
         let changing = self.changing.lock();
         let changing = changing.unwrap_or_else(PoisonError::into_inner);
-        let before = self.core.lists();
+        let before = self.core.rules();
         let after = change(&before);
+        let (old, new) = (&before.lists, &after.lists);
         let changes: Vec<_> = [
-            changed("allow", before.allow.as_ref(), after.allow.as_ref()),
-            changed("deny", before.deny.as_ref(), after.deny.as_ref()),
+            changed("allow", old.allow.as_ref(), new.allow.as_ref()),
+            changed("deny", old.deny.as_ref(), new.deny.as_ref()),
         ]
         .into_iter()
         .flatten()
         .collect();
+        self.core.set_rules(after);
+        drop(changing);
         if changes.is_empty() {
             return (changes, Purged::default());
         }
-        self.core.set_lists(after);
-        drop(changing);
-        (changes, purge(&self.core))
+        (changes, self.core.purge())
     }
 }
 

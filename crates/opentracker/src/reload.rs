@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use opentracker_core::Purged;
+
 use crate::config::Config;
 use crate::lists::{ListChange, ListError};
-use crate::purge::Purged;
 
 /// What a reload did. The `Display` form is one line that says what has changed.
 #[derive(Debug, Default)]
@@ -53,7 +54,7 @@ impl fmt::Display for Reloaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys = Some(self.changed.join(", ")).filter(|keys| !keys.is_empty());
         let lists = self.lists.iter().map(ToString::to_string);
-        let purged = Some(self.purged.to_string()).filter(|_| self.purged.torrents > 0);
+        let purged = Some(swarms_purged(self.purged)).filter(|_| self.purged.torrents > 0);
         let lists: Vec<_> = lists.chain(purged).collect();
         let lists = Some(lists.join(", ")).filter(|lists| !lists.is_empty());
         match (keys, lists) {
@@ -75,14 +76,11 @@ impl fmt::Display for ListChange {
     }
 }
 
-impl fmt::Display for Purged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let swarms = if self.torrents == 1 {
-            "swarm"
-        } else {
-            "swarms"
-        };
-        write!(f, "{} {swarms} purged", self.torrents)
+/// Says how many swarms were purged.
+pub(crate) fn swarms_purged(purged: Purged) -> String {
+    match purged.torrents {
+        1 => "1 swarm purged".to_owned(),
+        swarms => format!("{swarms} swarms purged"),
     }
 }
 

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use opentracker_core as core;
 use opentracker_core::AccessLists;
-use opentracker_http as http;
+use opentracker_http::Limits;
 use opentracker_multicast::JoinError;
+use opentracker_net::http::HandOver;
+use opentracker_net::{BindError, Listen, http, udp};
 use opentracker_types::TrackerId;
-use opentracker_udp as udp;
+use opentracker_udp::Connections;
 use rand::Rng;
 
 use crate::config::{self, Config};
@@ -21,7 +23,7 @@ use crate::housekeeping::Housekeeping;
 use crate::lists::{self, ListError, Occasion};
 use crate::livesync;
 use crate::privileges::{self, PrivilegeError};
-use crate::settings::{core_settings, http_settings};
+use crate::settings::rules;
 
 /// An address that is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +41,9 @@ pub enum StartError {
     /// Nothing is to be served.
     #[error("udp.listen and http.listen are both empty: there is nothing to serve")]
     NoListener,
-    /// An address for UDP cannot be bound.
+    /// An address cannot be bound.
     #[error(transparent)]
-    Udp(#[from] udp::BindError),
-    /// An address for HTTP cannot be bound.
-    #[error(transparent)]
-    Http(#[from] http::BindError),
+    Bind(#[from] BindError),
     /// No interface has the address that is to join the cluster's multicast group.
     #[error(
         "livesync.listen: no interface has {address}; this host has {}",
@@ -107,7 +106,7 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
 
 fn start_here(config: &Config) -> Result<Started, StartError> {
     let id = draw_id();
-    let (udp_sockets, http_listeners) = bind(config, id)?;
+    let (udp_sockets, http_listeners) = bind(config)?;
     let group = join(config, id)?;
     privileges::drop(&config.process)?;
     let lists = lists::read(&config.access, Occasion::Start);
@@ -116,14 +115,12 @@ fn start_here(config: &Config) -> Result<Started, StartError> {
         deny: lists.deny.transpose()?,
     };
     let core = Arc::new(core::Tracker::new(
-        core_settings(config),
-        lists,
-        config.udp.connection_id_lifetime,
+        rules(config, lists),
         Instant::now(),
         &mut rand::rng(),
     ));
     warn_of_contradictions(config);
-    let mut listeners = listeners("udp", &udp_sockets.local_addrs());
+    let mut listeners = listeners("udp", udp_sockets.local_addrs());
     listeners.extend(self::listeners("http", http_listeners.local_addrs()));
     let mut threads = Threads::default();
     let served = threads.serve(config, &core, udp_sockets, http_listeners, group);
@@ -146,17 +143,14 @@ pub(crate) fn draw_id() -> TrackerId {
     TrackerId::new(id)
 }
 
-fn bind(
-    config: &Config,
-    tracker_id: TrackerId,
-) -> Result<(udp::Sockets, http::Listeners), StartError> {
+fn bind(config: &Config) -> Result<(udp::Sockets, http::Listeners), StartError> {
     let cores = available_parallelism().map_or(1, usize::from);
     let (udp_listen, http_listen) = addresses(config);
     if udp_listen.is_empty() && http_listen.is_empty() {
         return Err(StartError::NoListener);
     }
     let udp_sockets = udp::Sockets::bind(&udp::Config {
-        listen: udp_listen,
+        listen: udp_listen.into_iter().map(Listen::new).collect(),
         workers: match config.udp.workers {
             0 => cores,
             workers => usize::from(workers),
@@ -164,16 +158,13 @@ fn bind(
         max_payload: usize::from(config.udp.max_payload),
     })?;
     let http_listeners = http::Listeners::bind(&http::Config {
-        listen: http_listen,
+        listen: http_listen.into_iter().map(Listen::new).collect(),
         threads: cores,
-        limits: http::Limits {
+        limits: Limits {
             idle_timeout: config.http.idle_timeout,
-            ..http::Limits::default()
+            ..Limits::default()
         },
-        identity: http::Identity {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            tracker_id,
-        },
+        ..http::Config::default()
     })?;
     Ok((udp_sockets, http_listeners))
 }
@@ -290,10 +281,13 @@ impl Threads {
     ) -> io::Result<()> {
         let worker = || {
             let cluster = group.as_ref().map(|group| group.teller(core));
-            core.worker(rand::rng().next_u64(), cluster)
+            core::Worker::new(Arc::clone(core), rand::random(), cluster)
         };
-        self.udp = Some(udp_sockets.serve(&worker)?);
-        self.http = Some(http_listeners.serve(http_settings(config), worker)?);
+        let lifetime = config.udp.connection_id_lifetime;
+        let connections = Connections::new(rand::random(), core.start(), lifetime);
+        self.udp = Some(udp_sockets.serve(&Arc::new(connections), &worker)?);
+        let hand_over = HandOver::new(drop);
+        self.http = Some(http_listeners.serve(&hand_over, worker)?);
         self.livesync = group
             .map(|group| group.serve(Arc::clone(core)))
             .transpose()?;
@@ -304,13 +298,6 @@ impl Threads {
     /// Adds a thread that reads a FIFO.
     pub(crate) fn add_fifo(&mut self, fifo: Fifo) {
         self.fifos.push(fifo);
-    }
-
-    /// Replaces the settings of the HTTP front end.
-    pub(crate) fn set_http_settings(&self, settings: http::Settings) {
-        if let Some(http) = &self.http {
-            http.set_settings(settings);
-        }
     }
 
     /// Stops accepting, finishes what is under way, and ends all threads.

@@ -6,14 +6,14 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use opentracker_core as core;
-use opentracker_core::{AccessLists, HashList};
+use opentracker_core::{AccessLists, HashList, ToldDownloads};
 
 use crate::check::{self, Fault};
 use crate::config::Config;
 use crate::fifo::{Fifo, FifoAction, FifoError};
 use crate::lists::{self, ListError, Lists, Occasion};
 use crate::reload::{self, Reloaded};
-use crate::settings::{core_settings, http_settings};
+use crate::settings::rules;
 use crate::start::{self, Listener, StartError, Started, Threads};
 use crate::statedump::{self, StatedumpError, StatedumpLoaded};
 
@@ -108,14 +108,11 @@ impl Tracker {
             access.0.deny.clone_from(&access.1.deny);
         }
         let (lists, purged) = self.lists.change(|old| {
-            self.core.set_settings(core_settings(&config));
-            if let Some(threads) = &*self.threads() {
-                threads.set_http_settings(http_settings(&config));
-            }
-            AccessLists {
-                allow: allow.or(&old.allow),
-                deny: deny.or(&old.deny),
-            }
+            let lists = AccessLists {
+                allow: allow.or(&old.lists.allow),
+                deny: deny.or(&old.lists.deny),
+            };
+            rules(&config, lists)
         });
         let changed = reload::differences(&running, &config);
         self.config.store(Arc::new(config));
@@ -157,19 +154,19 @@ impl Tracker {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let timeout = self.config().announce.torrent_timeout.as_secs() / 60;
-        let (lists, moment) = (self.core.lists(), self.core.moment(Instant::now()));
+        let now = Instant::now();
         let mut loaded = StatedumpLoaded::default();
         for entry in statedump::entries(text, since_1970.as_secs() / 60) {
             match entry.map_err(fault)? {
                 None => loaded.skipped += 1,
                 Some(entry) if u64::from(entry.age_minutes) > timeout => loaded.expired += 1,
-                Some(entry) if lists.serves(&entry.info_hash) => {
+                Some(entry) => {
                     let (age, downloads) = (entry.age_minutes, entry.downloads);
-                    let store = self.core.store();
-                    store.apply_downloads(&entry.info_hash, age, downloads, &moment);
-                    loaded.torrents += 1;
+                    let record = ToldDownloads::new(entry.info_hash, age, downloads);
+                    let records = std::iter::once(record);
+                    let applied = self.core.apply_downloads(records, now, |_, _| ());
+                    loaded.torrents += applied.applied;
                 }
-                Some(_) => {}
             }
         }
         Ok(loaded)
