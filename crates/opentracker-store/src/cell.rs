@@ -33,6 +33,7 @@ pub(crate) struct PeerKeys {
 }
 
 pub(crate) trait Cell: Copy + Eq + 'static {
+    const IS_V6: bool;
     /// Octets of a cell.
     const LEN: usize;
     /// Octets of the compact form.
@@ -128,6 +129,7 @@ pub(crate) struct Refreshed {
 }
 
 impl Cell for Cell4 {
+    const IS_V6: bool = false;
     const LEN: usize = 8;
     const VACANT: Self = [0; 8];
 
@@ -155,6 +157,7 @@ impl Cell for Cell4 {
 }
 
 impl Cell for Cell6 {
+    const IS_V6: bool = true;
     const LEN: usize = 20;
     const VACANT: Self = [0; 20];
 

@@ -36,23 +36,29 @@
 #![deny(clippy::disallowed_methods)]
 
 mod arithmetic;
+mod batch;
+mod blocks;
 mod bucket;
+mod candidates;
 mod cell;
 mod clock;
+mod departed;
 mod index;
+mod key;
 mod large;
 mod list;
+mod picker;
 mod prefetch;
+mod requester;
 mod ring;
-mod select;
 mod store;
 mod swarm;
 mod sweep;
 mod table;
-mod torrents;
-mod upcoming;
+mod torrent;
 
 pub use clock::{Minute, Moment, Timing};
-pub use select::{PeerBuffers, Picker};
-pub use store::{Announce, Announced, Presence, Store, Told, TorrentSummary, Totals};
+pub use picker::{PeerBuffers, Picker};
+pub use store::{Announce, Announced, Presence, Store, Told, Totals};
 pub use sweep::{Sweeper, Swept};
+pub use torrent::TorrentSummary;

@@ -3,9 +3,12 @@
 //! IPv4 cells grow from the front and IPv6 cells from the back, so that one block serves any
 //! mixture.
 
+use crate::arithmetic::saturating_u32;
 use crate::cell::{Cell, Cell4, Cell6};
 use crate::clock::Moment;
-use crate::swarm::{Departed, Family};
+use crate::departed::Departed;
+use crate::picker::{PeerBuffers, Picker};
+use crate::requester::{Place, Requester};
 
 /// Number of cells of each family in a block.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,6 +47,30 @@ pub(crate) struct List<'a> {
     lens: &'a mut Lens,
 }
 
+/// A cell that a list holds beside those of the other family.
+pub(crate) trait Listed: Cell {
+    fn listed<'a>(list: &'a List<'_>) -> &'a [Self];
+    fn listed_mut<'a>(list: &'a mut List<'_>) -> &'a mut [Self];
+}
+
+impl Listed for Cell4 {
+    fn listed<'a>(list: &'a List<'_>) -> &'a [Self] {
+        list.cells().0
+    }
+    fn listed_mut<'a>(list: &'a mut List<'_>) -> &'a mut [Self] {
+        list.cells_mut().0
+    }
+}
+
+impl Listed for Cell6 {
+    fn listed<'a>(list: &'a List<'_>) -> &'a [Self] {
+        list.cells().1
+    }
+    fn listed_mut<'a>(list: &'a mut List<'_>) -> &'a mut [Self] {
+        list.cells_mut().1
+    }
+}
+
 impl<'a> List<'a> {
     pub(crate) fn new(octets: &'a mut [u8], lens: &'a mut Lens) -> Self {
         Self { octets, lens }
@@ -70,14 +97,14 @@ impl<'a> List<'a> {
     }
 
     /// Finds a peer's index among the cells of its family.
-    pub(crate) fn find<C: Family>(&self, peer: &C) -> Option<usize> {
+    pub(crate) fn find<C: Listed>(&self, peer: &C) -> Option<usize> {
         C::listed(self)
             .iter()
             .position(|cell| cell.is_same_peer(peer))
     }
 
     /// Adds a cell and returns its index, or `None` if the block is full.
-    pub(crate) fn push<C: Family>(&mut self, cell: C) -> Option<usize> {
+    pub(crate) fn push<C: Listed>(&mut self, cell: C) -> Option<usize> {
         let (front, back) = self.lens.split(self.octets.len());
         if front + C::LEN > back {
             return None;
@@ -94,7 +121,7 @@ impl<'a> List<'a> {
     }
 
     /// Removes the cell at an index of its family; another takes its place.
-    pub(crate) fn remove<C: Family>(&mut self, index: usize) -> C {
+    pub(crate) fn remove<C: Listed>(&mut self, index: usize) -> C {
         let cells = C::listed_mut(self);
         // The cell next to the free space in the middle fills the hole.
         let edge = if C::IS_V6 { 0 } else { cells.len() - 1 };
@@ -129,7 +156,7 @@ impl<'a> List<'a> {
         (octets, *self.lens)
     }
 
-    fn sweep_family<C: Family>(&mut self, moment: &Moment, departed: &mut Departed) {
+    fn sweep_family<C: Listed>(&mut self, moment: &Moment, departed: &mut Departed) {
         let mut index = 0;
         while let Some(cell) = C::listed(self).get(index) {
             if moment.has_timed_out(cell.age()) {
@@ -142,4 +169,76 @@ impl<'a> List<'a> {
             }
         }
     }
+}
+
+pub(crate) fn list_counts(octets: &[u8], lens: Lens) -> (usize, usize) {
+    let (v4, v6) = lens.cells(octets);
+    let seeders = v4.iter().filter(|cell| cell.is_seeding()).count()
+        + v6.iter().filter(|cell| cell.is_seeding()).count();
+    (seeders, v4.len() + v6.len() - seeders)
+}
+
+pub(crate) fn list_youngest(octets: &[u8], lens: Lens, moment: &Moment) -> u8 {
+    let (v4, v6) = lens.cells(octets);
+    let ages = v4.iter().map(Cell::age).chain(v6.iter().map(Cell::age));
+    ages.map(|age| moment.minutes_since(age)).min().unwrap_or(0)
+}
+
+pub(crate) fn list_for_each(octets: &[u8], lens: Lens, visit: &mut impl FnMut(&[u8], bool)) {
+    let (v4, v6) = lens.cells(octets);
+    v4.iter()
+        .for_each(|cell| visit(cell.compact(), cell.is_seeding()));
+    v6.iter()
+        .for_each(|cell| visit(cell.compact(), cell.is_seeding()));
+}
+
+pub(crate) fn select_listed(
+    octets: &[u8],
+    lens: Lens,
+    requester: &Requester,
+    want: usize,
+    picker: &mut Picker,
+    out: &mut PeerBuffers<'_>,
+) {
+    let (v4, v6) = lens.cells(octets);
+    let v4 = if out.wants_v4() { v4 } else { &[] };
+    let v6 = if out.wants_v6() { v6 } else { &[] };
+    if v4.len() + v6.len() <= want {
+        eligible(v4, requester).for_each(|cell| out.push(cell));
+        eligible(v6, requester).for_each(|cell| out.push(cell));
+        return;
+    }
+    let mut left = eligible(v4, requester).count() + eligible(v6, requester).count();
+    let mut want = want;
+    let mut take = |picker: &mut Picker| {
+        // Selection sampling: every subset of `want` of the `left` is equally likely.
+        let chosen = left <= want || (picker.below(saturating_u32(left)) as usize) < want;
+        left -= 1;
+        want -= usize::from(chosen);
+        chosen
+    };
+    for cell in eligible(v4, requester) {
+        if take(picker) {
+            out.push(cell);
+        }
+    }
+    for cell in eligible(v6, requester) {
+        if take(picker) {
+            out.push(cell);
+        }
+    }
+}
+
+/// The cells of a list that the requester may see, without itself.
+fn eligible<'a, C: Cell>(cells: &'a [C], requester: &'a Requester) -> impl Iterator<Item = &'a C> {
+    let own = match requester.place {
+        Place::Listed(index) if requester.is_v6 == C::IS_V6 => index,
+        _ => usize::MAX,
+    };
+    cells.iter().enumerate().filter_map(move |(index, cell)| {
+        let visible = index != own
+            && !(requester.seeding && cell.is_seeding())
+            && cell.scope().is_visible_to(requester.scope);
+        visible.then_some(cell)
+    })
 }

@@ -6,11 +6,14 @@ use opentracker_types::{InfoHash, PeerAddr, PeerFlags, SwarmCounts};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::bucket::{Bucket, HashKey, Torrent};
+use crate::bucket::Bucket;
 use crate::cell::{AnyCell, PeerKeys, Report};
 use crate::clock::{Minute, Moment};
-use crate::select::{PeerBuffers, Picker};
-use crate::swarm::{Departed, Entered, Family, Requester, saturating_u32};
+use crate::key::HashKey;
+use crate::picker::{PeerBuffers, Picker};
+use crate::requester::{Entered, Requester};
+use crate::swarm::Family;
+use crate::torrent::{Torrent, TorrentSummary, counts_of, summary_of};
 
 /// Buckets of a store. Each is locked, swept and grown on its own, so this bounds how long a
 /// single step takes: 100 million torrents are 25,000 a bucket.
@@ -112,17 +115,6 @@ impl Totals {
     pub const fn seeders(&self) -> u64 {
         self.v4_seeders + self.v6_seeders
     }
-}
-
-/// A torrent as an iteration shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TorrentSummary {
-    /// The torrent.
-    pub info_hash: InfoHash,
-    /// Its counts.
-    pub counts: SwarmCounts,
-    /// Minutes since it was last announced.
-    pub idle_minutes: u32,
 }
 
 /// All swarms of a tracker, in memory, shared by any number of threads.
@@ -416,32 +408,6 @@ impl Store {
             }
         }
         announced
-    }
-}
-
-fn counts_of(torrent: &Torrent) -> SwarmCounts {
-    let (seeders, leechers) = torrent.swarm.counts();
-    SwarmCounts {
-        seeders: saturating_u32(seeders),
-        leechers: saturating_u32(leechers),
-        downloads: u64::from(torrent.downloads),
-    }
-}
-
-fn summary_of(torrent: &Torrent, moment: &Moment) -> TorrentSummary {
-    TorrentSummary {
-        info_hash: torrent.info_hash,
-        counts: counts_of(torrent),
-        idle_minutes: torrent.swarm.idle_minutes(moment),
-    }
-}
-
-impl Bucket {
-    pub(crate) fn note_departed(&mut self, departed: &Departed) {
-        self.peers.v4_seeders -= departed.v4_seeders;
-        self.peers.v4_leechers -= departed.v4_leechers;
-        self.peers.v6_seeders -= departed.v6_seeders;
-        self.peers.v6_leechers -= departed.v6_leechers;
     }
 }
 

@@ -1,14 +1,13 @@
 //! The peers of one torrent, in the representation that fits their number.
 
-use opentracker_types::Scope;
-
-use crate::cell::{AnyCell, Cell, Cell4, Cell6, PeerKeys, Refreshed, Report};
+use crate::cell::{AnyCell, Cell, Cell4, Cell6, PeerKeys, Report};
 use crate::clock::{Minute, Moment};
-use crate::large::{Large, prefetch_in};
-use crate::list::{Lens, List};
-use crate::prefetch::prefetch_all;
-use crate::select::{PeerBuffers, Picker};
-use crate::upcoming::Purpose;
+use crate::departed::Departed;
+use crate::large::{Large, Tabled, prefetch_in};
+use crate::list::{Lens, List, Listed, list_counts, list_for_each, list_youngest, select_listed};
+use crate::picker::{PeerBuffers, Picker};
+use crate::prefetch::{Purpose, prefetch_all};
+use crate::requester::{Entered, Place, Requester};
 
 /// Octets of cells that live in the map entry itself: four IPv4 peers, or an IPv6 and two IPv4.
 pub(crate) const INLINE_OCTETS: usize = 36;
@@ -37,78 +36,10 @@ pub(crate) enum Swarm {
     Large(Large),
 }
 
-/// Where an announcing peer stands, so that it is not handed to itself.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Place {
-    /// Index among the list's cells of its family.
-    Listed(usize),
-    /// Slot in the table of its class.
-    Tabled(usize),
-}
+/// A cell that every representation of a swarm can hold.
+pub(crate) trait Family: Listed + Tabled {}
 
-/// What an announce did to a swarm.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Entered {
-    pub(crate) place: Place,
-    /// Whether the peer was a seeder before; `None`: it was not known.
-    pub(crate) was_seeding: Option<bool>,
-    pub(crate) refreshed: Refreshed,
-}
-
-/// Who asks for peers.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Requester {
-    pub(crate) scope: Scope,
-    pub(crate) seeding: bool,
-    pub(crate) is_v6: bool,
-    pub(crate) place: Place,
-}
-
-/// Peers that left in a sweep.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Departed {
-    pub(crate) v4_seeders: u32,
-    pub(crate) v4_leechers: u32,
-    pub(crate) v6_seeders: u32,
-    pub(crate) v6_leechers: u32,
-    /// Minutes since the youngest of them announced.
-    pub(crate) youngest: Option<u8>,
-}
-
-impl Departed {
-    pub(crate) fn total(&self) -> u64 {
-        [
-            self.v4_seeders,
-            self.v4_leechers,
-            self.v6_seeders,
-            self.v6_leechers,
-        ]
-        .map(u64::from)
-        .iter()
-        .sum()
-    }
-
-    pub(crate) fn note<C: Cell>(&mut self, cell: &C, moment: &Moment) {
-        let count = match (C::LEN == Cell4::LEN, cell.is_seeding()) {
-            (true, true) => &mut self.v4_seeders,
-            (true, false) => &mut self.v4_leechers,
-            (false, true) => &mut self.v6_seeders,
-            (false, false) => &mut self.v6_leechers,
-        };
-        *count += 1;
-        let minutes = moment.minutes_since(cell.age());
-        self.youngest = Some(self.youngest.map_or(minutes, |least| least.min(minutes)));
-    }
-}
-
-/// A cell that knows where its family is kept.
-pub(crate) trait Family: Cell {
-    const IS_V6: bool;
-    fn listed<'a>(list: &'a List<'_>) -> &'a [Self];
-    fn listed_mut<'a>(list: &'a mut List<'_>) -> &'a mut [Self];
-    fn tables(large: &Large) -> &crate::large::Tables<Self>;
-    fn tables_mut(large: &mut Large) -> &mut crate::large::Tables<Self>;
-}
+impl<C: Listed + Tabled> Family for C {}
 
 impl Swarm {
     pub(crate) const fn empty(last_announce: Minute) -> Self {
@@ -378,115 +309,4 @@ impl Swarm {
 /// Rounds up to what an allocator hands out anyway, eight octets of its own included.
 fn block_octets(needed: usize) -> usize {
     (needed + 8).next_multiple_of(32) - 8
-}
-
-fn list_counts(octets: &[u8], lens: Lens) -> (usize, usize) {
-    let (v4, v6) = lens.cells(octets);
-    let seeders = v4.iter().filter(|cell| cell.is_seeding()).count()
-        + v6.iter().filter(|cell| cell.is_seeding()).count();
-    (seeders, v4.len() + v6.len() - seeders)
-}
-
-fn list_youngest(octets: &[u8], lens: Lens, moment: &Moment) -> u8 {
-    let (v4, v6) = lens.cells(octets);
-    let ages = v4.iter().map(Cell::age).chain(v6.iter().map(Cell::age));
-    ages.map(|age| moment.minutes_since(age)).min().unwrap_or(0)
-}
-
-fn list_for_each(octets: &[u8], lens: Lens, visit: &mut impl FnMut(&[u8], bool)) {
-    let (v4, v6) = lens.cells(octets);
-    v4.iter()
-        .for_each(|cell| visit(cell.compact(), cell.is_seeding()));
-    v6.iter()
-        .for_each(|cell| visit(cell.compact(), cell.is_seeding()));
-}
-
-fn select_listed(
-    octets: &[u8],
-    lens: Lens,
-    requester: &Requester,
-    want: usize,
-    picker: &mut Picker,
-    out: &mut PeerBuffers<'_>,
-) {
-    let (v4, v6) = lens.cells(octets);
-    let v4 = if out.wants_v4() { v4 } else { &[] };
-    let v6 = if out.wants_v6() { v6 } else { &[] };
-    if v4.len() + v6.len() <= want {
-        eligible(v4, requester).for_each(|cell| out.push(cell));
-        eligible(v6, requester).for_each(|cell| out.push(cell));
-        return;
-    }
-    let mut left = eligible(v4, requester).count() + eligible(v6, requester).count();
-    let mut want = want;
-    let mut take = |picker: &mut Picker| {
-        // Selection sampling: every subset of `want` of the `left` is equally likely.
-        let chosen = left <= want || (picker.below(saturating_u32(left)) as usize) < want;
-        left -= 1;
-        want -= usize::from(chosen);
-        chosen
-    };
-    for cell in eligible(v4, requester) {
-        if take(picker) {
-            out.push(cell);
-        }
-    }
-    for cell in eligible(v6, requester) {
-        if take(picker) {
-            out.push(cell);
-        }
-    }
-}
-
-/// The cells of a list that the requester may see, without itself.
-fn eligible<'a, C: Family>(
-    cells: &'a [C],
-    requester: &'a Requester,
-) -> impl Iterator<Item = &'a C> {
-    let own = match requester.place {
-        Place::Listed(index) if requester.is_v6 == C::IS_V6 => index,
-        _ => usize::MAX,
-    };
-    cells.iter().enumerate().filter_map(move |(index, cell)| {
-        let visible = index != own
-            && !(requester.seeding && cell.is_seeding())
-            && cell.scope().is_visible_to(requester.scope);
-        visible.then_some(cell)
-    })
-}
-
-pub(crate) fn saturating_u32(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-impl Family for Cell4 {
-    const IS_V6: bool = false;
-    fn listed<'a>(list: &'a List<'_>) -> &'a [Self] {
-        list.cells().0
-    }
-    fn listed_mut<'a>(list: &'a mut List<'_>) -> &'a mut [Self] {
-        list.cells_mut().0
-    }
-    fn tables(large: &Large) -> &crate::large::Tables<Self> {
-        &large.v4
-    }
-    fn tables_mut(large: &mut Large) -> &mut crate::large::Tables<Self> {
-        &mut large.v4
-    }
-}
-
-impl Family for Cell6 {
-    const IS_V6: bool = true;
-    fn listed<'a>(list: &'a List<'_>) -> &'a [Self] {
-        list.cells().1
-    }
-    fn listed_mut<'a>(list: &'a mut List<'_>) -> &'a mut [Self] {
-        list.cells_mut().1
-    }
-    fn tables(large: &Large) -> &crate::large::Tables<Self> {
-        &large.v6
-    }
-    fn tables_mut(large: &mut Large) -> &mut crate::large::Tables<Self> {
-        &mut large.v6
-    }
 }

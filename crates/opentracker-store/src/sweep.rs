@@ -1,7 +1,7 @@
 use crate::bucket::Bucket;
 use crate::clock::Moment;
+use crate::departed::Departed;
 use crate::store::Store;
-use crate::swarm::Departed;
 
 /// Removes peers and torrents that timed out, in steps so small that no announce waits for them.
 ///

@@ -8,8 +8,8 @@
 //! next.
 
 use crate::cell::{Cell, PeerKeys};
-use crate::large::Class;
 use crate::prefetch::{prefetch, prefetch_all};
+use crate::requester::Class;
 use crate::ring::Ring;
 
 /// Slots of a page: with the allocator's own eight octets, IPv4 pages are exactly 256.

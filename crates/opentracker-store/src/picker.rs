@@ -3,9 +3,8 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::arithmetic::{halves, wide_halves};
+use crate::arithmetic::{halves, saturating_u32, wide_halves};
 use crate::cell::Cell;
-use crate::swarm::saturating_u32;
 
 /// Where an announce writes the peers that it hands out, in compact form (BEP 23, BEP 7).
 ///

@@ -6,8 +6,8 @@
 
 use opentracker_types::InfoHash;
 
-use crate::bucket::Torrent;
 use crate::clock::Minute;
+use crate::torrent::Torrent;
 
 /// Torrents of a block: a kibioctet.
 const BLOCK: usize = 16;

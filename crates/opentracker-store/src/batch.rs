@@ -8,20 +8,11 @@
 use opentracker_types::{InfoHash, PeerAddr};
 
 use crate::cell::AnyCell;
-use crate::prefetch::prefetch;
+use crate::prefetch::{Purpose, prefetch};
 use crate::store::Store;
 
 /// Requests that go along together.
 const BURST: usize = 64;
-
-/// What a batch is prefetched for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// A peer is entered.
-    Enter,
-    /// A peer is entered, and others are handed to it.
-    EnterAndSelect,
-}
 
 impl Store {
     /// Begins to load what [`Self::announce`] will need. For a batch that is prefetched before the

@@ -1,0 +1,52 @@
+//! An announcing peer: where it was entered, and whom it may be given.
+
+use opentracker_types::Scope;
+
+use crate::cell::{Cell, Refreshed};
+
+/// Who asks for peers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Requester {
+    pub(crate) scope: Scope,
+    pub(crate) seeding: bool,
+    pub(crate) is_v6: bool,
+    pub(crate) place: Place,
+}
+
+/// Where an announcing peer stands, so that it is not handed to itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    /// Index among the list's cells of its family.
+    Listed(usize),
+    /// Slot in the table of its class.
+    Tabled(usize),
+}
+
+/// What an announce did to a swarm.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entered {
+    pub(crate) place: Place,
+    /// Whether the peer was a seeder before; `None`: it was not known.
+    pub(crate) was_seeding: Option<bool>,
+    pub(crate) refreshed: Refreshed,
+}
+
+/// What the peers of a table have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Class {
+    pub(crate) scope: Scope,
+    pub(crate) seeding: bool,
+}
+
+impl Class {
+    pub(crate) fn of<C: Cell>(cell: &C, seeding: bool) -> Self {
+        Self {
+            scope: cell.scope(),
+            seeding,
+        }
+    }
+
+    pub(crate) fn is_visible_to(self, requester: &Requester) -> bool {
+        !(self.seeding && requester.seeding) && self.scope.is_visible_to(requester.scope)
+    }
+}
