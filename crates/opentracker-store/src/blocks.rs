@@ -9,20 +9,20 @@ use opentracker_types::InfoHash;
 use crate::clock::Minute;
 use crate::torrent::Torrent;
 
-/// Torrents of a block: a kibioctet.
+/// Blocks of a block: a kibioctet.
 const BLOCK: usize = 16;
 
-/// Torrents of a first block.
+/// Blocks of a first block.
 const FIRST: usize = 2;
 
 #[derive(Debug, Default)]
-pub(crate) struct Torrents {
+pub(crate) struct Blocks {
     /// The first may be shorter while it is alone.
     blocks: Vec<Box<[Torrent]>>,
     len: usize,
 }
 
-impl Torrents {
+impl Blocks {
     pub(crate) fn len(&self) -> usize {
         self.len
     }

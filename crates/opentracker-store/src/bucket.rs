@@ -2,21 +2,21 @@
 
 use opentracker_types::InfoHash;
 
-use crate::blocks::Torrents;
+use crate::blocks::Blocks;
 use crate::clock::Minute;
-use crate::departed::Departed;
 use crate::index::Index;
 use crate::key::HashKey;
+use crate::timed_out::TimedOut;
 use crate::torrent::Torrent;
 
-/// Torrents by info hash.
+/// Blocks by info hash.
 ///
 /// The index holds 4-octet positions instead of entries, so that its growth wastes little:
 /// together with the entry about 70 octets a torrent, whatever the number.
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     index: Index,
-    torrents: Torrents,
+    torrents: Blocks,
     pub(crate) peers: Peers,
 }
 
@@ -109,11 +109,11 @@ impl Bucket {
         self.index.fit(|at| key.hash(&torrents.get(at).info_hash));
     }
 
-    pub(crate) fn note_departed(&mut self, departed: &Departed) {
-        self.peers.v4_seeders -= departed.v4_seeders;
-        self.peers.v4_leechers -= departed.v4_leechers;
-        self.peers.v6_seeders -= departed.v6_seeders;
-        self.peers.v6_leechers -= departed.v6_leechers;
+    pub(crate) fn note_timed_out(&mut self, timed_out: &TimedOut) {
+        self.peers.v4_seeders -= timed_out.v4_seeders;
+        self.peers.v4_leechers -= timed_out.v4_leechers;
+        self.peers.v6_seeders -= timed_out.v6_seeders;
+        self.peers.v6_leechers -= timed_out.v6_leechers;
     }
 
     /// Octets on the heap, without those of the swarms and the allocator's own.

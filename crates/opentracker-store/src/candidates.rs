@@ -4,14 +4,14 @@ use crate::arithmetic::saturating_u32;
 use crate::cell::Cell;
 use crate::picker::{PeerBuffers, Picker};
 use crate::prefetch::prefetch;
-use crate::requester::{Class, Place, Requester};
+use crate::requester::{Class, Location, Requester};
 use crate::table::{PAGE, Slots, Table};
 
 /// What a selection of one family is drawn from: all tables that the requester may see, their
 /// pages counted through.
-pub(crate) struct Field<'a, C> {
-    segments: [Segment<'a, C>; MAX_SEGMENTS],
-    /// Segments in use.
+pub(crate) struct Candidates<'a, C> {
+    tables: [TablePages<'a, C>; MAX_TABLES],
+    /// Tables in use.
     len: usize,
     pages: u32,
     /// Peers to draw from, without the requester.
@@ -20,16 +20,16 @@ pub(crate) struct Field<'a, C> {
     own: Option<&'a C>,
 }
 
-/// A table of the field, with the numbers of its first page and of the first one beyond it.
+/// A table, with the numbers of its first page and of the first one beyond it.
 #[derive(Clone, Copy)]
-struct Segment<'a, C> {
+struct TablePages<'a, C> {
     from: u32,
     to: u32,
     slots: Slots<'a, C>,
 }
 
 /// Two scopes that a requester sees, seeders and leechers.
-const MAX_SEGMENTS: usize = 4;
+const MAX_TABLES: usize = 4;
 
 /// Slots that are drawn before the first of them is looked at, so that their ways from memory
 /// overlap. Enough for thirty peers although one slot in seven is vacant.
@@ -39,15 +39,15 @@ const BURST: usize = 36;
 /// at from end to end.
 const FEW: usize = 4;
 
-impl<'a, C: Cell> Field<'a, C> {
+impl<'a, C: Cell> Candidates<'a, C> {
     pub(crate) fn new(tables: &'a [Table<C>], requester: &Requester) -> Self {
-        let beyond = Segment {
+        let beyond = TablePages {
             from: 0,
             to: u32::MAX,
             slots: Slots::NONE,
         };
-        let mut field = Self {
-            segments: [beyond; MAX_SEGMENTS],
+        let mut candidates = Self {
+            tables: [beyond; MAX_TABLES],
             len: 0,
             pages: 0,
             peers: 0,
@@ -61,24 +61,24 @@ impl<'a, C: Cell> Field<'a, C> {
             if !table.class().is_visible_to(requester) {
                 continue;
             }
-            let from = field.pages;
-            field.pages += saturating_u32(table.slots().page_count());
-            field.peers += table.len();
-            if let Place::Tabled(slot) = requester.place
+            let from = candidates.pages;
+            candidates.pages += saturating_u32(table.slots().page_count());
+            candidates.peers += table.len();
+            if let Location::Tabled(slot) = requester.location
                 && requester.is_v6 == C::IS_V6
                 && table.class() == own_class
             {
-                field.own = Some(table.slot(slot));
-                field.peers -= 1;
+                candidates.own = Some(table.slot(slot));
+                candidates.peers -= 1;
             }
-            field.segments[field.len] = Segment {
+            candidates.tables[candidates.len] = TablePages {
                 from,
-                to: field.pages,
+                to: candidates.pages,
                 slots: table.slots(),
             };
-            field.len += 1;
+            candidates.len += 1;
         }
-        field
+        candidates
     }
 
     /// Hands out `want` of the peers, or all if there are fewer.
@@ -135,8 +135,8 @@ impl<'a, C: Cell> Field<'a, C> {
 
     /// Brings as many peers as wanted to the front of them all: for many of few.
     fn shuffle(&self, want: usize, picker: &mut Picker, out: &mut PeerBuffers<'_>) {
-        for segment in &self.segments[..self.len] {
-            segment.slots.prefetch();
+        for table in &self.tables[..self.len] {
+            table.slots.prefetch();
         }
         let mut places = picker.take_scratch((self.pages * PAGE) as usize);
         let mut peers = 0;
@@ -162,8 +162,8 @@ impl<'a, C: Cell> Field<'a, C> {
 
     /// All slots, with their places: page and slot there.
     fn slots(&self) -> impl Iterator<Item = (&'a C, [u32; 2])> {
-        let segments = self.segments[..self.len].iter();
-        let pages = segments.flat_map(|segment| segment.slots.pages());
+        let tables = self.tables[..self.len].iter();
+        let pages = tables.flat_map(|table| table.slots.pages());
         (0..)
             .zip(pages)
             .flat_map(|(page, cells)| cells.iter().zip((0..).map(move |slot| [page, slot])))
@@ -172,9 +172,9 @@ impl<'a, C: Cell> Field<'a, C> {
     /// The cell at a place. The last page of a table may have fewer slots than others.
     fn cell(&self, page: u32, slot: u32) -> Option<&'a C> {
         // Without a branch: leechers and seeders are hit in turn, as chance will have it.
-        let passed = self.segments[..MAX_SEGMENTS - 1].iter();
-        let index: usize = passed.map(|segment| usize::from(page >= segment.to)).sum();
-        let segment = &self.segments[index];
-        segment.slots.get(page - segment.from, slot)
+        let passed = self.tables[..MAX_TABLES - 1].iter();
+        let index: usize = passed.map(|table| usize::from(page >= table.to)).sum();
+        let table = &self.tables[index];
+        table.slots.get(page - table.from, slot)
     }
 }

@@ -5,15 +5,15 @@
 //! the swarm is mixed. Nearly every swarm has two tables: the global leechers and the global
 //! seeders of one family.
 
-use crate::candidates::Field;
+use crate::candidates::Candidates;
 use crate::cell::{Cell, Cell4, Cell6, PeerKeys, Report};
 use crate::clock::Moment;
-use crate::departed::Departed;
 use crate::list::List;
 use crate::picker::{PeerBuffers, Picker};
 use crate::prefetch::Purpose;
-use crate::requester::{Class, Entered, Place, Requester};
+use crate::requester::{Class, Entered, Location, Requester};
 use crate::table::Table;
+use crate::timed_out::TimedOut;
 
 /// A swarm too large for a list. Stands in the torrent's cache line, so that a peer is three steps
 /// away: the tables, the pages of one, the page.
@@ -128,7 +128,7 @@ impl Large {
                 self.insert(moved, keys)
             };
             return Entered {
-                place: Place::Tabled(slot),
+                location: Location::Tabled(slot),
                 was_seeding: Some(seeding),
                 refreshed,
             };
@@ -136,7 +136,7 @@ impl Large {
         let mut cell = peer;
         let refreshed = cell.enter(report, moment);
         Entered {
-            place: Place::Tabled(self.insert(cell, keys)),
+            location: Location::Tabled(self.insert(cell, keys)),
             was_seeding: None,
             refreshed,
         }
@@ -165,8 +165,8 @@ impl Large {
     ) {
         let v4 = if out.wants_v4() { &*self.v4 } else { &[] };
         let v6 = if out.wants_v6() { &*self.v6 } else { &[] };
-        let v4 = Field::new(v4, requester);
-        let v6 = Field::new(v6, requester);
+        let v4 = Candidates::new(v4, requester);
+        let v6 = Candidates::new(v6, requester);
         let from_v4 = picker.share(want, v4.peers, v6.peers);
         v4.select(from_v4, picker, out);
         v6.select(want - from_v4, picker, out);
@@ -180,7 +180,7 @@ impl Large {
         keys: &PeerKeys,
         position: &mut u32,
         budget: &mut usize,
-        departed: &mut Departed,
+        timed_out: &mut TimedOut,
     ) -> bool {
         let total = self.slots();
         // A table that grew or shrank since the last step keeps its order, so a relative position
@@ -189,8 +189,8 @@ impl Large {
         let end = total.min(slot.saturating_add((*budget).max(1)));
         *budget = budget.saturating_sub(end - slot);
         while slot < end {
-            let removed = sweep_slot(&mut self.v4, slot, moment, keys, departed)
-                .or_else(|offset| sweep_slot(&mut self.v6, offset, moment, keys, departed))
+            let removed = sweep_slot(&mut self.v4, slot, moment, keys, timed_out)
+                .or_else(|offset| sweep_slot(&mut self.v6, offset, moment, keys, timed_out))
                 .unwrap_or(false);
             // Another cell may have moved into the slot that was freed.
             slot += usize::from(!removed);
@@ -267,7 +267,7 @@ fn sweep_slot<C: Tabled>(
     slot: usize,
     moment: &Moment,
     keys: &PeerKeys,
-    departed: &mut Departed,
+    timed_out: &mut TimedOut,
 ) -> Result<bool, usize> {
     let mut rest = slot;
     for table in tables {
@@ -280,7 +280,7 @@ fn sweep_slot<C: Tabled>(
         if cell.is_vacant() || !moment.has_timed_out(cell.age()) {
             return Ok(false);
         }
-        departed.note(cell, moment);
+        timed_out.note(cell, moment);
         table.remove(rest, keys);
         return Ok(true);
     }

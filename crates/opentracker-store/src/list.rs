@@ -6,18 +6,18 @@
 use crate::arithmetic::saturating_u32;
 use crate::cell::{Cell, Cell4, Cell6};
 use crate::clock::Moment;
-use crate::departed::Departed;
 use crate::picker::{PeerBuffers, Picker};
-use crate::requester::{Place, Requester};
+use crate::requester::{Location, Requester};
+use crate::timed_out::TimedOut;
 
 /// Number of cells of each family in a block.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Lens {
+pub(crate) struct Lengths {
     v4: u8,
     v6: u8,
 }
 
-impl Lens {
+impl Lengths {
     /// Octets that the cells take.
     pub(crate) fn octets(self) -> usize {
         usize::from(self.v4) * Cell4::LEN + usize::from(self.v6) * Cell6::LEN
@@ -44,7 +44,7 @@ impl Lens {
 #[derive(Debug)]
 pub(crate) struct List<'a> {
     octets: &'a mut [u8],
-    lens: &'a mut Lens,
+    lengths: &'a mut Lengths,
 }
 
 /// A cell that a list holds beside those of the other family.
@@ -72,12 +72,12 @@ impl Listed for Cell6 {
 }
 
 impl<'a> List<'a> {
-    pub(crate) fn new(octets: &'a mut [u8], lens: &'a mut Lens) -> Self {
-        Self { octets, lens }
+    pub(crate) fn new(octets: &'a mut [u8], lengths: &'a mut Lengths) -> Self {
+        Self { octets, lengths }
     }
 
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.lens.v4) + usize::from(self.lens.v6)
+        usize::from(self.lengths.v4) + usize::from(self.lengths.v6)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -85,11 +85,11 @@ impl<'a> List<'a> {
     }
 
     pub(crate) fn cells(&self) -> (&[Cell4], &[Cell6]) {
-        self.lens.cells(self.octets)
+        self.lengths.cells(self.octets)
     }
 
     pub(crate) fn cells_mut(&mut self) -> (&mut [Cell4], &mut [Cell6]) {
-        let (front, back) = self.lens.split(self.octets.len());
+        let (front, back) = self.lengths.split(self.octets.len());
         let (head, tail) = self.octets.split_at_mut(back);
         let (v4, _) = head[..front].as_chunks_mut();
         let (v6, _) = tail.as_chunks_mut();
@@ -105,18 +105,18 @@ impl<'a> List<'a> {
 
     /// Adds a cell and returns its index, or `None` if the block is full.
     pub(crate) fn push<C: Listed>(&mut self, cell: C) -> Option<usize> {
-        let (front, back) = self.lens.split(self.octets.len());
+        let (front, back) = self.lengths.split(self.octets.len());
         if front + C::LEN > back {
             return None;
         }
         if C::IS_V6 {
             self.octets[back - C::LEN..back].copy_from_slice(cell.octets());
-            self.lens.v6 += 1;
+            self.lengths.v6 += 1;
             Some(0)
         } else {
             self.octets[front..front + C::LEN].copy_from_slice(cell.octets());
-            self.lens.v4 += 1;
-            Some(usize::from(self.lens.v4) - 1)
+            self.lengths.v4 += 1;
+            Some(usize::from(self.lengths.v4) - 1)
         }
     }
 
@@ -128,39 +128,39 @@ impl<'a> List<'a> {
         cells.swap(index, edge);
         let removed = cells[edge];
         if C::IS_V6 {
-            self.lens.v6 -= 1;
+            self.lengths.v6 -= 1;
         } else {
-            self.lens.v4 -= 1;
+            self.lengths.v4 -= 1;
         }
         removed
     }
 
     /// Removes the peers that timed out.
-    pub(crate) fn sweep(&mut self, moment: &Moment, departed: &mut Departed) {
-        self.sweep_family::<Cell4>(moment, departed);
-        self.sweep_family::<Cell6>(moment, departed);
+    pub(crate) fn sweep(&mut self, moment: &Moment, timed_out: &mut TimedOut) {
+        self.sweep_family::<Cell4>(moment, timed_out);
+        self.sweep_family::<Cell6>(moment, timed_out);
     }
 
     /// Copies the cells into another block, which must be large enough.
     pub(crate) fn copy_to(&self, octets: &mut [u8]) {
-        let (front, back) = self.lens.split(self.octets.len());
-        let (_, target) = self.lens.split(octets.len());
+        let (front, back) = self.lengths.split(self.octets.len());
+        let (_, target) = self.lengths.split(octets.len());
         octets[..front].copy_from_slice(&self.octets[..front]);
         octets[target..].copy_from_slice(&self.octets[back..]);
     }
 
     /// Copies the cells into a new block of `len` octets.
-    pub(crate) fn moved_to(&self, len: usize) -> (Box<[u8]>, Lens) {
+    pub(crate) fn moved_to(&self, len: usize) -> (Box<[u8]>, Lengths) {
         let mut octets = vec![0; len].into_boxed_slice();
         self.copy_to(&mut octets);
-        (octets, *self.lens)
+        (octets, *self.lengths)
     }
 
-    fn sweep_family<C: Listed>(&mut self, moment: &Moment, departed: &mut Departed) {
+    fn sweep_family<C: Listed>(&mut self, moment: &Moment, timed_out: &mut TimedOut) {
         let mut index = 0;
         while let Some(cell) = C::listed(self).get(index) {
             if moment.has_timed_out(cell.age()) {
-                departed.note(cell, moment);
+                timed_out.note(cell, moment);
                 self.remove::<C>(index);
                 // An IPv6 cell is filled from index 0, which has been looked at, and every later
                 // cell has moved down by one; an IPv4 cell is filled from the end.
@@ -171,21 +171,21 @@ impl<'a> List<'a> {
     }
 }
 
-pub(crate) fn list_counts(octets: &[u8], lens: Lens) -> (usize, usize) {
-    let (v4, v6) = lens.cells(octets);
+pub(crate) fn list_counts(octets: &[u8], lengths: Lengths) -> (usize, usize) {
+    let (v4, v6) = lengths.cells(octets);
     let seeders = v4.iter().filter(|cell| cell.is_seeding()).count()
         + v6.iter().filter(|cell| cell.is_seeding()).count();
     (seeders, v4.len() + v6.len() - seeders)
 }
 
-pub(crate) fn list_youngest(octets: &[u8], lens: Lens, moment: &Moment) -> u8 {
-    let (v4, v6) = lens.cells(octets);
+pub(crate) fn list_youngest(octets: &[u8], lengths: Lengths, moment: &Moment) -> u8 {
+    let (v4, v6) = lengths.cells(octets);
     let ages = v4.iter().map(Cell::age).chain(v6.iter().map(Cell::age));
     ages.map(|age| moment.minutes_since(age)).min().unwrap_or(0)
 }
 
-pub(crate) fn list_for_each(octets: &[u8], lens: Lens, visit: &mut impl FnMut(&[u8], bool)) {
-    let (v4, v6) = lens.cells(octets);
+pub(crate) fn list_for_each(octets: &[u8], lengths: Lengths, visit: &mut impl FnMut(&[u8], bool)) {
+    let (v4, v6) = lengths.cells(octets);
     v4.iter()
         .for_each(|cell| visit(cell.compact(), cell.is_seeding()));
     v6.iter()
@@ -194,13 +194,13 @@ pub(crate) fn list_for_each(octets: &[u8], lens: Lens, visit: &mut impl FnMut(&[
 
 pub(crate) fn select_listed(
     octets: &[u8],
-    lens: Lens,
+    lengths: Lengths,
     requester: &Requester,
     want: usize,
     picker: &mut Picker,
     out: &mut PeerBuffers<'_>,
 ) {
-    let (v4, v6) = lens.cells(octets);
+    let (v4, v6) = lengths.cells(octets);
     let v4 = if out.wants_v4() { v4 } else { &[] };
     let v6 = if out.wants_v6() { v6 } else { &[] };
     if v4.len() + v6.len() <= want {
@@ -231,8 +231,8 @@ pub(crate) fn select_listed(
 
 /// The cells of a list that the requester may see, without itself.
 fn eligible<'a, C: Cell>(cells: &'a [C], requester: &'a Requester) -> impl Iterator<Item = &'a C> {
-    let own = match requester.place {
-        Place::Listed(index) if requester.is_v6 == C::IS_V6 => index,
+    let own = match requester.location {
+        Location::Listed(index) if requester.is_v6 == C::IS_V6 => index,
         _ => usize::MAX,
     };
     cells.iter().enumerate().filter_map(move |(index, cell)| {

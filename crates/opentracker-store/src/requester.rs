@@ -1,4 +1,4 @@
-//! An announcing peer: where it was entered, and whom it may be given.
+//! A peer that announces: where it was entered, and which others it may be given.
 
 use opentracker_types::Scope;
 
@@ -10,12 +10,12 @@ pub(crate) struct Requester {
     pub(crate) scope: Scope,
     pub(crate) seeding: bool,
     pub(crate) is_v6: bool,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
 }
 
 /// Where an announcing peer stands, so that it is not handed to itself.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     /// Index among the list's cells of its family.
     Listed(usize),
     /// Slot in the table of its class.
@@ -25,7 +25,7 @@ pub(crate) enum Place {
 /// What an announce did to a swarm.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entered {
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     /// Whether the peer was a seeder before; `None`: it was not known.
     pub(crate) was_seeding: Option<bool>,
     pub(crate) refreshed: Refreshed,

@@ -77,17 +77,17 @@ pub struct Announced {
     pub tell: bool,
 }
 
-/// What a record of downloads from a sibling said (SCRAPE_TELL).
+/// How a download count from a sibling (SCRAPE_TELL) compares with ours, and what came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum Comparison {
     /// The torrent was not known and has been created.
     Created,
     /// Our download count was smaller and has been raised.
     Raised,
     /// Both are equal.
-    Same,
+    Equal,
     /// Our download count is larger: the sibling could learn from us.
-    Behind,
+    OursIsLarger,
 }
 
 /// What there is in a store.
@@ -191,7 +191,7 @@ impl Store {
         idle_minutes: u32,
         downloads: u64,
         moment: &Moment,
-    ) -> Told {
+    ) -> Comparison {
         let downloads = u32::try_from(downloads).unwrap_or(u32::MAX);
         let hash = self.hash_key.hash(info_hash);
         let mut bucket = self.bucket_mut(hash);
@@ -199,16 +199,16 @@ impl Store {
             let announced = Minute::new(moment.now.get().saturating_sub(idle_minutes));
             let at = bucket.insert(hash, *info_hash, announced, &self.hash_key);
             bucket.torrent_mut(at).downloads = downloads;
-            return Told::Created;
+            return Comparison::Created;
         };
         let torrent = bucket.torrent_mut(at);
         match torrent.downloads.cmp(&downloads) {
             std::cmp::Ordering::Less => {
                 torrent.downloads = downloads;
-                Told::Raised
+                Comparison::Raised
             }
-            std::cmp::Ordering::Equal => Told::Same,
-            std::cmp::Ordering::Greater => Told::Behind,
+            std::cmp::Ordering::Equal => Comparison::Equal,
+            std::cmp::Ordering::Greater => Comparison::OursIsLarger,
         }
     }
 
@@ -348,7 +348,7 @@ impl Store {
         };
         let torrent = bucket.torrent_mut(at);
         let Entered {
-            place,
+            location,
             was_seeding,
             refreshed,
         } = torrent.swarm.enter(cell, report, moment, &self.peer_keys);
@@ -359,7 +359,7 @@ impl Store {
             scope: cell.scope(),
             seeding,
             is_v6: C::IS_V6,
-            place,
+            location,
         };
         select(torrent, &requester);
         let counts = counts_of(torrent);

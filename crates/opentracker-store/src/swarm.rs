@@ -2,12 +2,14 @@
 
 use crate::cell::{AnyCell, Cell, Cell4, Cell6, PeerKeys, Report};
 use crate::clock::{Minute, Moment};
-use crate::departed::Departed;
 use crate::large::{Large, Tabled, prefetch_in};
-use crate::list::{Lens, List, Listed, list_counts, list_for_each, list_youngest, select_listed};
+use crate::list::{
+    Lengths, List, Listed, list_counts, list_for_each, list_youngest, select_listed,
+};
 use crate::picker::{PeerBuffers, Picker};
 use crate::prefetch::{Purpose, prefetch_all};
-use crate::requester::{Entered, Place, Requester};
+use crate::requester::{Entered, Location, Requester};
+use crate::timed_out::TimedOut;
 
 /// Octets of cells that live in the map entry itself: four IPv4 peers, or an IPv6 and two IPv4.
 pub(crate) const INLINE_OCTETS: usize = 36;
@@ -27,11 +29,11 @@ pub(crate) enum Swarm {
     },
     /// A few peers, in place.
     Inline {
-        lens: Lens,
+        lengths: Lengths,
         octets: [u8; INLINE_OCTETS],
     },
     /// Some peers in one heap block.
-    Listed { lens: Lens, octets: Box<[u8]> },
+    Listed { lengths: Lengths, octets: Box<[u8]> },
     /// Hash tables of peers.
     Large(Large),
 }
@@ -54,8 +56,8 @@ impl Swarm {
     pub(crate) fn counts(&self) -> (usize, usize) {
         match self {
             Self::Empty { .. } => (0, 0),
-            Self::Inline { lens, octets } => list_counts(octets, *lens),
-            Self::Listed { lens, octets } => list_counts(octets, *lens),
+            Self::Inline { lengths, octets } => list_counts(octets, *lengths),
+            Self::Listed { lengths, octets } => list_counts(octets, *lengths),
             Self::Large(large) => large.counts(),
         }
     }
@@ -77,7 +79,7 @@ impl Swarm {
                     let cell = &mut C::listed_mut(&mut list)[index];
                     let was_seeding = Some(cell.is_seeding());
                     return Entered {
-                        place: Place::Listed(index),
+                        location: Location::Listed(index),
                         was_seeding,
                         refreshed: cell.refresh(report, moment),
                     };
@@ -86,7 +88,7 @@ impl Swarm {
                 let refreshed = cell.enter(report, moment);
                 if let Some(index) = list.push(cell) {
                     return Entered {
-                        place: Place::Listed(index),
+                        location: Location::Listed(index),
                         was_seeding: None,
                         refreshed,
                     };
@@ -131,11 +133,11 @@ impl Swarm {
         }
         match self {
             Self::Empty { .. } => {}
-            Self::Inline { lens, octets } => {
-                select_listed(octets, *lens, requester, want, picker, out);
+            Self::Inline { lengths, octets } => {
+                select_listed(octets, *lengths, requester, want, picker, out);
             }
-            Self::Listed { lens, octets } => {
-                select_listed(octets, *lens, requester, want, picker, out);
+            Self::Listed { lengths, octets } => {
+                select_listed(octets, *lengths, requester, want, picker, out);
             }
             Self::Large(large) => large.select(requester, want, picker, out),
         }
@@ -171,30 +173,30 @@ impl Swarm {
         keys: &PeerKeys,
         slot: &mut u32,
         budget: &mut usize,
-        departed: &mut Departed,
+        timed_out: &mut TimedOut,
     ) -> bool {
         let is_empty = match self {
             Self::Empty { .. } => return true,
-            Self::Inline { lens, octets } => {
-                let mut list = List::new(octets, lens);
-                list.sweep(moment, departed);
+            Self::Inline { lengths, octets } => {
+                let mut list = List::new(octets, lengths);
+                list.sweep(moment, timed_out);
                 list.is_empty()
             }
-            Self::Listed { lens, octets } => {
-                let mut list = List::new(octets, lens);
-                list.sweep(moment, departed);
+            Self::Listed { lengths, octets } => {
+                let mut list = List::new(octets, lengths);
+                list.sweep(moment, timed_out);
                 *budget = budget.saturating_sub(list.len());
                 list.is_empty()
             }
             Self::Large(large) => {
-                if !large.sweep(moment, keys, slot, budget, departed) {
+                if !large.sweep(moment, keys, slot, budget, timed_out) {
                     return false;
                 }
                 large.is_empty()
             }
         };
         if is_empty {
-            let minutes = departed.youngest.map_or(0, u32::from);
+            let minutes = timed_out.youngest.map_or(0, u32::from);
             *self = Self::empty(Minute::new(moment.now.get().saturating_sub(minutes)));
         } else {
             self.shrink();
@@ -207,8 +209,8 @@ impl Swarm {
     pub(crate) fn idle_minutes(&self, moment: &Moment) -> u32 {
         let youngest = match self {
             Self::Empty { last_announce } => return moment.now.since(*last_announce),
-            Self::Inline { lens, octets } => list_youngest(octets, *lens, moment),
-            Self::Listed { lens, octets } => list_youngest(octets, *lens, moment),
+            Self::Inline { lengths, octets } => list_youngest(octets, *lengths, moment),
+            Self::Listed { lengths, octets } => list_youngest(octets, *lengths, moment),
             Self::Large(large) => large.youngest(moment),
         };
         u32::from(youngest)
@@ -227,8 +229,8 @@ impl Swarm {
     pub(crate) fn for_each_peer(&self, mut visit: impl FnMut(&[u8], bool)) {
         match self {
             Self::Empty { .. } => {}
-            Self::Inline { lens, octets } => list_for_each(octets, *lens, &mut visit),
-            Self::Listed { lens, octets } => list_for_each(octets, *lens, &mut visit),
+            Self::Inline { lengths, octets } => list_for_each(octets, *lengths, &mut visit),
+            Self::Listed { lengths, octets } => list_for_each(octets, *lengths, &mut visit),
             Self::Large(large) => {
                 large.for_each::<Cell4>(&mut |cell| visit(cell.compact(), cell.is_seeding()));
                 large.for_each::<Cell6>(&mut |cell| visit(cell.compact(), cell.is_seeding()));
@@ -238,8 +240,8 @@ impl Swarm {
 
     fn as_list(&mut self) -> Option<List<'_>> {
         match self {
-            Self::Inline { lens, octets } => Some(List::new(octets, lens)),
-            Self::Listed { lens, octets } => Some(List::new(octets, lens)),
+            Self::Inline { lengths, octets } => Some(List::new(octets, lengths)),
+            Self::Listed { lengths, octets } => Some(List::new(octets, lengths)),
             Self::Empty { .. } | Self::Large(_) => None,
         }
     }
@@ -249,19 +251,19 @@ impl Swarm {
         let needed = more
             + match self {
                 Self::Empty { .. } => 0,
-                Self::Inline { lens, .. } | Self::Listed { lens, .. } => lens.octets(),
+                Self::Inline { lengths, .. } | Self::Listed { lengths, .. } => lengths.octets(),
                 Self::Large(_) => return,
             };
         let Some(list) = self.as_list() else {
             *self = Self::Inline {
-                lens: Lens::default(),
+                lengths: Lengths::default(),
                 octets: [0; INLINE_OCTETS],
             };
             return;
         };
         *self = if needed <= MAX_LIST_OCTETS {
-            let (octets, lens) = list.moved_to(block_octets(needed));
-            Self::Listed { lens, octets }
+            let (octets, lengths) = list.moved_to(block_octets(needed));
+            Self::Listed { lengths, octets }
         } else {
             Self::Large(Large::from_list(&list, keys))
         };
@@ -271,35 +273,35 @@ impl Swarm {
     fn shrink(&mut self) {
         match self {
             Self::Empty { .. } | Self::Inline { .. } => {}
-            Self::Listed { lens, octets } => {
-                let needed = lens.octets();
-                let mut kept = *lens;
+            Self::Listed { lengths, octets } => {
+                let needed = lengths.octets();
+                let mut kept = *lengths;
                 if needed <= INLINE_OCTETS {
                     let mut inline = [0; INLINE_OCTETS];
                     List::new(octets, &mut kept).copy_to(&mut inline);
                     *self = Self::Inline {
-                        lens: kept,
+                        lengths: kept,
                         octets: inline,
                     };
                 } else if block_octets(needed) < octets.len() {
-                    let (octets, lens) =
+                    let (octets, lengths) =
                         List::new(octets, &mut kept).moved_to(block_octets(needed));
-                    *self = Self::Listed { lens, octets };
+                    *self = Self::Listed { lengths, octets };
                 }
             }
             Self::Large(large) => {
                 let needed = large.cell_octets();
                 if needed <= DEMOTE_OCTETS {
                     let mut octets = vec![0; block_octets(needed)].into_boxed_slice();
-                    let mut lens = Lens::default();
-                    let mut list = List::new(&mut octets, &mut lens);
+                    let mut lengths = Lengths::default();
+                    let mut list = List::new(&mut octets, &mut lengths);
                     large.for_each::<Cell4>(&mut |cell| {
                         list.push(*cell).expect("the block was made to fit");
                     });
                     large.for_each::<Cell6>(&mut |cell| {
                         list.push(*cell).expect("the block was made to fit");
                     });
-                    *self = Self::Listed { lens, octets };
+                    *self = Self::Listed { lengths, octets };
                 }
             }
         }

@@ -1,7 +1,7 @@
 use crate::bucket::Bucket;
 use crate::clock::Moment;
-use crate::departed::Departed;
 use crate::store::Store;
+use crate::timed_out::TimedOut;
 
 /// Removes peers and torrents that timed out, in steps so small that no announce waits for them.
 ///
@@ -71,21 +71,21 @@ impl Sweeper {
     ) -> bool {
         let torrent = bucket.torrent_mut(self.torrent);
         let was_empty = torrent.swarm.is_empty();
-        let mut departed = Departed::default();
+        let mut timed_out = TimedOut::default();
         let through = torrent.swarm.sweep(
             moment,
             store.peer_keys(),
             &mut self.slot,
             budget,
-            &mut departed,
+            &mut timed_out,
         );
         // A torrent that a sibling told us of is kept even though nobody downloaded it; one whose
         // own peers have all left is not.
         let is_worthless = torrent.swarm.is_empty()
             && (torrent.swarm.idle_minutes(moment) > moment.torrent_timeout
                 || !was_empty && torrent.downloads == 0);
-        self.swept.peers += departed.total();
-        bucket.note_departed(&departed);
+        self.swept.peers += timed_out.total();
+        bucket.note_timed_out(&timed_out);
         if !through {
             return false;
         }

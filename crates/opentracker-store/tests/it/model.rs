@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use opentracker_store::{
-    Announce, Minute, Moment, PeerBuffers, Picker, Presence, Store, Sweeper, Timing, Told,
+    Announce, Comparison, Minute, Moment, PeerBuffers, Picker, Presence, Store, Sweeper, Timing,
 };
 use opentracker_types::{InfoHash, PeerAddr, Scope, SwarmCounts};
 use proptest::prelude::*;
@@ -162,7 +162,7 @@ impl Model {
         }
     }
 
-    fn downloads(&mut self, torrent: u8, idle: u32, downloads: u64) -> Told {
+    fn downloads(&mut self, torrent: u8, idle: u32, downloads: u64) -> Comparison {
         let downloads = u32::try_from(downloads).unwrap_or(u32::MAX);
         match self.torrents.get_mut(&torrent) {
             None => {
@@ -170,14 +170,14 @@ impl Model {
                 entry.downloads = downloads;
                 entry.last_announce = self.now.saturating_sub(idle);
                 entry.told = true;
-                Told::Created
+                Comparison::Created
             }
             Some(entry) if entry.downloads < downloads => {
                 entry.downloads = downloads;
-                Told::Raised
+                Comparison::Raised
             }
-            Some(entry) if entry.downloads == downloads => Told::Same,
-            Some(_) => Told::Behind,
+            Some(entry) if entry.downloads == downloads => Comparison::Equal,
+            Some(_) => Comparison::OursIsLarger,
         }
     }
 

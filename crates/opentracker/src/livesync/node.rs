@@ -10,7 +10,7 @@ use opentracker_livesync_wire::{
     DecodeError, LiveRecord, Packet, ScrapeTell, ScrapeTellWriter, TellRecord,
 };
 use opentracker_scrape_sync::{Handled, Output, ScrapeSync, Settings};
-use opentracker_store::{Announce, Moment, Presence, Told};
+use opentracker_store::{Announce, Moment, Presence, Comparison};
 use opentracker_types::{InfoHash, TrackerId};
 
 use super::nodes::Tallies;
@@ -219,7 +219,7 @@ impl Node {
                 &moment,
             );
             self.machine
-                .handle_record(record.info_hash, told == Told::Behind);
+                .handle_record(record.info_hash, told == Comparison::OursIsLarger);
             applied += 1;
         }
         self.counters

@@ -1,9 +1,9 @@
 use crate::cell::{Cell, Cell4};
 use crate::clock::Moment;
 
-/// Peers that left in a sweep.
+/// Peers that a sweep removed.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Departed {
+pub(crate) struct TimedOut {
     pub(crate) v4_seeders: u32,
     pub(crate) v4_leechers: u32,
     pub(crate) v6_seeders: u32,
@@ -12,7 +12,7 @@ pub(crate) struct Departed {
     pub(crate) youngest: Option<u8>,
 }
 
-impl Departed {
+impl TimedOut {
     pub(crate) fn total(&self) -> u64 {
         [
             self.v4_seeders,
