@@ -49,6 +49,6 @@ pub use access::{AccessLists, HashList, Networks, ParseListError};
 pub use cluster::{ClusterNode, ClusterView};
 pub use connection_id::{ConnectionIds, Slot};
 pub use counters::{Counter, CounterRegistry, Counters};
-pub use opentracker_store::{PeerBuffers, Totals};
+pub use opentracker_store::{PeerBuffers, PerKind, Totals};
 pub use tracker::{Settings, Tracker};
 pub use worker::{AnnounceReply, Cluster, Refusal, Worker};

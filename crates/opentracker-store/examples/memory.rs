@@ -58,7 +58,7 @@ fn main() {
         println!(
             "{name}: {octets} octets, {} a torrent, {:.1} a peer",
             octets / totals.torrents,
-            octets as f64 / totals.peers() as f64
+            octets as f64 / totals.peers.total() as f64
         );
     }
 }

@@ -19,6 +19,6 @@ pub(crate) fn folded_multiply(a: u64, b: u64) -> u64 {
 }
 
 /// The number, or the largest one of 32 bits.
-pub(crate) fn saturating_u32(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
+pub(crate) fn saturating_u32(number: impl TryInto<u32>) -> u32 {
+    number.try_into().unwrap_or(u32::MAX)
 }

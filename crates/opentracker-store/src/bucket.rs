@@ -6,7 +6,7 @@ use crate::blocks::Blocks;
 use crate::clock::Minute;
 use crate::index::Index;
 use crate::key::HashKey;
-use crate::timed_out::TimedOut;
+use crate::kind::PerKind;
 use crate::torrent::Torrent;
 
 /// Blocks by info hash.
@@ -17,27 +17,7 @@ use crate::torrent::Torrent;
 pub(crate) struct Bucket {
     index: Index,
     torrents: Blocks,
-    pub(crate) peers: Peers,
-}
-
-/// Numbers of peers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Peers {
-    pub(crate) v4_seeders: u32,
-    pub(crate) v4_leechers: u32,
-    pub(crate) v6_seeders: u32,
-    pub(crate) v6_leechers: u32,
-}
-
-impl Peers {
-    pub(crate) fn count(&mut self, is_v6: bool, seeding: bool) -> &mut u32 {
-        match (is_v6, seeding) {
-            (false, true) => &mut self.v4_seeders,
-            (false, false) => &mut self.v4_leechers,
-            (true, true) => &mut self.v6_seeders,
-            (true, false) => &mut self.v6_leechers,
-        }
-    }
+    pub(crate) peers: PerKind<u64>,
 }
 
 impl Bucket {
@@ -107,13 +87,6 @@ impl Bucket {
     pub(crate) fn fit(&mut self, key: &HashKey) {
         let torrents = &self.torrents;
         self.index.fit(|at| key.hash(&torrents.get(at).info_hash));
-    }
-
-    pub(crate) fn note_timed_out(&mut self, timed_out: &TimedOut) {
-        self.peers.v4_seeders -= timed_out.v4_seeders;
-        self.peers.v4_leechers -= timed_out.v4_leechers;
-        self.peers.v6_seeders -= timed_out.v6_seeders;
-        self.peers.v6_leechers -= timed_out.v6_leechers;
     }
 
     /// Octets on the heap, without those of the swarms and the allocator's own.

@@ -65,7 +65,7 @@ impl<'a, C: Cell> Candidates<'a, C> {
             candidates.pages += saturating_u32(table.slots().page_count());
             candidates.peers += table.len();
             if let Location::Tabled(slot) = requester.location
-                && requester.is_v6 == C::IS_V6
+                && requester.family == C::FAMILY
                 && table.class() == own_class
             {
                 candidates.own = Some(table.slot(slot));

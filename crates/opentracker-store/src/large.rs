@@ -8,6 +8,7 @@
 use crate::candidates::Candidates;
 use crate::cell::{Cell, Cell4, Cell6, PeerKeys, Report};
 use crate::clock::Moment;
+use crate::kind::{Family, PerKind};
 use crate::list::List;
 use crate::picker::{PeerBuffers, Picker};
 use crate::prefetch::Purpose;
@@ -59,13 +60,12 @@ impl Large {
             v4: Box::default(),
             v6: Box::default(),
         };
-        let (v4, v6) = list.cells();
-        for cell in v4 {
-            large.insert(*cell, keys);
-        }
-        for cell in v6 {
-            large.insert(*cell, keys);
-        }
+        list.cells().v4().for_each(|cell| {
+            large.insert(cell, keys);
+        });
+        list.cells().v6().for_each(|cell| {
+            large.insert(cell, keys);
+        });
         large
     }
 
@@ -73,18 +73,15 @@ impl Large {
         self.v4.iter().all(Table::is_empty) && self.v6.iter().all(Table::is_empty)
     }
 
-    /// Returns the numbers of seeders and of leechers.
-    pub(crate) fn counts(&self) -> (usize, usize) {
-        let v4 = self.v4.iter().map(|t| (t.class().seeding, t.len()));
-        let v6 = self.v6.iter().map(|t| (t.class().seeding, t.len()));
-        v4.chain(v6)
-            .fold((0, 0), |(seeders, leechers), (seeding, peers)| {
-                if seeding {
-                    (seeders + peers, leechers)
-                } else {
-                    (seeders, leechers + peers)
-                }
-            })
+    pub(crate) fn peers(&self) -> PerKind<u64> {
+        let mut peers = PerKind::default();
+        for table in &self.v4 {
+            peers[(Family::V4, table.class().seeding)] += table.len() as u64;
+        }
+        for table in &self.v6 {
+            peers[(Family::V6, table.class().seeding)] += table.len() as u64;
+        }
+        peers
     }
 
     /// Octets that the cells of all peers take.

@@ -44,6 +44,7 @@ mod cell;
 mod clock;
 mod index;
 mod key;
+mod kind;
 mod large;
 mod list;
 mod picker;
@@ -58,6 +59,7 @@ mod timed_out;
 mod torrent;
 
 pub use clock::{Minute, Moment, Timing};
+pub use kind::{Family, PerKind};
 pub use picker::{PeerBuffers, Picker};
 pub use store::{Announce, Announced, Comparison, Presence, Store, Totals};
 pub use sweep::{Sweeper, Swept};

@@ -3,13 +3,14 @@
 use opentracker_types::Scope;
 
 use crate::cell::{Cell, Refreshed};
+use crate::kind::Family;
 
 /// Who asks for peers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Requester {
     pub(crate) scope: Scope,
     pub(crate) seeding: bool,
-    pub(crate) is_v6: bool,
+    pub(crate) family: Family,
     pub(crate) location: Location,
 }
 

@@ -10,9 +10,10 @@ use crate::bucket::Bucket;
 use crate::cell::{AnyCell, PeerKeys, Report};
 use crate::clock::{Minute, Moment};
 use crate::key::HashKey;
+use crate::kind::PerKind;
 use crate::picker::{PeerBuffers, Picker};
 use crate::requester::{Entered, Requester};
-use crate::swarm::Family;
+use crate::swarm::SwarmCell;
 use crate::torrent::{Torrent, TorrentSummary, counts_of, summary_of};
 
 /// Buckets of a store. Each is locked, swept and grown on its own, so this bounds how long a
@@ -95,26 +96,8 @@ pub enum Comparison {
 pub struct Totals {
     /// Torrents, those without peers included.
     pub torrents: u64,
-    /// IPv4 peers that have everything.
-    pub v4_seeders: u64,
-    /// Other IPv4 peers.
-    pub v4_leechers: u64,
-    /// IPv6 peers that have everything.
-    pub v6_seeders: u64,
-    /// Other IPv6 peers.
-    pub v6_leechers: u64,
-}
-
-impl Totals {
-    /// Returns the number of peers.
-    pub const fn peers(&self) -> u64 {
-        self.seeders() + self.v4_leechers + self.v6_leechers
-    }
-
-    /// Returns the number of peers that have everything.
-    pub const fn seeders(&self) -> u64 {
-        self.v4_seeders + self.v6_seeders
-    }
+    /// Peers.
+    pub peers: PerKind<u64>,
 }
 
 /// All swarms of a tracker, in memory, shared by any number of threads.
@@ -233,10 +216,7 @@ impl Store {
         let mut totals = Totals::default();
         for bucket in &self.buckets {
             totals.torrents += bucket.len() as u64;
-            totals.v4_seeders += u64::from(bucket.peers.v4_seeders);
-            totals.v4_leechers += u64::from(bucket.peers.v4_leechers);
-            totals.v6_seeders += u64::from(bucket.peers.v6_seeders);
-            totals.v6_leechers += u64::from(bucket.peers.v6_leechers);
+            totals.peers += bucket.peers;
         }
         totals
     }
@@ -324,7 +304,7 @@ impl Store {
         }
     }
 
-    fn enter_or_leave<C: Family>(
+    fn enter_or_leave<C: SwarmCell>(
         &self,
         announce: &Announce,
         cell: C,
@@ -358,16 +338,16 @@ impl Store {
         let requester = Requester {
             scope: cell.scope(),
             seeding,
-            is_v6: C::IS_V6,
+            family: C::FAMILY,
             location,
         };
         select(torrent, &requester);
         let counts = counts_of(torrent);
         if was_seeding != Some(seeding) {
             if let Some(seeding) = was_seeding {
-                *bucket.peers.count(C::IS_V6, seeding) -= 1;
+                bucket.peers[(C::FAMILY, seeding)] -= 1;
             }
-            *bucket.peers.count(C::IS_V6, seeding) += 1;
+            bucket.peers[(C::FAMILY, seeding)] += 1;
         }
         Announced {
             counts,
@@ -378,7 +358,7 @@ impl Store {
         }
     }
 
-    fn leave<C: Family>(
+    fn leave<C: SwarmCell>(
         &self,
         bucket: &mut Bucket,
         found: Option<usize>,
@@ -401,7 +381,7 @@ impl Store {
             if let Some(seeding) = was_seeding {
                 announced.was_known = true;
                 let is_worthless = torrent.swarm.is_empty() && torrent.downloads == 0;
-                *bucket.peers.count(C::IS_V6, seeding) -= 1;
+                bucket.peers[(C::FAMILY, seeding)] -= 1;
                 if is_worthless {
                     bucket.remove(at, &self.hash_key);
                 }

@@ -2,13 +2,12 @@
 
 use crate::cell::{AnyCell, Cell, Cell4, Cell6, PeerKeys, Report};
 use crate::clock::{Minute, Moment};
+use crate::kind::PerKind;
 use crate::large::{Large, Tabled, prefetch_in};
-use crate::list::{
-    Lengths, List, Listed, list_counts, list_for_each, list_youngest, select_listed,
-};
+use crate::list::{Cells, Lengths, List, Listed};
 use crate::picker::{PeerBuffers, Picker};
 use crate::prefetch::{Purpose, prefetch_all};
-use crate::requester::{Entered, Location, Requester};
+use crate::requester::{Entered, Requester};
 use crate::timed_out::TimedOut;
 
 /// Octets of cells that live in the map entry itself: four IPv4 peers, or an IPv6 and two IPv4.
@@ -39,9 +38,9 @@ pub(crate) enum Swarm {
 }
 
 /// A cell that every representation of a swarm can hold.
-pub(crate) trait Family: Listed + Tabled {}
+pub(crate) trait SwarmCell: Listed + Tabled {}
 
-impl<C: Listed + Tabled> Family for C {}
+impl<C: Listed + Tabled> SwarmCell for C {}
 
 impl Swarm {
     pub(crate) const fn empty(last_announce: Minute) -> Self {
@@ -52,18 +51,17 @@ impl Swarm {
         matches!(self, Self::Empty { .. })
     }
 
-    /// Returns the numbers of seeders and of leechers.
-    pub(crate) fn counts(&self) -> (usize, usize) {
+    pub(crate) fn peers(&self) -> PerKind<u64> {
         match self {
-            Self::Empty { .. } => (0, 0),
-            Self::Inline { lengths, octets } => list_counts(octets, *lengths),
-            Self::Listed { lengths, octets } => list_counts(octets, *lengths),
-            Self::Large(large) => large.counts(),
+            Self::Empty { .. } => PerKind::default(),
+            Self::Inline { lengths, octets } => lengths.cells(octets).peers(),
+            Self::Listed { lengths, octets } => lengths.cells(octets).peers(),
+            Self::Large(large) => large.peers(),
         }
     }
 
     /// Enters or refreshes a peer.
-    pub(crate) fn enter<C: Family>(
+    pub(crate) fn enter<C: SwarmCell>(
         &mut self,
         peer: C,
         report: Report,
@@ -74,32 +72,17 @@ impl Swarm {
             if let Self::Large(large) = self {
                 return large.enter(peer, report, moment, keys);
             }
-            if let Some(mut list) = self.as_list() {
-                if let Some(index) = list.find(&peer) {
-                    let cell = &mut C::listed_mut(&mut list)[index];
-                    let was_seeding = Some(cell.is_seeding());
-                    return Entered {
-                        location: Location::Listed(index),
-                        was_seeding,
-                        refreshed: cell.refresh(report, moment),
-                    };
-                }
-                let mut cell = peer;
-                let refreshed = cell.enter(report, moment);
-                if let Some(index) = list.push(cell) {
-                    return Entered {
-                        location: Location::Listed(index),
-                        was_seeding: None,
-                        refreshed,
-                    };
-                }
+            if let Some(mut list) = self.as_list()
+                && let Some(entered) = list.enter(peer, report, moment)
+            {
+                return entered;
             }
             self.make_room(C::LEN, keys);
         }
     }
 
     /// Removes a peer and says whether it was a seeder; `None`: it was not known.
-    pub(crate) fn leave<C: Family>(
+    pub(crate) fn leave<C: SwarmCell>(
         &mut self,
         peer: &C,
         moment: &Moment,
@@ -109,9 +92,7 @@ impl Swarm {
             (large.leave(peer, keys)?, large.is_empty())
         } else {
             let mut list = self.as_list()?;
-            let index = list.find(peer)?;
-            let removed = list.remove::<C>(index);
-            (removed.is_seeding(), list.is_empty())
+            (list.leave(peer)?, list.is_empty())
         };
         if is_empty {
             *self = Self::empty(moment.now);
@@ -134,10 +115,10 @@ impl Swarm {
         match self {
             Self::Empty { .. } => {}
             Self::Inline { lengths, octets } => {
-                select_listed(octets, *lengths, requester, want, picker, out);
+                lengths.cells(octets).select(requester, want, picker, out);
             }
             Self::Listed { lengths, octets } => {
-                select_listed(octets, *lengths, requester, want, picker, out);
+                lengths.cells(octets).select(requester, want, picker, out);
             }
             Self::Large(large) => large.select(requester, want, picker, out),
         }
@@ -209,8 +190,8 @@ impl Swarm {
     pub(crate) fn idle_minutes(&self, moment: &Moment) -> u32 {
         let youngest = match self {
             Self::Empty { last_announce } => return moment.now.since(*last_announce),
-            Self::Inline { lengths, octets } => list_youngest(octets, *lengths, moment),
-            Self::Listed { lengths, octets } => list_youngest(octets, *lengths, moment),
+            Self::Inline { lengths, octets } => lengths.cells(octets).youngest(moment),
+            Self::Listed { lengths, octets } => lengths.cells(octets).youngest(moment),
             Self::Large(large) => large.youngest(moment),
         };
         u32::from(youngest)
@@ -227,10 +208,18 @@ impl Swarm {
 
     /// Calls `visit` with the compact form of every peer and whether it is a seeder.
     pub(crate) fn for_each_peer(&self, mut visit: impl FnMut(&[u8], bool)) {
+        let mut listed = |cells: Cells<'_>| {
+            cells
+                .v4()
+                .for_each(|cell| visit(cell.compact(), cell.is_seeding()));
+            cells
+                .v6()
+                .for_each(|cell| visit(cell.compact(), cell.is_seeding()));
+        };
         match self {
             Self::Empty { .. } => {}
-            Self::Inline { lengths, octets } => list_for_each(octets, *lengths, &mut visit),
-            Self::Listed { lengths, octets } => list_for_each(octets, *lengths, &mut visit),
+            Self::Inline { lengths, octets } => listed(lengths.cells(octets)),
+            Self::Listed { lengths, octets } => listed(lengths.cells(octets)),
             Self::Large(large) => {
                 large.for_each::<Cell4>(&mut |cell| visit(cell.compact(), cell.is_seeding()));
                 large.for_each::<Cell6>(&mut |cell| visit(cell.compact(), cell.is_seeding()));

@@ -84,8 +84,8 @@ impl Sweeper {
         let is_worthless = torrent.swarm.is_empty()
             && (torrent.swarm.idle_minutes(moment) > moment.torrent_timeout
                 || !was_empty && torrent.downloads == 0);
-        self.swept.peers += timed_out.total();
-        bucket.note_timed_out(&timed_out);
+        self.swept.peers += timed_out.peers.total();
+        bucket.peers -= timed_out.peers;
         if !through {
             return false;
         }

@@ -40,10 +40,10 @@ impl Torrent {
 }
 
 pub(crate) fn counts_of(torrent: &Torrent) -> SwarmCounts {
-    let (seeders, leechers) = torrent.swarm.counts();
+    let peers = torrent.swarm.peers();
     SwarmCounts {
-        seeders: saturating_u32(seeders),
-        leechers: saturating_u32(leechers),
+        seeders: saturating_u32(peers.seeders()),
+        leechers: saturating_u32(peers.leechers()),
         downloads: u64::from(torrent.downloads),
     }
 }

@@ -405,7 +405,10 @@ impl Pair {
             .torrents
             .values()
             .map(|torrent| torrent.peers.len());
-        assert_eq!(self.store.totals().peers(), peers.sum::<usize>() as u64);
+        assert_eq!(
+            self.store.totals().peers.total(),
+            peers.sum::<usize>() as u64
+        );
         assert_eq!(
             self.store.totals().torrents,
             self.model.torrents.len() as u64

@@ -170,7 +170,7 @@ fn a_giant_swarm_is_swept_in_steps_and_gives_its_memory_back() {
     };
     assert_eq!(swept.peers, 59_400);
     assert!(steps > u32::from(store.parts()) + 25, "{steps} steps");
-    assert_eq!(store.totals().peers(), 600);
+    assert_eq!(store.totals().peers.total(), 600);
     assert!(store.heap_octets() < filled / 20);
 }
 
@@ -186,6 +186,6 @@ fn a_store_has_the_parts_that_are_asked_for() {
         let moment = Moment::new(Minute::new(0), &Timing::default());
         let mut torrents = 0;
         (0..parts).for_each(|part| store.visit(part, &moment, |_| torrents += 1));
-        assert_eq!((torrents, store.totals().peers()), (1, 100));
+        assert_eq!((torrents, store.totals().peers.total()), (1, 100));
     }
 }
