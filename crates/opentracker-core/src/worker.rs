@@ -154,7 +154,7 @@ impl Worker {
             },
         };
         let announce = Announce {
-            info_hash: request.info_hash,
+            key: self.tracker.store().key(&request.info_hash),
             peer,
             presence,
         };
@@ -191,7 +191,8 @@ impl Worker {
         if !self.lists.load().serves(info_hash) {
             return None;
         }
-        self.tracker.store().scrape(info_hash)
+        let store = self.tracker.store();
+        store.scrape(&store.key(info_hash))
     }
 
     /// Returns the rules as this thread sees them.

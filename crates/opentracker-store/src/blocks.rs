@@ -9,10 +9,10 @@ use opentracker_types::InfoHash;
 use crate::clock::Minute;
 use crate::torrent::Torrent;
 
-/// Blocks of a block: a kibioctet.
+/// Torrents of a block: a kibioctet.
 const BLOCK: usize = 16;
 
-/// Blocks of a first block.
+/// Torrents of a first block.
 const FIRST: usize = 2;
 
 #[derive(Debug, Default)]

@@ -1,15 +1,28 @@
-//! The torrents that share one lock: dense blocks of entries and an index over them.
+//! The torrents that share one bucket: dense blocks of entries and an index over them.
 
-use opentracker_types::InfoHash;
+use std::cmp::Ordering;
 
+use opentracker_types::SwarmCounts;
+
+use crate::announce::{Announced, Comparison};
 use crate::blocks::Blocks;
-use crate::clock::Minute;
+use crate::cell::{PeerKeys, Report};
+use crate::clock::{Minute, Moment};
 use crate::index::Index;
-use crate::key::HashKey;
+use crate::key::{InfoHasher, Key};
 use crate::kind::PerKind;
-use crate::torrent::Torrent;
+use crate::requester::{Entered, Requester};
+use crate::swarm::{Swarm, SwarmCell};
+use crate::torrent::{Torrent, TorrentSummary};
 
-/// Blocks by info hash.
+/// What keys the hash functions of a store, drawn at random.
+#[derive(Debug)]
+pub(crate) struct Secrets {
+    pub(crate) info_hashes: InfoHasher,
+    pub(crate) peers: PeerKeys,
+}
+
+/// Torrents by info hash.
 ///
 /// The index holds 4-octet positions instead of entries, so that its growth wastes little:
 /// together with the entry about 70 octets a torrent, whatever the number.
@@ -25,22 +38,17 @@ impl Bucket {
         self.torrents.len()
     }
 
-    pub(crate) fn torrents(&self) -> impl Iterator<Item = &Torrent> {
-        self.torrents.iter()
+    pub(crate) fn get(&self, key: &Key) -> Option<&Torrent> {
+        let at = self.find(key)?;
+        Some(self.torrents.get(at))
     }
 
     pub(crate) fn torrent_mut(&mut self, at: usize) -> &mut Torrent {
         self.torrents.get_mut(at)
     }
 
-    pub(crate) fn get(&self, hash: u64, info_hash: &InfoHash) -> Option<&Torrent> {
-        let at = self.find(hash, info_hash)?;
-        Some(self.torrents.get(at))
-    }
-
-    pub(crate) fn find(&self, hash: u64, info_hash: &InfoHash) -> Option<usize> {
-        let is_it = |at| self.torrents.get(at).info_hash == *info_hash;
-        self.index.find(hash, is_it)
+    pub(crate) fn torrents(&self) -> impl Iterator<Item = &Torrent> {
+        self.torrents.iter()
     }
 
     /// Begins to load what it takes to find a torrent.
@@ -55,26 +63,114 @@ impl Bucket {
         Some(self.torrents.get(at))
     }
 
-    /// Adds a torrent that is not there yet and returns where it stands.
-    pub(crate) fn insert(
+    /// Enters or refreshes a peer, and lets it choose others.
+    pub(crate) fn enter<C: SwarmCell>(
         &mut self,
-        hash: u64,
-        info_hash: InfoHash,
-        now: Minute,
-        key: &HashKey,
-    ) -> usize {
-        let at = self.torrents.len();
-        self.torrents.push(Torrent::new(info_hash, now));
-        let torrents = &self.torrents;
-        self.index
-            .insert(hash, at, |at| key.hash(&torrents.get(at).info_hash));
-        at
+        key: &Key,
+        cell: C,
+        report: Report,
+        moment: &Moment,
+        secrets: &Secrets,
+        select: impl FnOnce(&Swarm, &Requester),
+    ) -> Announced {
+        let found = self.find(key);
+        let at = found.unwrap_or_else(|| self.insert(key, moment.now, &secrets.info_hashes));
+        let torrent = self.torrents.get_mut(at);
+        let Entered {
+            location,
+            was_seeding,
+            refreshed,
+        } = torrent.swarm.enter(cell, report, moment, &secrets.peers);
+        if refreshed.has_completed {
+            torrent.downloads = torrent.downloads.saturating_add(1);
+        }
+        let requester = Requester {
+            scope: cell.scope(),
+            seeding: report.seeding,
+            family: C::FAMILY,
+            location,
+        };
+        select(&torrent.swarm, &requester);
+        let counts = torrent.counts();
+        if was_seeding != Some(report.seeding) {
+            if let Some(seeding) = was_seeding {
+                self.peers[(C::FAMILY, seeding)] -= 1;
+            }
+            self.peers[(C::FAMILY, report.seeding)] += 1;
+        }
+        Announced {
+            counts,
+            was_known: was_seeding.is_some(),
+            new_torrent: found.is_none(),
+            has_completed: refreshed.has_completed,
+            tell: refreshed.tell && !report.heard,
+        }
+    }
+
+    /// Removes a peer.
+    pub(crate) fn leave<C: SwarmCell>(
+        &mut self,
+        key: &Key,
+        cell: &C,
+        heard: bool,
+        moment: &Moment,
+        secrets: &Secrets,
+    ) -> Announced {
+        let mut announced = Announced {
+            counts: SwarmCounts::default(),
+            was_known: false,
+            new_torrent: false,
+            has_completed: false,
+            // Another node may know the peer that we missed.
+            tell: !heard,
+        };
+        let Some(at) = self.find(key) else {
+            return announced;
+        };
+        let torrent = self.torrents.get_mut(at);
+        let was_seeding = torrent.swarm.leave(cell, moment, &secrets.peers);
+        announced.counts = torrent.counts();
+        if let Some(seeding) = was_seeding {
+            announced.was_known = true;
+            let is_worthless = torrent.swarm.is_empty() && torrent.downloads == 0;
+            self.peers[(C::FAMILY, seeding)] -= 1;
+            if is_worthless {
+                self.remove(at, &secrets.info_hashes);
+            }
+        }
+        announced
+    }
+
+    /// Makes the download count the larger of ours and a sibling's, and creates the torrent if it
+    /// is not known.
+    pub(crate) fn apply_downloads(
+        &mut self,
+        key: &Key,
+        announced: Minute,
+        downloads: u64,
+        secrets: &Secrets,
+    ) -> Comparison {
+        let downloads = u32::try_from(downloads).unwrap_or(u32::MAX);
+        let Some(at) = self.find(key) else {
+            let at = self.insert(key, announced, &secrets.info_hashes);
+            self.torrents.get_mut(at).downloads = downloads;
+            return Comparison::Created;
+        };
+        let torrent = self.torrents.get_mut(at);
+        match torrent.downloads.cmp(&downloads) {
+            Ordering::Less => {
+                torrent.downloads = downloads;
+                Comparison::Raised
+            }
+            Ordering::Equal => Comparison::Equal,
+            Ordering::Greater => Comparison::OursIsLarger,
+        }
     }
 
     /// Removes the torrent at a position; the last one takes its place.
-    pub(crate) fn remove(&mut self, at: usize, key: &HashKey) {
+    pub(crate) fn remove(&mut self, at: usize, hasher: &InfoHasher) {
         let torrents = &self.torrents;
-        let hash_of = |at| key.hash(&torrents.get(at).info_hash);
+        let hash_of = |at| hasher.hash(&torrents.get(at).info_hash);
         let last = torrents.len() - 1;
         self.index.remove(hash_of(at), at, hash_of);
         if at < last {
@@ -83,14 +179,43 @@ impl Bucket {
         self.torrents.swap_remove(at);
     }
 
-    /// Gives memory back when most of the index is unused.
-    pub(crate) fn fit(&mut self, key: &HashKey) {
-        let torrents = &self.torrents;
-        self.index.fit(|at| key.hash(&torrents.get(at).info_hash));
+    pub(crate) fn counts(&self, torrent: &Torrent) -> SwarmCounts {
+        torrent.counts()
     }
 
-    /// Octets on the heap, without those of the swarms and the allocator's own.
+    pub(crate) fn summary(&self, torrent: &Torrent, moment: &Moment) -> TorrentSummary {
+        TorrentSummary {
+            info_hash: torrent.info_hash,
+            counts: self.counts(torrent),
+            idle_minutes: torrent.swarm.idle_minutes(moment),
+        }
+    }
+
+    /// Gives memory back when most of the index is unused.
+    pub(crate) fn fit(&mut self, hasher: &InfoHasher) {
+        let torrents = &self.torrents;
+        self.index
+            .fit(|at| hasher.hash(&torrents.get(at).info_hash));
+    }
+
+    /// Octets on the heap, without the allocator's own. Walks all torrents.
     pub(crate) fn heap_octets(&self) -> usize {
-        self.torrents.heap_octets() + self.index.heap_octets()
+        let swarms: usize = self.torrents().map(|t| t.swarm.heap_octets()).sum();
+        self.torrents.heap_octets() + self.index.heap_octets() + swarms
+    }
+
+    fn find(&self, key: &Key) -> Option<usize> {
+        let is_it = |at| self.torrents.get(at).info_hash == *key.info_hash();
+        self.index.find(key.hash(), is_it)
+    }
+
+    /// Adds a torrent that is not there yet and returns where it stands.
+    fn insert(&mut self, key: &Key, now: Minute, hasher: &InfoHasher) -> usize {
+        let at = self.torrents.len();
+        self.torrents.push(Torrent::new(*key.info_hash(), now));
+        let torrents = &self.torrents;
+        let hash_of = |at| hasher.hash(&torrents.get(at).info_hash);
+        self.index.insert(key.hash(), at, hash_of);
+        at
     }
 }

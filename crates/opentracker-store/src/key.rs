@@ -1,10 +1,40 @@
+use std::fmt;
+
 use opentracker_types::InfoHash;
 use rand::Rng;
 
 use crate::arithmetic::{folded_multiply, wide_halves};
 
-/// The key of the hash of info hashes, drawn at random per store: clients choose info hashes, and
-/// must not be able to choose ones that collide.
+/// An info hash together with its keyed hash, by which a store finds the torrent.
+///
+/// Made by [`Store::key`](crate::Store::key), once for all that is done with it. It is good for
+/// that store alone, since every store draws the key of its hash at random.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    info_hash: InfoHash,
+    hash: u64,
+}
+
+impl Key {
+    /// Returns the info hash.
+    pub const fn info_hash(&self) -> &InfoHash {
+        &self.info_hash
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+impl fmt::Debug for Key {
+    // Without the hash: many of them would tell the key that it was made with.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.info_hash)
+    }
+}
+
+/// Hashes info hashes, keyed at random per store: clients choose info hashes, and must not be able
+/// to choose ones that collide.
 ///
 /// The sum is multilinear hashing, by which any two info hashes collide with a probability of no
 /// more than one in 2⁶⁴, whatever they are (Lemire and Kaser, "Strongly universal string hashing
@@ -12,19 +42,26 @@ use crate::arithmetic::{folded_multiply, wide_halves};
 /// of a full scrape tells which torrents share a bucket, and from sums alone the key could be
 /// computed. It takes a tenth of the instructions of SipHash.
 #[derive(Clone, Copy)]
-pub(crate) struct HashKey {
+pub(crate) struct InfoHasher {
     start: u128,
     factors: [u128; 3],
     finish: [u64; 2],
 }
 
-impl HashKey {
+impl InfoHasher {
     pub(crate) fn new(rng: &mut impl Rng) -> Self {
         let mut long = || u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
         Self {
             start: long(),
             factors: [long(), long(), long()],
             finish: [rng.next_u64(), rng.next_u64()],
+        }
+    }
+
+    pub(crate) fn key(&self, info_hash: &InfoHash) -> Key {
+        Key {
+            info_hash: *info_hash,
+            hash: self.hash(info_hash),
         }
     }
 
@@ -45,8 +82,8 @@ impl HashKey {
     }
 }
 
-impl std::fmt::Debug for HashKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HashKey")
+impl fmt::Debug for InfoHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InfoHasher")
     }
 }

@@ -41,7 +41,7 @@ impl Sweeper {
     /// removed, and the next call begins another.
     pub fn step(&mut self, store: &Store, moment: &Moment) -> Option<Swept> {
         let mut budget = STEP_CELLS;
-        let mut bucket = store.part_mut(self.part);
+        let mut bucket = store.buckets().write(self.part);
         while budget > 0 && self.torrent < bucket.len() {
             budget = budget.saturating_sub(TORRENT_CELLS);
             if !self.sweep_torrent(store, &mut bucket, moment, &mut budget) {
@@ -51,7 +51,7 @@ impl Sweeper {
         if self.torrent < bucket.len() {
             return None;
         }
-        bucket.fit(store.hash_key());
+        bucket.fit(&store.secrets().info_hashes);
         self.torrent = 0;
         self.part += 1;
         if self.part < store.parts() {
@@ -74,7 +74,7 @@ impl Sweeper {
         let mut timed_out = TimedOut::default();
         let through = torrent.swarm.sweep(
             moment,
-            store.peer_keys(),
+            &store.secrets().peers,
             &mut self.slot,
             budget,
             &mut timed_out,
@@ -91,7 +91,7 @@ impl Sweeper {
         }
         self.slot = 0;
         if is_worthless {
-            bucket.remove(self.torrent, store.hash_key());
+            bucket.remove(self.torrent, &store.secrets().info_hashes);
             self.swept.torrents += 1;
         } else {
             self.torrent += 1;

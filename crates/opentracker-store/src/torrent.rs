@@ -1,7 +1,7 @@
 use opentracker_types::{InfoHash, SwarmCounts};
 
 use crate::arithmetic::saturating_u32;
-use crate::clock::{Minute, Moment};
+use crate::clock::Minute;
 use crate::swarm::Swarm;
 
 /// A torrent as an iteration shows it.
@@ -37,21 +37,13 @@ impl Torrent {
             swarm: Swarm::empty(now),
         }
     }
-}
 
-pub(crate) fn counts_of(torrent: &Torrent) -> SwarmCounts {
-    let peers = torrent.swarm.peers();
-    SwarmCounts {
-        seeders: saturating_u32(peers.seeders()),
-        leechers: saturating_u32(peers.leechers()),
-        downloads: u64::from(torrent.downloads),
-    }
-}
-
-pub(crate) fn summary_of(torrent: &Torrent, moment: &Moment) -> TorrentSummary {
-    TorrentSummary {
-        info_hash: torrent.info_hash,
-        counts: counts_of(torrent),
-        idle_minutes: torrent.swarm.idle_minutes(moment),
+    pub(crate) fn counts(&self) -> SwarmCounts {
+        let peers = self.swarm.peers();
+        SwarmCounts {
+            seeders: saturating_u32(peers.seeders()),
+            leechers: saturating_u32(peers.leechers()),
+            downloads: u64::from(self.downloads),
+        }
     }
 }

@@ -49,7 +49,8 @@ impl Handler {
     /// is handled. They may be any octets.
     pub fn prepare<'a>(&self, batch: impl Iterator<Item = (&'a [u8], SocketAddr)>) {
         let announces = batch.filter_map(|(request, source)| upcoming(request, source));
-        self.worker.tracker().store().prefetch_announces(announces);
+        let store = self.worker.tracker().store();
+        store.prefetch_announces(announces.map(|(hash, peer)| (store.key(&hash), peer)));
     }
 
     /// Handles one datagram from `source` and writes the reply, if there is one, to the front of
@@ -151,7 +152,7 @@ impl Handler {
             return self.drop(Counter::UdpDroppedSend);
         };
         let store = self.worker.tracker().store();
-        store.prefetch_torrents(request.info_hashes());
+        store.prefetch_torrents(request.info_hashes().map(|hash| store.key(&hash)));
         for info_hash in request.info_hashes() {
             let counts = self.worker.scrape(&info_hash);
             if !builder.push(counts.unwrap_or_default()) {

@@ -294,9 +294,12 @@ impl Pair {
                 idle,
                 downloads,
             } => {
-                let told =
-                    self.store
-                        .apply_downloads(&hash(torrent), idle, downloads, &self.moment());
+                let told = self.store.apply_downloads(
+                    &self.store.key(&hash(torrent)),
+                    idle,
+                    downloads,
+                    &self.moment(),
+                );
                 assert_eq!(told, self.model.downloads(torrent, idle, downloads));
             }
             Op::Pass { minutes } => {
@@ -321,7 +324,7 @@ impl Pair {
         heard: bool,
     ) {
         let announce = Announce {
-            info_hash: hash(torrent),
+            key: self.store.key(&hash(torrent)),
             peer,
             presence,
         };
@@ -371,7 +374,7 @@ impl Pair {
         let moment = self.moment();
         for torrent in 0..8 {
             assert_eq!(
-                self.store.scrape(&hash(torrent)),
+                self.store.scrape(&self.store.key(&hash(torrent))),
                 self.model.counts(torrent)
             );
         }
@@ -388,7 +391,7 @@ impl Pair {
             }
             let mut peers = Vec::new();
             self.store
-                .visit_peers(&summary.info_hash, |octets, seeding| {
+                .visit_peers(&self.store.key(&summary.info_hash), |octets, seeding| {
                     peers.push((octets.to_vec(), seeding));
                 });
             peers.sort();

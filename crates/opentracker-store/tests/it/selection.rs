@@ -23,7 +23,7 @@ fn peer(number: u16) -> PeerAddr {
 fn announce(store: &Store, picker: &mut Picker, peer: PeerAddr, presence: Presence) {
     let mut none = PeerBuffers::v4(&mut []);
     let announce = Announce {
-        info_hash: TORRENT,
+        key: store.key(&TORRENT),
         peer,
         presence,
     };
@@ -51,7 +51,7 @@ fn assert_uniform(peers: u16, seeders: u16, want: usize, rounds: u32) {
     for _ in 0..rounds {
         let mut out = PeerBuffers::v4(&mut reply);
         let request = Announce {
-            info_hash: TORRENT,
+            key: store.key(&TORRENT),
             peer: peer(0),
             presence: LEECHER,
         };
@@ -129,7 +129,7 @@ fn uniform_after_most_peers_have_left() {
     for _ in 0..100 {
         let mut out = PeerBuffers::v4(&mut reply);
         let request = Announce {
-            info_hash: TORRENT,
+            key: store.key(&TORRENT),
             peer: peer(1),
             presence: LEECHER,
         };
@@ -149,7 +149,7 @@ fn a_giant_swarm_is_swept_in_steps_and_gives_its_memory_back() {
         let [_, a, b, c] = number.to_be_bytes();
         let stays = number % 100 == 0;
         let announce = Announce {
-            info_hash: TORRENT,
+            key: store.key(&TORRENT),
             peer: PeerAddr::new([20, a, b, c].into(), 6881),
             presence: LEECHER,
         };

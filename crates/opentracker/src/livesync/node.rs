@@ -10,7 +10,7 @@ use opentracker_livesync_wire::{
     DecodeError, LiveRecord, Packet, ScrapeTell, ScrapeTellWriter, TellRecord,
 };
 use opentracker_scrape_sync::{Handled, Output, ScrapeSync, Settings};
-use opentracker_store::{Announce, Moment, Presence, Comparison};
+use opentracker_store::{Announce, Comparison, Moment, Presence};
 use opentracker_types::{InfoHash, TrackerId};
 
 use super::nodes::Tallies;
@@ -175,10 +175,9 @@ impl Node {
     ) -> (u64, u64) {
         let (lists, moment) = (self.tracker.lists(), self.tracker.moment(now));
         let (mut applied, mut unserved, mut impossible) = (0, 0, 0);
-        let upcoming = records
-            .clone()
-            .map(|record| (record.info_hash, record.peer));
-        self.tracker.store().prefetch_applied(upcoming);
+        let store = self.tracker.store();
+        let upcoming = records.clone();
+        store.prefetch_applied(upcoming.map(|one| (store.key(&one.info_hash), one.peer)));
         for record in records {
             if record.peer.scope().is_none() {
                 impossible += 1;
@@ -186,11 +185,11 @@ impl Node {
                 unserved += 1;
             } else {
                 let announce = Announce {
-                    info_hash: record.info_hash,
+                    key: store.key(&record.info_hash),
                     peer: record.peer,
                     presence: Presence::from(record.flags),
                 };
-                self.tracker.store().apply(&announce, &moment);
+                store.apply(&announce, &moment);
                 applied += 1;
             }
         }
@@ -205,21 +204,21 @@ impl Node {
     fn apply_tell(&mut self, tell: &ScrapeTell<'_>, now: Instant) -> (u64, u64) {
         let (lists, moment) = (self.tracker.lists(), self.tracker.moment(now));
         let (mut applied, mut unserved) = (0, 0);
-        let upcoming = tell.records().map(|record| record.info_hash);
-        self.tracker.store().prefetch_torrents(upcoming);
+        let store = self.tracker.store();
+        store.prefetch_torrents(tell.records().map(|record| store.key(&record.info_hash)));
         for record in tell.records() {
             if !lists.serves(&record.info_hash) {
                 unserved += 1;
                 continue;
             }
-            let told = self.tracker.store().apply_downloads(
-                &record.info_hash,
+            let comparison = store.apply_downloads(
+                &store.key(&record.info_hash),
                 record.age_minutes,
                 record.downloads,
                 &moment,
             );
             self.machine
-                .handle_record(record.info_hash, told == Comparison::OursIsLarger);
+                .handle_record(record.info_hash, comparison == Comparison::OursIsLarger);
             applied += 1;
         }
         self.counters
@@ -260,13 +259,13 @@ impl Node {
         now: Instant,
         send: &mut impl FnMut(&[u8]) -> bool,
     ) {
-        let moment = self.tracker.moment(now);
+        let (store, moment) = (self.tracker.store(), self.tracker.moment(now));
         for chunk in info_hashes.chunks(ScrapeTell::MAX_RECORDS) {
             let mut writer = ScrapeTellWriter::new(self.id);
             let mut records = 0;
             for info_hash in chunk {
                 // It may be gone meanwhile.
-                if let Some(summary) = self.tracker.store().summary(info_hash, &moment)
+                if let Some(summary) = store.summary(&store.key(info_hash), &moment)
                     && writer.push(&tell_record(&summary)).is_ok()
                 {
                     records += 1;
