@@ -5,9 +5,11 @@ use std::cmp::Ordering;
 use opentracker_types::SwarmCounts;
 
 use crate::announce::{Announced, Comparison};
+use crate::arithmetic::saturating_u32;
 use crate::blocks::Blocks;
 use crate::cell::{PeerKeys, Report};
 use crate::clock::{Minute, Moment};
+use crate::downloads::{Downloads, LargeCounts};
 use crate::index::Index;
 use crate::key::{InfoHasher, Key};
 use crate::kind::PerKind;
@@ -30,6 +32,7 @@ pub(crate) struct Secrets {
 pub(crate) struct Bucket {
     index: Index,
     torrents: Blocks,
+    large_counts: LargeCounts,
     pub(crate) peers: PerKind<u64>,
 }
 
@@ -74,15 +77,21 @@ impl Bucket {
         select: impl FnOnce(&Swarm, &Requester),
     ) -> Announced {
         let found = self.find(key);
-        let at = found.unwrap_or_else(|| self.insert(key, moment.now, &secrets.info_hashes));
+        let at = found.unwrap_or_else(|| {
+            let downloads = Downloads::first_announced(moment.now);
+            let torrent = Torrent::new(*key.info_hash(), downloads, moment.now);
+            self.insert(key, torrent, &secrets.info_hashes)
+        });
         let torrent = self.torrents.get_mut(at);
+        torrent.note_announce(&cell, moment);
         let Entered {
             location,
             was_seeding,
             refreshed,
         } = torrent.swarm.enter(cell, report, moment, &secrets.peers);
         if refreshed.has_completed {
-            torrent.downloads = torrent.downloads.saturating_add(1);
+            let large_counts = &mut self.large_counts;
+            large_counts.add_one(&mut torrent.downloads, &torrent.info_hash);
         }
         let requester = Requester {
             scope: cell.scope(),
@@ -91,7 +100,7 @@ impl Bucket {
             location,
         };
         select(&torrent.swarm, &requester);
-        let counts = torrent.counts();
+        let counts = counts_of(torrent, &self.large_counts);
         if was_seeding != Some(report.seeding) {
             if let Some(seeding) = was_seeding {
                 self.peers[(C::FAMILY, seeding)] -= 1;
@@ -129,10 +138,11 @@ impl Bucket {
         };
         let torrent = self.torrents.get_mut(at);
         let was_seeding = torrent.swarm.leave(cell, moment, &secrets.peers);
-        announced.counts = torrent.counts();
+        announced.counts = counts_of(torrent, &self.large_counts);
         if let Some(seeding) = was_seeding {
             announced.was_known = true;
-            let is_worthless = torrent.swarm.is_empty() && torrent.downloads == 0;
+            torrent.note_announce(cell, moment);
+            let is_worthless = torrent.swarm.is_empty() && !torrent.downloads.are_kept();
             self.peers[(C::FAMILY, seeding)] -= 1;
             if is_worthless {
                 self.remove(at, &secrets.info_hashes);
@@ -150,16 +160,18 @@ impl Bucket {
         downloads: u64,
         secrets: &Secrets,
     ) -> Comparison {
-        let downloads = u32::try_from(downloads).unwrap_or(u32::MAX);
+        let info_hash = key.info_hash();
         let Some(at) = self.find(key) else {
-            let at = self.insert(key, announced, &secrets.info_hashes);
-            self.torrents.get_mut(at).downloads = downloads;
+            let downloads = self.large_counts.put(downloads, info_hash);
+            let torrent = Torrent::new(*info_hash, downloads, announced);
+            self.insert(key, torrent, &secrets.info_hashes);
             return Comparison::Created;
         };
         let torrent = self.torrents.get_mut(at);
-        match torrent.downloads.cmp(&downloads) {
+        let ours = self.large_counts.get(torrent.downloads, info_hash);
+        match ours.cmp(&downloads) {
             Ordering::Less => {
-                torrent.downloads = downloads;
+                torrent.downloads = self.large_counts.put(downloads, info_hash);
                 Comparison::Raised
             }
             Ordering::Equal => Comparison::Equal,
@@ -176,11 +188,13 @@ impl Bucket {
         if at < last {
             self.index.relocate(hash_of(last), last, at);
         }
-        self.torrents.swap_remove(at);
+        let removed = self.torrents.swap_remove(at);
+        self.large_counts
+            .forget(removed.downloads, &removed.info_hash);
     }
 
     pub(crate) fn counts(&self, torrent: &Torrent) -> SwarmCounts {
-        torrent.counts()
+        counts_of(torrent, &self.large_counts)
     }
 
     pub(crate) fn summary(&self, torrent: &Torrent, moment: &Moment) -> TorrentSummary {
@@ -201,7 +215,10 @@ impl Bucket {
     /// Octets on the heap, without the allocator's own. Walks all torrents.
     pub(crate) fn heap_octets(&self) -> usize {
         let swarms: usize = self.torrents().map(|t| t.swarm.heap_octets()).sum();
-        self.torrents.heap_octets() + self.index.heap_octets() + swarms
+        self.torrents.heap_octets()
+            + self.index.heap_octets()
+            + self.large_counts.heap_octets()
+            + swarms
     }
 
     fn find(&self, key: &Key) -> Option<usize> {
@@ -210,12 +227,21 @@ impl Bucket {
     }
 
     /// Adds a torrent that is not there yet and returns where it stands.
-    fn insert(&mut self, key: &Key, now: Minute, hasher: &InfoHasher) -> usize {
+    fn insert(&mut self, key: &Key, torrent: Torrent, hasher: &InfoHasher) -> usize {
         let at = self.torrents.len();
-        self.torrents.push(Torrent::new(*key.info_hash(), now));
+        self.torrents.push(torrent);
         let torrents = &self.torrents;
         let hash_of = |at| hasher.hash(&torrents.get(at).info_hash);
         self.index.insert(key.hash(), at, hash_of);
         at
+    }
+}
+
+fn counts_of(torrent: &Torrent, large_counts: &LargeCounts) -> SwarmCounts {
+    let peers = torrent.swarm.peers();
+    SwarmCounts {
+        seeders: saturating_u32(peers.seeders()),
+        leechers: saturating_u32(peers.leechers()),
+        downloads: large_counts.get(torrent.downloads, &torrent.info_hash),
     }
 }

@@ -47,6 +47,8 @@ pub(crate) trait Cell: Copy + 'static {
     const LEN: usize;
     /// Octets of the compact form.
     const COMPACT_LEN: usize = Self::LEN - 2;
+    /// Octets of the address that count as one customer's: an IPv4 address, an IPv6 /56.
+    const PREFIX_LEN: usize;
     /// No peer.
     const VACANT: Self;
 
@@ -59,6 +61,10 @@ pub(crate) trait Cell: Copy + 'static {
     /// Hashes address and port; all 32 bits are good.
     fn hash(&self, keys: &PeerKeys) -> u32;
     fn scope(&self) -> Scope;
+
+    fn has_same_prefix(&self, other: &Self) -> bool {
+        self.octets()[..Self::PREFIX_LEN] == other.octets()[..Self::PREFIX_LEN]
+    }
 
     fn compact(&self) -> &[u8] {
         &self.octets()[..Self::COMPACT_LEN]
@@ -144,6 +150,7 @@ impl Cell for Cell4 {
 
     const FAMILY: Family = Family::V4;
     const LEN: usize = 8;
+    const PREFIX_LEN: usize = 4;
     const VACANT: Self = Self([0; 8]);
 
     fn from_octets(octets: Self::Octets) -> Self {
@@ -182,6 +189,7 @@ impl Cell for Cell6 {
 
     const FAMILY: Family = Family::V6;
     const LEN: usize = 20;
+    const PREFIX_LEN: usize = 7;
     const VACANT: Self = Self([0; 20]);
 
     fn from_octets(octets: Self::Octets) -> Self {

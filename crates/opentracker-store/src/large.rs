@@ -212,6 +212,15 @@ impl Large {
             .unwrap_or(0)
     }
 
+    /// Any peer of a family.
+    pub(crate) fn first<C: Tabled>(&self) -> Option<C> {
+        C::tables(self)
+            .iter()
+            .flat_map(Table::cells)
+            .next()
+            .copied()
+    }
+
     pub(crate) fn for_each<C: Tabled>(&self, visit: &mut impl FnMut(&C)) {
         for table in C::tables(self) {
             table.cells().for_each(&mut *visit);

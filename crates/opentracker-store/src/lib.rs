@@ -44,6 +44,7 @@ mod bucket;
 mod candidates;
 mod cell;
 mod clock;
+mod downloads;
 mod index;
 mod key;
 mod kind;

@@ -133,6 +133,11 @@ pub(crate) trait Listed: Cell {
     fn listed(cells: Cells<'_>) -> &[Self::Octets];
     fn listed_mut<'a>(list: &'a mut List<'_>) -> &'a mut [Self::Octets];
     fn count(lengths: &mut Lengths) -> &mut u8;
+
+    /// Any cell of the family.
+    fn first(cells: Cells<'_>) -> Option<Self> {
+        Self::listed(cells).first().copied().map(Self::from_octets)
+    }
 }
 
 impl Listed for Cell4 {

@@ -60,6 +60,19 @@ impl Swarm {
         }
     }
 
+    /// Whether there are peers of another prefix than this one's, if all that are there have the
+    /// same: one is looked at.
+    pub(crate) fn has_other_prefix<C: SwarmCell>(&self, peer: &C) -> bool {
+        let one = match self {
+            Self::Empty { .. } => return false,
+            Self::Inline { lengths, octets } => C::first(lengths.cells(octets)),
+            Self::Listed { lengths, octets } => C::first(lengths.cells(octets)),
+            Self::Large(large) => large.first(),
+        };
+        // If there is none of its family, there are others.
+        one.is_none_or(|one: C| !one.has_same_prefix(peer))
+    }
+
     /// Enters or refreshes a peer.
     pub(crate) fn enter<C: SwarmCell>(
         &mut self,

@@ -79,11 +79,11 @@ impl Sweeper {
             budget,
             &mut timed_out,
         );
-        // A torrent that a sibling told us of is kept even though nobody downloaded it; one whose
-        // own peers have all left is not.
+        // A torrent that a sibling told us of is kept even though nobody downloaded it; of those
+        // whose own peers have all left, only what is worth it.
         let is_worthless = torrent.swarm.is_empty()
             && (torrent.swarm.idle_minutes(moment) > moment.torrent_timeout
-                || !was_empty && torrent.downloads == 0);
+                || !was_empty && !torrent.downloads.are_kept());
         self.swept.peers += timed_out.peers.total();
         bucket.peers -= timed_out.peers;
         if !through {

@@ -1,8 +1,8 @@
 use opentracker_types::{InfoHash, SwarmCounts};
 
-use crate::arithmetic::saturating_u32;
-use crate::clock::Minute;
-use crate::swarm::Swarm;
+use crate::clock::{Minute, Moment};
+use crate::downloads::Downloads;
+use crate::swarm::{Swarm, SwarmCell};
 
 /// A torrent as an iteration shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,12 +15,12 @@ pub struct TorrentSummary {
     pub idle_minutes: u32,
 }
 
-/// A torrent: its name, its download count and its peers. One cache line.
+/// A torrent: its info hash, its download count and its peers. One cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(crate) struct Torrent {
     pub(crate) info_hash: InfoHash,
-    pub(crate) downloads: u32,
+    pub(crate) downloads: Downloads,
     pub(crate) swarm: Swarm,
 }
 
@@ -30,20 +30,22 @@ const _: () = assert!(
 );
 
 impl Torrent {
-    pub(crate) fn new(info_hash: InfoHash, now: Minute) -> Self {
+    /// Makes a torrent without peers, last announced at a time.
+    pub(crate) fn new(info_hash: InfoHash, downloads: Downloads, announced: Minute) -> Self {
         Self {
             info_hash,
-            downloads: 0,
-            swarm: Swarm::empty(now),
+            downloads,
+            swarm: Swarm::empty(announced),
         }
     }
 
-    pub(crate) fn counts(&self) -> SwarmCounts {
-        let peers = self.swarm.peers();
-        SwarmCounts {
-            seeders: saturating_u32(peers.seeders()),
-            leechers: saturating_u32(peers.leechers()),
-            downloads: u64::from(self.downloads),
+    /// Establishes the torrent if an announce of this peer is reason to.
+    #[inline]
+    pub(crate) fn note_announce<C: SwarmCell>(&mut self, peer: &C, moment: &Moment) {
+        if !self.downloads.is_established()
+            && (self.downloads.span_interval(moment) || self.swarm.has_other_prefix(peer))
+        {
+            self.downloads.establish();
         }
     }
 }
