@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use opentracker_types::SwarmCounts;
+use opentracker_types::{InfoHash, SwarmCounts};
 
 use crate::announce::{Announced, Comparison};
 use crate::arithmetic::saturating_u32;
@@ -44,6 +44,10 @@ impl Bucket {
     pub(crate) fn get(&self, key: &Key) -> Option<&Torrent> {
         let at = self.find(key)?;
         Some(self.torrents.get(at))
+    }
+
+    pub(crate) fn torrent(&self, at: usize) -> &Torrent {
+        self.torrents.get(at)
     }
 
     pub(crate) fn torrent_mut(&mut self, at: usize) -> &mut Torrent {
@@ -179,8 +183,27 @@ impl Bucket {
         }
     }
 
-    /// Removes the torrent at a position; the last one takes its place.
-    pub(crate) fn remove(&mut self, at: usize, hasher: &InfoHasher) {
+    /// Removes the torrents that `keep` refuses.
+    pub(crate) fn retain(
+        &mut self,
+        mut keep: impl FnMut(&InfoHash) -> bool,
+        hasher: &InfoHasher,
+    ) -> Vec<Torrent> {
+        let mut removed = Vec::new();
+        let mut at = 0;
+        while at < self.len() {
+            if keep(&self.torrents.get(at).info_hash) {
+                at += 1;
+            } else {
+                removed.push(self.remove(at, hasher));
+            }
+        }
+        self.fit(hasher);
+        removed
+    }
+
+    /// Removes the torrent at a position, and returns it; the last one takes its place.
+    pub(crate) fn remove(&mut self, at: usize, hasher: &InfoHasher) -> Torrent {
         let torrents = &self.torrents;
         let hash_of = |at| hasher.hash(&torrents.get(at).info_hash);
         let last = torrents.len() - 1;
@@ -191,6 +214,8 @@ impl Bucket {
         let removed = self.torrents.swap_remove(at);
         self.large_counts
             .forget(removed.downloads, &removed.info_hash);
+        self.peers -= removed.swarm.peers();
+        removed
     }
 
     pub(crate) fn counts(&self, torrent: &Torrent) -> SwarmCounts {
@@ -221,7 +246,7 @@ impl Bucket {
             + swarms
     }
 
-    fn find(&self, key: &Key) -> Option<usize> {
+    pub(crate) fn find(&self, key: &Key) -> Option<usize> {
         let is_it = |at| self.torrents.get(at).info_hash == *key.info_hash();
         self.index.find(key.hash(), is_it)
     }

@@ -67,6 +67,6 @@ pub use clock::{Minute, Moment, Timing};
 pub use key::Key;
 pub use kind::{Family, PerKind};
 pub use picker::{PeerBuffers, Picker};
-pub use store::{Store, Totals};
-pub use sweep::{Sweeper, Swept};
+pub use store::{Removed, Store, Totals};
+pub use sweep::Sweeper;
 pub use torrent::TorrentSummary;

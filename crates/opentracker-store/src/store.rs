@@ -29,6 +29,15 @@ pub struct Totals {
     pub peers: PerKind<u64>,
 }
 
+/// What a sweep or a purge removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Removed {
+    /// Torrents.
+    pub torrents: u64,
+    /// Peers, those of the torrents included.
+    pub peers: u64,
+}
+
 /// All swarms of a tracker, in memory, shared by any number of threads.
 #[derive(Debug)]
 pub struct Store {
@@ -118,6 +127,36 @@ impl Store {
         let bucket = self.read(key);
         let torrent = bucket.get(key)?;
         Some(bucket.summary(torrent, moment))
+    }
+
+    /// Removes a torrent with its peers and its download count, and returns the counts that it
+    /// had; `None` for an unknown one.
+    pub fn remove(&self, key: &Key) -> Option<SwarmCounts> {
+        let mut bucket = self.write(key);
+        let at = bucket.find(key)?;
+        let counts = bucket.counts(bucket.torrent(at));
+        let removed = bucket.remove(at, &self.secrets.info_hashes);
+        // Without the lock: a large swarm has much memory to give back.
+        drop(bucket);
+        drop(removed);
+        Some(counts)
+    }
+
+    /// Removes the torrents of one part that `keep` refuses, with their peers and download counts.
+    /// The part is locked until `keep` has been asked for each of its torrents.
+    ///
+    /// # Panics
+    ///
+    /// If `part` is not below [`Self::parts`].
+    pub fn retain(&self, part: u16, keep: impl FnMut(&InfoHash) -> bool) -> Removed {
+        let hasher = &self.secrets.info_hashes;
+        // Their memory is given back at the end, without the lock.
+        let removed = self.buckets.write(part).retain(keep, hasher);
+        let peers = removed.iter().map(|torrent| torrent.swarm.peers().total());
+        Removed {
+            torrents: removed.len() as u64,
+            peers: peers.sum(),
+        }
     }
 
     /// Counts everything, bucket by bucket; takes some hundred microseconds.

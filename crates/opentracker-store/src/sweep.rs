@@ -1,6 +1,6 @@
 use crate::bucket::Bucket;
 use crate::clock::Moment;
-use crate::store::Store;
+use crate::store::{Removed, Store};
 use crate::timed_out::TimedOut;
 
 /// Removes peers and torrents that timed out, in steps so small that no announce waits for them.
@@ -13,16 +13,7 @@ pub struct Sweeper {
     torrent: usize,
     /// Where a large swarm goes on.
     slot: u32,
-    swept: Swept,
-}
-
-/// What a sweep removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Swept {
-    /// Peers that timed out.
-    pub peers: u64,
-    /// Torrents that had no peers and nothing worth keeping.
-    pub torrents: u64,
+    removed: Removed,
 }
 
 /// Work of one lock: about ten microseconds.
@@ -39,7 +30,7 @@ impl Sweeper {
 
     /// Takes one step, holding one lock for it. At the end of a round returns what the round
     /// removed, and the next call begins another.
-    pub fn step(&mut self, store: &Store, moment: &Moment) -> Option<Swept> {
+    pub fn step(&mut self, store: &Store, moment: &Moment) -> Option<Removed> {
         let mut budget = STEP_CELLS;
         let mut bucket = store.buckets().write(self.part);
         while budget > 0 && self.torrent < bucket.len() {
@@ -58,7 +49,7 @@ impl Sweeper {
             return None;
         }
         self.part = 0;
-        Some(std::mem::take(&mut self.swept))
+        Some(std::mem::take(&mut self.removed))
     }
 
     /// Returns whether the torrent is through.
@@ -84,7 +75,7 @@ impl Sweeper {
         let is_worthless = torrent.swarm.is_empty()
             && (torrent.swarm.idle_minutes(moment) > moment.torrent_timeout
                 || !was_empty && !torrent.downloads.are_kept());
-        self.swept.peers += timed_out.peers.total();
+        self.removed.peers += timed_out.peers.total();
         bucket.peers -= timed_out.peers;
         if !through {
             return false;
@@ -92,7 +83,7 @@ impl Sweeper {
         self.slot = 0;
         if is_worthless {
             bucket.remove(self.torrent, &store.secrets().info_hashes);
-            self.swept.torrents += 1;
+            self.removed.torrents += 1;
         } else {
             self.torrent += 1;
         }

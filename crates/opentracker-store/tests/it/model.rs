@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use opentracker_store::{
-    Announce, Comparison, Minute, Moment, PeerBuffers, Picker, Presence, Store, Sweeper, Timing,
+    Announce, Comparison, Family, Minute, Moment, PeerBuffers, PerKind, Picker, Presence, Removed,
+    Store, Sweeper, Timing,
 };
 use opentracker_types::{InfoHash, PeerAddr, Scope, SwarmCounts};
 use proptest::prelude::*;
@@ -38,6 +39,12 @@ enum Op {
         torrent: u8,
         idle: u32,
         downloads: u64,
+    },
+    Remove {
+        torrent: u8,
+    },
+    Purge {
+        torrents: [u8; 2],
     },
     Pass {
         minutes: u32,
@@ -306,6 +313,8 @@ fn any_op() -> impl Strategy<Value = Op> {
             }),
         2 => (0..8_u8, 0..200_u32, any_count())
             .prop_map(|(torrent, idle, downloads)| Op::Downloads { torrent, idle, downloads }),
+        1 => (0..8_u8).prop_map(|torrent| Op::Remove { torrent }),
+        1 => [0..8_u8, 0..8_u8].prop_map(|torrents| Op::Purge { torrents }),
         4 => (0..12_u32).prop_map(|minutes| Op::Pass { minutes }),
         1 => (40..80_u32).prop_map(|minutes| Op::Pass { minutes }),
         2 => Just(Op::Sweep),
@@ -314,8 +323,8 @@ fn any_op() -> impl Strategy<Value = Op> {
 
 fn compact(peer: PeerAddr) -> Vec<u8> {
     let mut octets = match peer.ip() {
-        std::net::IpAddr::V4(ip) => ip.octets().to_vec(),
-        std::net::IpAddr::V6(ip) => ip.octets().to_vec(),
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
     };
     octets.extend(peer.port().to_be_bytes());
     octets
@@ -363,6 +372,12 @@ impl Pair {
                 );
                 assert_eq!(told, self.model.downloads(torrent, idle, downloads));
             }
+            Op::Remove { torrent } => {
+                let removed = self.store.remove(&self.store.key(&hash(torrent)));
+                assert_eq!(removed, self.model.counts(torrent));
+                self.model.torrents.remove(&torrent);
+            }
+            Op::Purge { torrents } => self.purge(torrents),
             Op::Pass { minutes } => {
                 for _ in 0..minutes {
                     self.model.now += 1;
@@ -374,6 +389,24 @@ impl Pair {
             }
             Op::Sweep => self.sweep(),
         }
+    }
+
+    fn purge(&mut self, torrents: [u8; 2]) {
+        let mut removed = Removed::default();
+        for part in 0..self.store.parts() {
+            let keep = |info_hash: &InfoHash| !torrents.contains(&info_hash.as_bytes()[0]);
+            let part = self.store.retain(part, keep);
+            removed.torrents += part.torrents;
+            removed.peers += part.peers;
+        }
+        let mut expected = Removed::default();
+        for torrent in torrents {
+            if let Some(torrent) = self.model.torrents.remove(&torrent) {
+                expected.torrents += 1;
+                expected.peers += torrent.peers.len() as u64;
+            }
+        }
+        assert_eq!(removed, expected);
     }
 
     fn announce(
@@ -464,15 +497,18 @@ impl Pair {
             expected.sort();
             assert_eq!(peers, expected);
         }
-        let peers = self
-            .model
-            .torrents
-            .values()
-            .map(|torrent| torrent.peers.len());
-        assert_eq!(
-            self.store.totals().peers.total(),
-            peers.sum::<usize>() as u64
-        );
+        let mut peers = PerKind::default();
+        for torrent in self.model.torrents.values() {
+            for (peer, about) in &torrent.peers {
+                let family = if peer.is_ipv4() {
+                    Family::V4
+                } else {
+                    Family::V6
+                };
+                peers[(family, about.seeding)] += 1;
+            }
+        }
+        assert_eq!(self.store.totals().peers, peers);
         assert_eq!(
             self.store.totals().torrents,
             self.model.torrents.len() as u64
