@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use opentracker_core::{Counters, PeerBuffers, Requester, Worker};
+use opentracker_core::{Counters, Key, PeerBuffers, Requester, Worker};
 use opentracker_types::{AnnounceRequest as Announce, PeerAddr, Scope};
 use opentracker_udp_wire::{
     AnnounceReply, ConnectReply, ConnectRequest, ConnectionId, DecodeErrorKind, ErrorReply,
@@ -52,6 +52,7 @@ struct Pending {
     index: usize,
     client: IpAddr,
     transaction: TransactionId,
+    key: Key,
     request: Announce,
 }
 
@@ -95,7 +96,7 @@ impl Handler {
         let upcoming = self.announces.iter();
         self.worker.prefetch_announces(upcoming.map(|pending| {
             let peer = PeerAddr::new(pending.client, pending.request.port);
-            (pending.request.info_hash, peer)
+            (pending.key, peer)
         }));
         let announces = std::mem::take(&mut self.announces);
         for pending in &announces {
@@ -155,6 +156,7 @@ impl Handler {
                     index,
                     client,
                     transaction: announce.transaction,
+                    key: self.worker.key(&announce.announce.info_hash),
                     request: announce.announce,
                 });
                 None
@@ -204,10 +206,10 @@ impl Handler {
             IpAddr::V6(_) => PeerBuffers::v6(builder.peers_area()),
         };
         let requester = Requester::new(pending.client);
-        match self
-            .worker
-            .announce(&pending.request, &requester, now, &mut peers)
-        {
+        let announced =
+            self.worker
+                .announce_by_key(pending.key, &pending.request, &requester, now, &mut peers);
+        match announced {
             Ok(answer) => {
                 let peers_octets = peers.v4_octets() + peers.v6_octets();
                 let octets = builder.finish(

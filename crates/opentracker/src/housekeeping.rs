@@ -95,8 +95,8 @@ impl Summary {
         tracing::info!(
             announces_per_second = count / seconds,
             torrents = totals.torrents,
-            peers = totals.peers(),
-            seeders = totals.seeders(),
+            peers = totals.peers.total(),
+            seeders = totals.peers.seeders(),
             "summary"
         );
         *self = now;

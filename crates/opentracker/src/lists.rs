@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use opentracker_core::{HashList, Purged, Rules, Skipped, Tracker};
+use opentracker_core::{HashList, Removed, Rules, Skipped, Tracker};
 
 use crate::config::Access;
 
@@ -88,7 +88,10 @@ impl Lists {
 
     /// Replaces the rules by what `change` makes of them, in one swap, and forgets the swarms that
     /// are no longer served.
-    pub(crate) fn change(&self, change: impl FnOnce(&Rules) -> Rules) -> (Vec<ListChange>, Purged) {
+    pub(crate) fn change(
+        &self,
+        change: impl FnOnce(&Rules) -> Rules,
+    ) -> (Vec<ListChange>, Removed) {
         let changing = self.changing.lock();
         let changing = changing.unwrap_or_else(PoisonError::into_inner);
         let before = self.core.rules();
@@ -104,7 +107,7 @@ impl Lists {
         self.core.set_rules(after);
         drop(changing);
         if changes.is_empty() {
-            return (changes, Purged::default());
+            return (changes, Removed::default());
         }
         (changes, self.core.purge())
     }

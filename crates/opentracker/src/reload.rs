@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use opentracker_core::Purged;
+use opentracker_core::Removed;
 
 use crate::config::Config;
 use crate::lists::{ListChange, ListError};
@@ -17,7 +17,7 @@ pub struct Reloaded {
     /// Access lists that are not what they were.
     pub lists: Vec<ListChange>,
     /// What is forgotten because it is no longer served.
-    pub purged: Purged,
+    pub purged: Removed,
     /// Access lists that could not be read and stay as they were.
     pub faults: Vec<ListError>,
 }
@@ -77,7 +77,7 @@ impl fmt::Display for ListChange {
 }
 
 /// Says how many swarms were purged.
-pub(crate) fn swarms_purged(purged: Purged) -> String {
+pub(crate) fn swarms_purged(purged: Removed) -> String {
     match purged.torrents {
         1 => "1 swarm purged".to_owned(),
         swarms => format!("{swarms} swarms purged"),

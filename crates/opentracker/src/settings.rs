@@ -33,7 +33,8 @@ fn settings(config: &Config) -> Settings {
             announce.peer_timeout,
             announce.torrent_timeout,
             config.livesync.renew_boundary,
-        ),
+        )
+        .with_interval(announce.interval),
     }
 }
 

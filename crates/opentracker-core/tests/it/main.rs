@@ -115,7 +115,7 @@ fn a_purge_leaves_nothing_of_what_is_denied() {
             announce(&mut worker, &request, "192.0.2.1", now).unwrap();
         }
     }
-    assert_eq!(tracker.totals(now).peers(), 42);
+    assert_eq!(tracker.totals(now).peers.total(), 42);
     assert_eq!(tracker.purge().torrents, 0, "there is no list");
     tracker.set_rules(rules(None, Some(&[TORRENT])));
     assert_eq!(walk(&tracker), [OTHER], "out of the walk at once");
@@ -123,7 +123,11 @@ fn a_purge_leaves_nothing_of_what_is_denied() {
     assert_eq!((purged.torrents, purged.peers), (1, 40));
     let totals = tracker.totals(now);
     assert_eq!(
-        (totals.torrents, totals.peers(), totals.seeders()),
+        (
+            totals.torrents,
+            totals.peers.total(),
+            totals.peers.seeders()
+        ),
         (1, 2, 1)
     );
     tracker.set_rules(Rules::default());

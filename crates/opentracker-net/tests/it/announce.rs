@@ -67,7 +67,10 @@ fn malformed_queries_name_the_parameter() {
         assert_eq!(site.count(counter), before + 1);
         assert_eq!(response.field("Connection"), None, "it is kept");
     }
-    assert_eq!(site.tracker.totals(std::time::Instant::now()).peers(), 0);
+    assert_eq!(
+        site.tracker.totals(std::time::Instant::now()).peers.total(),
+        0
+    );
 }
 
 #[test]
@@ -98,7 +101,7 @@ fn both_families_come_in_one_reply() {
         announce_from(&site, source, "port=6881&event=stopped");
     }
     let totals = site.tracker.totals(std::time::Instant::now());
-    assert_eq!((totals.v4_leechers, totals.v6_leechers), (2, 1));
+    assert_eq!((totals.peers.v4_leechers, totals.peers.v6_leechers), (2, 1));
 }
 
 #[test]
@@ -111,7 +114,10 @@ fn who_stops_gets_empty_lists_and_is_gone() {
     assert!(text.contains("8:completei1e"), "{text}");
     assert!(text.contains("10:incompletei0e"), "{text}");
     assert!(text.ends_with("5:peers0:e"), "{text}");
-    assert_eq!(site.tracker.totals(std::time::Instant::now()).peers(), 1);
+    assert_eq!(
+        site.tracker.totals(std::time::Instant::now()).peers.total(),
+        1
+    );
     assert_eq!(site.count(Rule::Stopped), 1);
 }
 
