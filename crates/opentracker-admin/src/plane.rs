@@ -98,7 +98,8 @@ impl Plane {
 
 impl Handle {
     /// Takes a connection over from an announce thread, with what was read of it and not
-    /// answered. Never waits: a connection for which there is no room is closed and counted.
+    /// answered: as a rule a whole request head. Never waits: a connection for which there is no
+    /// room is closed and counted.
     pub fn take(&self, stream: TcpStream, address: SocketAddr, octets: Vec<u8>) {
         let handed_over = HandedOver {
             stream,
