@@ -123,24 +123,11 @@ impl Router {
             let reason = "the request has more than one Host field";
             return self.refuse(Counter::BadHost, StatusCode::BAD_REQUEST, failure(reason));
         }
-        let (default_rules, default_forwarding);
-        let page_rules = match rules.extension() {
-            Some(page_rules) => page_rules,
-            None => {
-                default_rules = PageRules::default();
-                &default_rules
-            }
-        };
-        let forwarding = match rules.extension() {
-            Some(forwarding) => forwarding,
-            None => {
-                default_forwarding = Forwarding::default();
-                &default_forwarding
-            }
-        };
-        let client = rights::client(door, socket, &head.headers, forwarding);
+        let page_rules = rules.extension::<PageRules>().cloned().unwrap_or_default();
+        let forwarding = rules.extension::<Forwarding>().cloned().unwrap_or_default();
+        let client = rights::client(door, socket, &head.headers, &forwarding);
         if door == Door::Operator
-            && rights::is_foreign(client, &head.uri, &head.headers, page_rules)
+            && rights::is_foreign(client, &head.uri, &head.headers, &page_rules)
         {
             return self.forbid(Counter::Foreign);
         }
@@ -148,8 +135,8 @@ impl Router {
             head,
             door,
             client,
-            rights: Rights::new(door, client, page_rules),
-            rules: page_rules,
+            rights: Rights::new(door, client, &page_rules),
+            rules: &page_rules,
         };
         if let Some(refusal) = self.refuse_unlike_get(&asked, has_body) {
             return refusal;
