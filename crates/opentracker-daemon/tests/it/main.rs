@@ -24,5 +24,6 @@ mod http_proxies;
 mod http_scrape;
 mod peers;
 mod process;
+mod reload;
 mod udp;
 mod udp_hostile;

@@ -14,6 +14,7 @@ fn every_test_stands_for_a_sentence() {
         ("http_scrape", include_str!("http_scrape.rs")),
         ("peers", include_str!("peers.rs")),
         ("process", include_str!("process.rs")),
+        ("reload", include_str!("reload.rs")),
         ("udp", include_str!("udp.rs")),
         ("udp_hostile", include_str!("udp_hostile.rs")),
         ("privileges", include_str!("../privileges/main.rs")),
