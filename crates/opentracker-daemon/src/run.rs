@@ -20,6 +20,10 @@ use crate::{EXIT_CONFIG, EXIT_START, greeting};
 /// How long everything may take to end, but for the last lines of the log.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// How long a start that is to be stopped is waited for. If it has not ended then it waits for a
+/// file, and there is nothing yet that could be finished.
+const START_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// What the main thread waits for.
 enum Event {
     Wish(Wish),
@@ -74,35 +78,32 @@ pub(crate) fn run(options: Options, signals: Held, output: &Output) -> ExitCode 
 fn attend(events: &Sender<Event>, inbox: &Receiver<Event>) -> Result<(), Failure> {
     let mut running: Option<Arc<Running>> = None;
     let mut reload = Reload::default();
+    // Until when it is to end, once it is to.
     let mut deadline: Option<Instant> = None;
     loop {
         match next(inbox, deadline) {
             Some(Event::Started(started)) => {
-                running = Some(started?);
+                let started = running.insert(started?);
+                if deadline.is_some() {
+                    deadline = Some(stop(started, events)?);
+                }
             }
             Some(Event::Wish(Wish::Reload)) => reload.is_wanted = true,
             Some(Event::Reloaded) => reload.is_under_way = false,
+            Some(Event::Wish(Wish::Stop)) if deadline.is_some() => {
+                tracing::warn!("leaving at once");
+                return Ok(());
+            }
             Some(Event::Wish(Wish::Stop)) => {
-                let Some(running) = &running else {
-                    // Nothing is served yet that could be finished.
-                    return Ok(());
-                };
-                if deadline.is_some() {
-                    tracing::warn!("leaving at once");
-                    return Ok(());
-                }
                 tracing::info!("stopping");
-                deadline = Some(Instant::now() + STOP_TIMEOUT);
-                let running = Arc::clone(running);
-                let stopping = spawn("stop", events, move || {
-                    running.tracker.shutdown();
-                    Event::Stopped
+                deadline = Some(match &running {
+                    Some(running) => stop(running, events)?,
+                    None => Instant::now() + START_TIMEOUT,
                 });
-                stopping.map_err(|error| no_thread(&error))?;
             }
             Some(Event::Stopped) => return Ok(()),
             None => {
-                tracing::warn!("some threads did not end in time");
+                tracing::warn!("something did not end in time");
                 return Ok(());
             }
         }
@@ -112,6 +113,17 @@ fn attend(events: &Sender<Event>, inbox: &Receiver<Event>) -> Result<(), Failure
             reload.begin(events, running);
         }
     }
+}
+
+/// Begins to stop, and returns until when that may take.
+fn stop(running: &Arc<Running>, events: &Sender<Event>) -> Result<Instant, Failure> {
+    let running = Arc::clone(running);
+    let stopping = spawn("stop", events, move || {
+        running.tracker.shutdown();
+        Event::Stopped
+    });
+    stopping.map_err(|error| no_thread(&error))?;
+    Ok(Instant::now() + STOP_TIMEOUT)
 }
 
 /// A reload that is wanted while another is under way follows it, and so does one that is wanted
