@@ -103,7 +103,9 @@ fn attend(events: &Sender<Event>, inbox: &Receiver<Event>) -> Result<(), Failure
             }
             Some(Event::Stopped) => return Ok(()),
             None => {
-                tracing::warn!("something did not end in time");
+                if running.is_some() {
+                    tracing::warn!("some threads did not end in time");
+                }
                 return Ok(());
             }
         }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use opentracker::core::PeerBuffers;
@@ -101,6 +102,14 @@ fn a_start_that_fails_leaves_a_runtime_of_the_caller_alone() {
         config.access.deny = PathBuf::new();
         assert_eq!(Tracker::check(&config), []);
     });
+}
+
+#[test]
+fn the_limits_of_the_process_are_its_own_business() {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, 500, most).unwrap();
+    Tracker::start(config()).unwrap().shutdown();
+    assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (500, most));
 }
 
 #[test]
