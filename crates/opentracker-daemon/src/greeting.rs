@@ -27,7 +27,7 @@ pub(crate) fn greet(tracker: &Tracker) {
     let lists = tracker.core().lists();
     for (key, list) in [("allow", &lists.allow), ("deny", &lists.deny)] {
         if let Some(list) = list {
-            tracing::info!("{key} list: {} info hashes", list.len());
+            tracing::info!("info hashes on the {key} list: {}", list.len());
         }
     }
 }
