@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use xshell::cmd;
+use xshell::{Shell, cmd};
 
 use crate::steps::Steps;
 use crate::tidy::{self, Repository, docs};
@@ -97,7 +97,7 @@ fn configurations(workspace: &Workspace, repository: &Repository, program: &Path
         .filter(|file| file.starts_with("deploy/config/"));
     let mut count = 0;
     for file in examples {
-        cmd!(sh, "{program} --check --config {file}").run()?;
+        accepts(sh, program, Path::new(file))?;
         count += 1;
     }
     if count == 0 {
@@ -112,10 +112,24 @@ fn configurations(workspace: &Workspace, repository: &Repository, program: &Path
             let name = format!("{}-{}.toml", file.replace('/', "-"), block.line);
             let path = folder.path().join(name);
             sh.write_file(&path, &block.text)?;
-            cmd!(sh, "{program} --check --config {path}").run()?;
+            accepts(sh, program, &path)?;
         }
     }
     Ok(())
+}
+
+/// The program finds no fault in a configuration. What it misses on this host, an address or a
+/// list, is none: faults of the text begin with the name of the file.
+fn accepts(sh: &Shell, program: &Path, file: &Path) -> Result<()> {
+    let check = cmd!(sh, "{program} --check --config {file}");
+    let output = check.ignore_status().output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let is_fault = said.contains(&format!("opentracker: {}:", file.display()));
+    match output.status.code() {
+        Some(0) => Ok(()),
+        Some(2) if !is_fault => Ok(()),
+        _ => bail!("{}: {said}", file.display()),
+    }
 }
 
 /// The commands of the documentation that end by themselves do so with success.

@@ -41,6 +41,10 @@ pub(crate) const NAMESPACE_TESTS: &[Package] = &[
         proof: Proof::PythonModule("libtorrent"),
     },
     Package {
+        name: "python3-seccomp",
+        proof: Proof::PythonModule("seccomp"),
+    },
+    Package {
         name: "qbittorrent-nox",
         proof: Proof::Program("qbittorrent-nox"),
     },

@@ -5,4 +5,5 @@ mod machine;
 mod network;
 mod node;
 mod simulation;
+mod tracker;
 mod world;
