@@ -34,18 +34,20 @@ mod allow_list;
 mod args;
 mod drive;
 mod guard;
-mod head;
+mod host;
 mod http;
 mod livesync;
+mod mix;
 mod pace;
 mod population;
 mod process;
-mod random;
+mod progress;
 mod reflect;
 mod report;
 mod sources;
-mod sys;
+mod table;
 mod tally;
+mod text;
 mod udp;
 
 use std::path::Path;
@@ -68,10 +70,10 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Udp(args) => show(&udp::run(&args)?, args.run.json.as_deref()),
-        Command::Http(args) => show(&http::run(&args)?, args.run.json.as_deref()),
+        Command::Udp(args) => show(&udp::run(&args)?, args.tracker.run.json.as_deref()),
+        Command::Http(args) => show(&http::run(&args)?, args.tracker.run.json.as_deref()),
         Command::Livesync(args) => show(&livesync::run(&args)?, args.run.json.as_deref()),
-        Command::Fill(args) => show(&udp::fill(&args)?, args.run.json.as_deref()),
+        Command::Fill(args) => show(&udp::fill(&args)?, args.tracker.run.json.as_deref()),
         Command::Reflect(args) => reflect::run(&args),
         Command::AllowList(args) => allow_list::run(&args),
     }

@@ -1,7 +1,7 @@
 //! Processor time and memory of a process, from `/proc`.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -67,6 +67,72 @@ fn parse(stat: &str, status: &str) -> Option<Usage> {
     })
 }
 
+/// What a process used after the warm-up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cost {
+    /// Processor time.
+    pub(crate) cpu: Duration,
+    /// The time in which it was used.
+    pub(crate) wall: Duration,
+    /// Resident octets before the run.
+    pub(crate) resident_before: u64,
+    /// Resident octets at its end.
+    pub(crate) resident: u64,
+    /// The most octets that were ever resident.
+    pub(crate) peak: u64,
+}
+
+/// Reads what a process uses in a run.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    process: Process,
+    before: Usage,
+    /// At the end of the warm-up.
+    mark: Option<(Instant, Usage)>,
+}
+
+impl Meter {
+    /// Reads what it has used before the run.
+    ///
+    /// # Errors
+    ///
+    /// There is no such process.
+    pub(crate) fn start(process: Process) -> Result<Self> {
+        Ok(Self {
+            process,
+            before: process.usage()?,
+            mark: None,
+        })
+    }
+
+    /// Reads what it has used up to the end of the warm-up.
+    pub(crate) fn mark(&mut self) {
+        // A process that is gone is an error at the end of the run, not in the midst of it.
+        self.mark = self
+            .process
+            .usage()
+            .ok()
+            .map(|usage| (Instant::now(), usage));
+    }
+
+    /// Returns what it has used since.
+    ///
+    /// # Errors
+    ///
+    /// The process is gone.
+    pub(crate) fn finish(self) -> Result<Cost> {
+        let end = self.process.usage()?;
+        let (since, from) = self.mark.unwrap_or((Instant::now(), end));
+        Ok(Cost {
+            cpu: end.cpu.saturating_sub(from.cpu),
+            wall: since.elapsed(),
+            resident_before: self.before.resident,
+            resident: end.resident,
+            peak: end.peak,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,7 +155,7 @@ mod tests {
     fn this_process_uses_memory_and_time() {
         let mut spent = 0_u64;
         while Process::Own.usage().unwrap().cpu == Duration::ZERO {
-            spent = crate::random::mix(spent);
+            spent = std::hint::black_box(spent + 1);
         }
         let usage = Process::Own.usage().unwrap();
         assert!(usage.resident > 0 && usage.peak >= usage.resident);

@@ -4,29 +4,40 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use opentracker_datagrams::{
+    Batch, DATAGRAM_OCTETS, Listen, bind_udp, set_receive_buffer, set_send_buffer,
+};
 use opentracker_udp_wire::{AnnounceReply, ConnectReply, Request};
 
 use super::{Until, say};
 use crate::args::ReflectArgs;
-use crate::sys::{self, DATAGRAM_OCTETS, Inbox, Outbox};
+use crate::host::is_transient;
 
 /// How long to wait for a datagram before looking at the clock.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// Octets of the socket's buffers, if the system grants them.
+const BUFFER_OCTETS: usize = 8 << 20;
+
 /// The id that everybody gets.
 const CONNECTION: u64 = 0x6f70_656e_7472_6163;
 
-pub(super) fn run(args: &ReflectArgs, until: Until) -> Result<()> {
+pub(super) fn run(args: &ReflectArgs, until: &Until) -> Result<()> {
     let longest = DATAGRAM_OCTETS;
     ensure!(
         (AnnounceReply::WIRE_LEN..=longest).contains(&args.octets),
         "a reply has {} to {longest} octets",
         AnnounceReply::WIRE_LEN
     );
-    let socket = UdpSocket::bind(args.listen)
-        .with_context(|| format!("cannot listen on udp {}", args.listen))?;
-    sys::set_buffers(&socket, sys::BUFFER_OCTETS)?;
+    let listen = Listen {
+        address: args.listen,
+        v6_only: false,
+        sockets: 1,
+    };
+    let socket = bind_udp(listen)?.remove(0);
+    set_receive_buffer(&socket, BUFFER_OCTETS)?;
+    set_send_buffer(&socket, BUFFER_OCTETS)?;
     socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
     say("udp", socket.local_addr()?)?;
     if args.batch == 1 {
@@ -36,23 +47,23 @@ pub(super) fn run(args: &ReflectArgs, until: Until) -> Result<()> {
     }
 }
 
-fn in_batches(socket: &UdpSocket, args: &ReflectArgs, until: Until) -> Result<()> {
-    let mut inbox = Inbox::new();
-    let mut outbox = Outbox::new();
+fn in_batches(socket: &UdpSocket, args: &ReflectArgs, until: &Until) -> Result<()> {
+    let mut batch = Batch::new(args.batch, args.octets);
     while !until.is_over() {
-        let received = inbox.receive(socket, args.batch, true)?;
-        for index in 0..received {
-            if let Some(octets) = answer(inbox.get(index), args.octets, outbox.next()) {
-                outbox.push_answer(octets, &inbox, index);
+        for index in 0..batch.receive(socket)? {
+            if let Some((request, _, reply)) = batch.exchange(index)
+                && let Some(octets) = answer(request, args.octets, reply)
+            {
+                batch.queue(index, octets);
             }
         }
         // What the system does not take is lost, as on any network.
-        outbox.send(socket);
+        batch.send(socket);
     }
     Ok(())
 }
 
-fn one_by_one(socket: &UdpSocket, octets: usize, until: Until) -> Result<()> {
+fn one_by_one(socket: &UdpSocket, octets: usize, until: &Until) -> Result<()> {
     let mut request = [0; DATAGRAM_OCTETS];
     let mut reply = [0; DATAGRAM_OCTETS];
     while !until.is_over() {
@@ -63,7 +74,7 @@ fn one_by_one(socket: &UdpSocket, octets: usize, until: Until) -> Result<()> {
                     let _ = socket.send_to(&reply[..octets], source);
                 }
             }
-            Err(error) if sys::is_transient(&error) => {}
+            Err(error) if is_transient(&error) => {}
             Err(error) => return Err(error.into()),
         }
     }
