@@ -3,7 +3,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use opentracker_datagrams::{SendBatch, set_send_buffer};
@@ -30,9 +29,6 @@ const MAX_ADDRESSES: u64 = 1 << 16;
 
 /// Octets of the socket's buffer, if the system grants them.
 const BUFFER_OCTETS: usize = 8 << 20;
-
-/// The longest sleep between two looks at the clock.
-const LONGEST_REST: Duration = Duration::from_millis(10);
 
 /// Makes load as told, and reports what was sent.
 ///
@@ -61,7 +57,7 @@ pub(crate) fn run(args: &LivesyncArgs) -> Result<Report> {
     let addresses = capacity(args.peer_net).min(MAX_ADDRESSES);
     let engine = Engine {
         socket: open(args).with_context(|| format!("cannot send from {}", args.interface))?,
-        pace: Pace::in_lots(args.rate, records as u64, 0),
+        pace: Pace::in_lots(args.rate, records as u64),
         population: Population::new(&args.population, addresses, 1)?,
         addresses,
         packet,
@@ -191,16 +187,12 @@ impl Engine<'_> {
 }
 
 impl drive::Engine for Engine<'_> {
-    fn begin(&mut self, start: u64) {
-        self.pace = Pace::in_lots(self.args.rate, self.records as u64, start);
-    }
-
     fn turn(&mut self, now: u64) -> Result<Turn> {
         while !self.packets.is_full() && self.pace.take(now).is_some() {
             self.queue_packet();
         }
         if self.packets.is_empty() {
-            return Ok(Turn::Idle(LONGEST_REST.min(self.pace.wait(now))));
+            return Ok(Turn::Idle);
         }
         let sent = self.packets.send(&self.socket);
         if sent.sent == 0
@@ -212,6 +204,10 @@ impl drive::Engine for Engine<'_> {
         self.tally.packets += sent.sent as u64;
         self.tally.records += (sent.sent * self.records) as u64;
         Ok(Turn::Busy)
+    }
+
+    fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
     }
 
     fn tally(&mut self) -> &mut Tally {

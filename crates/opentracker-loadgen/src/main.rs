@@ -24,7 +24,8 @@
 //!   peers are computed and not stored. The report says how busy it was, and warns where it was
 //!   itself the limit.
 //! - `reflect` answers without a tracker: the floor below which no tracker on this system's
-//!   sockets can get.
+//!   sockets can get; over HTTP also through hyper (`--engine hyper`), which shows what a server
+//!   that is built with a library has to pay.
 //!
 //! What it deliberately does not do: it aims at nothing beyond this host and its site unless told
 //! that it may, it never runs without a bound on its time, and it does not check that the peers a
@@ -34,6 +35,7 @@ mod allow_list;
 mod args;
 mod drive;
 mod guard;
+mod head;
 mod host;
 mod http;
 mod livesync;

@@ -33,6 +33,8 @@ pub(crate) struct Peer {
     pub(crate) port: u16,
     /// Whether it has everything.
     pub(crate) is_seeder: bool,
+    /// What it calls itself by.
+    pub(crate) id: PeerId,
 }
 
 impl Population {
@@ -82,10 +84,13 @@ impl Population {
     pub(crate) fn peer(&self, number: u64) -> Peer {
         let mut random = generator(self.seeds.peers, number);
         let port = 1 + number / self.addresses;
+        let mut id = *b"-LG0100-............";
+        random.fill_bytes(&mut id[8..]);
         Peer {
             torrent: self.draw_torrent(&mut random),
             port: u16::try_from(port).expect("checked when the population was made"),
             is_seeder: random.random_bool(self.seeders),
+            id: PeerId::new(id),
         }
     }
 
@@ -101,13 +106,6 @@ impl Population {
     /// The info hash of the torrent of a number.
     pub(crate) fn info_hash(&self, torrent: u64) -> InfoHash {
         self.seeds.info_hash(torrent)
-    }
-
-    /// The id that the peer of a number calls itself by.
-    pub(crate) fn peer_id(&self, number: u64) -> PeerId {
-        let mut octets = *b"-LG0100-............";
-        generator(self.seeds.peer_ids, number).fill_bytes(&mut octets[8..]);
-        PeerId::new(octets)
     }
 }
 
@@ -137,7 +135,6 @@ impl Popularity {
 pub(crate) struct Seeds {
     torrents: u64,
     peers: u64,
-    peer_ids: u64,
 }
 
 impl Seeds {
@@ -147,7 +144,6 @@ impl Seeds {
         Self {
             torrents: random.next_u64(),
             peers: random.next_u64(),
-            peer_ids: random.next_u64(),
         }
     }
 
@@ -225,8 +221,7 @@ mod tests {
         assert_eq!(hashes(1), hashes(1));
         assert!(hashes(1).is_disjoint(&hashes(2)));
         assert_eq!(make(3).peer(5), make(3).peer(5));
-        assert_eq!(make(3).peer_id(5), make(3).peer_id(5));
-        assert_ne!(make(3).peer_id(5), make(3).peer_id(6));
+        assert_ne!(make(3).peer(5).id, make(3).peer(6).id);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use rand::rngs::SmallRng;
 use super::connection::{Connection, Waiting};
 use super::requests::Writer;
 use super::response::Response;
-use crate::drive::{self, Timing, Turn};
+use crate::drive::{self, Turn};
 use crate::host::is_transient;
 use crate::mix::Mix;
 use crate::pace::{Clock, Pace};
@@ -26,6 +26,8 @@ pub(super) struct Plan {
     pub(super) target: SocketAddr,
     pub(super) sources: Sources,
     pub(super) peers_per_source: u64,
+    /// Nanoseconds after which a request is lost.
+    pub(super) timeout: u64,
     /// Connections of a thread that are open at a time.
     pub(super) connections: u64,
     /// Whether a connection serves for more than one request.
@@ -39,7 +41,8 @@ pub(super) struct Plan {
 /// The state of a thread.
 pub(super) struct Engine {
     plan: Plan,
-    timing: Timing,
+    /// The number of this thread.
+    thread: u64,
     clock: Clock,
     pace: Pace,
     connections: Vec<Connection>,
@@ -69,13 +72,19 @@ impl Engine {
     /// # Errors
     ///
     /// The system gives no poller.
-    pub(super) fn new(plan: Plan, timing: Timing, clock: Clock, random: SmallRng) -> Result<Self> {
+    pub(super) fn new(
+        plan: Plan,
+        thread: u64,
+        pace: Pace,
+        clock: Clock,
+        random: SmallRng,
+    ) -> Result<Self> {
         let count = usize::try_from(plan.connections)?;
         Ok(Self {
             plan,
-            timing,
+            thread,
             clock,
-            pace: timing.pace(0),
+            pace,
             connections: (0..count).map(|_| Connection::default()).collect(),
             free: (0..count).collect(),
             resting: Vec::new(),
@@ -188,7 +197,7 @@ impl Engine {
     fn send(&mut self, place: usize, waiting: Waiting) -> io::Result<()> {
         let plan = &self.plan;
         // All threads' connections are spread over the sources.
-        let number = self.timing.thread * plan.connections + place as u64;
+        let number = self.thread * plan.connections + place as u64;
         let source = number % plan.sources.count();
         let rank = self.random.random_range(0..plan.peers_per_source);
         let peer = rank * plan.sources.count() + source;
@@ -226,25 +235,21 @@ impl Engine {
 }
 
 impl drive::Engine for Engine {
-    fn begin(&mut self, start: u64) {
-        self.pace = self.timing.pace(start);
-    }
-
     fn turn(&mut self, now: u64) -> Result<Turn> {
         let is_busy = self.attend()? | self.fill(now);
         if now >= self.next_expiry {
             self.next_expiry = now + EXPIRE_GAP;
-            self.expire(now.saturating_sub(self.timing.timeout));
+            self.expire(now.saturating_sub(self.plan.timeout));
         }
         if now >= self.next_retry {
             self.next_retry = now + REST_GAP;
             self.free.extend(self.resting.drain(..));
         }
-        Ok(if is_busy {
-            Turn::Busy
-        } else {
-            Turn::Idle(self.timing.rest(&self.pace, now))
-        })
+        Ok(if is_busy { Turn::Busy } else { Turn::Idle })
+    }
+
+    fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
     }
 
     fn tally(&mut self) -> &mut Tally {

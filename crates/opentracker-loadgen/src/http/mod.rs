@@ -14,10 +14,10 @@ use rand::rngs::SmallRng;
 use serde_json::to_value;
 
 use crate::args::{HttpArgs, TrackerArgs};
-use crate::drive::{Timing, drive};
+use crate::drive::drive;
 use crate::guard;
 use crate::mix::Mix;
-use crate::pace::Clock;
+use crate::pace::{Clock, Pace, nanos};
 use crate::population::Population;
 use crate::report::Report;
 use crate::sources::Sources;
@@ -49,6 +49,7 @@ pub(crate) fn run(args: &HttpArgs) -> Result<Report> {
         target,
         sources,
         peers_per_source,
+        timeout: nanos(load.timeout),
         connections: args.connections,
         keeps: !args.close,
         // What a connection is not kept for cannot be sent ahead on it.
@@ -60,9 +61,9 @@ pub(crate) fn run(args: &HttpArgs) -> Result<Report> {
         .with_context(|| format!("cannot connect to {target}"))?;
     let clock = Clock::start();
     let engine = |thread| {
-        let timing = Timing::new(load, thread, run.threads);
+        let pace = Pace::new(load, thread, run.threads);
         let random = SmallRng::seed_from_u64(seed ^ thread << 32);
-        Engine::new(plan.clone(), timing, clock, random)
+        Engine::new(plan.clone(), thread, pace, clock, random)
     };
     let engines = (0..run.threads).map(engine).collect::<Result<Vec<_>>>()?;
     let measurement = drive(engines, clock, args.time, run)?;

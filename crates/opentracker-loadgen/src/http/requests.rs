@@ -65,7 +65,7 @@ impl Writer {
         output.extend_from_slice(&self.announce_start);
         escape(output, self.population.info_hash(peer.torrent).as_bytes());
         output.extend_from_slice(b"&peer_id=");
-        escape(output, self.population.peer_id(number).as_bytes());
+        escape(output, peer.id.as_bytes());
         output.extend_from_slice(b"&port=");
         output.extend_from_slice(itoa::Buffer::new().format(peer.port).as_bytes());
         output.extend_from_slice(b"&uploaded=0&downloaded=0&left=");
@@ -144,7 +144,7 @@ mod tests {
     fn an_announce_says_what_the_population_says() {
         let (writer, population) = writer(&["--numwant", "7"]);
         let hash = population.info_hash(population.peer(6).torrent);
-        let id = population.peer_id(6);
+        let id = population.peer(6).id;
         assert_eq!(
             text(&writer, Kind::Announce, Event::None),
             format!(

@@ -2,6 +2,8 @@
 
 use httparse::{EMPTY_HEADER, Status};
 
+use crate::head::{MAX_HEADERS, closes, value};
+
 /// The beginning of a buffer, read as a response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parsed<'a> {
@@ -27,9 +29,6 @@ pub(super) struct Response<'a> {
 /// The longest head of a response.
 const MAX_HEAD_OCTETS: usize = 8 << 10;
 
-/// The most headers of a response.
-const MAX_HEADERS: usize = 32;
-
 /// Reads a response; `has_ended` says that nothing more comes.
 pub(super) fn parse(input: &[u8], has_ended: bool) -> Parsed<'_> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
@@ -41,22 +40,12 @@ pub(super) fn parse(input: &[u8], has_ended: bool) -> Parsed<'_> {
         }
         Ok(Status::Partial) | Err(_) => return Parsed::Malformed,
     };
-    // HTTP/1.0 keeps a connection only if it says so, HTTP/1.1 unless it says otherwise.
-    let mut closes = head.version == Some(0);
-    let mut length = None;
-    for header in &*head.headers {
-        let name = |name| header.name.eq_ignore_ascii_case(name);
-        if name("content-length") {
-            match number(header.value) {
-                Some(octets) => length = Some(octets),
-                None => return Parsed::Malformed,
-            }
-        } else if name("transfer-encoding") {
-            return Parsed::Malformed;
-        } else if name("connection") {
-            closes |= header.value.eq_ignore_ascii_case(b"close");
-            closes &= !header.value.eq_ignore_ascii_case(b"keep-alive");
-        }
+    let length = match value(head.headers, "content-length").map(number) {
+        Some(None) => return Parsed::Malformed,
+        length => length.flatten(),
+    };
+    if value(head.headers, "transfer-encoding").is_some() {
+        return Parsed::Malformed;
     }
     let rest = &input[octets..];
     let body = match length {
@@ -69,7 +58,7 @@ pub(super) fn parse(input: &[u8], has_ended: bool) -> Parsed<'_> {
             status,
             body,
             octets: octets + body.len(),
-            closes: closes || length.is_none(),
+            closes: length.is_none() || closes(head.version, head.headers),
         }),
         (None, _) if !has_ended => Parsed::Partial,
         _ => Parsed::Malformed,

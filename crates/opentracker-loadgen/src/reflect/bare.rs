@@ -2,17 +2,16 @@
 //! for.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use httparse::{EMPTY_HEADER, Status};
-use mio::net::TcpStream;
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
-use opentracker_datagrams::{Listen, TcpOptions, bind_tcp};
 
-use super::{Until, body, say};
+use super::shared::{Until, bind_listener, body, say};
 use crate::args::ReflectArgs;
+use crate::head::{MAX_HEADERS, closes};
 use crate::host::is_transient;
 
 /// How long to wait for events before looking at the clock.
@@ -20,9 +19,6 @@ const WAIT: Duration = Duration::from_millis(100);
 
 /// The longest run of requests that is read at a time, and the longest head.
 const INPUT_OCTETS: usize = 16 << 10;
-
-/// The most headers of a request.
-const MAX_HEADERS: usize = 32;
 
 /// The token of the listener; a connection's is its place.
 const LISTENER: Token = Token(usize::MAX);
@@ -32,7 +28,7 @@ pub(super) fn run(args: &ReflectArgs, until: &Until) -> Result<()> {
     let length = body.len();
     let head =
         format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n");
-    let mut listener = mio::net::TcpListener::from_std(listen(args.listen)?);
+    let mut listener = TcpListener::from_std(bind_listener(args.listen)?);
     say("http", listener.local_addr()?)?;
     let mut poll = Poll::new()?;
     poll.registry()
@@ -58,25 +54,6 @@ pub(super) fn run(args: &ReflectArgs, until: &Until) -> Result<()> {
     Ok(())
 }
 
-/// Listens for connections.
-///
-/// # Errors
-///
-/// The address cannot be bound.
-pub(super) fn listen(address: SocketAddr) -> Result<TcpListener> {
-    let listen = Listen {
-        address,
-        v6_only: false,
-        sockets: 1,
-    };
-    let options = TcpOptions {
-        backlog: 4096,
-        defer_accept: None,
-        send_buffer: None,
-    };
-    Ok(bind_tcp(listen, &options)?.remove(0))
-}
-
 struct Server {
     response: Vec<u8>,
     connections: Vec<Option<Connection>>,
@@ -94,7 +71,7 @@ struct Connection {
 }
 
 impl Server {
-    fn accept(&mut self, listener: &mio::net::TcpListener, registry: &Registry) -> Result<()> {
+    fn accept(&mut self, listener: &TcpListener, registry: &Registry) -> Result<()> {
         loop {
             let mut stream = match listener.accept() {
                 Ok((stream, _)) => stream,
@@ -192,19 +169,7 @@ fn head(input: &[u8]) -> io::Result<Option<(usize, bool)>> {
     let Status::Complete(octets) = parsed.map_err(|_| io::ErrorKind::InvalidData)? else {
         return Ok(None);
     };
-    let is_connection = |name: &str| name.eq_ignore_ascii_case("connection");
-    let connection = request
-        .headers
-        .iter()
-        .find(|header| is_connection(header.name));
-    Ok(Some((
-        octets,
-        match connection.map(|header| header.value) {
-            Some(value) if value.eq_ignore_ascii_case(b"close") => true,
-            Some(value) if value.eq_ignore_ascii_case(b"keep-alive") => false,
-            _ => request.version == Some(0),
-        },
-    )))
+    Ok(Some((octets, closes(request.version, request.headers))))
 }
 
 #[cfg(test)]

@@ -17,8 +17,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use super::bare::listen;
-use super::{Until, body, say};
+use super::shared::{Until, bind_listener, body, say};
 use crate::args::ReflectArgs;
 use crate::host::is_transient;
 
@@ -27,7 +26,7 @@ const WAIT: Duration = Duration::from_millis(100);
 
 pub(super) fn run(args: &ReflectArgs, until: &Until) -> Result<()> {
     let body = Bytes::from(body(args.octets)?);
-    let listener = listen(args.listen)?;
+    let listener = bind_listener(args.listen)?;
     let address = listener.local_addr()?;
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -42,7 +41,6 @@ pub(super) fn run(args: &ReflectArgs, until: &Until) -> Result<()> {
                 Ok(Err(error)) => return Err(error).context("cannot accept"),
                 Err(_elapsed) => continue,
             };
-            stream.set_nodelay(true)?;
             let body = body.clone();
             let answer = service_fn(move |_request| {
                 let response = Response::builder()

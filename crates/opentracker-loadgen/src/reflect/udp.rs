@@ -1,18 +1,16 @@
 //! Datagrams: a connect is answered properly, so that any client goes on, and everything else with
 //! a fixed number of octets that begin like the reply to it.
 
-use std::net::UdpSocket;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use opentracker_datagrams::{
-    Batch, DATAGRAM_OCTETS, Listen, bind_udp, set_receive_buffer, set_send_buffer,
+    Batch, DATAGRAM_OCTETS, bind_udp, set_receive_buffer, set_send_buffer,
 };
 use opentracker_udp_wire::{AnnounceReply, ConnectReply, Request};
 
-use super::{Until, say};
+use super::shared::{Until, listen, say};
 use crate::args::ReflectArgs;
-use crate::host::is_transient;
 
 /// How long to wait for a datagram before looking at the clock.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -30,27 +28,14 @@ pub(super) fn run(args: &ReflectArgs, until: &Until) -> Result<()> {
         "a reply has {} to {longest} octets",
         AnnounceReply::WIRE_LEN
     );
-    let listen = Listen {
-        address: args.listen,
-        v6_only: false,
-        sockets: 1,
-    };
-    let socket = bind_udp(listen)?.remove(0);
+    let socket = bind_udp(listen(args.listen))?.remove(0);
     set_receive_buffer(&socket, BUFFER_OCTETS)?;
     set_send_buffer(&socket, BUFFER_OCTETS)?;
     socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
     say("udp", socket.local_addr()?)?;
-    if args.batch == 1 {
-        one_by_one(&socket, args.octets, until)
-    } else {
-        in_batches(&socket, args, until)
-    }
-}
-
-fn in_batches(socket: &UdpSocket, args: &ReflectArgs, until: &Until) -> Result<()> {
     let mut batch = Batch::new(args.batch, args.octets);
     while !until.is_over() {
-        for index in 0..batch.receive(socket)? {
+        for index in 0..batch.receive(&socket)? {
             if let Some((request, _, reply)) = batch.exchange(index)
                 && let Some(octets) = answer(request, args.octets, reply)
             {
@@ -58,25 +43,7 @@ fn in_batches(socket: &UdpSocket, args: &ReflectArgs, until: &Until) -> Result<(
             }
         }
         // What the system does not take is lost, as on any network.
-        batch.send(socket);
-    }
-    Ok(())
-}
-
-fn one_by_one(socket: &UdpSocket, octets: usize, until: &Until) -> Result<()> {
-    let mut request = [0; DATAGRAM_OCTETS];
-    let mut reply = [0; DATAGRAM_OCTETS];
-    while !until.is_over() {
-        match socket.recv_from(&mut request) {
-            Ok((received, source)) => {
-                if let Some(octets) = answer(&request[..received], octets, &mut reply) {
-                    // As above.
-                    let _ = socket.send_to(&reply[..octets], source);
-                }
-            }
-            Err(error) if is_transient(&error) => {}
-            Err(error) => return Err(error.into()),
-        }
+        batch.send(&socket);
     }
     Ok(())
 }

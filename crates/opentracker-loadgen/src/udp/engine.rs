@@ -15,7 +15,7 @@ use socket2::SockRef;
 
 use super::outstanding::{Entry, Outstanding};
 use super::requests::{Encoder, Job, Workload};
-use crate::drive::{self, Timing, Turn};
+use crate::drive::{self, Turn};
 use crate::pace::{Clock, Pace};
 use crate::sources::{Sources, free_bind};
 use crate::tally::{Kind, Tally};
@@ -27,6 +27,8 @@ pub(super) struct Plan {
     pub(super) sources: Sources,
     /// Sockets of all threads.
     pub(super) sockets: u64,
+    /// Nanoseconds after which a request is lost.
+    pub(super) timeout: u64,
     /// The most requests of a socket that may be in flight.
     pub(super) window: u32,
     /// The most datagrams of a system call.
@@ -38,7 +40,6 @@ pub(super) struct Plan {
 /// The state of a thread.
 pub(super) struct Engine {
     plan: Plan,
-    timing: Timing,
     clock: Clock,
     pace: Pace,
     workload: Workload,
@@ -104,7 +105,7 @@ impl Engine {
     pub(super) fn new(
         plan: Plan,
         numbers: Range<u64>,
-        timing: Timing,
+        pace: Pace,
         clock: Clock,
         (workload, encoder): (Workload, Encoder),
         random: SmallRng,
@@ -120,9 +121,8 @@ impl Engine {
         );
         Ok(Self {
             plan,
-            timing,
             clock,
-            pace: timing.pace(0),
+            pace,
             workload,
             encoder,
             channels,
@@ -160,7 +160,7 @@ impl Engine {
     fn connect_round(&mut self, channel: usize) -> Result<()> {
         let (number, sockets) = (self.channels[channel].number, self.plan.sockets);
         let mut sources = self.channels[channel].unconnected().into_iter().peekable();
-        let deadline = self.clock.now() + self.timing.timeout;
+        let deadline = self.clock.now() + self.plan.timeout;
         while (sources.peek().is_some() || self.outstanding.len() > 0)
             && self.clock.now() < deadline
         {
@@ -315,10 +315,6 @@ impl Engine {
 }
 
 impl drive::Engine for Engine {
-    fn begin(&mut self, start: u64) {
-        self.pace = self.timing.pace(start);
-    }
-
     fn turn(&mut self, now: u64) -> Result<Turn> {
         let mut is_busy = false;
         for channel in 0..self.channels.len() {
@@ -327,15 +323,19 @@ impl drive::Engine for Engine {
         }
         if now >= self.next_expiry {
             self.next_expiry = now + EXPIRE_GAP;
-            self.expire(now.saturating_sub(self.timing.timeout));
+            self.expire(now.saturating_sub(self.plan.timeout));
         }
         Ok(if is_busy {
             Turn::Busy
         } else if self.workload.is_exhausted() && self.outstanding.len() == 0 {
             Turn::Done
         } else {
-            Turn::Idle(self.timing.rest(&self.pace, now))
+            Turn::Idle
         })
+    }
+
+    fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
     }
 
     fn tally(&mut self) -> &mut Tally {

@@ -12,10 +12,10 @@ use rand::rngs::SmallRng;
 use serde_json::to_value;
 
 use crate::args::{DatagramArgs, FillArgs, TimeArgs, TrackerArgs, UdpArgs};
-use crate::drive::{Measurement, Timing, drive};
+use crate::drive::{Measurement, drive};
 use crate::guard;
 use crate::mix::Mix;
-use crate::pace::Clock;
+use crate::pace::{Clock, Pace, nanos};
 use crate::population::Population;
 use crate::report::Report;
 use crate::sources::Sources;
@@ -103,6 +103,7 @@ impl<'a> Run<'a> {
                 target,
                 sources,
                 sockets,
+                timeout: nanos(tracker.load.timeout),
                 window: datagrams.window.unwrap_or(window),
                 batch: datagrams.batch,
                 train: datagrams.train,
@@ -135,10 +136,10 @@ impl<'a> Run<'a> {
         let clock = Clock::start();
         let engine = |thread| {
             let numbers = thread * self.sockets..(thread + 1) * self.sockets;
-            let timing = Timing::new(load, thread, run.threads);
+            let pace = Pace::new(load, thread, run.threads);
             let random = SmallRng::seed_from_u64(population.seed ^ thread << 32);
             let work = work(numbers.clone());
-            let mut engine = Engine::new(self.plan, numbers, timing, clock, work, random)?;
+            let mut engine = Engine::new(self.plan, numbers, pace, clock, work, random)?;
             engine.connect()?;
             Ok(engine)
         };

@@ -238,7 +238,7 @@ impl Encoder {
             transaction,
             announce: Announce {
                 info_hash: self.population.info_hash(peer.torrent),
-                peer_id: Some(self.population.peer_id(job.peer)),
+                peer_id: Some(peer.id),
                 port: peer.port,
                 left: Some(if peer.is_seeder { 0 } else { LEFT_OCTETS }),
                 event: job.event,
