@@ -26,10 +26,10 @@ pub struct TcpOptions {
     /// Connections that may wait to be accepted, if the system grants so many.
     pub backlog: i32,
     /// How long a connection without its first octets is held back; see
-    /// [`defer_accept`](crate::defer_accept).
+    /// [`defer_accept`].
     pub defer_accept: Option<Duration>,
     /// Octets of a connection's send buffer, if not as the system chooses; see
-    /// [`set_send_buffer`](crate::set_send_buffer).
+    /// [`set_send_buffer`].
     pub send_buffer: Option<usize>,
 }
 
