@@ -99,7 +99,16 @@ const TABLE: &[Row] = &[
             "opentracker-udp-wire",
         ],
     ),
-    above("opentracker-loadgen", 5, WIRE),
+    above(
+        "opentracker-loadgen",
+        5,
+        &[
+            "opentracker-datagrams",
+            "opentracker-livesync-wire",
+            "opentracker-types",
+            "opentracker-udp-wire",
+        ],
+    ),
     above(TEST_ONLY, 5, WIRE),
     above("xtask", 5, &[]),
 ];

@@ -9,9 +9,6 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/opentracker-datagrams/src/calls.rs",
     "crates/opentracker-datagrams/src/options.rs",
     "crates/opentracker-http/src/sys.rs",
-    "crates/opentracker-loadgen/src/sys/datagrams.rs",
-    "crates/opentracker-loadgen/src/sys/mod.rs",
-    "crates/opentracker-loadgen/src/sys/poller.rs",
     "crates/opentracker-store/src/prefetch.rs",
     "crates/opentracker-udp/src/sys.rs",
 ];
