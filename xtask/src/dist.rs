@@ -17,7 +17,8 @@ use crate::workspace::Workspace;
 /// The files of the repository that an operator needs, at the same places, so that the links
 /// between them hold: a file, or a folder with the ending of its files.
 const FILES: &[(&str, &str)] = &[
-    ("LICENSE", ""),
+    ("LICENSE-APACHE", ""),
+    ("LICENSE-MIT", ""),
     ("README.md", ""),
     ("deploy/Containerfile", ""),
     ("deploy/config/", ".toml"),

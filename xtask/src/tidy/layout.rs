@@ -11,7 +11,8 @@ const TOP_LEVEL: &[&str] = &[
     ".gitignore",
     "Cargo.lock",
     "Cargo.toml",
-    "LICENSE",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
     "README.md",
     "clippy.toml",
     "crates",
@@ -154,12 +155,12 @@ mod tests {
     fn the_top_level_is_exact() {
         let files: Vec<(&str, &str)> = TOP_LEVEL
             .iter()
-            .filter(|name| **name != "LICENSE")
+            .filter(|name| **name != "LICENSE-MIT")
             .chain(&["fuzz", "notes.txt"])
             .map(|name| (*name, ""))
             .collect();
         let found = top_level(&Repository::of(&files));
-        assert_eq!(places(&found), [("notes.txt", 1), ("LICENSE", 1)]);
+        assert_eq!(places(&found), [("notes.txt", 1), ("LICENSE-MIT", 1)]);
     }
 
     #[test]
