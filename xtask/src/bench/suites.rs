@@ -100,13 +100,14 @@ fn speed(
     let [measured, before] = bench.turn;
     let mut tables = Vec::new();
     for (title, options) in loads {
-        let options = format!("{population} {options} --duration {measured} --warmup {before}");
+        let options = format!("{population} --duration {measured} --warmup {before} {options}");
+        let options = options.trim_end();
         let names = servers.iter().map(|server| server.program.name());
         let mut rows: Vec<Row> = names.map(Row::new).collect();
         for round in 1..=bench.rounds {
             for (server, row) in servers.iter().zip(&mut rows) {
                 eprintln!("{title}, round {round}: {}", row.name);
-                row.reports.push(bench.load(server, protocol, &options)?);
+                row.reports.push(bench.load(server, protocol, options)?);
             }
         }
         println!("{}", table::speed(title, &rows)?);
