@@ -5,13 +5,13 @@ mod args;
 mod logging;
 
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::Context;
-use opentracker::{Config, ConfigError, Tracker};
+use opentracker::config::{Finding, Layers, default_toml};
+use opentracker::{Config, ConfigErrors, Tracker};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::{Command, Options};
@@ -30,42 +30,42 @@ fn main() -> ExitCode {
         Err(error) => return complain(EXIT_CONFIG, &format!("{error}; see opentracker --help")),
     };
     match command {
-        Command::Help => print(args::HELP),
+        Command::Help => print(&args::help()),
         Command::Version => print(concat!("opentracker ", env!("CARGO_PKG_VERSION"), "\n")),
-        Command::PrintConfig => print(opentracker::config::DEFAULT_TOML),
+        Command::PrintConfig => print(&default_toml()),
         Command::Check(options) => match configuration(&options) {
-            Ok(_) => ExitCode::SUCCESS,
-            Err(error) => complain(EXIT_CONFIG, &error.to_string()),
+            Ok((config, warnings)) => {
+                for warning in warnings {
+                    complain(0, &format!("warning: {warning}"));
+                }
+                print(&config.effective_toml())
+            }
+            Err(errors) => complain(EXIT_CONFIG, &errors.to_string()),
         },
         Command::Run(options) => match configuration(&options) {
-            Ok(config) => run(&options, config),
-            Err(error) => complain(EXIT_CONFIG, &error.to_string()),
+            Ok((config, warnings)) => run(&options, config, &warnings),
+            Err(errors) => complain(EXIT_CONFIG, &errors.to_string()),
         },
     }
 }
 
-/// Reads the file, then the environment, then the flags; each wins over what comes before it.
-fn configuration(options: &Options) -> Result<Config, ConfigError> {
-    let mut config = match &options.config {
-        Some(path) => Config::from_text(&read(path)?, path)?,
-        None => Config::default(),
-    };
-    config = config.with_environment(std::env::vars_os())?;
-    options.apply_to(&mut config);
-    Ok(config)
+/// Reads the files, then the environment, then the flags; each wins over what comes before it.
+fn configuration(options: &Options) -> Result<(Config, Vec<Finding>), ConfigErrors> {
+    let mut layers = Layers::default();
+    for path in &options.configs {
+        match std::fs::read(path) {
+            Ok(octets) => layers.file(path, &octets),
+            Err(error) => layers.unreadable(path, &error),
+        }
+    }
+    layers.environment(std::env::vars_os());
+    options.apply_to(&mut layers);
+    layers.build()
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|error| ConfigError {
-        origin: path.to_owned(),
-        line: None,
-        key: None,
-        message: format!("cannot read it: {error}"),
-    })
-}
-
-fn run(options: &Options, config: Config) -> ExitCode {
+fn run(options: &Options, config: Config, warnings: &[Finding]) -> ExitCode {
     let level = logging::start(&config.log);
+    log_warnings(warnings);
     match serve(options, config, &level) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(EXIT_START, &format!("{error:#}")),
@@ -73,6 +73,9 @@ fn run(options: &Options, config: Config) -> ExitCode {
 }
 
 fn serve(options: &Options, config: Config, level: &logging::Level) -> anyhow::Result<()> {
+    if let Some(path) = &options.statedump {
+        anyhow::bail!("-l {}: state dumps cannot be loaded yet", path.display());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -95,13 +98,16 @@ fn serve(options: &Options, config: Config, level: &logging::Level) -> anyhow::R
 
 /// Reads everything again; whatever is wrong with it, the tracker goes on as it was.
 fn reload(tracker: &mut Tracker, options: &Options, level: &logging::Level) {
-    let config = match configuration(options) {
-        Ok(config) => config,
-        Err(error) => {
-            tracing::error!("nothing reloaded: {error}");
+    let (config, warnings) = match configuration(options) {
+        Ok(read) => read,
+        Err(errors) => {
+            for fault in errors.faults() {
+                tracing::error!("nothing reloaded: {fault}");
+            }
             return;
         }
     };
+    log_warnings(&warnings);
     let log_level = config.log.level;
     match tracker.reload(config) {
         Ok(reloaded) => {
@@ -115,6 +121,12 @@ fn reload(tracker: &mut Tracker, options: &Options, level: &logging::Level) {
             let error = anyhow::Error::from(error);
             tracing::error!("nothing reloaded: {error:#}");
         }
+    }
+}
+
+fn log_warnings(warnings: &[Finding]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
     }
 }
 
@@ -169,7 +181,9 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn complain(code: u8, message: &str) -> ExitCode {
-    // Where nobody reads the standard error output there is nobody to tell.
-    writeln!(std::io::stderr(), "opentracker: {message}").ok();
+    for line in message.lines() {
+        // Where nobody reads the standard error output there is nobody to tell.
+        writeln!(std::io::stderr(), "opentracker: {line}").ok();
+    }
     ExitCode::from(code)
 }

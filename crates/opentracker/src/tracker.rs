@@ -86,7 +86,7 @@ impl Tracker {
         raise_descriptor_limit();
         let cores = available_parallelism().map_or(1, usize::from);
         let udp_sockets = udp::Sockets::bind(&udp::Config {
-            listen: config.udp.listen.clone(),
+            listen: addresses(&config.udp.listen),
             workers: match config.udp.workers {
                 0 => cores,
                 workers => usize::from(workers),
@@ -99,7 +99,7 @@ impl Tracker {
         rand::rng().fill_bytes(&mut id);
         let id = TrackerId::new(id);
         let http_listeners = http::Listeners::bind(&http::Config {
-            listen: config.http.listen.clone(),
+            listen: addresses(&config.http.listen),
             threads: cores,
             limits: http::Limits {
                 idle_timeout: config.http.idle_timeout,
@@ -120,7 +120,6 @@ impl Tracker {
             Instant::now(),
             &mut rand::rng(),
         ));
-        warn_of_contradictions(&config);
         let mut listeners = listeners("udp", &udp_sockets.local_addrs());
         listeners.extend(self::listeners("http", http_listeners.local_addrs()));
         let worker = || {
@@ -173,40 +172,8 @@ impl Tracker {
         self.core.set_lists(lists);
         self.core.set_settings(settings(&config));
         self.http.set_settings(http_settings(&config));
-        let old = &self.config;
-        let fixed = [
-            ("udp.listen", old.udp.listen != config.udp.listen),
-            ("udp.workers", old.udp.workers != config.udp.workers),
-            (
-                "udp.max_payload",
-                old.udp.max_payload != config.udp.max_payload,
-            ),
-            (
-                "udp.connection_id_lifetime",
-                old.udp.connection_id_lifetime != config.udp.connection_id_lifetime,
-            ),
-            ("http.listen", old.http.listen != config.http.listen),
-            (
-                "http.idle_timeout",
-                old.http.idle_timeout != config.http.idle_timeout,
-            ),
-            ("livesync", {
-                let renewed = config::LiveSync {
-                    renew_boundary: config.livesync.renew_boundary,
-                    ..old.livesync.clone()
-                };
-                renewed != config.livesync
-            }),
-            ("process.user", old.process.user != config.process.user),
-            (
-                "process.chroot",
-                old.process.chroot != config.process.chroot,
-            ),
-            ("log.format", old.log.format != config.log.format),
-        ];
-        let need_restart = fixed.iter().filter(|(_, changed)| *changed);
-        let need_restart = need_restart.map(|(key, _)| *key).collect();
-        self.config = config;
+        let need_restart = config.changed_needing_restart(&self.config);
+        self.config.reload(&config);
         Ok(Reloaded { need_restart })
     }
 
@@ -225,22 +192,15 @@ impl Tracker {
 /// How long HTTP requests that are under way may take when the tracker stops.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
 
+fn addresses(listeners: &[config::Listener]) -> Vec<SocketAddr> {
+    listeners.iter().map(|listener| listener.address).collect()
+}
+
 fn listeners(protocol: &'static str, addresses: &[SocketAddr]) -> Vec<Listener> {
     addresses
         .iter()
         .map(|&address| Listener { protocol, address })
         .collect()
-}
-
-/// Says what an operator has hardly meant, though it can be done.
-fn warn_of_contradictions(config: &Config) {
-    let announce = &config.announce;
-    if announce.peer_timeout <= announce.interval + announce.jitter {
-        tracing::warn!(
-            "announce.peer_timeout is no longer than announce.interval and announce.jitter: peers \
-             that come back when they are asked to will have timed out"
-        );
-    }
 }
 
 /// Takes as many file descriptors as the system allows: each HTTP connection needs one, and the
@@ -292,9 +252,9 @@ mod tests {
     #[test]
     fn the_interval_wins_over_what_contradicts_it() {
         const MINUTE: Duration = Duration::from_secs(60);
-        let mut config = Config::default();
-        config.announce.interval = 2 * MINUTE;
-        let settings = settings(&config);
+        let mut values = config::Values::default();
+        values.announce.interval = 2 * MINUTE;
+        let settings = settings(&values.validate().unwrap());
         assert_eq!(settings.interval, 2 * MINUTE);
         assert_eq!(settings.jitter, MINUTE);
         assert_eq!(settings.min_interval, MINUTE);
