@@ -198,15 +198,15 @@ sections! {
         redirect_url: String = String::new(), Reload, check checks::redirect_url,
             c "tracker.redirect_url", flag 'r' "URL";
 
-        /// Networks whose forwarding header is believed, walked right to left.
+        /// Networks whose forwarding header is believed.
         ///
-        /// The header is walked from right to left, up to the first address outside of these
-        /// networks: that is who asks.
+        /// It is walked from right to left, up to the first address outside of these networks: that
+        /// is who asks.
         trusted_proxies: Vec<IpNet> = Vec::new(), Reload, c "access.proxy";
 
-        /// The one header that trusted proxies say in who asks; "forwarded" = RFC 7239.
+        /// The one header that is believed from trusted proxies; "forwarded" = RFC 7239.
         ///
-        /// Any other name is a header like `X-Forwarded-For`: addresses with commas.
+        /// A header of any other name is read like `X-Forwarded-For`: addresses with commas.
         forwarded_header: String = "x-forwarded-for".to_owned(), Reload, check checks::field_name;
 
         /// A connection may say nothing for so long.
@@ -265,12 +265,12 @@ sections! {
         /// so loopback is nobody in particular.
         admin: Vec<IpNet> = Vec::new(), Reload, flag 'A' "NET";
 
-        /// FIFO that info hashes are written to, to add them to the list; empty = none.
+        /// A FIFO: info hashes that are written to it join the list; empty = none.
         ///
         /// The list is that of `allow`, or else that of `deny`, until it is read again.
         fifo_add: PathBuf = PathBuf::new(), Restart, c "access.fifo_add";
 
-        /// FIFO that info hashes are written to, to take them off the list; empty = none.
+        /// A FIFO: info hashes that are written to it leave the list; empty = none.
         fifo_delete: PathBuf = PathBuf::new(), Restart, c "access.fifo_delete";
     }
 

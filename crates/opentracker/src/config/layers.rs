@@ -207,7 +207,7 @@ impl Layers {
                 .find(|section| section.name == name.get_ref())
             else {
                 self.faults
-                    .push(place.saying(unknown_section(name.get_ref())));
+                    .push(place.saying(unknown_at_the_top(name.get_ref(), value.get_ref())));
                 continue;
             };
             let DeValue::Table(keys) = value.get_ref() else {
@@ -266,38 +266,44 @@ impl Layers {
     }
 }
 
-fn unknown_section(name: &str) -> String {
+fn unknown_at_the_top(name: &str, value: &DeValue<'_>) -> String {
     let sections = || SECTIONS.iter().map(|section| section.name);
-    match nearest(name, sections()) {
-        Some(near) => format!("unknown section: did you mean `{near}`?"),
-        None => elsewhere(name).unwrap_or_else(|| {
-            format!(
-                "unknown section: there are {}",
-                enumerate(sections(), "and")
-            )
-        }),
+    let what = if value.is_table() { "section" } else { "key" };
+    match nearest(name, sections())
+        .map(str::to_owned)
+        .or_else(|| elsewhere(name))
+    {
+        Some(near) => format!("unknown {what}: did you mean `{near}`?"),
+        None => format!(
+            "unknown {what}: the sections are {}",
+            enumerate(sections(), "and")
+        ),
     }
 }
 
 fn unknown_key(section: &Section, name: &str) -> String {
     let names = || section.keys.iter().map(|key| key.name);
-    match nearest(name, names()) {
-        Some(near) => format!("unknown key: did you mean `{near}`?"),
-        None => elsewhere(name).unwrap_or_else(|| {
-            format!(
-                "unknown key: [{}] has {}",
-                section.name,
-                enumerate(names(), "and")
-            )
-        }),
+    let of_c = |key: &&Key| {
+        key.c_name
+            .is_some_and(|c_name| c_name.ends_with(&format!(".{name}")))
+    };
+    let near = nearest(name, names()).or_else(|| keys().find(of_c).map(Key::path));
+    if let Some(near) = near {
+        return format!("unknown key: did you mean `{near}`?");
     }
+    let other = elsewhere(name).map(|path| format!("; there is `{path}`"));
+    let names = enumerate(names(), "and");
+    format!(
+        "unknown key: [{}] has {names}{}",
+        section.name,
+        other.unwrap_or_default()
+    )
 }
 
-/// Somebody has taken a key for one of another section, or of the C program.
+/// The path of a key that has this name in whatever section.
 fn elsewhere(name: &str) -> Option<String> {
-    let is_last = |c_name: &str| c_name.rsplit('.').next() == Some(name);
-    let key = keys().find(|key| key.name == name || key.c_name.is_some_and(is_last))?;
-    Some(format!("unknown key: did you mean `{}`?", key.path()))
+    let key = keys().find(|key| key.name == name)?;
+    Some(key.path().to_owned())
 }
 
 fn line_of(octets: &[u8], offset: usize) -> usize {

@@ -36,6 +36,11 @@ fn faults_name_file_line_key_and_what_would_be_right() {
             "a:2: log.colour: unknown key: [log] has `level` and `format`",
         ),
         (
+            "[process]\ngroup = \"x\"\n",
+            "a:2: process.group: unknown key: [process] has `user` and `chroot`; there is \
+             `livesync.group`",
+        ),
+        (
             "[access]\nwhitelist = \"x\"\n",
             "a:2: access.whitelist: unknown key: did you mean `access.allow`?",
         ),
