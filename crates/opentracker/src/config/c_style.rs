@@ -28,7 +28,7 @@ pub(super) enum Meaning {
         add: bool,
     },
     /// The C program knows the key, but nothing here answers to it: why.
-    LeftOut(&'static str),
+    LeftOut(String),
     /// The key is unknown.
     Unknown(String),
     /// The value cannot be read.
@@ -98,7 +98,8 @@ fn meaning(word: &str, argument: &str, seen: &mut BTreeSet<&'static str>) -> Mea
     let keys = match word {
         BOTH => with_c_names(&["listen.tcp", "listen.udp"]),
         BATCHSYNC => {
-            return Meaning::LeftOut("trackers exchange nothing over HTTP: see [livesync]");
+            let reason = "trackers exchange nothing over HTTP: see [livesync]";
+            return Meaning::LeftOut(reason.to_owned());
         }
         _ => with_c_names(&[word]),
     };

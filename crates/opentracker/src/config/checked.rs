@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use super::findings::{ConfigErrors, Finding};
-use super::keys::{Applies, Values, keys};
+use super::keys::{Applies, Key, Values, keys};
 use super::print;
 
 /// Everything that can be configured, checked: what exists is valid.
@@ -60,7 +60,7 @@ impl Config {
     pub fn changed_needing_restart(&self, old: &Self) -> Vec<&'static str> {
         let fixed = keys().filter(|key| key.applies() == Applies::Restart);
         let changed = fixed.filter(|key| (key.get)(self) != (key.get)(old));
-        changed.map(|key| key.path()).collect()
+        changed.map(Key::path).collect()
     }
 
     /// Takes over the keys that a reload applies; the others stay as they are in force.

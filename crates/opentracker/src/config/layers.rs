@@ -77,7 +77,7 @@ impl Layers {
             let Some(rest) = name.strip_prefix(PREFIX) else {
                 continue;
             };
-            match keys().find(|key| key.variable() == name) {
+            match keys().find(|key| key.variable().eq_ignore_ascii_case(&name)) {
                 Some(key) => match value.into().into_string() {
                     Ok(value) => self.variable(key, &name, &value),
                     Err(value) => {
@@ -100,14 +100,6 @@ impl Layers {
         self.flag(origin, key, value, true);
     }
 
-    fn flag(&mut self, origin: &str, path: &str, value: &str, add: bool) {
-        let place = Finding::new(origin, "").about(path);
-        match keys().find(|key| key.path() == path) {
-            Some(key) => self.assign(key, Input::Text(value), add, |_| place.clone()),
-            None => self.faults.push(place.saying("there is no such key")),
-        }
-    }
-
     /// Makes the configuration, with what is worth a warning.
     ///
     /// # Errors
@@ -120,9 +112,15 @@ impl Layers {
         warnings.extend(config.warnings());
         Ok((config, warnings))
     }
-}
 
-impl Layers {
+    fn flag(&mut self, origin: &str, path: &str, value: &str, add: bool) {
+        let place = Finding::new(origin, "").about(path);
+        match keys().find(|key| key.path() == path) {
+            Some(key) => self.assign(key, Input::Text(value), add, |_| place.clone()),
+            None => self.faults.push(place.saying("there is no such key")),
+        }
+    }
+
     /// Takes what somebody wrote for a key, or notes what is wrong with it; `place` says where that
     /// is, from its offset in a document.
     fn assign(
@@ -171,15 +169,11 @@ impl Layers {
                         }
                     }
                 }
-                Meaning::LeftOut(reason) => {
-                    self.warnings
-                        .push(place.saying(format!("left out: {reason}")));
+                Meaning::Unknown(reason) if !import => self.faults.push(place.saying(reason)),
+                Meaning::LeftOut(reason) | Meaning::Unknown(reason) => {
+                    let warning = place.saying(format!("left out: {reason}"));
+                    self.warnings.push(warning);
                 }
-                Meaning::Unknown(reason) if import => {
-                    self.warnings
-                        .push(place.saying(format!("left out: {reason}")));
-                }
-                Meaning::Unknown(reason) => self.faults.push(place.saying(reason)),
                 Meaning::Wrong(reason) => self.faults.push(place.saying(reason)),
             }
         }
@@ -188,51 +182,51 @@ impl Layers {
     fn read_toml(&mut self, origin: &Finding, text: &str) {
         let at = |offset: usize| origin.clone().at(Some(line_of(text.as_bytes(), offset)));
         let (document, errors) = DeTable::parse_recoverable(text);
-        let syntax = errors.iter().map(|error| {
-            let place = error
-                .span()
-                .map_or_else(|| origin.clone(), |span| at(span.start));
-            place.saying(error.message().replace('\n', "; "))
-        });
-        let first = self.faults.len();
-        self.faults.extend(syntax);
-        if self.faults.len() > first {
+        if !errors.is_empty() {
             // What has been made of the rest may not be what was meant.
+            self.faults.extend(errors.iter().map(|error| {
+                let span = error.span();
+                let place = span.map_or_else(|| origin.clone(), |span| at(span.start));
+                place.saying(error.message().replace('\n', "; "))
+            }));
             return;
         }
+        let first = self.faults.len();
         for (name, value) in document.get_ref() {
-            let place = at(name.span().start).about(name.get_ref().as_ref());
-            let Some(section) = SECTIONS
-                .iter()
-                .find(|section| section.name == name.get_ref())
-            else {
-                self.faults
-                    .push(place.saying(unknown_at_the_top(name.get_ref(), value.get_ref())));
-                continue;
+            let (name, start) = (name.get_ref().as_ref(), name.span().start);
+            let section = SECTIONS.iter().find(|section| section.name == name);
+            let message = match (section, value.get_ref()) {
+                (Some(section), DeValue::Table(keys)) => {
+                    self.read_section(section, keys, at);
+                    continue;
+                }
+                (Some(_), _) => format!("it is a section: write its keys below a line [{name}]"),
+                (None, value) => unknown_at_the_top(name, value),
             };
-            let DeValue::Table(keys) = value.get_ref() else {
-                let message = format!(
-                    "it is a section: write its keys below a line [{}]",
-                    section.name
-                );
-                self.faults.push(place.saying(message));
-                continue;
-            };
-            for (name, value) in keys {
-                let path = format!("{}.{}", section.name, name.get_ref());
-                let place = |offset| at(offset).about(&*path);
-                match section.keys.iter().find(|key| key.name == name.get_ref()) {
-                    Some(key) => self.assign(key, Input::Toml(value), false, |offset| {
-                        place(offset.unwrap_or(name.span().start))
-                    }),
-                    None => {
-                        let message = unknown_key(section, name.get_ref());
-                        self.faults.push(place(name.span().start).saying(message));
-                    }
+            self.faults.push(at(start).about(name).saying(message));
+        }
+        self.faults[first..].sort_by_key(|fault| fault.line);
+    }
+
+    fn read_section(
+        &mut self,
+        section: &Section,
+        keys: &DeTable<'_>,
+        at: impl Fn(usize) -> Finding,
+    ) {
+        for (name, value) in keys {
+            let (name, start) = (name.get_ref().as_ref(), name.span().start);
+            let place = |offset| at(offset).about(format!("{}.{name}", section.name));
+            match section.keys.iter().find(|key| key.name == name) {
+                Some(key) => self.assign(key, Input::Toml(value), false, |offset| {
+                    place(offset.unwrap_or(start))
+                }),
+                None => {
+                    let fault = place(start).saying(unknown_key(section, name));
+                    self.faults.push(fault);
                 }
             }
         }
-        self.faults[first..].sort_by_key(|fault| fault.line);
     }
 
     fn variable(&mut self, key: &Key, name: &str, value: &str) {

@@ -145,12 +145,13 @@ mod tests {
             ..plain.clone()
         };
         let table = r#"{ address = "[::]:443", v6_only = true }"#;
-        assert_eq!(read(r#""[::]:443""#).unwrap(), [plain.clone()]);
-        assert_eq!(
-            read(r#"{ address = "[::]:443" }"#).unwrap(),
-            [plain.clone()]
-        );
-        assert_eq!(read(table).unwrap(), [v6_only.clone()]);
+        for (text, listener) in [
+            (r#""[::]:443""#, &plain),
+            (r#"{ address = "[::]:443" }"#, &plain),
+            (table, &v6_only),
+        ] {
+            assert_eq!(&read(text).unwrap()[..], std::slice::from_ref(listener));
+        }
         let both = read(&format!(r#"["[::]:443", {table}]"#)).unwrap();
         assert_eq!(both, [plain, v6_only]);
         let written = both.to_toml().to_string();

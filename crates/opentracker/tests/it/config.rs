@@ -221,7 +221,7 @@ fn the_environment_overrides_every_kind_of_value() {
     let mut layers = Layers::default();
     layers.environment([
         ("OPENTRACKER_ANNOUNCE__INTERVAL", "10m"),
-        ("OPENTRACKER_UDP__WORKERS", "3"),
+        ("OPENTRACKER_udp__workers", "3"),
         ("OPENTRACKER_UDP__LISTEN", "[::]:1,127.0.0.1:2"),
         ("OPENTRACKER_HTTP__LISTEN", "[]"),
         ("OPENTRACKER_ACCESS__ADMIN", r#"["10.0.0.0/8"]"#),
