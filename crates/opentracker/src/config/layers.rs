@@ -182,17 +182,20 @@ impl Layers {
     fn read_toml(&mut self, origin: &Finding, text: &str) {
         let at = |offset: usize| origin.clone().at(Some(line_of(text.as_bytes(), offset)));
         let (document, errors) = DeTable::parse_recoverable(text);
-        if !errors.is_empty() {
-            // What has been made of the rest may not be what was meant.
-            self.faults.extend(errors.iter().map(|error| {
-                let span = error.span();
-                let place = span.map_or_else(|| origin.clone(), |span| at(span.start));
-                place.saying(error.message().replace('\n', "; "))
-            }));
-            return;
-        }
         let first = self.faults.len();
-        for (name, value) in document.get_ref() {
+        self.faults.extend(errors.iter().map(|error| {
+            let span = error.span();
+            let place = span.map_or_else(|| origin.clone(), |span| at(span.start));
+            place.saying(error.message().replace('\n', "; "))
+        }));
+        if errors.is_empty() {
+            self.read_document(document.get_ref(), at);
+        }
+        self.faults[first..].sort_by_key(|fault| fault.line);
+    }
+
+    fn read_document(&mut self, document: &DeTable<'_>, at: impl Fn(usize) -> Finding + Copy) {
+        for (name, value) in document {
             let (name, start) = (name.get_ref().as_ref(), name.span().start);
             let section = SECTIONS.iter().find(|section| section.name == name);
             let message = match (section, value.get_ref()) {
@@ -205,7 +208,6 @@ impl Layers {
             };
             self.faults.push(at(start).about(name).saying(message));
         }
-        self.faults[first..].sort_by_key(|fault| fault.line);
     }
 
     fn read_section(

@@ -152,6 +152,8 @@ mod tests {
         ] {
             assert_eq!(&read(text).unwrap()[..], std::slice::from_ref(listener));
         }
+        let in_text = Vec::<Listener>::read(Input::Text(table)).unwrap();
+        assert_eq!(in_text[..], [v6_only.clone()][..]);
         let both = read(&format!(r#"["[::]:443", {table}]"#)).unwrap();
         assert_eq!(both, [plain, v6_only]);
         let written = both.to_toml().to_string();

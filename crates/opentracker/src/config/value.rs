@@ -135,7 +135,7 @@ impl<T: Value> Value for Vec<T> {
                 // An address like `[::]:6969` begins with a bracket, too.
                 let in_toml = text
                     .trim_start()
-                    .starts_with('[')
+                    .starts_with(['[', '{'])
                     .then(|| DeValue::parse(text));
                 match in_toml {
                     Some(Ok(list)) => Self::read(Input::Toml(&list)).map_err(|wrongs| {

@@ -124,7 +124,7 @@ fn faults_name_file_line_key_and_what_would_be_right() {
 #[test]
 fn everything_that_is_wrong_is_said_at_once() {
     let mut layers = Layers::default();
-    layers.file("a".as_ref(), b"[udp]\nworkers = x\n[udp]\n");
+    layers.file("a".as_ref(), b"[udp]\nworkers = x\nlisten = [y]\n[udp]\n");
     let text = "[log]\nlevel = 1\n[udp]\nlisten = [\"x\", \"[::]:1\", \"y\"]\nworker = 1\n";
     layers.file("b".as_ref(), text.as_bytes());
     layers.unreadable("c".as_ref(), &io::Error::other("no"));
@@ -135,6 +135,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     let starts = [
         "a:2: ",
         "a:3: ",
+        "a:4: ",
         "b:2: log.level: ",
         "b:4: udp.listen: \"x\"",
         "b:4: udp.listen: \"y\"",
