@@ -3,7 +3,7 @@ use std::hash::BuildHasher;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use opentracker_types::{InfoHash, ParseInfoHashError};
+use opentracker_types::{InfoHash, ParseHexError};
 use siphasher::sip::SipHasher13;
 
 /// Which torrents are served: those on the allow list, if there is one, less those on the deny
@@ -101,7 +101,7 @@ pub struct ParseListError {
     /// Number of the line, from 1.
     pub line: usize,
     /// What is wrong with it.
-    pub cause: ParseInfoHashError,
+    pub cause: ParseHexError,
 }
 
 /// Networks that share a right, like reading the statistics.

@@ -22,14 +22,9 @@
 //! let tracker = Tracker::new(Settings::default(), lists, lifetime, now, &mut rng);
 //! let mut worker = Arc::new(tracker).worker(7, None);
 //!
-//! let request = AnnounceRequest {
-//!     info_hash: InfoHash::new([1; 20]),
-//!     peer_id: None,
-//!     port: 6881,
-//!     left: Some(0),
-//!     event: Event::Started,
-//!     num_want: None,
-//! };
+//! let request = AnnounceRequest::new(InfoHash::new([1; 20]), 6881)
+//!     .with_left(0)
+//!     .with_event(Event::Started);
 //! let mut octets = [0; 300];
 //! let mut peers = PeerBuffers::v4(&mut octets);
 //! let reply = worker.announce(&request, [192, 0, 2, 1].into(), now, &mut peers)?;
