@@ -96,6 +96,7 @@ fn tell_text(record: &TellRecord) -> String {
         info_hash,
         age_minutes,
         downloads,
+        ..
     } = record;
     format!("{info_hash} {downloads} downloads, {age_minutes} min old")
 }
