@@ -167,7 +167,7 @@ mod tests {
     use crate::fixture;
     use opentracker_core::{AccessLists, HashList, PeerBuffers};
     use opentracker_http_wire::Answer;
-    use opentracker_types::{AnnounceRequest, Event};
+    use opentracker_types::AnnounceRequest;
     use std::collections::BTreeMap;
     use std::net::Ipv4Addr;
 
@@ -184,14 +184,9 @@ mod tests {
         let mut handler = fixture::handler(now);
         let worker = handler.worker();
         for number in 0..TORRENTS {
-            let request = AnnounceRequest {
-                info_hash: hash(number),
-                peer_id: None,
-                port: 1,
-                left: Some(0),
-                event: Event::None,
-                num_want: Some(0),
-            };
+            let request = AnnounceRequest::new(hash(number), 1)
+                .with_left(0)
+                .with_num_want(0);
             let mut peers = PeerBuffers::both(&mut [], &mut []);
             let source = Ipv4Addr::new(192, 0, 2, 1).into();
             worker.announce(&request, source, now, &mut peers).unwrap();

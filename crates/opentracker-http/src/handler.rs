@@ -234,15 +234,11 @@ impl Handler {
                 self.worker.counters().count(Counter::HttpAnnounce);
                 let v4 = &self.v4[..v4_octets];
                 let v6 = (v6_octets > 0).then_some(&self.v6[..v6_octets]);
-                AnnounceReply {
-                    counts: reply.counts,
-                    interval_secs: reply.interval_secs,
-                    min_interval_secs: Some(reply.min_interval_secs),
-                    external_ip: (!client.is_behind_proxy).then_some(client.ip),
-                    peers: Peers::of_query(&query, v4, v6),
-                    warning: None,
-                }
-                .encode(&mut self.body);
+                let peers = Peers::of_query(&query, v4, v6);
+                let mut answer = AnnounceReply::new(reply.counts, reply.interval_secs, peers);
+                answer.min_interval_secs = Some(reply.min_interval_secs);
+                answer.external_ip = (!client.is_behind_proxy).then_some(client.ip);
+                answer.encode(&mut self.body);
             }
             Err(refusal) => {
                 self.text.clear();
@@ -394,7 +390,6 @@ impl Handler {
     fn refuse_bad_query(&mut self, head: &Head<'_, '_>, error: QueryError, out: &mut Vec<u8>) {
         let counter = match error.parameter() {
             "port" => Counter::HttpBadPort,
-            "left" => Counter::HttpBadLeft,
             _ => Counter::HttpBadInfoHash,
         };
         self.refuse_query(head, counter, error.message(), out);

@@ -32,6 +32,7 @@ pub enum Event {
 /// assert!(request.is_seeder());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AnnounceRequest {
     /// The torrent.
     pub info_hash: InfoHash,

@@ -56,11 +56,6 @@ fn malformed_queries_name_the_parameter() {
         (&format!("{good}&port=0"), "port", Counter::HttpBadPort),
         (&format!("{good}&port=65536"), "port", Counter::HttpBadPort),
         (&format!("{good}&port=-1"), "port", Counter::HttpBadPort),
-        (
-            &format!("{good}&port=1&left=-1"),
-            "left",
-            Counter::HttpBadLeft,
-        ),
     ] {
         let before = site.count(counter);
         let response = site.get(&format!("/announce?{query}"));
