@@ -7,6 +7,9 @@ use super::{Finding, Repository, line_of};
 /// What a member writes itself; everything else of `[package]` is inherited.
 const OWN_FIELDS: [&str; 2] = ["name", "description"];
 
+/// What a member that is of use by itself may write, too.
+const PRODUCT_FIELDS: [&str; 4] = ["readme", "keywords", "categories", "metadata"];
+
 /// What every member inherits.
 const INHERITED: [&str; 6] = [
     "version",
@@ -108,7 +111,8 @@ fn member(file: &str, text: &str) -> Vec<Finding> {
         report("[package]", format!("no `{field}`"));
     }
     for field in package.keys().map(String::as_str) {
-        if !INHERITED.contains(&field) && !OWN_FIELDS.contains(&field) {
+        let lists: [&[&str]; 3] = [&INHERITED, &OWN_FIELDS, &PRODUCT_FIELDS];
+        if !lists.iter().any(|fields| fields.contains(&field)) {
             report(field, format!("`{field}` is not a field of ours"));
         }
     }
@@ -212,9 +216,9 @@ workspace = true
             ("license.workspace = true\n", "", 1, "`license`"),
             (
                 "name = \"a\"",
-                "name = \"a\"\nkeywords = []",
-                3,
-                "`keywords`",
+                "name = \"a\"\nreadme = \"README.md\"\nhomepage = \"\"",
+                4,
+                "`homepage`",
             ),
             ("description = \"A crate\"\n", "", 1, "`description`"),
             (
