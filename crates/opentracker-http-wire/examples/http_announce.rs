@@ -1,7 +1,7 @@
 //! Prints what the query of an HTTP announce says, the query as this crate writes it, and a reply
 //! to it. What a tracker would refuse is answered with a `failure reason`.
 //!
-//! `cargo run -p opentracker-http-wire --example announce -- 'info_hash=…&port=6881&left=0'`
+//! `cargo run -p opentracker-http-wire --example http_announce -- 'info_hash=…&port=6881&left=0'`
 
 use std::error::Error;
 

@@ -1,7 +1,7 @@
 //! A UDP tracker client: it asks for a connection id, announces a leecher on port 6881, and
 //! prints the peers that the tracker tells it.
 //!
-//! `cargo run -p opentracker-udp-wire --example announce -- 127.0.0.1:6969 INFO_HASH`
+//! `cargo run -p opentracker-udp-wire --example udp_announce -- 127.0.0.1:6969 INFO_HASH`
 
 use std::error::Error;
 use std::net::UdpSocket;

@@ -2,7 +2,7 @@
 //! datagram in hexadecimal digits; spaces and colons between them are skipped, `#` begins a
 //! comment.
 //!
-//! `echo 0badf00d00000001000000000000012c | cargo run -p opentracker-livesync-wire --example dump`
+//! `echo 0badf00d00000001000000000000012c | cargo run -p opentracker-livesync-wire --example livesync_dump`
 
 use std::error::Error;
 use std::fs::File;
