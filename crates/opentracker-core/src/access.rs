@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(error.line, 2);
         assert_eq!(
             error.to_string(),
-            "line 2: an info hash has 40 hexadecimal digits, this has 5 octets"
+            "line 2: 40 hexadecimal digits are expected, this has 5 octets"
         );
     }
 

@@ -201,7 +201,7 @@ mod tests {
         );
         assert_eq!(
             heard(b"\x0b").text(),
-            "1500.007 10.0.0.1:9696 not a packet: the packet ends at octet 1, within its header: 0b"
+            "1500.007 10.0.0.1:9696 not a packet: incomplete header, the packet ends at octet 1: 0b"
         );
     }
 
