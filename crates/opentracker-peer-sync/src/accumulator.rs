@@ -1,10 +1,10 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use opentracker_livesync_wire::{LiveRecord, PacketBuf, SyncLive6Writer, SyncLiveWriter};
+use opentracker_livesync_wire::{LiveRecord, LiveWriter, PacketBuf};
 use opentracker_types::TrackerId;
 
-use crate::filling::{Filling, Writer};
+use crate::filling::Filling;
 use crate::{Dialect, Settings};
 
 /// How many finished packets wait to be polled. With more than that the driver has stalled; the
@@ -51,8 +51,8 @@ impl Accumulator {
     pub fn new(id: TrackerId, settings: Settings) -> Self {
         Self {
             settings,
-            ipv4: Filling::new(Writer::V4(SyncLiveWriter::new(id))),
-            ipv6: Filling::new(Writer::V6(SyncLive6Writer::new(id))),
+            ipv4: Filling::new(LiveWriter::sync_live(id)),
+            ipv6: Filling::new(LiveWriter::sync_live6(id)),
             ready: VecDeque::with_capacity(MAX_READY),
             counters: Counters::default(),
         }

@@ -1,18 +1,16 @@
 use std::time::Instant;
 
-use opentracker_livesync_wire::{
-    LiveRecord, PacketBuf, PushError, SyncLive6Writer, SyncLiveWriter,
-};
+use opentracker_livesync_wire::{LiveRecord, LiveWriter, PacketBuf};
 
 /// The packet that is being filled, and when it has to go at the latest.
 #[derive(Debug, Clone)]
 pub(crate) struct Filling {
-    writer: Writer,
+    writer: LiveWriter,
     deadline: Option<Instant>,
 }
 
 impl Filling {
-    pub(crate) const fn new(writer: Writer) -> Self {
+    pub(crate) const fn new(writer: LiveWriter) -> Self {
         Self {
             writer,
             deadline: None,
@@ -30,10 +28,7 @@ impl Filling {
 
     #[inline]
     pub(crate) const fn is_full(&self) -> bool {
-        match &self.writer {
-            Writer::V4(writer) => writer.is_full(),
-            Writer::V6(writer) => writer.is_full(),
-        }
+        self.writer.is_full()
     }
 
     /// Returns when the packet has to go, or `None` while there is nothing in it.
@@ -44,26 +39,7 @@ impl Filling {
     /// Takes the packet and the number of its records, or nothing where it is empty.
     pub(crate) fn take(&mut self) -> Option<(PacketBuf, usize)> {
         self.deadline.take()?;
-        let (records, packet) = match &mut self.writer {
-            Writer::V4(writer) => (writer.len(), writer.take()),
-            Writer::V6(writer) => (writer.len(), writer.take()),
-        };
-        Some((packet, records))
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum Writer {
-    V4(SyncLiveWriter),
-    V6(SyncLive6Writer),
-}
-
-impl Writer {
-    #[inline]
-    fn push(&mut self, record: &LiveRecord) -> Result<(), PushError> {
-        match self {
-            Self::V4(writer) => writer.push(record),
-            Self::V6(writer) => writer.push(record),
-        }
+        let records = self.writer.len();
+        Some((self.writer.take(), records))
     }
 }

@@ -9,7 +9,7 @@ use opentracker_core::{
     Applied, Counters, ToldDownloads, ToldPeer, TorrentSummary, Tracker, Walk as Torrents,
 };
 use opentracker_livesync_wire::{
-    DecodeError, LiveRecord, Packet, ScrapeTell, ScrapeTellWriter, TellRecord,
+    DecodeError, DecodeErrorKind, LiveRecord, Packet, ScrapeTell, ScrapeTellWriter, TellRecord,
 };
 use opentracker_scrape_sync::{Handled, Output, ScrapeSync, Settings};
 use opentracker_types::{InfoHash, TrackerId};
@@ -275,18 +275,18 @@ impl Walk {
 }
 
 fn tell_record(summary: &TorrentSummary) -> TellRecord {
-    TellRecord {
-        info_hash: summary.info_hash,
-        age_minutes: summary.idle_minutes,
-        downloads: summary.counts.downloads,
-    }
+    TellRecord::new(
+        summary.info_hash,
+        summary.idle_minutes,
+        summary.counts.downloads,
+    )
 }
 
 fn counter_of(error: &DecodeError) -> Counter {
-    match error {
-        DecodeError::Header { .. } => Counter::LiveSyncDroppedHeader,
-        DecodeError::UnknownType { .. } => Counter::LiveSyncDroppedType,
-        DecodeError::NoRecord { .. } => Counter::LiveSyncDroppedEmpty,
+    match error.kind() {
+        DecodeErrorKind::Header => Counter::LiveSyncDroppedHeader,
+        DecodeErrorKind::UnknownType => Counter::LiveSyncDroppedType,
+        DecodeErrorKind::NoRecord => Counter::LiveSyncDroppedEmpty,
         _ => Counter::LiveSyncDroppedLength,
     }
 }

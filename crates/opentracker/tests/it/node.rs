@@ -29,11 +29,8 @@ fn node() -> (Arc<Tracker>, Node) {
 
 fn announce_of(sender: TrackerId) -> Vec<u8> {
     let mut writer = SyncLiveWriter::new(sender);
-    let record = LiveRecord {
-        info_hash: InfoHash::new([1; InfoHash::LEN]),
-        peer: PeerAddr::new([198, 51, 100, 1].into(), 6881),
-        flags: PeerFlags::SEEDING,
-    };
+    let peer = PeerAddr::new([198, 51, 100, 1].into(), 6881);
+    let record = LiveRecord::new(InfoHash::new([1; InfoHash::LEN]), peer, PeerFlags::SEEDING);
     writer.push(&record).unwrap();
     writer.take().as_bytes().to_vec()
 }

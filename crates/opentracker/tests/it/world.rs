@@ -365,14 +365,9 @@ impl World {
         is_seeder: bool,
         event: Event,
     ) -> Option<Duration> {
-        let request = AnnounceRequest {
-            info_hash: torrent,
-            peer_id: None,
-            port: peer.port(),
-            left: Some(u64::from(!is_seeder)),
-            event,
-            num_want: None,
-        };
+        let request = AnnounceRequest::new(torrent, peer.port())
+            .with_left(u64::from(!is_seeder))
+            .with_event(event);
         let machine = self.machines[number].machine.as_mut()?;
         let wait = machine.announce(&request, peer.ip(), self.now, &mut self.rng);
         self.transmit(number);
