@@ -281,7 +281,8 @@ fn settings(config: &Config) -> core::Settings {
             announce.peer_timeout,
             announce.torrent_timeout,
             config.livesync.renew_boundary,
-        ),
+        )
+        .with_interval(announce.interval),
     }
 }
 
