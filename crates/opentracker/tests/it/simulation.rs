@@ -173,7 +173,8 @@ impl Times {
             settings: Settings {
                 interval,
                 jitter,
-                timing: Timing::new(peer_timeout, 24 * 60 * MINUTE, renew_boundary),
+                timing: Timing::new(peer_timeout, 24 * 60 * MINUTE, renew_boundary)
+                    .with_interval(interval),
                 ..Settings::default()
             },
             peer_timeout,
