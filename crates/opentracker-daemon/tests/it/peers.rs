@@ -336,17 +336,24 @@ fn completed_counts_once_and_from_seeders_alone() {
 }
 
 #[test]
-fn downloads_stay_when_peers_go() {
+fn downloads_stay_when_peers_of_two_addresses_go() {
     let tracker = tracker();
-    let client = Client::of(tracker.udp());
+    let [one, two] = ["127.0.0.1", "127.0.0.2"].map(|ip| Client::at(ip, tracker.udp()));
     let seeder = Announce::new(TORRENT, 1000).seeding();
-    client.announce(&seeder.clone().event(COMPLETED));
-    client.announce(&seeder.event(STOPPED));
-    let expected = Counts {
-        downloads: 1,
+    let leecher = Announce::new(TORRENT, 1000);
+    let counts = |downloads| Counts {
+        downloads,
         ..Counts::default()
     };
-    assert_eq!(client.scrape(&[TORRENT]), [expected]);
+    // One address buys nothing that lasts.
+    one.announce(&seeder.clone().event(COMPLETED));
+    one.announce(&seeder.clone().event(STOPPED));
+    assert_eq!(one.scrape(&[TORRENT]), [counts(0)]);
+    one.announce(&seeder.clone().event(COMPLETED));
+    two.announce(&leecher.clone().event(STARTED));
+    one.announce(&seeder.event(STOPPED));
+    two.announce(&leecher.event(STOPPED));
+    assert_eq!(one.scrape(&[TORRENT]), [counts(1)]);
 }
 
 /// A tracker whose clients come from any address, through a proxy at 127.0.0.1.

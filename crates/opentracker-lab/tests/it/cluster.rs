@@ -348,11 +348,9 @@ impl Node {
             .expect("a tracker that runs answers")
     }
 
-    /// Lets a client complete a torrent and go.
+    /// Lets a client complete a torrent. It stays: with it the torrent would be forgotten.
     fn complete(&self, from: &Host, torrent: InfoHash) {
-        for is in [Is::Completed, Is::Gone] {
-            self.announce(from, Family::V4, torrent, 6881, is);
-        }
+        self.announce(from, Family::V4, torrent, 6881, Is::Completed);
     }
 }
 
