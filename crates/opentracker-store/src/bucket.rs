@@ -63,11 +63,15 @@ impl Bucket {
         self.index.prefetch(hash);
     }
 
-    /// Returns the torrent that a hash most probably means, without a look at it: comparing the
-    /// info hash would wait for memory.
-    pub(crate) fn guess(&self, hash: u64) -> Option<&Torrent> {
-        let at = self.index.find(hash, |_| true)?;
-        Some(self.torrents.get(at))
+    /// Returns where the torrent stands that a hash most probably means, without a look at it:
+    /// comparing the info hash would wait for memory.
+    pub(crate) fn guess(&self, hash: u64) -> Option<usize> {
+        self.index.find(hash, |_| true)
+    }
+
+    /// Returns the torrent at a position, if there is one.
+    pub(crate) fn try_torrent(&self, at: usize) -> Option<&Torrent> {
+        (at < self.len()).then(|| self.torrents.get(at))
     }
 
     /// Enters or refreshes a peer, and lets it choose others.
