@@ -134,6 +134,7 @@ impl Handler {
 
     /// Decodes a datagram, and answers it unless it is an announce, which is kept. Returns the
     /// octets of the reply, if there is one.
+    #[inline]
     fn receive(
         &mut self,
         datagrams: &mut impl Datagrams,
@@ -181,6 +182,7 @@ impl Handler {
         }
     }
 
+    #[inline]
     fn connect(
         &mut self,
         request: ConnectRequest,
