@@ -259,7 +259,7 @@ mod tests {
     fn torrents_that_are_not_served_are_left_out() {
         let now = Instant::now();
         let tracker = tracker(now);
-        let list = |hashes: &str| Some(HashList::parse(hashes, [0; 16]).unwrap());
+        let list = |hashes: &str| Some(HashList::read(hashes.as_bytes(), 0).unwrap().0);
         tracker.set_lists(AccessLists {
             allow: list(&format!("{}\n{}\n", hash(7), hash(8))),
             deny: list(&hash(8).to_string()),

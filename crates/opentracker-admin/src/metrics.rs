@@ -16,13 +16,7 @@ pub(crate) fn put(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) {
 }
 
 fn put_gauges(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) -> io::Result<()> {
-    let Totals {
-        torrents,
-        v4_seeders,
-        v4_leechers,
-        v6_seeders,
-        v6_leechers,
-    } = snapshot.totals;
+    let Totals { torrents, peers } = snapshot.totals;
 
     put_head(out, "opentracker_info", "gauge", ["The program."])?;
     let version = snapshot.identity.version.escape_default();
@@ -38,10 +32,10 @@ fn put_gauges(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) -> io::Result<()> {
 
     put_head(out, "opentracker_peers", "gauge", ["Peers in all swarms."])?;
     for (family, role, peers) in [
-        ("ipv4", "seeder", v4_seeders),
-        ("ipv4", "leecher", v4_leechers),
-        ("ipv6", "seeder", v6_seeders),
-        ("ipv6", "leecher", v6_leechers),
+        ("ipv4", "seeder", peers.v4_seeders),
+        ("ipv4", "leecher", peers.v4_leechers),
+        ("ipv6", "seeder", peers.v6_seeders),
+        ("ipv6", "leecher", peers.v6_leechers),
     ] {
         writeln!(
             out,
@@ -85,7 +79,7 @@ fn put_head<'a>(
 mod tests {
     use super::*;
     use crate::config::Identity;
-    use opentracker_core::CounterRegistry;
+    use opentracker_core::{CounterRegistry, PerKind};
     use opentracker_types::TrackerId;
 
     #[test]
@@ -97,10 +91,12 @@ mod tests {
         let snapshot = Snapshot {
             totals: Totals {
                 torrents: 1,
-                v4_seeders: 2,
-                v4_leechers: 3,
-                v6_seeders: 4,
-                v6_leechers: 5,
+                peers: PerKind {
+                    v4_seeders: 2,
+                    v4_leechers: 3,
+                    v6_seeders: 4,
+                    v6_leechers: 5,
+                },
             },
             counters: &counters,
             uptime_secs: 6,

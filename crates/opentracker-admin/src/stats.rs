@@ -65,7 +65,9 @@ impl Snapshot<'_> {
     /// nothing.
     pub(crate) fn put(&self, mode: Mode, out: &mut Vec<u8>) {
         let put = match mode {
-            Mode::Peer => self.put_gauge(out, self.totals.peers(), self.totals.seeders()),
+            Mode::Peer => {
+                self.put_gauge(out, self.totals.peers.total(), self.totals.peers.seeders())
+            }
             Mode::Torr => self.put_gauge(out, self.totals.torrents, 0),
             Mode::Conn => {
                 let connections = self.sum(&[Counter::HttpAccepted, Counter::UdpReceived]);
@@ -229,8 +231,8 @@ impl Snapshot<'_> {
         writeln!(out, "    <count_mutex>{torrents}</count_mutex>")?;
         writeln!(out, "    <count_iterator>{torrents}</count_iterator>")?;
         writeln!(out, "  </torrents>")?;
-        put_section(out, 2, "peers", self.totals.peers())?;
-        put_section(out, 2, "seeds", self.totals.seeders())?;
+        put_section(out, 2, "peers", self.totals.peers.total())?;
+        put_section(out, 2, "seeds", self.totals.peers.seeders())?;
         put_section(out, 2, "completed", self.get(Counter::Completed))?;
         self.put_connections(out)?;
         self.put_debug(out)?;
@@ -302,6 +304,7 @@ fn put_section(out: &mut Vec<u8>, indent: usize, name: &str, count: u64) -> io::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use opentracker_core::PerKind;
     use opentracker_types::TrackerId;
 
     /// The C program's answers after the same requests, captured from its Debian build; the
@@ -336,10 +339,12 @@ mod tests {
         let snapshot = Snapshot {
             totals: Totals {
                 torrents: 14,
-                v4_seeders: 50,
-                v4_leechers: 60,
-                v6_seeders: 8,
-                v6_leechers: 2,
+                peers: PerKind {
+                    v4_seeders: 50,
+                    v4_leechers: 60,
+                    v6_seeders: 8,
+                    v6_leechers: 2,
+                },
             },
             counters: &counters,
             uptime_secs: 7322,

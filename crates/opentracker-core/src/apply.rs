@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use opentracker_store::{Announce, Presence, Told};
+use opentracker_store::{Announce, Comparison, Presence};
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
 
 use crate::tracker::Tracker;
@@ -79,9 +79,9 @@ impl Tracker {
     ) -> Applied {
         let rules = self.shared_rules().load();
         let moment = self.moment(now, &rules);
+        let store = self.store();
         let upcoming = records.clone();
-        self.store()
-            .prefetch_applied(upcoming.map(|record| (record.info_hash, record.peer)));
+        store.prefetch_applied(upcoming.map(|one| (store.key(&one.info_hash), one.peer)));
         let mut applied = Applied::default();
         for record in records {
             if record.peer.scope().is_none() {
@@ -90,11 +90,11 @@ impl Tracker {
                 applied.not_served += 1;
             } else {
                 let announce = Announce {
-                    info_hash: record.info_hash,
+                    key: store.key(&record.info_hash),
                     peer: record.peer,
                     presence: Presence::from(record.flags),
                 };
-                self.store().apply(&announce, &moment);
+                store.apply(&announce, &moment);
                 applied.applied += 1;
             }
         }
@@ -112,9 +112,9 @@ impl Tracker {
     ) -> Applied {
         let rules = self.shared_rules().load();
         let moment = self.moment(now, &rules);
+        let store = self.store();
         let upcoming = records.clone();
-        self.store()
-            .prefetch_torrents(upcoming.map(|record| record.info_hash));
+        store.prefetch_torrents(upcoming.map(|one| store.key(&one.info_hash)));
         let mut applied = Applied::default();
         for record in records {
             if record.downloads > MAX_DOWNLOADS {
@@ -122,13 +122,13 @@ impl Tracker {
             } else if !rules.lists.serves(&record.info_hash) {
                 applied.not_served += 1;
             } else {
-                let told = self.store().apply_downloads(
-                    &record.info_hash,
+                let comparison = store.apply_downloads(
+                    &store.key(&record.info_hash),
                     record.idle_minutes,
                     record.downloads,
                     &moment,
                 );
-                compare(&record.info_hash, told == Told::Behind);
+                compare(&record.info_hash, comparison == Comparison::OursIsLarger);
                 applied.applied += 1;
             }
         }

@@ -48,12 +48,14 @@ mod tracker;
 mod walk;
 mod worker;
 
-pub use access::{AccessLists, HashList, Networks, ParseListError};
+pub use access::{AccessLists, HashList, Networks, Skipped};
 pub use apply::{Applied, MAX_DOWNLOADS, ToldDownloads, ToldPeer};
 pub use counters::{CounterRegistry, CounterSet, Counters, Family};
-pub use opentracker_store::{PeerBuffers, Swept, Timing, TorrentSummary, Totals};
+pub use opentracker_store::{
+    Family as AddressFamily, Key, PeerBuffers, PerKind, Removed, Timing, TorrentSummary, Totals,
+};
 pub use request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 pub use rules::{Rules, Settings};
-pub use tracker::{Purged, Sweeper, Tracker};
+pub use tracker::{Sweeper, Tracker};
 pub use walk::Walk;
 pub use worker::{Cluster, Counter, Worker};

@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use opentracker_store::{Minute, Moment, Store, Swept, TorrentSummary, Totals};
+use opentracker_store::{Minute, Moment, Removed, Store, TorrentSummary, Totals};
 use opentracker_types::InfoHash;
 use rand::CryptoRng;
 
@@ -87,14 +87,14 @@ impl Tracker {
         rules
             .lists
             .serves(info_hash)
-            .then(|| self.store.summary(info_hash, &moment))?
+            .then(|| self.store.summary(&self.store.key(info_hash), &moment))?
     }
 
     /// Calls `visit` with every peer of a torrent in compact form (6 or 18 octets) and whether it
     /// is a seeder. A part of the swarms is locked until it returns.
     pub fn visit_peers(&self, info_hash: &InfoHash, visit: impl FnMut(&[u8], bool)) {
         if self.rules.load().lists.serves(info_hash) {
-            self.store.visit_peers(info_hash, visit);
+            self.store.visit_peers(&self.store.key(info_hash), visit);
         }
     }
 
@@ -124,9 +124,9 @@ impl Tracker {
     /// Removes the torrents that the present rules do not serve, from the counts, the memory and
     /// everything that walks over them. Takes a short lock for each part, and lets other threads
     /// have their turn in between; a thread that began an announce under the old rules undoes it.
-    pub fn purge(&self) -> Purged {
+    pub fn purge(&self) -> Removed {
         let rules = self.rules();
-        let mut purged = Purged::default();
+        let mut purged = Removed::default();
         if rules.lists.serve_all() {
             return purged;
         }
@@ -141,16 +141,6 @@ impl Tracker {
         self.forget_totals();
         purged
     }
-}
-
-/// What a purge removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Purged {
-    /// Torrents.
-    pub torrents: u64,
-    /// Their peers.
-    pub peers: u64,
 }
 
 /// Removes peers and torrents that timed out, in steps so small that no announce waits for them.
@@ -168,7 +158,7 @@ impl Sweeper {
 
     /// Takes one step of about ten microseconds. At the end of a round returns what the round
     /// removed, and the next call begins another.
-    pub fn step(&mut self, tracker: &Tracker, now: Instant) -> Option<Swept> {
+    pub fn step(&mut self, tracker: &Tracker, now: Instant) -> Option<Removed> {
         let moment = tracker.moment(now, &tracker.rules.load());
         self.0.step(&tracker.store, &moment)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Cache};
-use opentracker_store::{Announce, Moment, PeerBuffers, Picker, Presence};
+use opentracker_store::{Announce, Key, Moment, PeerBuffers, Picker, Presence};
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SwarmCounts};
 
 use crate::access::Verdict;
@@ -93,9 +93,14 @@ impl Worker {
         self.rules.load()
     }
 
+    /// Returns the key by which a torrent is found. A batch that is prefetched needs it twice.
+    pub fn key(&self, info_hash: &InfoHash) -> Key {
+        self.tracker.store().key(info_hash)
+    }
+
     /// Begins to load what the announces of a batch will need, to be called before the first of
     /// them. Waits for memory overlap then, which saves half of the time or more.
-    pub fn prefetch_announces(&self, batch: impl Iterator<Item = (InfoHash, PeerAddr)>) {
+    pub fn prefetch_announces(&self, batch: impl Iterator<Item = (Key, PeerAddr)>) {
         self.tracker.store().prefetch_announces(batch);
     }
 
@@ -115,6 +120,23 @@ impl Worker {
         now: Instant,
         peers: &mut PeerBuffers<'_>,
     ) -> Result<AnnounceReply, Refusal> {
+        let key = self.key(&request.info_hash);
+        self.announce_by_key(key, request, requester, now, peers)
+    }
+
+    /// Serves an announce as [`Self::announce`] does, of the torrent that has this key.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`], if the rules do not allow it; nothing has changed then.
+    pub fn announce_by_key(
+        &mut self,
+        key: Key,
+        request: &AnnounceRequest,
+        requester: &Requester,
+        now: Instant,
+        peers: &mut PeerBuffers<'_>,
+    ) -> Result<AnnounceReply, Refusal> {
         let peer = self.admit(request, requester.ip)?;
         let moment = self.moment(now);
         let settings = &self.rules.load().settings;
@@ -127,7 +149,7 @@ impl Worker {
             },
         };
         let announce = Announce {
-            info_hash: request.info_hash,
+            key,
             peer,
             presence,
         };
@@ -144,7 +166,7 @@ impl Worker {
             min_interval_secs: whole_secs(settings.min_interval),
         };
         if announced.new_torrent {
-            self.undo_if_purged(&request.info_hash)?;
+            self.undo_if_purged(&key, &request.info_hash)?;
         }
         if announced.has_completed {
             self.counters.count(Counter::Completed);
@@ -175,10 +197,12 @@ impl Worker {
     ) -> Result<(), Refusal> {
         let lists = &self.rules.load().lists;
         let store = self.tracker.store();
-        store.prefetch_torrents(info_hashes.clone());
+        store.prefetch_torrents(info_hashes.clone().map(|info_hash| store.key(&info_hash)));
         for info_hash in info_hashes {
             let is_served = lists.serves(&info_hash);
-            let counts = is_served.then(|| store.scrape(&info_hash)).flatten();
+            let counts = is_served
+                .then(|| store.scrape(&store.key(&info_hash)))
+                .flatten();
             if visit(&info_hash, counts).is_break() {
                 break;
             }
@@ -235,11 +259,11 @@ impl Worker {
 
     /// Takes a torrent out again that an announce has just brought in under rules that were
     /// replaced meanwhile: a purge may have looked for it before it was there.
-    fn undo_if_purged(&mut self, info_hash: &InfoHash) -> Result<(), Refusal> {
+    fn undo_if_purged(&mut self, key: &Key, info_hash: &InfoHash) -> Result<(), Refusal> {
         if self.rules.load().lists.serves(info_hash) {
             return Ok(());
         }
-        self.tracker.store().remove(info_hash);
+        self.tracker.store().remove(key);
         self.counters.count(Counter::RefusedDenied);
         Err(Refusal::new(Reason::Denied, Retry::Never))
     }

@@ -80,12 +80,12 @@ fn serve(options: &Options, config: Config, level: &logging::Level) -> anyhow::R
     runtime.block_on(async {
         // Before anything else: a signal that comes early is then kept, not fatal.
         let mut signals = Signals::new().context("cannot handle signals")?;
-        let mut tracker = Tracker::start(config)?;
+        let tracker = Tracker::start(config)?;
         for listener in tracker.listeners() {
             tracing::info!("listening on {} {}", listener.protocol, listener.address);
         }
         while let Caught::Reload = signals.next().await {
-            reload(&mut tracker, options, level);
+            reload(&tracker, options, level);
         }
         tracing::info!("stopping");
         stop(tracker);
@@ -94,7 +94,7 @@ fn serve(options: &Options, config: Config, level: &logging::Level) -> anyhow::R
 }
 
 /// Reads everything again; whatever is wrong with it, the tracker goes on as it was.
-fn reload(tracker: &mut Tracker, options: &Options, level: &logging::Level) {
+fn reload(tracker: &Tracker, options: &Options, level: &logging::Level) {
     let config = match configuration(options) {
         Ok(config) => config,
         Err(error) => {
@@ -102,19 +102,15 @@ fn reload(tracker: &mut Tracker, options: &Options, level: &logging::Level) {
             return;
         }
     };
-    let log_level = config.log.level;
-    match tracker.reload(config) {
-        Ok(reloaded) => {
-            level.set(log_level);
-            tracing::info!("reloaded");
-            for key in reloaded.need_restart {
-                tracing::warn!("{key} has changed and takes effect after a restart");
-            }
-        }
-        Err(error) => {
-            let error = anyhow::Error::from(error);
-            tracing::error!("nothing reloaded: {error:#}");
-        }
+    level.set(config.log.level);
+    let reloaded = tracker.reload(Some(config));
+    tracing::info!("reloaded: {reloaded}");
+    for key in &reloaded.need_restart {
+        tracing::warn!("{key} has changed and takes effect after a restart");
+    }
+    for fault in reloaded.faults {
+        let fault = anyhow::Error::from(fault);
+        tracing::error!("{fault:#}");
     }
 }
 

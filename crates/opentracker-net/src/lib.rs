@@ -33,4 +33,5 @@ mod bind;
 pub mod http;
 pub mod udp;
 
-pub use bind::{BindError, Listen};
+pub use bind::Listen;
+pub use opentracker_datagrams::BindError;

@@ -21,7 +21,7 @@ struct Population {
 
 impl Population {
     /// The announce with a number; numbers go through all peers.
-    fn announce(&self, number: u32) -> Announce {
+    fn announce(&self, store: &Store, number: u32) -> Announce {
         // A permutation of all peers: multiplication with an odd number modulo a power of two.
         let number = number % self.peers;
         let torrent = number.wrapping_mul(2_654_435_761) % self.torrents;
@@ -31,7 +31,7 @@ impl Population {
         info_hash[..8].copy_from_slice(&spread.to_le_bytes());
         info_hash[8..12].copy_from_slice(&torrent.to_le_bytes());
         Announce {
-            info_hash: InfoHash::new(info_hash),
+            key: store.key(&InfoHash::new(info_hash)),
             peer: PeerAddr::new(
                 Ipv4Addr::from_bits(address).into(),
                 1024 + u16::try_from(number % 7).expect("below 7"),
@@ -48,7 +48,13 @@ impl Population {
         let mut picker = Picker::new(1);
         for number in 0..self.peers {
             let mut none = PeerBuffers::v4(&mut []);
-            store.announce(&self.announce(number), &now(), 0, &mut picker, &mut none);
+            store.announce(
+                &self.announce(&store, number),
+                &now(),
+                0,
+                &mut picker,
+                &mut none,
+            );
         }
         store
     }
@@ -102,20 +108,20 @@ fn announces(criterion: &mut Criterion) {
             bencher.iter(|| {
                 number = number.wrapping_add(7_919);
                 let mut out = PeerBuffers::v4(&mut reply);
-                let announce = population.announce(number);
+                let announce = population.announce(&store, number);
                 black_box(store.announce(&announce, &moment, WANT, &mut picker, &mut out))
             });
         });
         group.bench_function(BenchmarkId::new("apply", name), |bencher| {
             bencher.iter(|| {
                 number = number.wrapping_add(7_919);
-                black_box(store.apply(&population.announce(number), &moment))
+                black_box(store.apply(&population.announce(&store, number), &moment))
             });
         });
         group.bench_function(BenchmarkId::new("scrape", name), |bencher| {
             bencher.iter(|| {
                 number = number.wrapping_add(7_919);
-                black_box(store.scrape(&population.announce(number).info_hash))
+                black_box(store.scrape(&population.announce(&store, number).key))
             });
         });
     }
@@ -135,12 +141,12 @@ fn batches(criterion: &mut Criterion) {
         let mut next = || {
             let next = |_| {
                 number = number.wrapping_add(7_919);
-                population.announce(number)
+                population.announce(&store, number)
             };
             let batch: Vec<Announce> = (0..BATCH).map(next).collect();
             batch
         };
-        let upcoming = |announce: &Announce| (announce.info_hash, announce.peer);
+        let upcoming = |announce: &Announce| (announce.key, announce.peer);
         group.bench_function(BenchmarkId::new("known peers", name), |bencher| {
             bencher.iter(|| {
                 let batch = next();

@@ -39,7 +39,7 @@ fn main() {
         info_hash[8..16].copy_from_slice(&torrent.to_le_bytes());
         let address = u32::try_from(0x1000_0000 + number).expect("an address");
         let announce = Announce {
-            info_hash: InfoHash::new(info_hash),
+            key: store.key(&InfoHash::new(info_hash)),
             peer: PeerAddr::new(Ipv4Addr::from_bits(address).into(), 6881),
             presence: Presence::Here {
                 seeding: picker.below(10) < 3,
@@ -58,7 +58,7 @@ fn main() {
         println!(
             "{name}: {octets} octets, {} a torrent, {:.1} a peer",
             octets / totals.torrents,
-            octets as f64 / totals.peers() as f64
+            octets as f64 / totals.peers.total() as f64
         );
     }
 }

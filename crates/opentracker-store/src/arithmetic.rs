@@ -17,3 +17,8 @@ pub(crate) fn folded_multiply(a: u64, b: u64) -> u64 {
     let [low, high] = wide_halves(u128::from(a) * u128::from(b));
     low ^ high
 }
+
+/// The number, or the largest one of 32 bits.
+pub(crate) fn saturating_u32(number: impl TryInto<u32>) -> u32 {
+    number.try_into().unwrap_or(u32::MAX)
+}

@@ -1,36 +1,27 @@
-//! The torrents that share one lock: dense blocks of entries and an index over them.
+//! The torrents that share one bucket: dense blocks of entries and an index over them.
 
-use opentracker_types::InfoHash;
-use rand::Rng;
+use std::cmp::Ordering;
 
-use crate::arithmetic::{folded_multiply, wide_halves};
-use crate::clock::Minute;
+use opentracker_types::{InfoHash, SwarmCounts};
+
+use crate::announce::{Announced, Comparison};
+use crate::arithmetic::saturating_u32;
+use crate::blocks::Blocks;
+use crate::cell::{PeerKeys, Report};
+use crate::clock::{Minute, Moment};
+use crate::downloads::{Downloads, LargeCounts};
 use crate::index::Index;
-use crate::swarm::Swarm;
-use crate::torrents::Torrents;
+use crate::key::{InfoHasher, Key};
+use crate::kind::PerKind;
+use crate::requester::{Entered, Requester};
+use crate::swarm::{Swarm, SwarmCell};
+use crate::torrent::{Torrent, TorrentSummary};
 
-/// A torrent: its name, its download count and its peers. One cache line.
+/// What keys the hash functions of a store, drawn at random.
 #[derive(Debug)]
-#[repr(align(64))]
-pub(crate) struct Torrent {
-    pub(crate) info_hash: InfoHash,
-    pub(crate) downloads: u32,
-    pub(crate) swarm: Swarm,
-}
-
-const _: () = assert!(
-    size_of::<Torrent>() == 64,
-    "stored a million times: one cache line"
-);
-
-impl Torrent {
-    pub(crate) fn new(info_hash: InfoHash, now: Minute) -> Self {
-        Self {
-            info_hash,
-            downloads: 0,
-            swarm: Swarm::empty(now),
-        }
-    }
+pub(crate) struct Secrets {
+    pub(crate) info_hashes: InfoHasher,
+    pub(crate) peers: PeerKeys,
 }
 
 /// Torrents by info hash.
@@ -40,76 +31,9 @@ impl Torrent {
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     index: Index,
-    torrents: Torrents,
-    pub(crate) peers: Peers,
-}
-
-/// Numbers of peers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Peers {
-    pub(crate) v4_seeders: u32,
-    pub(crate) v4_leechers: u32,
-    pub(crate) v6_seeders: u32,
-    pub(crate) v6_leechers: u32,
-}
-
-impl Peers {
-    pub(crate) fn count(&mut self, is_v6: bool, seeding: bool) -> &mut u32 {
-        match (is_v6, seeding) {
-            (false, true) => &mut self.v4_seeders,
-            (false, false) => &mut self.v4_leechers,
-            (true, true) => &mut self.v6_seeders,
-            (true, false) => &mut self.v6_leechers,
-        }
-    }
-}
-
-/// The key of the hash of info hashes, drawn at random per store: clients choose info hashes, and
-/// must not be able to choose ones that collide.
-///
-/// The sum is multilinear hashing, by which any two info hashes collide with a probability of no
-/// more than one in 2⁶⁴, whatever they are (Lemire and Kaser, "Strongly universal string hashing
-/// is fast", 2014). The keyed product behind it is for an adversary who sees results: the order
-/// of a full scrape tells which torrents share a bucket, and from sums alone the key could be
-/// computed. It takes a tenth of the instructions of SipHash.
-#[derive(Clone, Copy)]
-pub(crate) struct HashKey {
-    start: u128,
-    factors: [u128; 3],
-    finish: [u64; 2],
-}
-
-impl HashKey {
-    pub(crate) fn new(rng: &mut impl Rng) -> Self {
-        let mut long = || u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
-        Self {
-            start: long(),
-            factors: [long(), long(), long()],
-            finish: [rng.next_u64(), rng.next_u64()],
-        }
-    }
-
-    pub(crate) fn hash(&self, info_hash: &InfoHash) -> u64 {
-        let octets = info_hash.as_bytes();
-        let word = |at: usize, len: usize| {
-            let mut word = [0; 8];
-            word[..len].copy_from_slice(&octets[at..at + len]);
-            u128::from(u64::from_le_bytes(word))
-        };
-        let words = [word(0, 8), word(8, 8), word(16, 4)];
-        let products = self.factors.iter().zip(words);
-        let sum = products.fold(self.start, |sum, (factor, word)| {
-            sum.wrapping_add(factor.wrapping_mul(word))
-        });
-        let [low, high] = wide_halves(sum);
-        folded_multiply(low ^ self.finish[0], high ^ self.finish[1])
-    }
-}
-
-impl std::fmt::Debug for HashKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HashKey")
-    }
+    torrents: Blocks,
+    large_counts: LargeCounts,
+    pub(crate) peers: PerKind<u64>,
 }
 
 impl Bucket {
@@ -117,22 +41,21 @@ impl Bucket {
         self.torrents.len()
     }
 
-    pub(crate) fn torrents(&self) -> impl Iterator<Item = &Torrent> {
-        self.torrents.iter()
+    pub(crate) fn get(&self, key: &Key) -> Option<&Torrent> {
+        let at = self.find(key)?;
+        Some(self.torrents.get(at))
+    }
+
+    pub(crate) fn torrent(&self, at: usize) -> &Torrent {
+        self.torrents.get(at)
     }
 
     pub(crate) fn torrent_mut(&mut self, at: usize) -> &mut Torrent {
         self.torrents.get_mut(at)
     }
 
-    pub(crate) fn get(&self, hash: u64, info_hash: &InfoHash) -> Option<&Torrent> {
-        let at = self.find(hash, info_hash)?;
-        Some(self.torrents.get(at))
-    }
-
-    pub(crate) fn find(&self, hash: u64, info_hash: &InfoHash) -> Option<usize> {
-        let is_it = |at| self.torrents.get(at).info_hash == *info_hash;
-        self.index.find(hash, is_it)
+    pub(crate) fn torrents(&self) -> impl Iterator<Item = &Torrent> {
+        self.torrents.iter()
     }
 
     /// Begins to load what it takes to find a torrent.
@@ -147,42 +70,203 @@ impl Bucket {
         Some(self.torrents.get(at))
     }
 
-    /// Adds a torrent that is not there yet and returns where it stands.
-    pub(crate) fn insert(
+    /// Enters or refreshes a peer, and lets it choose others.
+    pub(crate) fn enter<C: SwarmCell>(
         &mut self,
-        hash: u64,
-        info_hash: InfoHash,
-        now: Minute,
-        key: &HashKey,
-    ) -> usize {
-        let at = self.torrents.len();
-        self.torrents.push(Torrent::new(info_hash, now));
-        let torrents = &self.torrents;
-        self.index
-            .insert(hash, at, |at| key.hash(&torrents.get(at).info_hash));
-        at
+        key: &Key,
+        cell: C,
+        report: Report,
+        moment: &Moment,
+        secrets: &Secrets,
+        select: impl FnOnce(&Swarm, &Requester),
+    ) -> Announced {
+        let found = self.find(key);
+        let at = found.unwrap_or_else(|| {
+            let downloads = Downloads::first_announced(moment.now);
+            let torrent = Torrent::new(*key.info_hash(), downloads, moment.now);
+            self.insert(key, torrent, &secrets.info_hashes)
+        });
+        let torrent = self.torrents.get_mut(at);
+        torrent.note_announce(&cell, moment);
+        let Entered {
+            location,
+            was_seeding,
+            refreshed,
+        } = torrent.swarm.enter(cell, report, moment, &secrets.peers);
+        if refreshed.has_completed {
+            let large_counts = &mut self.large_counts;
+            large_counts.add_one(&mut torrent.downloads, &torrent.info_hash);
+        }
+        let requester = Requester {
+            scope: cell.scope(),
+            seeding: report.seeding,
+            family: C::FAMILY,
+            location,
+        };
+        select(&torrent.swarm, &requester);
+        let counts = counts_of(torrent, &self.large_counts);
+        if was_seeding != Some(report.seeding) {
+            if let Some(seeding) = was_seeding {
+                self.peers[(C::FAMILY, seeding)] -= 1;
+            }
+            self.peers[(C::FAMILY, report.seeding)] += 1;
+        }
+        Announced {
+            counts,
+            was_known: was_seeding.is_some(),
+            new_torrent: found.is_none(),
+            has_completed: refreshed.has_completed,
+            tell: refreshed.tell && !report.heard,
+        }
     }
 
-    /// Removes the torrent at a position; the last one takes its place.
-    pub(crate) fn remove(&mut self, at: usize, key: &HashKey) {
+    /// Removes a peer.
+    pub(crate) fn leave<C: SwarmCell>(
+        &mut self,
+        key: &Key,
+        cell: &C,
+        heard: bool,
+        moment: &Moment,
+        secrets: &Secrets,
+    ) -> Announced {
+        let mut announced = Announced {
+            counts: SwarmCounts::default(),
+            was_known: false,
+            new_torrent: false,
+            has_completed: false,
+            // Another node may know the peer that we missed.
+            tell: !heard,
+        };
+        let Some(at) = self.find(key) else {
+            return announced;
+        };
+        let torrent = self.torrents.get_mut(at);
+        let was_seeding = torrent.swarm.leave(cell, moment, &secrets.peers);
+        announced.counts = counts_of(torrent, &self.large_counts);
+        if let Some(seeding) = was_seeding {
+            announced.was_known = true;
+            torrent.note_announce(cell, moment);
+            let is_worthless = torrent.swarm.is_empty() && !torrent.downloads.are_kept();
+            self.peers[(C::FAMILY, seeding)] -= 1;
+            if is_worthless {
+                self.remove(at, &secrets.info_hashes);
+            }
+        }
+        announced
+    }
+
+    /// Makes the download count the larger of ours and a sibling's, and creates the torrent if it
+    /// is not known.
+    pub(crate) fn apply_downloads(
+        &mut self,
+        key: &Key,
+        announced: Minute,
+        downloads: u64,
+        secrets: &Secrets,
+    ) -> Comparison {
+        let info_hash = key.info_hash();
+        let Some(at) = self.find(key) else {
+            let downloads = self.large_counts.put(downloads, info_hash);
+            let torrent = Torrent::new(*info_hash, downloads, announced);
+            self.insert(key, torrent, &secrets.info_hashes);
+            return Comparison::Created;
+        };
+        let torrent = self.torrents.get_mut(at);
+        let ours = self.large_counts.get(torrent.downloads, info_hash);
+        match ours.cmp(&downloads) {
+            Ordering::Less => {
+                torrent.downloads = self.large_counts.put(downloads, info_hash);
+                Comparison::Raised
+            }
+            Ordering::Equal => Comparison::Equal,
+            Ordering::Greater => Comparison::OursIsLarger,
+        }
+    }
+
+    /// Removes the torrents that `keep` refuses.
+    pub(crate) fn retain(
+        &mut self,
+        mut keep: impl FnMut(&InfoHash) -> bool,
+        hasher: &InfoHasher,
+    ) -> Vec<Torrent> {
+        let mut removed = Vec::new();
+        let mut at = 0;
+        while at < self.len() {
+            if keep(&self.torrents.get(at).info_hash) {
+                at += 1;
+            } else {
+                removed.push(self.remove(at, hasher));
+            }
+        }
+        self.fit(hasher);
+        removed
+    }
+
+    /// Removes the torrent at a position, and returns it; the last one takes its place.
+    pub(crate) fn remove(&mut self, at: usize, hasher: &InfoHasher) -> Torrent {
         let torrents = &self.torrents;
-        let hash_of = |at| key.hash(&torrents.get(at).info_hash);
+        let hash_of = |at| hasher.hash(&torrents.get(at).info_hash);
         let last = torrents.len() - 1;
         self.index.remove(hash_of(at), at, hash_of);
         if at < last {
             self.index.relocate(hash_of(last), last, at);
         }
-        self.torrents.swap_remove(at);
+        let removed = self.torrents.swap_remove(at);
+        self.large_counts
+            .forget(removed.downloads, &removed.info_hash);
+        self.peers -= removed.swarm.peers();
+        removed
+    }
+
+    pub(crate) fn counts(&self, torrent: &Torrent) -> SwarmCounts {
+        counts_of(torrent, &self.large_counts)
+    }
+
+    pub(crate) fn summary(&self, torrent: &Torrent, moment: &Moment) -> TorrentSummary {
+        TorrentSummary {
+            info_hash: torrent.info_hash,
+            counts: self.counts(torrent),
+            idle_minutes: torrent.swarm.idle_minutes(moment),
+        }
     }
 
     /// Gives memory back when most of the index is unused.
-    pub(crate) fn fit(&mut self, key: &HashKey) {
+    pub(crate) fn fit(&mut self, hasher: &InfoHasher) {
         let torrents = &self.torrents;
-        self.index.fit(|at| key.hash(&torrents.get(at).info_hash));
+        self.index
+            .fit(|at| hasher.hash(&torrents.get(at).info_hash));
     }
 
-    /// Octets on the heap, without those of the swarms and the allocator's own.
+    /// Octets on the heap, without the allocator's own. Walks all torrents.
     pub(crate) fn heap_octets(&self) -> usize {
-        self.torrents.heap_octets() + self.index.heap_octets()
+        let swarms: usize = self.torrents().map(|t| t.swarm.heap_octets()).sum();
+        self.torrents.heap_octets()
+            + self.index.heap_octets()
+            + self.large_counts.heap_octets()
+            + swarms
+    }
+
+    pub(crate) fn find(&self, key: &Key) -> Option<usize> {
+        let is_it = |at| self.torrents.get(at).info_hash == *key.info_hash();
+        self.index.find(key.hash(), is_it)
+    }
+
+    /// Adds a torrent that is not there yet and returns where it stands.
+    fn insert(&mut self, key: &Key, torrent: Torrent, hasher: &InfoHasher) -> usize {
+        let at = self.torrents.len();
+        self.torrents.push(torrent);
+        let torrents = &self.torrents;
+        let hash_of = |at| hasher.hash(&torrents.get(at).info_hash);
+        self.index.insert(key.hash(), at, hash_of);
+        at
+    }
+}
+
+fn counts_of(torrent: &Torrent, large_counts: &LargeCounts) -> SwarmCounts {
+    let peers = torrent.swarm.peers();
+    SwarmCounts {
+        seeders: saturating_u32(peers.seeders()),
+        leechers: saturating_u32(peers.leechers()),
+        downloads: large_counts.get(torrent.downloads, &torrent.info_hash),
     }
 }

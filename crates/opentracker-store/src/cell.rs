@@ -16,11 +16,17 @@ use opentracker_types::{PeerAddr, Scope};
 
 use crate::arithmetic::{folded_multiply, halves};
 use crate::clock::{Moment, TOLD_MASK};
+use crate::kind::Family;
 
 /// An IPv4 peer.
-pub(crate) type Cell4 = [u8; 8];
+#[derive(Debug, Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Cell4([u8; 8]);
+
 /// An IPv6 peer.
-pub(crate) type Cell6 = [u8; 20];
+#[derive(Debug, Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Cell6([u8; 20]);
 
 const SEEDING: u8 = 0x80;
 const COMPLETED: u8 = 0x40;
@@ -32,14 +38,22 @@ pub(crate) struct PeerKeys {
     pub(crate) factor: u64,
 }
 
-pub(crate) trait Cell: Copy + Eq + 'static {
+pub(crate) trait Cell: Copy + 'static {
+    /// All octets of a cell.
+    type Octets: Copy;
+
+    const FAMILY: Family;
     /// Octets of a cell.
     const LEN: usize;
     /// Octets of the compact form.
     const COMPACT_LEN: usize = Self::LEN - 2;
+    /// Octets of the address that count as one customer's: an IPv4 address, an IPv6 /56.
+    const PREFIX_LEN: usize;
     /// No peer.
     const VACANT: Self;
 
+    fn from_octets(octets: Self::Octets) -> Self;
+    fn into_octets(self) -> Self::Octets;
     fn octets(&self) -> &[u8];
     fn octets_mut(&mut self) -> &mut [u8];
     /// Compares address and port.
@@ -47,6 +61,10 @@ pub(crate) trait Cell: Copy + Eq + 'static {
     /// Hashes address and port; all 32 bits are good.
     fn hash(&self, keys: &PeerKeys) -> u32;
     fn scope(&self) -> Scope;
+
+    fn has_same_prefix(&self, other: &Self) -> bool {
+        self.octets()[..Self::PREFIX_LEN] == other.octets()[..Self::PREFIX_LEN]
+    }
 
     fn compact(&self) -> &[u8] {
         &self.octets()[..Self::COMPACT_LEN]
@@ -128,15 +146,27 @@ pub(crate) struct Refreshed {
 }
 
 impl Cell for Cell4 {
+    type Octets = [u8; 8];
+
+    const FAMILY: Family = Family::V4;
     const LEN: usize = 8;
-    const VACANT: Self = [0; 8];
+    const PREFIX_LEN: usize = 4;
+    const VACANT: Self = Self([0; 8]);
+
+    fn from_octets(octets: Self::Octets) -> Self {
+        Self(octets)
+    }
+
+    fn into_octets(self) -> Self::Octets {
+        self.0
+    }
 
     fn octets(&self) -> &[u8] {
-        self
+        &self.0
     }
 
     fn octets_mut(&mut self) -> &mut [u8] {
-        self
+        &mut self.0
     }
 
     fn is_same_peer(&self, other: &Self) -> bool {
@@ -148,26 +178,38 @@ impl Cell for Cell4 {
     }
 
     fn scope(&self) -> Scope {
-        let [a, b, c, d, ..] = *self;
+        let [a, b, c, d, ..] = self.0;
         // The tracker's rules refuse an address without a scope before it gets here.
         Scope::of_v4(Ipv4Addr::new(a, b, c, d)).unwrap_or(Scope::Global)
     }
 }
 
 impl Cell for Cell6 {
+    type Octets = [u8; 20];
+
+    const FAMILY: Family = Family::V6;
     const LEN: usize = 20;
-    const VACANT: Self = [0; 20];
+    const PREFIX_LEN: usize = 7;
+    const VACANT: Self = Self([0; 20]);
+
+    fn from_octets(octets: Self::Octets) -> Self {
+        Self(octets)
+    }
+
+    fn into_octets(self) -> Self::Octets {
+        self.0
+    }
 
     fn octets(&self) -> &[u8] {
-        self
+        &self.0
     }
 
     fn octets_mut(&mut self) -> &mut [u8] {
-        self
+        &mut self.0
     }
 
     fn is_same_peer(&self, other: &Self) -> bool {
-        self[..18] == other[..18]
+        self.0[..18] == other.0[..18]
     }
 
     fn hash(&self, keys: &PeerKeys) -> u32 {
@@ -178,24 +220,21 @@ impl Cell for Cell6 {
 
     fn scope(&self) -> Scope {
         let (address, _) = self
+            .0
             .split_first_chunk::<16>()
             .expect("a cell has 20 octets");
         Scope::of_v6(Ipv6Addr::from(*address)).unwrap_or(Scope::Global)
     }
 }
 
-/// Reads an IPv6 cell as numbers.
-trait Words {
-    fn words(&self) -> (u64, u64, u64);
-}
-
-impl Words for Cell6 {
+impl Cell6 {
+    /// Reads address and port as numbers.
     fn words(&self) -> (u64, u64, u64) {
         let word = |at: usize| {
-            let octets = self[at..at + 8].try_into();
+            let octets = self.0[at..at + 8].try_into();
             u64::from_le_bytes(octets.expect("the range has 8 octets"))
         };
-        let port = u16::from_le_bytes([self[16], self[17]]);
+        let port = u16::from_le_bytes([self.0[16], self.0[17]]);
         (word(0), word(8), u64::from(port))
     }
 }
@@ -218,14 +257,14 @@ impl From<PeerAddr> for AnyCell {
         match peer.ip() {
             IpAddr::V4(ip) => {
                 let mut cell = Cell4::VACANT;
-                cell[..4].copy_from_slice(&ip.octets());
-                cell[4..6].copy_from_slice(&port);
+                cell.0[..4].copy_from_slice(&ip.octets());
+                cell.0[4..6].copy_from_slice(&port);
                 Self::V4(cell)
             }
             IpAddr::V6(ip) => {
                 let mut cell = Cell6::VACANT;
-                cell[..16].copy_from_slice(&ip.octets());
-                cell[16..18].copy_from_slice(&port);
+                cell.0[..16].copy_from_slice(&ip.octets());
+                cell.0[16..18].copy_from_slice(&port);
                 Self::V6(cell)
             }
         }
@@ -234,7 +273,7 @@ impl From<PeerAddr> for AnyCell {
 
 /// Address and port of an IPv4 cell as one number.
 fn peer_bits(cell: &Cell4) -> u64 {
-    u64::from_le_bytes(*cell) & 0x0000_ffff_ffff_ffff
+    u64::from_le_bytes(cell.0) & 0x0000_ffff_ffff_ffff
 }
 
 /// Spreads what a keyed multiplication left in neighbouring numbers over all bits: peers come with

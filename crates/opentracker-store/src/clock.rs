@@ -36,6 +36,7 @@ pub struct Timing {
     torrent_timeout: u32,
     renew_boundary: u8,
     told_unit: u8,
+    interval: u32,
 }
 
 impl Timing {
@@ -43,6 +44,10 @@ impl Timing {
     pub const MAX_PEER_TIMEOUT: Duration = Duration::from_secs(240 * 60);
     /// The longest renew boundary.
     pub const MAX_RENEW_BOUNDARY: Duration = Duration::from_secs(240 * 60);
+    /// The longest announce interval.
+    pub const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+    /// The announce interval if nothing else is said.
+    pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
     /// Makes the timing from durations, which are rounded up to whole minutes and cut to the
     /// bounds above.
@@ -66,12 +71,26 @@ impl Timing {
             torrent_timeout: u32::try_from(whole_minutes(torrent_timeout)).unwrap_or(u32::MAX),
             renew_boundary: octet(renew_boundary),
             told_unit: octet(span.div_ceil(u64::from(TOLD_MASK))),
+            interval: minutes_of_interval(Self::DEFAULT_INTERVAL),
+        }
+    }
+
+    /// Sets the interval that clients are asked to keep between announces, rounded up to whole
+    /// minutes and cut to [`Self::MAX_INTERVAL`].
+    ///
+    /// A torrent that peers of a single prefix announced, over no more than one interval, is
+    /// forgotten with its last peer.
+    #[must_use]
+    pub fn with_interval(self, interval: Duration) -> Self {
+        Self {
+            interval: minutes_of_interval(interval),
+            ..self
         }
     }
 }
 
 impl Default for Timing {
-    /// 45 minutes, 24 hours, 10 minutes.
+    /// 45 minutes, 24 hours, 10 minutes; an interval of 30 minutes.
     fn default() -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
         Self::new(45 * MINUTE, 24 * 60 * MINUTE, 10 * MINUTE)
@@ -93,6 +112,8 @@ pub struct Moment {
     renew_units: u8,
     peer_timeout: u8,
     pub(crate) torrent_timeout: u32,
+    /// Minutes of the announce interval.
+    pub(crate) interval: u32,
 }
 
 impl Moment {
@@ -106,6 +127,7 @@ impl Moment {
             renew_units: timing.renew_boundary / timing.told_unit,
             peer_timeout: timing.peer_timeout,
             torrent_timeout: timing.torrent_timeout,
+            interval: timing.interval,
         }
     }
 
@@ -122,6 +144,11 @@ impl Moment {
     pub(crate) fn must_renew(&self, told: u8) -> bool {
         self.told.wrapping_sub(told) & TOLD_MASK > self.renew_units
     }
+}
+
+fn minutes_of_interval(interval: Duration) -> u32 {
+    let minutes = whole_minutes(interval.min(Timing::MAX_INTERVAL));
+    u32::try_from(minutes).expect("the bound is a day")
 }
 
 fn whole_minutes(duration: Duration) -> u64 {

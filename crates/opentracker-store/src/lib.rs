@@ -23,11 +23,12 @@
 //! let moment = Moment::new(Minute::new(0), &Timing::default());
 //! let presence = Presence::Here { seeding: false, completed: false };
 //!
+//! let key = store.key(&InfoHash::new([1; 20]));
 //! let mut reply = [0; 60];
 //! for last in 1..=3 {
 //!     let peer = PeerAddr::new([192, 0, 2, last].into(), 6881);
 //!     let mut peers = PeerBuffers::v4(&mut reply);
-//!     let announce = Announce { info_hash: InfoHash::new([1; 20]), peer, presence };
+//!     let announce = Announce { key, peer, presence };
 //!     let announced = store.announce(&announce, &moment, 50, &mut picker, &mut peers);
 //!     assert_eq!(announced.counts.leechers, u32::from(last));
 //!     assert_eq!(peers.v4_octets(), 6 * usize::from(last - 1)); // all but itself
@@ -35,24 +36,37 @@
 //! ```
 #![deny(clippy::disallowed_methods)]
 
+mod announce;
 mod arithmetic;
+mod batch;
+mod blocks;
 mod bucket;
+mod candidates;
 mod cell;
 mod clock;
+mod downloads;
 mod index;
+mod key;
+mod kind;
 mod large;
 mod list;
+mod picker;
 mod prefetch;
+mod requester;
 mod ring;
-mod select;
 mod store;
+mod stripes;
 mod swarm;
 mod sweep;
 mod table;
-mod torrents;
-mod upcoming;
+mod timed_out;
+mod torrent;
 
+pub use announce::{Announce, Announced, Comparison, Presence};
 pub use clock::{Minute, Moment, Timing};
-pub use select::{PeerBuffers, Picker};
-pub use store::{Announce, Announced, Presence, Removed, Store, Told, TorrentSummary, Totals};
-pub use sweep::{Sweeper, Swept};
+pub use key::Key;
+pub use kind::{Family, PerKind};
+pub use picker::{PeerBuffers, Picker};
+pub use store::{Removed, Store, Totals};
+pub use sweep::Sweeper;
+pub use torrent::TorrentSummary;

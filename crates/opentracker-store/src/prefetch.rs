@@ -2,6 +2,15 @@
 //! announce into a million torrents waits for memory longer than it computes.
 #![expect(unsafe_code, reason = "there is no safe way to prefetch")]
 
+/// What a batch is prefetched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A peer is entered.
+    Enter,
+    /// A peer is entered, and others are handed to it.
+    EnterAndSelect,
+}
+
 /// Begins to load what a reference points to; never faults and changes nothing.
 #[inline]
 pub(crate) fn prefetch<T>(value: &T) {

@@ -1,147 +1,48 @@
-use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::{Deref, DerefMut};
 
-use dashmap::DashMap;
-use dashmap::mapref::one::{Ref, RefMut};
-use opentracker_types::{InfoHash, PeerAddr, PeerFlags, SwarmCounts};
+use opentracker_types::{InfoHash, SwarmCounts};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::bucket::{Bucket, HashKey, Torrent};
+use crate::announce::{Announce, Announced, Comparison, Presence};
+use crate::bucket::{Bucket, Secrets};
 use crate::cell::{AnyCell, PeerKeys, Report};
 use crate::clock::{Minute, Moment};
-use crate::select::{PeerBuffers, Picker};
-use crate::swarm::{Departed, Entered, Family, Requester, saturating_u32};
+use crate::key::{InfoHasher, Key};
+use crate::kind::PerKind;
+use crate::picker::{PeerBuffers, Picker};
+use crate::requester::Requester;
+use crate::stripes::Stripes;
+use crate::swarm::{Swarm, SwarmCell};
+use crate::torrent::TorrentSummary;
 
 /// Buckets of a store. Each is locked, swept and grown on its own, so this bounds how long a
 /// single step takes: 100 million torrents are 25,000 a bucket.
 const BUCKETS: u16 = 4096;
-
-/// Locks of a store; 16 buckets share one.
-const STRIPES: usize = 256;
-
-/// What a peer reports, as far as the store cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// The peer is there.
-    Here {
-        /// It has everything.
-        seeding: bool,
-        /// It says that it has just completed the download; counts only if `seeding`.
-        completed: bool,
-    },
-    /// The peer goes away.
-    Gone,
-}
-
-impl From<PeerFlags> for Presence {
-    /// Reads the flags of a live-sync record: `STOPPED` wins over everything, and `COMPLETED`
-    /// counts only together with `SEEDING`.
-    fn from(flags: PeerFlags) -> Self {
-        if flags.contains(PeerFlags::STOPPED) {
-            return Self::Gone;
-        }
-        Self::Here {
-            seeding: flags.contains(PeerFlags::SEEDING),
-            completed: flags.contains(PeerFlags::SEEDING.with(PeerFlags::COMPLETED)),
-        }
-    }
-}
-
-/// One peer's announce, from a client or from a sibling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Announce {
-    /// The torrent.
-    pub info_hash: InfoHash,
-    /// The peer. It must have a scope ([`PeerAddr::scope`]).
-    pub peer: PeerAddr,
-    /// What it reports.
-    pub presence: Presence,
-}
-
-/// What became of an announce.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Announced {
-    /// The swarm's counts, the announcer included.
-    pub counts: SwarmCounts,
-    /// The peer was known before.
-    pub was_known: bool,
-    /// The torrent was not known before.
-    pub new_torrent: bool,
-    /// The peer completed the download for the first time.
-    pub has_completed: bool,
-    /// The cluster must hear of this: the peer is new, comes back after the renew boundary, has
-    /// completed for the first time, changed between leeching and seeding, or has stopped.
-    pub tell: bool,
-}
-
-/// What a record of downloads from a sibling said (SCRAPE_TELL).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
-    /// The torrent was not known and has been created.
-    Created,
-    /// Our download count was smaller and has been raised.
-    Raised,
-    /// Both are equal.
-    Same,
-    /// Our download count is larger: the sibling could learn from us.
-    Behind,
-}
 
 /// What there is in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     /// Torrents, those without peers included.
     pub torrents: u64,
-    /// IPv4 peers that have everything.
-    pub v4_seeders: u64,
-    /// Other IPv4 peers.
-    pub v4_leechers: u64,
-    /// IPv6 peers that have everything.
-    pub v6_seeders: u64,
-    /// Other IPv6 peers.
-    pub v6_leechers: u64,
+    /// Peers.
+    pub peers: PerKind<u64>,
 }
 
-impl Totals {
-    /// Returns the number of peers.
-    pub const fn peers(&self) -> u64 {
-        self.seeders() + self.v4_leechers + self.v6_leechers
-    }
-
-    /// Returns the number of peers that have everything.
-    pub const fn seeders(&self) -> u64 {
-        self.v4_seeders + self.v6_seeders
-    }
-}
-
-/// What [`Store::retain`] removed.
+/// What a sweep or a purge removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Removed {
     /// Torrents.
     pub torrents: u64,
-    /// Their peers.
+    /// Peers, those of the torrents included.
     pub peers: u64,
-}
-
-/// A torrent as an iteration shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TorrentSummary {
-    /// The torrent.
-    pub info_hash: InfoHash,
-    /// Its counts.
-    pub counts: SwarmCounts,
-    /// Minutes since it was last announced.
-    pub idle_minutes: u32,
 }
 
 /// All swarms of a tracker, in memory, shared by any number of threads.
 #[derive(Debug)]
 pub struct Store {
-    buckets: DashMap<u16, Bucket, BuildHasherDefault<SpreadBucket>>,
-    /// One less than the number of buckets, a power of two.
-    bucket_mask: u16,
-    hash_key: HashKey,
-    peer_keys: PeerKeys,
+    buckets: Stripes,
+    secrets: Secrets,
 }
 
 impl Store {
@@ -155,25 +56,26 @@ impl Store {
     /// stores: walks and sweeps go through `parts` steps, which is rounded up to a power of two
     /// from 2 to 32,768.
     pub fn with_parts(seed: [u8; 32], parts: u16) -> Self {
-        let parts = parts.clamp(2, 1 << 15).next_power_of_two();
-        let buckets = DashMap::with_capacity_and_hasher_and_shard_amount(
-            usize::from(parts),
-            BuildHasherDefault::default(),
-            STRIPES.min(usize::from(parts)),
-        );
-        for number in 0..parts {
-            buckets.insert(number, Bucket::default());
-        }
         let mut rng = StdRng::from_seed(seed);
-        Self {
-            buckets,
-            bucket_mask: parts - 1,
-            hash_key: HashKey::new(&mut rng),
-            peer_keys: PeerKeys {
+        let secrets = Secrets {
+            info_hashes: InfoHasher::new(&mut rng),
+            peers: PeerKeys {
                 mask: rng.next_u64(),
                 factor: rng.next_u64() | 1,
             },
+        };
+        Self {
+            buckets: Stripes::new(parts),
+            secrets,
         }
+    }
+
+    /// Makes the key of a torrent, by which all other calls name it.
+    ///
+    /// This hashes the info hash; keep the key while a request or a batch is served.
+    #[inline]
+    pub fn key(&self, info_hash: &InfoHash) -> Key {
+        self.secrets.info_hashes.key(info_hash)
     }
 
     /// Enters, refreshes or removes a peer, and writes up to `want` others into `out`: uniformly
@@ -187,8 +89,8 @@ impl Store {
         picker: &mut Picker,
         out: &mut PeerBuffers<'_>,
     ) -> Announced {
-        let select = |torrent: &Torrent, requester: &Requester| {
-            torrent.swarm.select(requester, want, picker, out);
+        let select = |swarm: &Swarm, requester: &Requester| {
+            swarm.select(requester, want, picker, out);
         };
         self.dispatch(announce, false, moment, select)
     }
@@ -204,73 +106,78 @@ impl Store {
     /// larger of the two.
     pub fn apply_downloads(
         &self,
-        info_hash: &InfoHash,
+        key: &Key,
         idle_minutes: u32,
         downloads: u64,
         moment: &Moment,
-    ) -> Told {
-        let downloads = u32::try_from(downloads).unwrap_or(u32::MAX);
-        let hash = self.hash_key.hash(info_hash);
-        let mut bucket = self.bucket_mut(hash);
-        let Some(at) = bucket.find(hash, info_hash) else {
-            let announced = Minute::new(moment.now.get().saturating_sub(idle_minutes));
-            let at = bucket.insert(hash, *info_hash, announced, &self.hash_key);
-            bucket.torrent_mut(at).downloads = downloads;
-            return Told::Created;
-        };
-        let torrent = bucket.torrent_mut(at);
-        match torrent.downloads.cmp(&downloads) {
-            std::cmp::Ordering::Less => {
-                torrent.downloads = downloads;
-                Told::Raised
-            }
-            std::cmp::Ordering::Equal => Told::Same,
-            std::cmp::Ordering::Greater => Told::Behind,
-        }
+    ) -> Comparison {
+        let announced = Minute::new(moment.now.get().saturating_sub(idle_minutes));
+        let mut bucket = self.write(key);
+        bucket.apply_downloads(key, announced, downloads, &self.secrets)
     }
 
     /// Returns a torrent's counts, or `None` for an unknown one.
-    pub fn scrape(&self, info_hash: &InfoHash) -> Option<SwarmCounts> {
-        let hash = self.hash_key.hash(info_hash);
-        let bucket = self.bucket(hash);
-        bucket.get(hash, info_hash).map(counts_of)
+    pub fn scrape(&self, key: &Key) -> Option<SwarmCounts> {
+        let bucket = self.read(key);
+        bucket.get(key).map(|torrent| bucket.counts(torrent))
     }
 
     /// Returns what an iteration would show of a torrent, or `None` for an unknown one.
-    pub fn summary(&self, info_hash: &InfoHash, moment: &Moment) -> Option<TorrentSummary> {
-        let hash = self.hash_key.hash(info_hash);
-        let bucket = self.bucket(hash);
-        bucket
-            .get(hash, info_hash)
-            .map(|torrent| summary_of(torrent, moment))
+    pub fn summary(&self, key: &Key, moment: &Moment) -> Option<TorrentSummary> {
+        let bucket = self.read(key);
+        let torrent = bucket.get(key)?;
+        Some(bucket.summary(torrent, moment))
+    }
+
+    /// Removes a torrent with its peers and its download count, and returns the counts that it
+    /// had; `None` for an unknown one.
+    pub fn remove(&self, key: &Key) -> Option<SwarmCounts> {
+        let mut bucket = self.write(key);
+        let at = bucket.find(key)?;
+        let counts = bucket.counts(bucket.torrent(at));
+        let removed = bucket.remove(at, &self.secrets.info_hashes);
+        // Without the lock: a large swarm has much memory to give back.
+        drop(bucket);
+        drop(removed);
+        Some(counts)
+    }
+
+    /// Removes the torrents of one part that `keep` refuses, with their peers and download counts.
+    /// The part is locked until `keep` has been asked for each of its torrents.
+    ///
+    /// # Panics
+    ///
+    /// If `part` is not below [`Self::parts`].
+    pub fn retain(&self, part: u16, keep: impl FnMut(&InfoHash) -> bool) -> Removed {
+        let hasher = &self.secrets.info_hashes;
+        // Their memory is given back at the end, without the lock.
+        let removed = self.buckets.write(part).retain(keep, hasher);
+        let peers = removed.iter().map(|torrent| torrent.swarm.peers().total());
+        Removed {
+            torrents: removed.len() as u64,
+            peers: peers.sum(),
+        }
     }
 
     /// Counts everything, bucket by bucket; takes some hundred microseconds.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
-        for bucket in &self.buckets {
+        for bucket in self.buckets.iter() {
             totals.torrents += bucket.len() as u64;
-            totals.v4_seeders += u64::from(bucket.peers.v4_seeders);
-            totals.v4_leechers += u64::from(bucket.peers.v4_leechers);
-            totals.v6_seeders += u64::from(bucket.peers.v6_seeders);
-            totals.v6_leechers += u64::from(bucket.peers.v6_leechers);
+            totals.peers += bucket.peers;
         }
         totals
     }
 
     /// Octets that the store has on the heap, without the allocator's own. Walks all torrents.
     pub fn heap_octets(&self) -> usize {
-        let swarms =
-            |bucket: &Bucket| -> usize { bucket.torrents().map(|t| t.swarm.heap_octets()).sum() };
-        self.buckets
-            .iter()
-            .map(|bucket| bucket.heap_octets() + swarms(&bucket))
-            .sum()
+        let buckets = self.buckets.iter();
+        buckets.map(|bucket| bucket.heap_octets()).sum()
     }
 
     /// Number of parts that [`Self::visit`] and a [`Sweeper`](crate::Sweeper) go through.
     pub const fn parts(&self) -> u16 {
-        self.bucket_mask + 1
+        self.buckets.count()
     }
 
     /// Calls `visit` for every torrent of one part, in no particular order. The part is locked
@@ -282,90 +189,40 @@ impl Store {
     ///
     /// If `part` is not below [`Self::parts`].
     pub fn visit(&self, part: u16, moment: &Moment, mut visit: impl FnMut(TorrentSummary)) {
-        let bucket = self.part(part);
+        let bucket = self.buckets.read(part);
         for torrent in bucket.torrents() {
-            visit(summary_of(torrent, moment));
+            visit(bucket.summary(torrent, moment));
         }
     }
 
     /// Calls `visit` with every peer of a torrent in compact form (6 or 18 octets) and whether it
     /// is a seeder. The torrent's part is locked for writing until it returns.
-    pub fn visit_peers(&self, info_hash: &InfoHash, visit: impl FnMut(&[u8], bool)) {
-        let hash = self.hash_key.hash(info_hash);
-        if let Some(torrent) = self.bucket(hash).get(hash, info_hash) {
+    pub fn visit_peers(&self, key: &Key, visit: impl FnMut(&[u8], bool)) {
+        if let Some(torrent) = self.read(key).get(key) {
             torrent.swarm.for_each_peer(visit);
         }
     }
 
-    /// Removes the torrents of one part that `keep` does not want. The part is locked until it
-    /// returns.
-    ///
-    /// # Panics
-    ///
-    /// If `part` is not below [`Self::parts`].
-    pub fn retain(&self, part: u16, mut keep: impl FnMut(&InfoHash) -> bool) -> Removed {
-        let mut bucket = self.part_mut(part);
-        let mut removed = Removed::default();
-        for at in (0..bucket.len()).rev() {
-            if !keep(&bucket.torrent_mut(at).info_hash) {
-                removed.torrents += 1;
-                removed.peers += self.remove_at(&mut bucket, at);
-            }
-        }
-        bucket.fit(&self.hash_key);
-        removed
+    pub(crate) fn buckets(&self) -> &Stripes {
+        &self.buckets
     }
 
-    /// Removes a torrent and its peers; says whether it was known.
-    pub fn remove(&self, info_hash: &InfoHash) -> bool {
-        let hash = self.hash_key.hash(info_hash);
-        let mut bucket = self.bucket_mut(hash);
-        let Some(at) = bucket.find(hash, info_hash) else {
-            return false;
-        };
-        self.remove_at(&mut bucket, at);
-        true
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
-    fn remove_at(&self, bucket: &mut Bucket, at: usize) -> u64 {
-        let mut gone = Departed::default();
-        bucket.torrent_mut(at).swarm.for_each_peer(|octets, seeding| {
-            *gone.count(octets.len() == PeerAddr::COMPACT_V6_LEN, seeding) += 1;
-        });
-        bucket.note_departed(&gone);
-        bucket.remove(at, &self.hash_key);
-        gone.total()
+    fn read(&self, key: &Key) -> impl Deref<Target = Bucket> {
+        self.buckets.read(self.number(key))
     }
 
-    pub(crate) fn part(&self, part: u16) -> Ref<'_, u16, Bucket> {
-        self.buckets.get(&part).expect("every bucket is there")
+    fn write(&self, key: &Key) -> impl DerefMut<Target = Bucket> {
+        self.buckets.write(self.number(key))
     }
 
-    pub(crate) fn part_mut(&self, part: u16) -> RefMut<'_, u16, Bucket> {
-        self.buckets.get_mut(&part).expect("every bucket is there")
-    }
-
-    pub(crate) fn hash_key(&self) -> &HashKey {
-        &self.hash_key
-    }
-
-    pub(crate) fn peer_keys(&self) -> &PeerKeys {
-        &self.peer_keys
-    }
-
-    pub(crate) fn bucket(&self, hash: u64) -> Ref<'_, u16, Bucket> {
-        self.part(self.bucket_of(hash))
-    }
-
-    fn bucket_mut(&self, hash: u64) -> RefMut<'_, u16, Bucket> {
-        self.part_mut(self.bucket_of(hash))
-    }
-
-    /// Bits from 40 on choose the bucket: inside it the index takes positions from the low bits
-    /// and tags from the top seven.
-    fn bucket_of(&self, hash: u64) -> u16 {
-        let [_, _, _, _, _, low, high, _] = hash.to_le_bytes();
-        u16::from_le_bytes([low, high]) & self.bucket_mask
+    /// The number of the bucket that a torrent belongs to.
+    fn number(&self, key: &Key) -> u16 {
+        debug_assert_eq!(self.key(key.info_hash()), *key, "another store's key");
+        self.buckets.number(key.hash())
     }
 
     fn dispatch(
@@ -373,7 +230,7 @@ impl Store {
         announce: &Announce,
         heard: bool,
         moment: &Moment,
-        select: impl FnOnce(&Torrent, &Requester),
+        select: impl FnOnce(&Swarm, &Requester),
     ) -> Announced {
         match AnyCell::from(announce.peer) {
             AnyCell::V4(cell) => self.enter_or_leave(announce, cell, heard, moment, select),
@@ -381,135 +238,26 @@ impl Store {
         }
     }
 
-    fn enter_or_leave<C: Family>(
+    fn enter_or_leave<C: SwarmCell>(
         &self,
         announce: &Announce,
         cell: C,
         heard: bool,
         moment: &Moment,
-        select: impl FnOnce(&Torrent, &Requester),
+        select: impl FnOnce(&Swarm, &Requester),
     ) -> Announced {
-        let info_hash = &announce.info_hash;
-        let hash = self.hash_key.hash(info_hash);
-        let mut bucket = self.bucket_mut(hash);
-        let found = bucket.find(hash, info_hash);
-        let Presence::Here { seeding, completed } = announce.presence else {
-            return self.leave(&mut bucket, found, &cell, heard, moment);
-        };
-        let at =
-            found.unwrap_or_else(|| bucket.insert(hash, *info_hash, moment.now, &self.hash_key));
-        let report = Report {
-            seeding,
-            completed,
-            heard,
-        };
-        let torrent = bucket.torrent_mut(at);
-        let Entered {
-            place,
-            was_seeding,
-            refreshed,
-        } = torrent.swarm.enter(cell, report, moment, &self.peer_keys);
-        if refreshed.has_completed {
-            torrent.downloads = torrent.downloads.saturating_add(1);
-        }
-        let requester = Requester {
-            scope: cell.scope(),
-            seeding,
-            is_v6: C::IS_V6,
-            place,
-        };
-        select(torrent, &requester);
-        let counts = counts_of(torrent);
-        if was_seeding != Some(seeding) {
-            if let Some(seeding) = was_seeding {
-                *bucket.peers.count(C::IS_V6, seeding) -= 1;
+        let (key, secrets) = (&announce.key, &self.secrets);
+        let mut bucket = self.write(key);
+        match announce.presence {
+            Presence::Here { seeding, completed } => {
+                let report = Report {
+                    seeding,
+                    completed,
+                    heard,
+                };
+                bucket.enter(key, cell, report, moment, secrets, select)
             }
-            *bucket.peers.count(C::IS_V6, seeding) += 1;
+            Presence::Gone => bucket.leave(key, &cell, heard, moment, secrets),
         }
-        Announced {
-            counts,
-            was_known: was_seeding.is_some(),
-            new_torrent: found.is_none(),
-            has_completed: refreshed.has_completed,
-            tell: refreshed.tell && !heard,
-        }
-    }
-
-    fn leave<C: Family>(
-        &self,
-        bucket: &mut Bucket,
-        found: Option<usize>,
-        cell: &C,
-        heard: bool,
-        moment: &Moment,
-    ) -> Announced {
-        let mut announced = Announced {
-            counts: SwarmCounts::default(),
-            was_known: false,
-            new_torrent: false,
-            has_completed: false,
-            // Another node may know the peer that we missed.
-            tell: !heard,
-        };
-        if let Some(at) = found {
-            let torrent = bucket.torrent_mut(at);
-            let was_seeding = torrent.swarm.leave(cell, moment, &self.peer_keys);
-            announced.counts = counts_of(torrent);
-            if let Some(seeding) = was_seeding {
-                announced.was_known = true;
-                let is_worthless = torrent.swarm.is_empty() && torrent.downloads == 0;
-                *bucket.peers.count(C::IS_V6, seeding) -= 1;
-                if is_worthless {
-                    bucket.remove(at, &self.hash_key);
-                }
-            }
-        }
-        announced
-    }
-}
-
-fn counts_of(torrent: &Torrent) -> SwarmCounts {
-    let (seeders, leechers) = torrent.swarm.counts();
-    SwarmCounts {
-        seeders: saturating_u32(seeders),
-        leechers: saturating_u32(leechers),
-        downloads: u64::from(torrent.downloads),
-    }
-}
-
-fn summary_of(torrent: &Torrent, moment: &Moment) -> TorrentSummary {
-    TorrentSummary {
-        info_hash: torrent.info_hash,
-        counts: counts_of(torrent),
-        idle_minutes: torrent.swarm.idle_minutes(moment),
-    }
-}
-
-impl Bucket {
-    pub(crate) fn note_departed(&mut self, departed: &Departed) {
-        self.peers.v4_seeders -= departed.v4_seeders;
-        self.peers.v4_leechers -= departed.v4_leechers;
-        self.peers.v6_seeders -= departed.v6_seeders;
-        self.peers.v6_leechers -= departed.v6_leechers;
-    }
-}
-
-/// Spreads bucket numbers over dashmap's stripes. The numbers come from a keyed hash already.
-#[derive(Debug, Default, Clone, Copy)]
-struct SpreadBucket(u64);
-
-impl Hasher for SpreadBucket {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, octets: &[u8]) {
-        for &octet in octets {
-            self.write_u16(u16::from(octet));
-        }
-    }
-
-    fn write_u16(&mut self, number: u16) {
-        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }

@@ -1,7 +1,7 @@
 use crate::bucket::Bucket;
 use crate::clock::Moment;
-use crate::store::Store;
-use crate::swarm::Departed;
+use crate::store::{Removed, Store};
+use crate::timed_out::TimedOut;
 
 /// Removes peers and torrents that timed out, in steps so small that no announce waits for them.
 ///
@@ -13,16 +13,7 @@ pub struct Sweeper {
     torrent: usize,
     /// Where a large swarm goes on.
     slot: u32,
-    swept: Swept,
-}
-
-/// What a sweep removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Swept {
-    /// Peers that timed out.
-    pub peers: u64,
-    /// Torrents that had no peers and nothing worth keeping.
-    pub torrents: u64,
+    removed: Removed,
 }
 
 /// Work of one lock: about ten microseconds.
@@ -39,9 +30,9 @@ impl Sweeper {
 
     /// Takes one step, holding one lock for it. At the end of a round returns what the round
     /// removed, and the next call begins another.
-    pub fn step(&mut self, store: &Store, moment: &Moment) -> Option<Swept> {
+    pub fn step(&mut self, store: &Store, moment: &Moment) -> Option<Removed> {
         let mut budget = STEP_CELLS;
-        let mut bucket = store.part_mut(self.part);
+        let mut bucket = store.buckets().write(self.part);
         while budget > 0 && self.torrent < bucket.len() {
             budget = budget.saturating_sub(TORRENT_CELLS);
             if !self.sweep_torrent(store, &mut bucket, moment, &mut budget) {
@@ -51,14 +42,14 @@ impl Sweeper {
         if self.torrent < bucket.len() {
             return None;
         }
-        bucket.fit(store.hash_key());
+        bucket.fit(&store.secrets().info_hashes);
         self.torrent = 0;
         self.part += 1;
         if self.part < store.parts() {
             return None;
         }
         self.part = 0;
-        Some(std::mem::take(&mut self.swept))
+        Some(std::mem::take(&mut self.removed))
     }
 
     /// Returns whether the torrent is through.
@@ -71,28 +62,28 @@ impl Sweeper {
     ) -> bool {
         let torrent = bucket.torrent_mut(self.torrent);
         let was_empty = torrent.swarm.is_empty();
-        let mut departed = Departed::default();
+        let mut timed_out = TimedOut::default();
         let through = torrent.swarm.sweep(
             moment,
-            store.peer_keys(),
+            &store.secrets().peers,
             &mut self.slot,
             budget,
-            &mut departed,
+            &mut timed_out,
         );
-        // A torrent that a sibling told us of is kept even though nobody downloaded it; one whose
-        // own peers have all left is not.
+        // A torrent that a sibling told us of is kept even though nobody downloaded it; of those
+        // whose own peers have all left, only what is worth it.
         let is_worthless = torrent.swarm.is_empty()
             && (torrent.swarm.idle_minutes(moment) > moment.torrent_timeout
-                || !was_empty && torrent.downloads == 0);
-        self.swept.peers += departed.total();
-        bucket.note_departed(&departed);
+                || !was_empty && !torrent.downloads.are_kept());
+        self.removed.peers += timed_out.peers.total();
+        bucket.peers -= timed_out.peers;
         if !through {
             return false;
         }
         self.slot = 0;
         if is_worthless {
-            bucket.remove(self.torrent, store.hash_key());
-            self.swept.torrents += 1;
+            bucket.remove(self.torrent, &store.secrets().info_hashes);
+            self.removed.torrents += 1;
         } else {
             self.torrent += 1;
         }

@@ -8,8 +8,8 @@
 //! next.
 
 use crate::cell::{Cell, PeerKeys};
-use crate::large::Class;
 use crate::prefetch::{prefetch, prefetch_all};
+use crate::requester::Class;
 use crate::ring::Ring;
 
 /// Slots of a page: with the allocator's own eight octets, IPv4 pages are exactly 256.
@@ -337,7 +337,7 @@ mod tests {
 
     fn peer(number: u32) -> Cell4 {
         let [a, b, c, d] = number.to_be_bytes();
-        [10, a, b, c, 0x80 | d >> 1, d, 0, 0]
+        Cell4::from_octets([10, a, b, c, 0x80 | d >> 1, d, 0, 0])
     }
 
     #[test]
@@ -393,7 +393,7 @@ mod tests {
                 // Seven consecutive ports on consecutive addresses.
                 let [_, a, b, c] = (number / 7).to_be_bytes();
                 let port = (number % 7).to_be_bytes()[3];
-                table.insert([32, a, b, c, 4, port, 0, 0], &keys);
+                table.insert(Cell4::from_octets([32, a, b, c, 4, port, 0, 0]), &keys);
             }
             let steps: usize = (0..table.capacity())
                 .filter(|&slot| !table.slot(slot).is_vacant())

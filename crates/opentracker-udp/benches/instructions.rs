@@ -1,6 +1,6 @@
 //! What an instruction counter counts: one kind of request, handled over and over.
 //!
-//! `cargo run --release --package opentracker-udp --example instructions -- SCENARIO REQUESTS`
+//! `cargo bench --package opentracker-udp --bench instructions -- SCENARIO REQUESTS`
 //!
 //! Two runs of one scenario, the second with twice the requests of the first, execute the same
 //! instructions but for the added requests. The difference by their number is what a request costs,
@@ -15,12 +15,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use opentracker_types::{Event, InfoHash};
-use opentracker_udp::{Action, Handler};
+use opentracker_udp::Handler;
 use opentracker_udp_wire::{ConnectRequest, ConnectionId, Reply, ScrapeRequest, TransactionId};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-use shared::{BATCH, MAX_PAYLOAD, PORT};
+use shared::{Batch, MAX_PAYLOAD, PORT};
 
 /// Info hashes of a scrape.
 const SCRAPED: usize = 10;
@@ -41,25 +41,26 @@ struct Datagram {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let scenario = arguments.next().unwrap_or_default();
-    let requests: usize = arguments
-        .next()
-        .and_then(|number| number.parse().ok())
-        .expect("the arguments are a scenario and a number of requests");
+    // `cargo bench` adds a flag of its own.
+    let mut arguments = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench");
+    let (Some(scenario), Some(requests)) = (arguments.next(), arguments.next()) else {
+        println!("to be called with a scenario and a number of requests");
+        return;
+    };
+    let requests: usize = requests.parse().expect("a number of requests");
 
     let mut rng = StdRng::seed_from_u64(0x7261_636b);
     let tracker = shared::tracker(&mut rng);
-    let mut handler = Handler::new(tracker.worker(1, None), MAX_PAYLOAD);
+    let mut handler = shared::handlers(&tracker, 1..2).remove(0);
     let swarms = match scenario.as_str() {
         "announce-large" => swarms(1, 10_000, &mut rng),
         _ => swarms(10_000, 3, &mut rng),
     };
     let first = tracker.start();
-    let mut reply = [0; MAX_PAYLOAD];
-    for datagram in announces(&mut handler, &swarms, Event::Started, first) {
-        expect_reply(&mut handler, &datagram, first, &mut reply, 1);
-    }
+    let started = announces(&mut handler, &swarms, Event::Started, first);
+    handle(&mut handler, &mut started.iter(), first, 1);
 
     let later = first + INTERVAL;
     let (mut datagrams, action) = match scenario.as_str() {
@@ -67,22 +68,37 @@ fn main() {
         "announce-small" | "announce-large" => {
             (announces(&mut handler, &swarms, Event::None, later), 1)
         }
+        // Of which none has a valid connection id.
+        "forged" => (forged(&swarms), 3),
         "scrape" => (scrapes(&mut handler, &swarms, later), 2),
-        _ => panic!("the scenarios are connect, announce-small, announce-large and scrape"),
+        _ => panic!("the scenarios are connect, announce-small, announce-large, forged and scrape"),
     };
     datagrams.shuffle(&mut rng);
+    let mut rest = datagrams.iter().cycle().take(requests);
+    let octets = handle(&mut handler, &mut rest, later, action);
+    println!("{requests} requests, {octets} octets of replies");
+}
+
+/// Handles requests in batches and returns the octets of the replies, which have to be of this
+/// action: what is counted is the work and not a refusal. Errors (3) are not sent for each.
+fn handle<'a>(
+    handler: &mut Handler,
+    datagrams: &mut impl Iterator<Item = &'a Datagram>,
+    mut now: Instant,
+    action: u8,
+) -> usize {
+    let mut batch = Batch::new();
     let mut octets = 0;
-    let mut rest = datagrams.iter().cycle().take(requests).peekable();
-    let mut now = later;
-    while rest.peek().is_some() {
-        let batch: Vec<_> = rest.by_ref().take(BATCH).collect();
-        handler.prepare(batch.iter().map(|one| (&*one.octets, one.source)));
-        for datagram in batch {
-            octets += expect_reply(&mut handler, datagram, now, &mut reply, action);
+    while batch.fill(datagrams.map(|one| (&*one.octets, one.source))) {
+        handler.handle_batch(&mut batch, now);
+        for (reply, replied) in &batch.replied {
+            assert_eq!(*replied, action, "a reply of another action");
+            octets += reply;
         }
+        assert!(action == 3 || batch.replied.len() == batch.requests.len());
         now += Duration::from_micros(100);
     }
-    println!("{requests} requests, {octets} octets of replies");
+    octets
 }
 
 fn swarms(count: usize, peers: usize, rng: &mut StdRng) -> Vec<Swarm> {
@@ -120,6 +136,19 @@ fn announces(handler: &mut Handler, swarms: &[Swarm], event: Event, now: Instant
     peers.enumerate().map(announce).collect()
 }
 
+/// Announces of every peer with a connection id that nobody issued.
+fn forged(swarms: &[Swarm]) -> Vec<Datagram> {
+    let peers = swarms
+        .iter()
+        .flat_map(|swarm| swarm.peers.iter().map(|peer| (swarm.info_hash, *peer)));
+    let announce = |(number, (info_hash, source))| {
+        let id = ConnectionId::new([7; 8]);
+        let octets = shared::announce(id, info_hash, number, Event::None).to_vec();
+        Datagram { octets, source }
+    };
+    peers.enumerate().map(announce).collect()
+}
+
 /// Scrapes of [`SCRAPED`] neighbouring swarms each.
 fn scrapes(handler: &mut Handler, swarms: &[Swarm], now: Instant) -> Vec<Datagram> {
     let scrape = |swarms: &[Swarm]| {
@@ -146,27 +175,9 @@ fn connect(source: SocketAddr) -> Datagram {
 
 fn connection_id(handler: &mut Handler, source: SocketAddr, now: Instant) -> ConnectionId {
     let mut reply = [0; MAX_PAYLOAD];
-    let action = handler.handle(&connect(source).octets, source, now, &mut reply);
-    match action {
-        Action::Reply(octets) => match Reply::decode(&reply[..octets]) {
-            Ok(Reply::Connect(reply)) => reply.connection,
-            other => panic!("a connect was answered by {other:?}"),
-        },
-        Action::Drop => panic!("a connect was dropped"),
-    }
-}
-
-/// Handles a request and returns the octets of its reply, which has to be of this action: what is
-/// counted is the work and not a refusal.
-fn expect_reply(
-    handler: &mut Handler,
-    datagram: &Datagram,
-    now: Instant,
-    reply: &mut [u8],
-    action: u8,
-) -> usize {
-    match handler.handle(&datagram.octets, datagram.source, now, reply) {
-        Action::Reply(octets) if reply[..4] == [0, 0, 0, action] => octets,
-        other => panic!("{other:?}, and the reply begins with {:?}", &reply[..4]),
+    let octets = handler.handle(&connect(source).octets, source, now, &mut reply);
+    match octets.map(|octets| Reply::decode(&reply[..octets])) {
+        Some(Ok(Reply::Connect(reply))) => reply.connection,
+        other => panic!("a connect was answered by {other:?}"),
     }
 }

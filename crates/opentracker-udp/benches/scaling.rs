@@ -1,6 +1,6 @@
 //! How much more two threads answer than one, the kernel left out.
 //!
-//! `cargo run --release --package opentracker-udp --example scaling -- THREADS…`
+//! `cargo bench --package opentracker-udp --bench scaling -- THREADS…`
 //!
 //! Each thread has its own handler on a tracker that all share, and handles announces of three
 //! million peers to a million torrents, popular by Zipf's law, in batches as a thread of the server
@@ -14,14 +14,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Barrier;
 use std::time::Instant;
 
-use opentracker_core::Tracker;
 use opentracker_types::{Event, InfoHash};
-use opentracker_udp::{Action, Handler};
-use opentracker_udp_wire::{AnnounceRequest, ConnectionId};
+use opentracker_udp::Handler;
+use opentracker_udp_wire::{AnnounceRequest, ConnectRequest, Reply, TransactionId};
 use rand::rngs::{SmallRng, StdRng};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-use shared::{BATCH, MAX_PAYLOAD, PORT};
+use shared::{Batch, MAX_PAYLOAD, PORT};
 
 const TORRENTS: f64 = 1e6;
 const PEERS: u32 = 3_000_000;
@@ -35,6 +34,8 @@ type Datagram = ([u8; AnnounceRequest::WIRE_LEN], SocketAddr);
 fn main() {
     let counts: Vec<usize> = std::env::args()
         .skip(1)
+        // `cargo bench` adds a flag of its own.
+        .filter(|argument| argument != "--bench")
         .map(|argument| {
             argument
                 .parse()
@@ -49,10 +50,8 @@ fn main() {
     let most = counts.iter().copied().max().unwrap_or(1);
 
     let tracker = shared::tracker(&mut StdRng::seed_from_u64(1));
-    let mut datagrams = datagrams(&tracker);
-    let mut handlers: Vec<_> = (0..most)
-        .map(|number| Handler::new(tracker.worker(number as u64, None), MAX_PAYLOAD))
-        .collect();
+    let mut handlers = shared::handlers(&tracker, 0..most as u64);
+    let mut datagrams = datagrams(&mut handlers[0], tracker.start());
     // All peers are known from here on.
     handle(&mut handlers[0], &datagrams, tracker.start());
     datagrams.shuffle(&mut SmallRng::seed_from_u64(2));
@@ -106,21 +105,28 @@ fn rate(handlers: &mut [Handler], parts: &[&[Datagram]], now: Instant) -> f64 {
 }
 
 fn handle(handler: &mut Handler, datagrams: &[Datagram], now: Instant) {
-    let mut reply = [0; MAX_PAYLOAD];
-    for batch in datagrams.chunks(BATCH) {
-        handler.prepare(batch.iter().map(|(octets, source)| (&octets[..], *source)));
-        for (octets, source) in batch {
-            let action = handler.handle(octets, *source, now, &mut reply);
-            let is_answered = matches!(action, Action::Reply(_)) && reply[..4] == [0, 0, 0, 1];
-            assert!(is_answered, "an announce was refused");
-        }
+    let mut batch = Batch::new();
+    let mut rest = datagrams
+        .iter()
+        .map(|(octets, source)| (&octets[..], *source));
+    while batch.fill(&mut rest) {
+        handler.handle_batch(&mut batch, now);
+        let is_answered = |(_, action): &(usize, u8)| *action == 1;
+        assert_eq!(batch.replied.len(), batch.requests.len());
+        assert!(
+            batch.replied.iter().all(is_answered),
+            "an announce was refused"
+        );
     }
 }
 
 /// An announce of every peer.
-fn datagrams(tracker: &Tracker) -> Vec<Datagram> {
-    let ids = tracker.connection_ids();
-    let slot = ids.slot(tracker.start());
+fn datagrams(handler: &mut Handler, now: Instant) -> Vec<Datagram> {
+    let mut connect = [0; ConnectRequest::WIRE_LEN];
+    let request = ConnectRequest {
+        transaction: TransactionId::from(1),
+    };
+    request.encode(&mut connect).expect("there is room");
     let mut rng = SmallRng::seed_from_u64(3);
     let mut datagram = |number| {
         let ip = Ipv4Addr::from_bits(0x2000_0000 + number);
@@ -129,9 +135,16 @@ fn datagrams(tracker: &Tracker) -> Vec<Datagram> {
         let rank = TORRENTS.powf(chance).floor();
         let mut info_hash = [0; InfoHash::LEN];
         info_hash[..8].copy_from_slice(&rank.to_le_bytes());
-        let id = ConnectionId::new(ids.issue(ip.into(), slot).to_be_bytes());
+        let source = SocketAddr::from((ip, PORT));
+        let mut reply = [0; MAX_PAYLOAD];
+        let octets = handler.handle(&connect, source, now, &mut reply);
+        let Some(Ok(Reply::Connect(reply))) = octets.map(|octets| Reply::decode(&reply[..octets]))
+        else {
+            panic!("a connect was not answered")
+        };
+        let id = reply.connection;
         let octets = shared::announce(id, info_hash, number as usize, Event::None);
-        (octets, SocketAddr::from((ip, PORT)))
+        (octets, source)
     };
     (0..PEERS).map(&mut datagram).collect()
 }

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use opentracker_core::{Counters, PeerBuffers, Requester, Worker};
+use opentracker_core::{Counters, Key, PeerBuffers, Requester, Worker};
 use opentracker_types::{AnnounceRequest as Announce, PeerAddr, Scope};
 use opentracker_udp_wire::{
     AnnounceReply, ConnectReply, ConnectRequest, ConnectionId, DecodeErrorKind, ErrorReply,
@@ -24,12 +24,9 @@ pub trait Datagrams {
         self.len() == 0
     }
 
-    /// Returns a datagram and the address that it came from; `None` if that is no internet
-    /// address.
-    fn request(&self, index: usize) -> Option<(&[u8], SocketAddr)>;
-
-    /// Returns a datagram and the room for its reply.
-    fn exchange(&mut self, index: usize) -> (&[u8], &mut [u8]);
+    /// Returns a datagram, the address that it came from, and the room for its reply; `None` if it
+    /// came from no internet address.
+    fn exchange(&mut self, index: usize) -> Option<(&[u8], SocketAddr, &mut [u8])>;
 
     /// Sends the first `octets` of the room for the reply, now or when the batch is done.
     fn reply(&mut self, index: usize, octets: usize);
@@ -55,6 +52,7 @@ struct Pending {
     index: usize,
     client: IpAddr,
     transaction: TransactionId,
+    key: Key,
     request: Announce,
 }
 
@@ -98,11 +96,13 @@ impl Handler {
         let upcoming = self.announces.iter();
         self.worker.prefetch_announces(upcoming.map(|pending| {
             let peer = PeerAddr::new(pending.client, pending.request.port);
-            (pending.request.info_hash, peer)
+            (pending.key, peer)
         }));
         let announces = std::mem::take(&mut self.announces);
         for pending in &announces {
-            let (_, reply) = datagrams.exchange(pending.index);
+            let Some((_, _, reply)) = datagrams.exchange(pending.index) else {
+                continue;
+            };
             if let Some(octets) = self.announce(pending, now, reply) {
                 datagrams.reply(pending.index, octets);
             }
@@ -137,14 +137,13 @@ impl Handler {
         index: usize,
         now: Instant,
     ) -> Option<usize> {
-        let Some((_, source)) = datagrams.request(index) else {
+        let Some((octets, source, reply)) = datagrams.exchange(index) else {
             return self.drop(Counter::BadSource);
         };
         let client = source.ip().to_canonical();
         if source.port() == 0 || Scope::of(client).is_none() {
             return self.drop(Counter::BadSource);
         }
-        let (octets, reply) = datagrams.exchange(index);
         let room = reply.len().min(self.max_payload);
         let reply = &mut reply[..room];
         match Request::decode(octets) {
@@ -157,6 +156,7 @@ impl Handler {
                     index,
                     client,
                     transaction: announce.transaction,
+                    key: self.worker.key(&announce.announce.info_hash),
                     request: announce.announce,
                 });
                 None
@@ -206,10 +206,10 @@ impl Handler {
             IpAddr::V6(_) => PeerBuffers::v6(builder.peers_area()),
         };
         let requester = Requester::new(pending.client);
-        match self
-            .worker
-            .announce(&pending.request, &requester, now, &mut peers)
-        {
+        let announced =
+            self.worker
+                .announce_by_key(pending.key, &pending.request, &requester, now, &mut peers);
+        match announced {
             Ok(answer) => {
                 let peers_octets = peers.v4_octets() + peers.v6_octets();
                 let octets = builder.finish(
@@ -332,12 +332,8 @@ impl Datagrams for Single<'_> {
         1
     }
 
-    fn request(&self, _index: usize) -> Option<(&[u8], SocketAddr)> {
-        Some((self.request, self.source))
-    }
-
-    fn exchange(&mut self, _index: usize) -> (&[u8], &mut [u8]) {
-        (self.request, self.reply)
+    fn exchange(&mut self, _index: usize) -> Option<(&[u8], SocketAddr, &mut [u8])> {
+        Some((self.request, self.source, self.reply))
     }
 
     fn reply(&mut self, _index: usize, octets: usize) {

@@ -5,8 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use opentracker_core::{Counter, Tracker};
-use opentracker_store::Sweeper;
+use opentracker_core::{Sweeper, Tracker};
 
 const PERIOD: Duration = Duration::from_secs(60);
 
@@ -58,9 +57,9 @@ fn run(tracker: &Tracker, stopped: &Receiver<()>) {
 fn sweep(tracker: &Tracker, sweeper: &mut Sweeper, stopped: &Receiver<()>) -> Option<()> {
     let begin = Instant::now();
     loop {
-        let moment = tracker.moment(Instant::now());
+        let now = Instant::now();
         for _ in 0..STEPS {
-            if let Some(swept) = sweeper.step(tracker.store(), &moment) {
+            if let Some(swept) = sweeper.step(tracker, now) {
                 let took = begin.elapsed();
                 tracing::debug!(swept.peers, swept.torrents, ?took, "swept");
                 return Some(());
@@ -92,12 +91,12 @@ impl Summary {
         let now = Self::new(tracker);
         let count = now.announces.wrapping_sub(self.announces);
         let seconds = now.since.duration_since(self.since).as_secs().max(1);
-        let totals = tracker.store().totals();
+        let totals = tracker.totals(now.since);
         tracing::info!(
             announces_per_second = count / seconds,
             torrents = totals.torrents,
-            peers = totals.peers(),
-            seeders = totals.seeders(),
+            peers = totals.peers.total(),
+            seeders = totals.peers.seeders(),
             "summary"
         );
         *self = now;
@@ -105,8 +104,7 @@ impl Summary {
 }
 
 fn announces(tracker: &Tracker) -> u64 {
-    [Counter::UdpAnnounce, Counter::HttpAnnounce]
-        .map(|counter| tracker.counters().sum(counter))
-        .iter()
-        .sum()
+    let counters = tracker.counters();
+    let udp = counters.sum(opentracker_udp::Counter::Announce);
+    udp.wrapping_add(counters.sum(opentracker_http::Counter::Announce))
 }

@@ -21,25 +21,36 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod check;
 pub mod config;
+mod fifo;
 mod housekeeping;
 mod lists;
 pub mod livesync;
 mod privileges;
+mod reload;
+mod settings;
+mod start;
+mod statedump;
 mod tracker;
 
+pub use check::Fault;
 pub use config::{Config, ConfigError};
-pub use lists::ListError;
+pub use fifo::{FifoAction, FifoError};
+pub use lists::{ListChange, ListError};
 pub use opentracker_core as core;
 pub use opentracker_http as http;
 pub use opentracker_http_wire as http_wire;
 pub use opentracker_livesync_wire as livesync_wire;
 pub use opentracker_multicast as multicast;
+pub use opentracker_net as net;
 pub use opentracker_peer_sync as peer_sync;
 pub use opentracker_scrape_sync as scrape_sync;
-pub use opentracker_store as store;
 pub use opentracker_types as types;
 pub use opentracker_udp as udp;
 pub use opentracker_udp_wire as udp_wire;
 pub use privileges::PrivilegeError;
-pub use tracker::{Listener, Reloaded, StartError, Tracker};
+pub use reload::Reloaded;
+pub use start::{Listener, StartError};
+pub use statedump::{StatedumpError, StatedumpLoaded};
+pub use tracker::Tracker;

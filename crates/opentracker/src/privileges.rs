@@ -29,15 +29,23 @@ pub enum PrivilegeError {
 }
 
 /// Changes the root folder and then the user, whose supplementary groups are dropped with the
-/// others. A process without the right to change its root folder only enters it, as the C program
-/// does.
+/// others.
+///
+/// A process that is not root only enters the folder and stays who it is, as the C program does;
+/// where that is not who it should be, the log says so.
 pub(crate) fn drop(process: &Process) -> Result<(), PrivilegeError> {
+    let is_root = Uid::effective().is_root();
     // The user is looked up while /etc/passwd can be seen.
-    let user = (!process.user.is_empty())
-        .then(|| look_up(&process.user))
-        .transpose()?;
+    let user = match process.user.as_str() {
+        "" => None,
+        user if is_root => Some(look_up(user)?),
+        user => {
+            note_other_user(user);
+            None
+        }
+    };
     if !process.chroot.as_os_str().is_empty() {
-        confine(&process.chroot)?;
+        confine(&process.chroot, is_root)?;
     }
     if let Some((uid, gid)) = user {
         let name = &process.user;
@@ -56,28 +64,44 @@ pub(crate) fn drop(process: &Process) -> Result<(), PrivilegeError> {
     Ok(())
 }
 
-fn confine(folder: &Path) -> Result<(), PrivilegeError> {
+/// Finds a user by name, or by number for one that has no name. A number needs no `/etc/passwd`.
+pub(crate) fn look_up(user: &str) -> Result<(Uid, Gid), PrivilegeError> {
+    let found = match User::from_name(user) {
+        Ok(Some(found)) => return Ok((found.uid, found.gid)),
+        Ok(None) => Ok(()),
+        Err(cause) => Err(cause),
+    };
+    if let Ok(number) = user.parse() {
+        let uid = Uid::from_raw(number);
+        // Whose number it is matters only for the group.
+        let named = User::from_uid(uid).ok().flatten();
+        let gid = named.map_or(Gid::from_raw(number), |named| named.gid);
+        return Ok((uid, gid));
+    }
+    found.map_err(|cause| PrivilegeError::Refused {
+        step: format!("look up the user {user}"),
+        cause: cause.into(),
+    })?;
+    Err(PrivilegeError::NoSuchUser {
+        user: user.to_owned(),
+    })
+}
+
+/// Says that only root can become another user.
+fn note_other_user(user: &str) {
+    let uid = Uid::effective();
+    if !matches!(look_up(user), Ok((wanted, _)) if wanted == uid) {
+        tracing::warn!("not started as root: process.user {user:?} is left aside, and {uid} stays");
+    }
+}
+
+fn confine(folder: &Path, is_root: bool) -> Result<(), PrivilegeError> {
     let name = folder.display();
-    if Uid::effective().is_root() {
+    if is_root {
         step(chroot(folder), || format!("make {name} the root folder"))?;
         step(chdir("/"), || format!("enter {name}"))
     } else {
         step(chdir(folder), || format!("enter {name}"))
-    }
-}
-
-/// Finds a user by name, or by number for one that has no name.
-fn look_up(user: &str) -> Result<(Uid, Gid), PrivilegeError> {
-    let found = User::from_name(user).map_err(|cause| PrivilegeError::Refused {
-        step: format!("look up the user {user}"),
-        cause: cause.into(),
-    })?;
-    match (found, user.parse()) {
-        (Some(found), _) => Ok((found.uid, found.gid)),
-        (None, Ok(number)) => Ok((Uid::from_raw(number), Gid::from_raw(number))),
-        (None, Err(_)) => Err(PrivilegeError::NoSuchUser {
-            user: user.to_owned(),
-        }),
     }
 }
 

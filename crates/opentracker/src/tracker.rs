@@ -1,76 +1,36 @@
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use arc_swap::ArcSwap;
 use opentracker_core as core;
-use opentracker_core::Networks;
-use opentracker_http as http;
-use opentracker_multicast::JoinError;
-use opentracker_store::Timing;
-use opentracker_types::TrackerId;
-use opentracker_udp as udp;
-use rand::Rng;
+use opentracker_core::{AccessLists, HashList, ToldDownloads};
 
-use crate::config::{self, Config};
-use crate::housekeeping::Housekeeping;
-use crate::lists::{self, ListError};
-use crate::livesync;
-use crate::privileges::{self, PrivilegeError};
+use crate::check::{self, Fault};
+use crate::config::Config;
+use crate::fifo::{Fifo, FifoAction, FifoError};
+use crate::lists::{self, ListError, Lists, Occasion};
+use crate::reload::{self, Reloaded};
+use crate::settings::rules;
+use crate::start::{self, Listener, StartError, Started, Threads};
+use crate::statedump::{self, StatedumpError, StatedumpLoaded};
 
 /// A tracker that runs: its listeners, its threads, its swarms.
 ///
-/// It serves until [`Tracker::shutdown`].
+/// It serves until [`Tracker::shutdown`]. Any thread may reload it or shut it down.
 #[derive(Debug)]
 pub struct Tracker {
-    config: Config,
     core: Arc<core::Tracker>,
+    lists: Arc<Lists>,
     listeners: Vec<Listener>,
-    udp: udp::Server,
-    http: http::Server,
-    livesync: Option<livesync::Server>,
-    housekeeping: Housekeeping,
-}
-
-/// An address that is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listener {
-    /// `udp` or `http`.
-    pub protocol: &'static str,
-    /// The address, with the port that the system chose where it was asked to.
-    pub address: SocketAddr,
-}
-
-/// Why a tracker could not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// An address for UDP cannot be bound.
-    #[error(transparent)]
-    Udp(#[from] udp::BindError),
-    /// An address for HTTP cannot be bound.
-    #[error(transparent)]
-    Http(#[from] http::BindError),
-    /// The cluster's multicast group cannot be joined.
-    #[error("livesync")]
-    LiveSync(#[source] JoinError),
-    /// Privileges cannot be dropped.
-    #[error(transparent)]
-    Privileges(#[from] PrivilegeError),
-    /// An access list cannot be used.
-    #[error(transparent)]
-    List(#[from] ListError),
-    /// The system gives no more threads.
-    #[error("cannot start a thread")]
-    Thread(#[source] std::io::Error),
-}
-
-/// What a reload did.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reloaded {
-    /// Keys that have changed but take effect only after a restart.
-    pub need_restart: Vec<&'static str>,
+    /// What is in force.
+    config: ArcSwap<Config>,
+    /// What was read last. One reload at a time has it.
+    wanted: Mutex<Config>,
+    /// `None` once it has been shut down.
+    threads: Mutex<Option<Threads>>,
 }
 
 impl Tracker {
@@ -78,73 +38,34 @@ impl Tracker {
     /// this order, so that lists are read, now and on every reload, as the user that the process
     /// has become.
     ///
+    /// It returns when the lists are read, which takes as long as their files let it.
+    ///
     /// # Errors
     ///
     /// Fails if an address cannot be bound, a list cannot be read, or the user or root folder
     /// cannot be changed; nothing runs then.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        raise_descriptor_limit();
-        let cores = available_parallelism().map_or(1, usize::from);
-        let udp_sockets = udp::Sockets::bind(&udp::Config {
-            listen: config.udp.listen.clone(),
-            workers: match config.udp.workers {
-                0 => cores,
-                workers => usize::from(workers),
-            },
-            max_payload: usize::from(config.udp.max_payload),
-        })?;
-        // From the system's randomness and never from the clock: trackers that start together must
-        // not take each other for themselves.
-        let mut id = [0; TrackerId::LEN];
-        rand::rng().fill_bytes(&mut id);
-        let id = TrackerId::new(id);
-        let http_listeners = http::Listeners::bind(&http::Config {
-            listen: config.http.listen.clone(),
-            threads: cores,
-            limits: http::Limits {
-                idle_timeout: config.http.idle_timeout,
-                ..http::Limits::default()
-            },
-            identity: http::Identity {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                tracker_id: id,
-            },
-        })?;
-        let group = livesync::Joined::join(&config.livesync, id).map_err(StartError::LiveSync)?;
-        privileges::drop(&config.process)?;
-        let lists = lists::read(&config.access)?;
-        let core = Arc::new(core::Tracker::new(
-            settings(&config),
-            lists,
-            config.udp.connection_id_lifetime,
-            Instant::now(),
-            &mut rand::rng(),
-        ));
-        warn_of_contradictions(&config);
-        let mut listeners = listeners("udp", &udp_sockets.local_addrs());
-        listeners.extend(self::listeners("http", http_listeners.local_addrs()));
-        let worker = || {
-            let cluster = group.as_ref().map(|group| group.teller(&core));
-            core.worker(rand::rng().next_u64(), cluster)
-        };
-        let udp = udp_sockets.serve(&worker).map_err(StartError::Thread)?;
-        let http = http_listeners
-            .serve(http_settings(&config), worker)
-            .map_err(StartError::Thread)?;
-        let livesync = group
-            .map(|group| group.serve(Arc::clone(&core)))
-            .transpose()
-            .map_err(StartError::Thread)?;
-        let housekeeping = Housekeeping::start(Arc::clone(&core)).map_err(StartError::Thread)?;
-        Ok(Self {
-            config,
+        let Started {
             core,
             listeners,
-            udp,
-            http,
-            livesync,
-            housekeeping,
+            threads,
+        } = start::start(&config)?;
+        Ok(Self {
+            lists: Arc::new(Lists::new(Arc::clone(&core))),
+            core,
+            listeners,
+            config: ArcSwap::from_pointee(config.clone()),
+            wanted: Mutex::new(config),
+            threads: Mutex::new(Some(threads)),
         })
+    }
+
+    /// Tries everything that a start would and nothing of which remains: addresses, interface,
+    /// user, folder, lists. Lines of a list that are no entries are only warned of, as at a start.
+    ///
+    /// An address that somebody serves at present is no fault, since that may be this tracker.
+    pub fn check(config: &Config) -> Vec<Fault> {
+        check::check(config)
     }
 
     /// Returns the addresses that are served.
@@ -152,9 +73,9 @@ impl Tracker {
         &self.listeners
     }
 
-    /// Returns the configuration in force.
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// Returns the configuration in force. What was read by a reload but needs a restart is not.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.load_full()
     }
 
     /// Returns the rules and the swarms, to announce and look without a network.
@@ -162,143 +83,132 @@ impl Tracker {
         &self.core
     }
 
-    /// Takes over what can change at run time, and reads the access lists again: all at once, or
-    /// nothing.
+    /// Takes over what can change at run time of a configuration, or keeps the present one, and
+    /// reads the access lists again. A list that cannot be read stays as it is, and so does its
+    /// key; everything else comes into force. Swarms that are no longer served are forgotten.
+    ///
+    /// It takes as long as the files let it, but gives a file up that does not answer for 10 s.
+    pub fn reload(&self, config: Option<Config>) -> Reloaded {
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = config {
+            *wanted = config;
+        }
+        let running = self.config();
+        let mut config = reload::in_force(&running, &wanted);
+        let need_restart = reload::differences(&config, &wanted);
+        let read = lists::read(&wanted.access, Occasion::Reload);
+        let mut faults = Vec::new();
+        let allow = taken(read.allow, &mut faults);
+        let deny = taken(read.deny, &mut faults);
+        let access = (&mut config.access, &running.access);
+        if allow == Taken::Kept {
+            access.0.allow.clone_from(&access.1.allow);
+        }
+        if deny == Taken::Kept {
+            access.0.deny.clone_from(&access.1.deny);
+        }
+        let (lists, purged) = self.lists.change(|old| {
+            let lists = AccessLists {
+                allow: allow.or(&old.lists.allow),
+                deny: deny.or(&old.lists.deny),
+            };
+            rules(&config, lists)
+        });
+        let changed = reload::differences(&running, &config);
+        self.config.store(Arc::new(config));
+        Reloaded {
+            changed,
+            need_restart,
+            lists,
+            purged,
+            faults,
+        }
+    }
+
+    /// Starts to read a FIFO of info hashes. What is written to it changes the allow list, if
+    /// there is one, or else the deny list, until that list is read again.
     ///
     /// # Errors
     ///
-    /// Fails if a list cannot be used; everything stays as it was.
-    pub fn reload(&mut self, config: Config) -> Result<Reloaded, ListError> {
-        let lists = lists::read(&config.access)?;
-        self.core.set_lists(lists);
-        self.core.set_settings(settings(&config));
-        self.http.set_settings(http_settings(&config));
-        let old = &self.config;
-        let fixed = [
-            ("udp.listen", old.udp.listen != config.udp.listen),
-            ("udp.workers", old.udp.workers != config.udp.workers),
-            (
-                "udp.max_payload",
-                old.udp.max_payload != config.udp.max_payload,
-            ),
-            (
-                "udp.connection_id_lifetime",
-                old.udp.connection_id_lifetime != config.udp.connection_id_lifetime,
-            ),
-            ("http.listen", old.http.listen != config.http.listen),
-            (
-                "http.idle_timeout",
-                old.http.idle_timeout != config.http.idle_timeout,
-            ),
-            ("livesync", {
-                let renewed = config::LiveSync {
-                    renew_boundary: config.livesync.renew_boundary,
-                    ..old.livesync.clone()
-                };
-                renewed != config.livesync
-            }),
-            ("process.user", old.process.user != config.process.user),
-            (
-                "process.chroot",
-                old.process.chroot != config.process.chroot,
-            ),
-            ("log.format", old.log.format != config.log.format),
-        ];
-        let need_restart = fixed.iter().filter(|(_, changed)| *changed);
-        let need_restart = need_restart.map(|(key, _)| *key).collect();
-        self.config = config;
-        Ok(Reloaded { need_restart })
+    /// Fails if it cannot be opened or is no FIFO.
+    pub fn read_fifo(&self, path: &Path, action: FifoAction) -> Result<(), FifoError> {
+        if let Some(threads) = &mut *self.threads() {
+            threads.add_fifo(Fifo::start(path, action, Arc::clone(&self.lists))?);
+        }
+        Ok(())
+    }
+
+    /// Loads the download counts of a state dump of the C program, `HASH:MINUTE:DOWNLOADS` a line.
+    /// Of two counts of a torrent the larger one stays.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read; what was read before stays loaded.
+    pub fn load_statedump(&self, path: &Path) -> Result<StatedumpLoaded, StatedumpError> {
+        let fault = |cause| StatedumpError {
+            path: path.to_owned(),
+            cause,
+        };
+        let text = BufReader::new(File::open(path).map_err(fault)?);
+        let since_1970 = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let timeout = self.config().announce.torrent_timeout.as_secs() / 60;
+        let now = Instant::now();
+        let mut loaded = StatedumpLoaded::default();
+        for entry in statedump::entries(text, since_1970.as_secs() / 60) {
+            match entry.map_err(fault)? {
+                None => loaded.skipped += 1,
+                Some(entry) if u64::from(entry.age_minutes) > timeout => loaded.expired += 1,
+                Some(entry) => {
+                    let (age, downloads) = (entry.age_minutes, entry.downloads);
+                    let record = ToldDownloads::new(entry.info_hash, age, downloads);
+                    let records = std::iter::once(record);
+                    let applied = self.core.apply_downloads(records, now, |_, _| ());
+                    loaded.torrents += applied.applied;
+                }
+            }
+        }
+        Ok(loaded)
     }
 
     /// Stops accepting, finishes what is under way, and ends all threads.
-    pub fn shutdown(self) {
-        self.udp.shutdown();
-        self.http.shutdown(HTTP_GRACE);
-        // After the workers, whose last packets go to the group.
-        if let Some(livesync) = self.livesync {
-            livesync.shutdown();
+    pub fn shutdown(&self) {
+        let threads = self.threads().take();
+        if let Some(threads) = threads {
+            threads.shutdown();
         }
-        self.housekeeping.shutdown();
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Option<Threads>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How long HTTP requests that are under way may take when the tracker stops.
-const HTTP_GRACE: Duration = Duration::from_secs(2);
-
-fn listeners(protocol: &'static str, addresses: &[SocketAddr]) -> Vec<Listener> {
-    addresses
-        .iter()
-        .map(|&address| Listener { protocol, address })
-        .collect()
+/// What becomes of a list at a reload.
+#[derive(Debug, PartialEq, Eq)]
+enum Taken {
+    /// It is replaced, or gone.
+    New(Option<HashList>),
+    /// It stays as it was.
+    Kept,
 }
 
-/// Says what an operator has hardly meant, though it can be done.
-fn warn_of_contradictions(config: &Config) {
-    let announce = &config.announce;
-    if announce.peer_timeout <= announce.interval + announce.jitter {
-        tracing::warn!(
-            "announce.peer_timeout is no longer than announce.interval and announce.jitter: peers \
-             that come back when they are asked to will have timed out"
-        );
+impl Taken {
+    fn or(self, old: &Option<HashList>) -> Option<HashList> {
+        match self {
+            Self::New(list) => list,
+            Self::Kept => old.clone(),
+        }
     }
 }
 
-/// Takes as many file descriptors as the system allows: each HTTP connection needs one, and the
-/// limit that a shell hands down is usually 1,024.
-fn raise_descriptor_limit() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
-    if let Err(error) = raised {
-        tracing::warn!(%error, "cannot raise the limit of file descriptors");
-    }
-}
-
-/// What may change of the HTTP front end.
-fn http_settings(config: &Config) -> http::Settings {
-    let networks = |networks: &[ipnet::IpNet]| Networks::new(networks.iter().copied());
-    http::Settings {
-        stats_path: config.http.stats_path.clone(),
-        redirect_url: config.http.redirect_url.clone(),
-        trusted_proxies: networks(&config.http.trusted_proxies),
-        stats: networks(&config.access.stats),
-        admin: networks(&config.access.admin),
-    }
-}
-
-/// The rules of the core. Where the parts of a configuration contradict each other the interval
-/// wins: it may be spread by its half at most, and the shortest allowed interval is no longer than
-/// the shortest that is handed out.
-fn settings(config: &Config) -> core::Settings {
-    let announce = &config.announce;
-    let jitter = announce.jitter.min(announce.interval / 2);
-    core::Settings {
-        interval: announce.interval,
-        jitter,
-        min_interval: announce.min_interval.min(announce.interval - jitter),
-        numwant_default: announce.numwant_default,
-        numwant_max: announce.numwant_max,
-        timing: Timing::new(
-            announce.peer_timeout,
-            announce.torrent_timeout,
-            config.livesync.renew_boundary,
-        ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_interval_wins_over_what_contradicts_it() {
-        const MINUTE: Duration = Duration::from_secs(60);
-        let mut config = Config::default();
-        config.announce.interval = 2 * MINUTE;
-        let settings = settings(&config);
-        assert_eq!(settings.interval, 2 * MINUTE);
-        assert_eq!(settings.jitter, MINUTE);
-        assert_eq!(settings.min_interval, MINUTE);
-        let defaults = super::settings(&Config::default());
-        assert_eq!(defaults, core::Settings::default());
+fn taken(read: Option<Result<HashList, ListError>>, faults: &mut Vec<ListError>) -> Taken {
+    match read.transpose() {
+        Ok(list) => Taken::New(list),
+        Err(fault) => {
+            faults.push(fault);
+            Taken::Kept
+        }
     }
 }

@@ -50,6 +50,7 @@ const TABLE: &[Row] = &[
     ),
     below("opentracker-peer-sync", 2, SYNC, &[]),
     below("opentracker-scrape-sync", 2, SYNC, &[]),
+    above("opentracker-datagrams", 3, &[]),
     above("opentracker-multicast", 3, &[]),
     above(
         "opentracker-udp",

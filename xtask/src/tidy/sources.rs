@@ -6,6 +6,8 @@ use super::{Finding, Repository, code};
 ///
 /// That each block has its `// SAFETY:` line is left to clippy's `undocumented_unsafe_blocks`.
 const UNSAFE_FILES: &[&str] = &[
+    "crates/opentracker-datagrams/src/calls.rs",
+    "crates/opentracker-datagrams/src/options.rs",
     "crates/opentracker-http/src/sys.rs",
     "crates/opentracker-loadgen/src/sys/datagrams.rs",
     "crates/opentracker-loadgen/src/sys/mod.rs",

@@ -2,24 +2,26 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use opentracker_core::{
-    AccessLists, Cluster, Counter, HashList, PeerBuffers, Refusal, Settings, Tracker, Worker,
+    AccessLists, Cluster, Counter, HashList, MAX_DOWNLOADS, PeerBuffers, Reason, Refusal,
+    Requester, Retry, Rules, Settings, ToldDownloads, ToldPeer, Tracker, Walk, Worker,
 };
-use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags};
+use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SwarmCounts};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 const TORRENT: InfoHash = InfoHash::new([0xab; 20]);
+const OTHER: InfoHash = InfoHash::new([0xcd; 20]);
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn tracker(settings: Settings) -> Arc<Tracker> {
+    let rules = Rules::new(settings, AccessLists::default());
     Arc::new(Tracker::new(
-        settings,
-        AccessLists::default(),
-        4 * MINUTE,
+        rules,
         Instant::now(),
         &mut StdRng::seed_from_u64(1),
     ))
@@ -46,67 +48,167 @@ fn announce(
     let (mut v4, mut v6) = ([0; 6 * 300], [0; 18 * 300]);
     let mut peers = PeerBuffers::both(&mut v4, &mut v6);
     let source: IpAddr = source.parse().unwrap();
-    let reply = worker.announce(request, source, now, &mut peers)?;
+    let reply = worker.announce(request, &Requester::new(source), now, &mut peers)?;
     Ok((reply, peers.v4_octets() / 6, peers.v6_octets() / 18))
 }
 
 #[test]
 fn impossible_peers_are_refused_and_counted() {
     let tracker = tracker(Settings::default());
-    let mut worker = tracker.worker(1, None);
+    let mut worker = Worker::new(Arc::clone(&tracker), 1, None);
     let now = tracker.start();
-    for (source, port, refusal) in [
-        ("192.0.2.1", 0, Refusal::Port),
-        ("0.0.0.0", 6881, Refusal::Address),
-        ("224.0.0.1", 6881, Refusal::Address),
-        ("255.255.255.255", 6881, Refusal::Address),
-        ("::", 6881, Refusal::Address),
-        ("ff02::1", 6881, Refusal::Address),
-        ("::ffff:224.0.0.1", 6881, Refusal::Address),
+    for (source, port, reason) in [
+        ("192.0.2.1", 0, Reason::Port),
+        ("0.0.0.0", 6881, Reason::Address),
+        ("224.0.0.1", 6881, Reason::Address),
+        ("255.255.255.255", 6881, Reason::Address),
+        ("::", 6881, Reason::Address),
+        ("ff02::1", 6881, Reason::Address),
+        ("::ffff:224.0.0.1", 6881, Reason::Address),
     ] {
         let request = request(port, 1, Event::Started);
-        assert_eq!(
-            announce(&mut worker, &request, source, now).unwrap_err(),
-            refusal,
-            "{source}"
-        );
+        let refused = announce(&mut worker, &request, source, now).unwrap_err();
+        assert_eq!(refused.reason, reason, "{source}");
+        assert_eq!(refused.retry, Retry::Unsaid);
     }
     assert_eq!(tracker.counters().sum(Counter::RefusedAddress), 7);
-    assert_eq!(tracker.store().totals().torrents, 0);
+    assert_eq!(tracker.totals(now).torrents, 0);
 }
 
 #[test]
 fn lists_apply_to_announces_and_scrapes_as_soon_as_they_are_set() {
     let tracker = tracker(Settings::default());
-    let mut worker = tracker.worker(1, None);
+    let mut worker = Worker::new(Arc::clone(&tracker), 1, None);
     let now = tracker.start();
     let seed = request(1, 0, Event::Started);
     announce(&mut worker, &seed, "192.0.2.1", now).unwrap();
-    assert!(worker.scrape(&TORRENT).is_some());
+    assert!(scrape(&mut worker).is_some());
 
-    let list = |text: &str| Some(HashList::parse(text, [0; 16]).unwrap());
-    tracker.set_lists(AccessLists {
-        allow: list(""),
-        deny: None,
-    });
+    tracker.set_rules(rules(Some(&[]), None));
     let refused = announce(&mut worker, &seed, "192.0.2.1", now).unwrap_err();
-    assert_eq!(refused, Refusal::NotAllowed);
-    assert_eq!(worker.scrape(&TORRENT), None);
+    assert_eq!(refused.reason, Reason::NotAllowed);
+    assert!(
+        matches!(refused.retry, Retry::After(_)),
+        "it may be there soon"
+    );
+    assert_eq!(scrape(&mut worker), None);
 
-    tracker.set_lists(AccessLists {
-        allow: None,
-        deny: list(&TORRENT.to_string()),
-    });
+    tracker.set_rules(rules(None, Some(&[TORRENT])));
     let refused = announce(&mut worker, &seed, "192.0.2.1", now).unwrap_err();
-    assert_eq!(refused, Refusal::Denied);
+    assert_eq!(
+        (refused.reason, refused.retry),
+        (Reason::Denied, Retry::Never)
+    );
     assert_eq!(tracker.counters().sum(Counter::RefusedDenied), 1);
     assert_eq!(tracker.counters().sum(Counter::RefusedNotAllowed), 1);
 }
 
 #[test]
+fn a_purge_leaves_nothing_of_what_is_denied() {
+    let tracker = tracker(Settings::default());
+    let mut worker = Worker::new(Arc::clone(&tracker), 1, None);
+    let now = tracker.start();
+    for (torrent, ports) in [(TORRENT, 1..=40), (OTHER, 1..=2)] {
+        for port in ports {
+            let mut request = request(port, u64::from(port % 2), Event::Started);
+            request.info_hash = torrent;
+            announce(&mut worker, &request, "192.0.2.1", now).unwrap();
+        }
+    }
+    assert_eq!(tracker.totals(now).peers.total(), 42);
+    assert_eq!(tracker.purge().torrents, 0, "there is no list");
+    tracker.set_rules(rules(None, Some(&[TORRENT])));
+    assert_eq!(walk(&tracker), [OTHER], "out of the walk at once");
+    let purged = tracker.purge();
+    assert_eq!((purged.torrents, purged.peers), (1, 40));
+    let totals = tracker.totals(now);
+    assert_eq!(
+        (
+            totals.torrents,
+            totals.peers.total(),
+            totals.peers.seeders()
+        ),
+        (1, 2, 1)
+    );
+    tracker.set_rules(Rules::default());
+    assert_eq!(walk(&tracker), [OTHER]);
+    assert_eq!(tracker.summary(&TORRENT, now), None);
+}
+
+#[test]
+fn what_siblings_tell_is_applied_under_the_same_rules() {
+    let tracker = tracker(Settings::default());
+    let now = tracker.start();
+    tracker.set_rules(rules(None, Some(&[OTHER])));
+    let peer = |torrent, ip: [u8; 4]| {
+        ToldPeer::new(torrent, PeerAddr::new(ip.into(), 1), PeerFlags::SEEDING)
+    };
+    let peers = [
+        peer(TORRENT, [192, 0, 2, 1]),
+        peer(OTHER, [192, 0, 2, 1]),
+        peer(TORRENT, [224, 0, 0, 1]),
+    ];
+    let applied = tracker.apply_peers(peers.into_iter(), now);
+    assert_eq!(
+        (applied.applied, applied.not_served, applied.impossible),
+        (1, 1, 1)
+    );
+
+    let mut compared = Vec::new();
+    let downloads = [
+        ToldDownloads::new(TORRENT, 5, 8_589_934_597),
+        ToldDownloads::new(TORRENT, 5, 3),
+        ToldDownloads::new(OTHER, 5, 3),
+        ToldDownloads::new(TORRENT, 5, MAX_DOWNLOADS + 1),
+    ];
+    let applied =
+        tracker.apply_downloads(downloads.into_iter(), now, |info_hash, ours_is_larger| {
+            compared.push((*info_hash, ours_is_larger));
+        });
+    assert_eq!(
+        (applied.applied, applied.not_served, applied.impossible),
+        (2, 1, 1)
+    );
+    assert_eq!(compared, [(TORRENT, false), (TORRENT, true)]);
+    let counts = tracker.summary(&TORRENT, now).unwrap().counts;
+    assert_eq!((counts.seeders, counts.downloads), (1, 8_589_934_597));
+}
+
+fn rules(allow: Option<&[InfoHash]>, deny: Option<&[InfoHash]>) -> Rules {
+    let list = |hashes: &[InfoHash]| hashes.iter().copied().collect::<HashList>();
+    let lists = AccessLists {
+        allow: allow.map(list),
+        deny: deny.map(list),
+    };
+    Rules::new(Settings::default(), lists)
+}
+
+fn scrape(worker: &mut Worker) -> Option<SwarmCounts> {
+    let mut found = None;
+    let requester = Requester::new([192, 0, 2, 1].into());
+    worker
+        .scrape([TORRENT].into_iter(), &requester, |info_hash, counts| {
+            assert_eq!(*info_hash, TORRENT);
+            found = counts;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    found
+}
+
+fn walk(tracker: &Tracker) -> Vec<InfoHash> {
+    let mut walk = Walk::new();
+    let mut found = Vec::new();
+    while let Some(part) = walk.next_part(tracker, tracker.start()) {
+        found.extend(part.iter().map(|torrent| torrent.info_hash));
+    }
+    found
+}
+
+#[test]
 fn completed_counts_once_per_peer_and_only_from_a_seeder() {
     let tracker = tracker(Settings::default());
-    let mut worker = tracker.worker(1, None);
+    let mut worker = Worker::new(Arc::clone(&tracker), 1, None);
     let now = tracker.start();
     let mut downloads = |port, left, event| {
         let request = request(port, left, event);
@@ -128,7 +230,7 @@ fn numwant_is_defaulted_and_clamped() {
         numwant_max: 20,
         ..Settings::default()
     });
-    let mut worker = tracker.worker(1, None);
+    let mut worker = Worker::new(Arc::clone(&tracker), 1, None);
     let now = tracker.start();
     for port in 1..=100 {
         let request = request(port, 1, Event::Started);
@@ -147,7 +249,7 @@ fn numwant_is_defaulted_and_clamped() {
 #[test]
 fn a_lan_works_and_nothing_leaks_from_it() {
     let tracker = tracker(Settings::default());
-    let mut worker = tracker.worker(1, None);
+    let mut worker = Worker::new(Arc::clone(&tracker), 1, None);
     let now = tracker.start();
     let sources = [
         "198.51.100.1",
@@ -187,7 +289,7 @@ fn intervals_are_spread_over_the_whole_jitter() {
         jitter: Duration::from_secs(2),
         ..Settings::default()
     });
-    let mut worker = tracker.worker(1, None);
+    let mut worker = Worker::new(Arc::clone(&tracker), 1, None);
     let mut seen: Vec<u32> = (0..200)
         .map(|_| {
             let request = request(1, 1, Event::None);
@@ -221,7 +323,7 @@ impl Cluster for Ear {
 fn the_cluster_hears_what_it_must_and_no_more() {
     let tracker = tracker(Settings::default());
     let ear = Ear::default();
-    let mut worker = tracker.worker(1, Some(Box::new(ear.clone())));
+    let mut worker = Worker::new(Arc::clone(&tracker), 1, Some(Box::new(ear.clone())));
     let mut heard_after = |minute: u32, left, event| {
         let request = request(6881, left, event);
         let now = tracker.start() + minute * MINUTE;

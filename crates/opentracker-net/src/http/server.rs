@@ -5,13 +5,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use opentracker_core::Worker;
+use opentracker_datagrams::{BindError, Step, TcpOptions, Transport, bind_tcp};
 use opentracker_http::{Context, Handler, Limits};
-use socket2::{Socket, Type};
 use tokio::sync::watch;
 
 use super::shared::HandOver;
-use super::{accept, thread};
-use crate::bind::{BindError, Group, Kind, Listen, bind_all};
+use super::thread;
+use crate::bind::{Listen, groups};
 
 /// Connections that may wait to be accepted, if the system grants so many.
 const BACKLOG: i32 = 4096;
@@ -23,10 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// to itself it would keep megabytes for each connection.
 const SEND_BUFFER_OCTETS: usize = 64 * 1024;
 
-const KIND: Kind = Kind {
-    protocol: "tcp",
-    kind: Type::STREAM,
-    prepare,
+const OPTIONS: TcpOptions = TcpOptions {
+    backlog: BACKLOG,
+    defer_accept: Some(PATIENCE),
+    send_buffer: Some(SEND_BUFFER_OCTETS),
 };
 
 /// What the front end is made from.
@@ -82,15 +82,17 @@ impl Listeners {
             limits: config.limits.clone(),
             max_connections: config.max_connections,
         };
-        for Group { address, sockets } in bind_all(&KIND, &config.listen, threads)? {
+        for group in groups(&config.listen, threads) {
+            let sockets = bind_tcp(group, &OPTIONS)?;
+            let address = sockets[0].local_addr().map_err(|cause| BindError {
+                transport: Transport::Tcp,
+                address: group.address,
+                step: Step::Bind,
+                cause,
+            })?;
             listeners.addresses.push(address);
             for (thread, socket) in listeners.threads.iter_mut().zip(sockets) {
-                socket.listen(BACKLOG).map_err(|cause| BindError {
-                    protocol: KIND.protocol,
-                    address,
-                    cause,
-                })?;
-                thread.push(TcpListener::from(socket));
+                thread.push(socket);
             }
         }
         Ok(listeners)
@@ -168,14 +170,4 @@ impl Server {
             }
         }
     }
-}
-
-fn prepare(socket: &Socket) -> io::Result<()> {
-    // A restart need not wait for the connections of the last run.
-    socket.set_reuse_address(true)?;
-    // Accepted connections inherit these two.
-    socket.set_tcp_nodelay(true)?;
-    socket.set_send_buffer_size(SEND_BUFFER_OCTETS)?;
-    socket.set_nonblocking(true)?;
-    accept::defer(socket, PATIENCE)
 }

@@ -6,11 +6,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use opentracker_core::Worker;
-use opentracker_udp::{Connections, Counter, Handler};
-use socket2::Type;
+use opentracker_datagrams::{
+    Batch, BindError, MAX_BATCH, Step, Transport, bind_udp, set_receive_buffer, shut_down,
+};
+use opentracker_udp::{Connections, Counter, Datagrams, Handler};
 
-use super::batch::{self, Batch};
-use crate::bind::{BindError, Group, Kind, Listen, bind_all};
+use crate::bind::{Listen, groups};
 
 /// What the sockets are made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,13 +37,7 @@ const RECEIVE_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Octets of a socket's receive buffer, if the system grants them: a burst of some ten thousand
 /// announces waits instead of getting lost.
-const RECEIVE_BUFFER_OCTETS: i32 = 8 << 20;
-
-const KIND: Kind = Kind {
-    protocol: "udp",
-    kind: Type::DGRAM,
-    prepare: |socket| socket.set_read_timeout(Some(RECEIVE_TIMEOUT)),
-};
+const RECEIVE_BUFFER_OCTETS: usize = 8 << 20;
 
 impl Sockets {
     /// Binds all addresses.
@@ -52,23 +47,23 @@ impl Sockets {
     /// The first address that cannot be bound; one that another process serves is not shared
     /// with it.
     pub fn bind(config: &Config) -> Result<Self, BindError> {
-        let groups = bind_all(&KIND, &config.listen, config.workers.max(1))?;
         let mut bound = Self {
             addresses: Vec::new(),
             sockets: Vec::new(),
             max_payload: config.max_payload,
         };
-        for Group { address, sockets } in groups {
+        for group in groups(&config.listen, config.workers.max(1)) {
+            let sockets = bind_udp(group)?;
+            let prepared = sockets.iter().try_for_each(prepare);
+            let address = prepared.and_then(|()| sockets[0].local_addr());
+            let address = address.map_err(|cause| BindError {
+                transport: Transport::Udp,
+                address: group.address,
+                step: Step::Bind,
+                cause,
+            })?;
             bound.addresses.push(address);
-            for socket in sockets {
-                let socket = UdpSocket::from(socket);
-                prepare(&socket, address).map_err(|cause| BindError {
-                    protocol: KIND.protocol,
-                    address,
-                    cause,
-                })?;
-                bound.sockets.push(socket);
-            }
+            bound.sockets.extend(sockets);
         }
         Ok(bound)
     }
@@ -100,7 +95,7 @@ impl Sockets {
         };
         for (number, socket) in self.sockets.into_iter().enumerate() {
             let handler = Handler::new(worker(), Arc::clone(connections), self.max_payload);
-            let batch = Batch::new(self.max_payload);
+            let batch = Exchange(Batch::new(MAX_BATCH, self.max_payload));
             let ours = socket.try_clone()?;
             let stop = Arc::clone(&server.stop);
             let thread = std::thread::Builder::new()
@@ -124,7 +119,7 @@ impl Server {
     pub fn shutdown(self) {
         self.stop.store(true, Ordering::Relaxed);
         for (socket, _) in &self.threads {
-            batch::shut_down(socket);
+            shut_down(socket);
         }
         for (_, thread) in self.threads {
             if thread.join().is_err() {
@@ -134,31 +129,45 @@ impl Server {
     }
 }
 
-fn run(socket: &UdpSocket, mut handler: Handler, mut batch: Batch, stop: &AtomicBool) {
-    let counters = handler.worker().tracker().counters().register::<Counter>();
+fn run(socket: &UdpSocket, mut handler: Handler, mut batch: Exchange, stop: &AtomicBool) {
+    let counters = handler.worker().tracker().counters().register();
     while !stop.load(Ordering::Relaxed) {
-        let received = batch.receive(socket);
+        if let Err(error) = batch.0.receive(socket) {
+            // An ICMP error of an earlier reply: it passes.
+            tracing::trace!(%error, "nothing received");
+        }
         let now = Instant::now();
-        match received {
-            Ok(_) => {
-                handler.handle_batch(&mut batch, now);
-                let (sent, failed) = batch.send(socket);
-                counters.add(Counter::Sent, sent as u64);
-                counters.add(Counter::SendFailed, failed as u64);
-            }
-            // An ICMP error of an earlier reply, a timeout or a signal: all pass.
-            Err(error) => tracing::trace!(%error, "nothing received"),
+        if !batch.is_empty() {
+            handler.handle_batch(&mut batch, now);
+            let sent = batch.0.send(socket);
+            counters.add(Counter::Sent, sent.sent as u64);
+            counters.add(Counter::SendFailed, sent.failed as u64);
         }
         handler.worker().handle_timeout(now);
     }
     handler.worker().flush(Instant::now());
 }
 
-fn prepare(socket: &UdpSocket, address: SocketAddr) -> io::Result<()> {
-    batch::set_receive_buffer(socket, RECEIVE_BUFFER_OCTETS)?;
-    // Bound to one address, replies leave from it anyway.
-    if address.ip().is_unspecified() {
-        batch::enable_packet_info(socket, address.is_ipv6())?;
+/// A batch of a socket as the handler takes it.
+#[derive(Debug)]
+struct Exchange(Batch);
+
+impl Datagrams for Exchange {
+    fn len(&self) -> usize {
+        self.0.len()
     }
+
+    fn exchange(&mut self, index: usize) -> Option<(&[u8], SocketAddr, &mut [u8])> {
+        self.0.exchange(index)
+    }
+
+    fn reply(&mut self, index: usize, octets: usize) {
+        self.0.queue(index, octets);
+    }
+}
+
+fn prepare(socket: &UdpSocket) -> io::Result<()> {
+    socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
+    set_receive_buffer(socket, RECEIVE_BUFFER_OCTETS)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `GET /announce`.
 
-use opentracker_core::{AccessLists, Counter, HashList};
+use opentracker_core::{AccessLists, Counter as Rule, HashList, Rules, Settings};
+use opentracker_http::{Counter, ForwardedHeader};
 
 use crate::site::{Plan, Response, Site};
 
@@ -39,7 +40,7 @@ fn the_reply_is_exact() {
         b"d8:completei1e10:downloadedi0e11:external ip4:\x7f\0\0\x0110:incompletei1e\
           8:intervali1800e12:min intervali900e5:peers6:\x7f\0\0\x01\x1a\xe1e"
     );
-    assert_eq!(site.count(Counter::HttpAnnounce), 2);
+    assert_eq!(site.count(Counter::Announce), 2);
 }
 
 #[test]
@@ -47,20 +48,15 @@ fn malformed_queries_name_the_parameter() {
     let site = Site::start();
     let good = format!("info_hash={HASH}");
     for (query, parameter, counter) in [
-        ("", "info_hash", Counter::HttpBadInfoHash),
-        ("port=1", "info_hash", Counter::HttpBadInfoHash),
-        ("info_hash=x&port=1", "info_hash", Counter::HttpBadInfoHash),
-        ("info_hash=%4&port=1", "info_hash", Counter::HttpBadInfoHash),
-        (&good, "port", Counter::HttpBadPort),
-        (&format!("{good}&port="), "port", Counter::HttpBadPort),
-        (&format!("{good}&port=0"), "port", Counter::HttpBadPort),
-        (&format!("{good}&port=65536"), "port", Counter::HttpBadPort),
-        (&format!("{good}&port=-1"), "port", Counter::HttpBadPort),
-        (
-            &format!("{good}&port=1&left=-1"),
-            "left",
-            Counter::HttpBadLeft,
-        ),
+        ("", "info_hash", Counter::BadInfoHash),
+        ("port=1", "info_hash", Counter::BadInfoHash),
+        ("info_hash=x&port=1", "info_hash", Counter::BadInfoHash),
+        ("info_hash=%4&port=1", "info_hash", Counter::BadInfoHash),
+        (&good, "port", Counter::BadPort),
+        (&format!("{good}&port="), "port", Counter::BadPort),
+        (&format!("{good}&port=0"), "port", Counter::BadPort),
+        (&format!("{good}&port=65536"), "port", Counter::BadPort),
+        (&format!("{good}&port=-1"), "port", Counter::BadPort),
     ] {
         let before = site.count(counter);
         let response = site.get(&format!("/announce?{query}"));
@@ -71,7 +67,10 @@ fn malformed_queries_name_the_parameter() {
         assert_eq!(site.count(counter), before + 1);
         assert_eq!(response.field("Connection"), None, "it is kept");
     }
-    assert_eq!(site.tracker.store().totals().peers(), 0);
+    assert_eq!(
+        site.tracker.totals(std::time::Instant::now()).peers.total(),
+        0
+    );
 }
 
 #[test]
@@ -101,8 +100,8 @@ fn both_families_come_in_one_reply() {
         assert!(body.ends_with(v6_peer), "{source}");
         announce_from(&site, source, "port=6881&event=stopped");
     }
-    let totals = site.tracker.store().totals();
-    assert_eq!((totals.v4_leechers, totals.v6_leechers), (2, 1));
+    let totals = site.tracker.totals(std::time::Instant::now());
+    assert_eq!((totals.peers.v4_leechers, totals.peers.v6_leechers), (2, 1));
 }
 
 #[test]
@@ -115,8 +114,11 @@ fn who_stops_gets_empty_lists_and_is_gone() {
     assert!(text.contains("8:completei1e"), "{text}");
     assert!(text.contains("10:incompletei0e"), "{text}");
     assert!(text.ends_with("5:peers0:e"), "{text}");
-    assert_eq!(site.tracker.store().totals().peers(), 1);
-    assert_eq!(site.count(Counter::Stopped), 1);
+    assert_eq!(
+        site.tracker.totals(std::time::Instant::now()).peers.total(),
+        1
+    );
+    assert_eq!(site.count(Rule::Stopped), 1);
 }
 
 #[test]
@@ -165,10 +167,14 @@ fn the_ip_parameter_is_ignored() {
 }
 
 #[test]
-fn torrents_that_are_not_served_are_refused_for_good() {
+fn torrents_that_are_not_served_are_refused_the_denied_for_good() {
     let site = Site::start();
-    let list = |text: &str| Some(HashList::parse(text, [0; 16]).unwrap());
-    site.tracker.set_lists(AccessLists {
+    let list = |text: &str| Some(HashList::read(text.as_bytes(), 0).unwrap().0);
+    let serve_by = |lists| {
+        site.tracker
+            .set_rules(Rules::new(Settings::default(), lists))
+    };
+    serve_by(AccessLists {
         allow: list(""),
         deny: None,
     });
@@ -176,9 +182,9 @@ fn torrents_that_are_not_served_are_refused_for_good() {
     assert_eq!(response.status, 200);
     assert_eq!(
         response.text(),
-        "d14:failure reason31:this torrent is not served here8:retry in5:nevere"
+        "d14:failure reason31:this torrent is not served here8:retry ini10ee"
     );
-    site.tracker.set_lists(AccessLists {
+    serve_by(AccessLists {
         allow: None,
         deny: list("00ff206161616161616161616161616161616161"),
     });
@@ -186,9 +192,9 @@ fn torrents_that_are_not_served_are_refused_for_good() {
         announce(&site, "port=1").text(),
         "d14:failure reason28:this torrent is blocked here8:retry in5:nevere"
     );
-    assert_eq!(site.count(Counter::RefusedNotAllowed), 1);
-    assert_eq!(site.count(Counter::RefusedDenied), 1);
-    assert_eq!(site.count(Counter::HttpAnnounce), 0);
+    assert_eq!(site.count(Rule::RefusedNotAllowed), 1);
+    assert_eq!(site.count(Rule::RefusedDenied), 1);
+    assert_eq!(site.count(Counter::Announce), 0);
 }
 
 #[test]
@@ -196,12 +202,24 @@ fn a_trusted_proxy_names_the_peer() {
     let site = Plan::behind_proxy().start();
     let body = announce_from(&site, "203.0.113.66, 192.0.2.7, 127.0.0.9", "port=6881");
     assert!(!contains(&body, b"external ip"), "a proxy is in the way");
-    let target = format!("/announce?info_hash={HASH}&port=6882");
-    let fields = "Forwarded: for=203.0.113.66, for=\"[2001:db8::7]:4711\";proto=http\r\n";
-    let body = site.get_with(&target, fields).body;
+    let body = announce_from(&site, "2001:db8::7", "port=6882");
     assert!(contains(&body, b"5:peers6:\xc0\0\x02\x07\x1a\xe1"));
     let body = announce_from(&site, "192.0.2.8", "port=6883");
     assert!(contains(&body, b"\x20\x01\x0d\xb8"));
+}
+
+#[test]
+fn the_configured_field_counts_and_no_other() {
+    let mut plan = Plan::behind_proxy();
+    plan.forwarding.header = ForwardedHeader::new("Forwarded");
+    let site = plan.start();
+    let target = format!("/announce?info_hash={HASH}&port=6881");
+    let fields = "Forwarded: for=203.0.113.66, for=\"192.0.2.7:4711\";proto=http\r\n\
+                  X-Forwarded-For: 203.0.113.9\r\n";
+    assert_eq!(site.get_with(&target, fields).status, 200);
+    let fields = "Forwarded: for=192.0.2.8\r\n";
+    let body = site.get_with(&target.replace("6881", "6882"), fields).body;
+    assert!(contains(&body, b"5:peers6:\xc0\0\x02\x07\x1a\xe1"));
 }
 
 #[test]
@@ -214,14 +232,51 @@ fn an_unknown_proxy_is_not_believed() {
 }
 
 #[test]
-fn contradicting_proxies_are_answered_400() {
+fn a_proxy_that_does_not_say_who_asks_is_told_so() {
     let site = Plan::behind_proxy().start();
     let target = format!("/announce?info_hash={HASH}&port=1");
-    let fields = "X-Forwarded-For: 192.0.2.7\r\nForwarded: for=127.0.0.1\r\n";
-    let response = site.get_with(&target, fields);
-    assert_eq!(response.status, 400);
-    assert!(response.text().contains("contradict"));
-    assert_eq!(site.count(Counter::HttpBadForwarding), 1);
+    for fields in [
+        "",
+        "Forwarded: for=192.0.2.7\r\n",
+        "X-Forwarded-For: unknown\r\n",
+    ] {
+        let response = site.get_with(&target, fields);
+        assert_eq!(response.status, 400, "{fields}");
+        assert!(response.text().contains("x-forwarded-for"));
+    }
+    assert_eq!(site.count(Counter::SilentProxy), 3);
+    assert_eq!(site.tracker.totals(std::time::Instant::now()).torrents, 0);
+}
+
+#[test]
+fn what_clients_are_known_to_send_is_served() {
+    let site = Site::start();
+    let query = format!("info_hash={HASH}&port=6881");
+    for path in ["//announce", "/announce/", "/announce.php", "/", "///"] {
+        let response = site.get(&format!("{path}?{query}"));
+        assert!(contains(&response.body, b"8:interval"), "{path}");
+    }
+    for left in ["", "-1", "Infinity", "3.0"] {
+        let response = announce(&site, &format!("port=6881&left={left}"));
+        assert!(contains(&response.body, b"10:incompletei1e"), "left={left}");
+    }
+    let mut client = site.connect();
+    let request =
+        b"GET /announce?info_hash=\x81\xff\xfe\x80aaaaaaaaaaaaaaaa&port=1 HTTP/1.1\r\n\r\n";
+    std::io::Write::write_all(&mut client.stream, request).unwrap();
+    assert!(contains(&client.response().body, b"8:interval"));
+}
+
+#[test]
+fn a_wrong_announce_url_gets_a_refusal_that_its_user_sees() {
+    let site = Site::start();
+    let query = format!("info_hash={HASH}&port=6881");
+    for (path, status) in [("/stats", 200), ("/x", 200), ("/key/announce", 404)] {
+        let response = site.get(&format!("{path}?{query}"));
+        assert_eq!(response.status, status, "{path}");
+        assert!(response.text().starts_with("d14:failure reason"));
+    }
+    assert_eq!(site.count(Counter::NotFound), 3);
 }
 
 #[test]
@@ -232,7 +287,7 @@ fn addresses_that_cannot_be_a_peers_are_refused() {
         body,
         b"d14:failure reason31:this address cannot be a peer'se"
     );
-    assert_eq!(site.count(Counter::RefusedAddress), 1);
+    assert_eq!(site.count(Rule::RefusedAddress), 1);
 }
 
 #[test]
@@ -240,11 +295,11 @@ fn announces_take_no_head_method() {
     let site = Site::start();
     for path in ["/announce", "/scrape"] {
         let mut client = site.connect();
-        client.send(&format!("HEAD {path}?port=1 HTTP/1.1\r\n\r\n"));
+        client.send(&format!("HEAD {path}?info_hash=1 HTTP/1.1\r\n\r\n"));
         let response = client.response_to_head();
         assert_eq!(response.status, 405);
         assert_eq!(response.field("Allow"), Some("GET"));
-        client.send("GET /x HTTP/1.1\r\n\r\n");
-        assert_eq!(client.response().status, 404, "there was no body");
+        client.send("GET /announce HTTP/1.1\r\n\r\n");
+        assert_eq!(client.response().status, 400, "there was no body");
     }
 }

@@ -1,10 +1,10 @@
-//! The front end from outside: real sockets on loopback against a started server.
+//! The sockets from outside, on loopback.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod announce;
-mod full_scrape;
-mod pages;
+mod limits;
 mod protocol;
 mod scrape;
 mod shutdown;
 mod site;
+mod udp;

@@ -1,58 +1,67 @@
 //! HTTP itself: connections, heads, limits.
 
 use std::net::Shutdown;
+use std::sync::Arc;
 use std::time::Duration;
 
-use opentracker_core::Counter;
-use opentracker_http::{Limits, Listeners};
+use opentracker_core::Worker;
+use opentracker_http::Counter;
+use opentracker_net::http::{self, Listeners};
 
-use crate::site::{Client, Plan, Site};
-
-const VERSION: &str = "GET /stats?mode=version HTTP/1.1\r\nHost: a\r\n\r\n";
+use crate::site::{Client, Plan, SCRAPE, SCRAPED, Site, operator_plane};
 
 #[test]
 fn a_connection_is_kept() {
     let site = Site::start();
     let mut client = site.connect();
     for _ in 0..3 {
-        client.send(VERSION);
+        client.send(SCRAPE);
         let response = client.response();
         assert_eq!(response.status, 200);
-        assert_eq!(response.text(), "opentracker 1.2.3\n");
+        assert_eq!(response.text(), SCRAPED);
         assert_eq!(response.field("Connection"), None);
     }
-    assert_eq!(site.count(Counter::HttpAccepted), 1);
-    assert_eq!(site.count(Counter::HttpStats), 3);
+    assert_eq!(site.count(http::Counter::Accepted), 1);
+    assert_eq!(site.count(Counter::Scrape), 3);
 }
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
     let site = Site::start();
     let mut client = site.connect();
-    let targets = ["stats?mode=version", "nowhere", "stats?mode=torr", "scrape"];
+    let hash = "a".repeat(20);
+    let targets = [
+        format!("announce?info_hash={hash}&port=1"),
+        "x/announce?info_hash=y".to_owned(),
+        format!("scrape?info_hash={hash}"),
+    ];
     let requests = targets.map(|target| format!("GET /{target} HTTP/1.1\r\n\r\n"));
     client.send(&requests.concat());
-    let responses = targets.map(|_| client.response());
+    let responses = requests.map(|_| client.response());
     let statuses = responses.each_ref().map(|response| response.status);
-    assert_eq!(statuses, [200, 404, 200, 200]);
-    assert_eq!(responses[0].text(), "opentracker 1.2.3\n");
-    assert!(responses[2].text().starts_with("0\n0\n"));
-    assert!(responses[3].text().starts_with("d5:filesde"));
+    assert_eq!(statuses, [200, 404, 200]);
+    assert!(responses[0].text().starts_with("d8:complete"));
+    assert!(responses[2].text().starts_with("d5:filesd20:aaa"));
 }
 
 #[test]
-fn a_page_that_takes_its_time_keeps_its_place() {
+fn what_is_neither_announce_nor_scrape_is_handed_over_with_all_that_follows() {
     let site = Site::start();
+    for target in ["/", "/stats?mode=peer", "/scrape", "/nowhere", "/metrics"] {
+        let mut client = site.connect();
+        let requests = format!("GET {target} HTTP/1.1\r\n\r\nGET /next");
+        client.send(&format!("{SCRAPE}{requests}"));
+        assert_eq!(client.response().text(), SCRAPED, "{target}");
+        let handed_over = client.response();
+        assert_eq!((handed_over.status, handed_over.text()), (203, &*requests));
+        client.expect_end();
+        // The first request of a connection, which never meets the runtime.
+        assert_eq!(site.get(target).status, 203);
+    }
+    assert_eq!(site.count(http::Counter::HandedOver), 10);
     let mut client = site.connect();
-    let request = |mode| format!("GET /stats?mode={mode} HTTP/1.1\r\n\r\n");
-    client.send(&[request("top10"), request("version"), request("top100")].concat());
-    assert!(client.response().text().starts_with("Top 10 torrents"));
-    assert!(client.response().text().starts_with("opentracker 1.2.3"));
-    assert!(client.response().text().starts_with("Top 100 torrents"));
-    client.send("GET /stats?mode=top10 HTTP/1.0\r\n\r\n");
-    let response = client.response();
-    assert_eq!(response.field("Connection"), Some("close"));
-    client.expect_end();
+    client.send("POST /api HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
+    assert!(client.response().text().ends_with("\r\n\r\nabc"));
 }
 
 #[test]
@@ -63,7 +72,7 @@ fn ten_thousand_pipelined_requests_are_answered_though_nobody_reads() {
     let mut sender = client.stream.try_clone().unwrap();
     let sender = std::thread::spawn(move || {
         use std::io::Write;
-        let requests = VERSION.repeat(REQUESTS);
+        let requests = SCRAPE.repeat(REQUESTS);
         sender.write_all(requests.as_bytes()).unwrap();
         sender.shutdown(Shutdown::Write).unwrap();
     });
@@ -71,14 +80,14 @@ fn ten_thousand_pipelined_requests_are_answered_though_nobody_reads() {
     let mut before = 0;
     loop {
         std::thread::sleep(Duration::from_millis(50));
-        let handled = site.count(Counter::HttpStats);
+        let handled = site.count(Counter::Scrape);
         if handled == before && handled > 0 {
             break;
         }
         before = handled;
     }
     for _ in 0..REQUESTS {
-        assert_eq!(client.response().text(), "opentracker 1.2.3\n");
+        assert_eq!(client.response().text(), SCRAPED);
     }
     client.expect_end();
     sender.join().unwrap();
@@ -88,7 +97,7 @@ fn ten_thousand_pipelined_requests_are_answered_though_nobody_reads() {
 fn a_head_may_come_octet_by_octet() {
     let site = Site::start();
     let mut client = site.connect();
-    for octet in VERSION.chars() {
+    for octet in SCRAPE.chars() {
         client.send(&octet.to_string());
     }
     assert_eq!(client.response().status, 200);
@@ -105,7 +114,9 @@ fn versions_and_connection_fields() {
         ("1.0", "Connection: Keep-Alive\r\n", Some("keep-alive")),
     ] {
         let mut client = site.connect();
-        client.send(&format!("GET /x HTTP/{version}\r\n{field}\r\n"));
+        client.send(&format!(
+            "GET /x/announce?info_hash HTTP/{version}\r\n{field}\r\n"
+        ));
         let response = client.response();
         assert_eq!(response.status, 404);
         assert_eq!(
@@ -116,7 +127,7 @@ fn versions_and_connection_fields() {
         if connection == Some("close") {
             client.expect_end();
         } else {
-            client.send(VERSION);
+            client.send(SCRAPE);
             assert_eq!(client.response().status, 200);
         }
     }
@@ -126,7 +137,7 @@ fn versions_and_connection_fields() {
 fn a_client_may_close_its_side_after_the_request() {
     let site = Site::start();
     let mut client = site.connect();
-    client.send(&VERSION.repeat(2));
+    client.send(&SCRAPE.repeat(2));
     client.stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.response().status, 200);
     assert_eq!(client.response().status, 200);
@@ -136,14 +147,14 @@ fn a_client_may_close_its_side_after_the_request() {
 #[test]
 fn absolute_targets() {
     let site = Site::start();
-    let response = site.get("http://tracker.example:6969/stats?mode=version");
-    assert_eq!(response.text(), "opentracker 1.2.3\n");
+    let response = site.get("http://tracker.example:6969/scrape?info_hash=zzzzzzzzzzzzzzzzzzzz");
+    assert_eq!(response.text(), SCRAPED);
 }
 
 #[test]
 fn slow_heads_are_answered_408() {
     let mut plan = Plan::default();
-    plan.limits.head_timeout = Duration::from_millis(200);
+    plan.config.limits.head_timeout = Duration::from_millis(200);
     let site = plan.start();
     let mut client = site.connect();
     client.send("GET / HTTP/1.1\r\nHost:");
@@ -152,29 +163,29 @@ fn slow_heads_are_answered_408() {
     assert!(response.text().starts_with("d14:failure reason"));
     assert_eq!(response.field("Connection"), Some("close"));
     client.expect_end();
-    assert_eq!(site.count(Counter::HttpTimeout), 1);
+    assert_eq!(site.count(Counter::Timeout), 1);
 }
 
 #[test]
 fn idle_connections_are_closed() {
     let mut plan = Plan::default();
-    plan.limits.idle_timeout = Duration::from_millis(200);
+    plan.config.limits.idle_timeout = Duration::from_millis(200);
     let site = plan.start();
     let mut client = site.connect();
-    client.send(VERSION);
+    client.send(SCRAPE);
     assert_eq!(client.response().status, 200);
     client.expect_end();
-    assert_eq!(site.count(Counter::HttpTimeout), 0);
+    assert_eq!(site.count(Counter::Timeout), 0);
 }
 
 #[test]
 fn clients_that_do_not_read_are_cut_off() {
     let mut plan = Plan::default();
-    plan.limits.stall_timeout = Duration::from_millis(200);
+    plan.config.limits.stall_timeout = Duration::from_millis(200);
     let site = plan.start();
     let mut client = site.connect();
-    // The pages outgrow what the system holds of them; then the server stops reading and cuts.
-    let request = "GET /stats?mode=everything HTTP/1.1\r\n\r\n".repeat(1000);
+    // The replies outgrow what the system holds of them; then the server stops reading and cuts.
+    let request = SCRAPE.repeat(1000);
     let failed = (0..1000).any(|_| {
         use std::io::Write;
         client.stream.write_all(request.as_bytes()).is_err()
@@ -198,13 +209,13 @@ fn large_heads_are_answered_431() {
         assert!(response.text().starts_with("d14:failure reason"));
         client.expect_end();
     }
-    assert_eq!(site.count(Counter::HttpHeadTooLarge), 3);
+    assert_eq!(site.count(Counter::HeadTooLarge), 3);
 
     // The largest that is served.
-    let frame = VERSION.len() + "X: \r\n".len();
+    let frame = SCRAPE.len() + "X: \r\n".len();
     let mut client = site.connect();
     let padding = format!("\r\nX: {}\r\n\r\n", "x".repeat(8 * 1024 - frame));
-    client.send(&VERSION.replace("\r\n\r\n", &padding));
+    client.send(&SCRAPE.replace("\r\n\r\n", &padding));
     assert_eq!(client.response().status, 200);
 }
 
@@ -226,7 +237,7 @@ fn what_is_not_http_is_answered_400() {
         assert!(response.text().starts_with("d14:failure reason"));
         client.expect_end();
     }
-    assert_eq!(site.count(Counter::HttpBadHead), 5);
+    assert_eq!(site.count(Counter::BadHead), 5);
 }
 
 #[test]
@@ -234,13 +245,14 @@ fn requests_with_bodies_are_answered_400() {
     let site = Site::start();
     for field in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
         let mut client = site.connect();
-        client.send(&format!("GET /x HTTP/1.1\r\n{field}\r\n\r\nhello"));
+        client.send(&format!("GET /announce HTTP/1.1\r\n{field}\r\n\r\nhello"));
         let response = client.response();
         assert_eq!(response.status, 400, "{field}");
         client.expect_end();
     }
-    assert_eq!(site.count(Counter::HttpBadBody), 2);
-    assert_eq!(site.get_with("/x", "Content-Length: 0\r\n").status, 404);
+    assert_eq!(site.count(Counter::BadBody), 2);
+    let target = "/scrape?info_hash=zzzzzzzzzzzzzzzzzzzz";
+    assert_eq!(site.get_with(target, "Content-Length: 0\r\n").status, 200);
 }
 
 #[test]
@@ -253,93 +265,52 @@ fn other_methods_are_answered_405() {
         ));
         let response = client.response();
         assert_eq!(response.status, 405, "{method}");
-        assert_eq!(response.field("Allow"), Some("GET, HEAD"));
+        assert_eq!(response.field("Allow"), Some("GET"));
         client.expect_end();
     }
-    assert_eq!(site.count(Counter::HttpBadMethod), 5);
+    assert_eq!(site.count(Counter::BadMethod), 5);
 }
 
 #[test]
-fn unknown_paths_are_answered_404() {
+fn two_hosts_are_answered_400() {
     let site = Site::start();
-    for path in [
-        "/x",
-        "/announce/",
-        "/Announce",
-        "/statsx",
-        "/stats/",
-        "/favicon.ico",
-        "*",
-    ] {
-        assert_eq!(site.get(path).status, 404, "{path}");
+    for target in ["/announce", "/stats"] {
+        let response = site.get_with(target, "Host: b\r\n");
+        assert_eq!(response.status, 400, "{target}");
+        assert!(response.text().contains("Host"));
     }
-    assert_eq!(site.count(Counter::HttpNotFound), 7);
+    assert_eq!(site.count(Counter::BadHost), 2);
 }
 
 #[test]
 fn a_response_arrives_though_the_client_goes_on_sending() {
     let site = Site::start();
     let mut client = site.connect();
-    client.send(&format!("POST / HTTP/1.1\r\n\r\n{}", "x".repeat(100_000)));
+    client.send(&format!(
+        "POST /announce HTTP/1.1\r\n\r\n{}",
+        "x".repeat(100_000)
+    ));
     assert_eq!(client.response().status, 405);
     client.expect_end();
 }
 
 #[test]
-fn connections_beyond_the_limit_are_closed() {
-    let plan = Plan {
-        limits: Limits {
-            max_connections: 2,
-            ..Limits::default()
-        },
-        ..Plan::default()
-    };
-    let site = plan.start();
-    let mut kept: Vec<Client> = (0..2).map(|_| site.connect()).collect();
-    for client in &mut kept {
-        client.send(VERSION);
-        assert_eq!(client.response().status, 200);
-    }
-    let mut client = site.connect();
-    client.send("G");
-    site.wait(|site| site.count(Counter::HttpOverloaded) == 1);
-    // It may be a reset, since the octet was not read.
-    use std::io::Read;
-    let read = client.stream.read(&mut [0; 100]);
-    assert!(!read.is_ok_and(|octets| octets > 0));
-
-    // There is room again once another has gone.
-    drop(kept.pop());
-    site.wait(|site| {
-        use std::io::{Read, Write};
-        let mut client = site.connect();
-        let _ = client.stream.write_all(VERSION.as_bytes());
-        client
-            .stream
-            .read(&mut [0; 100])
-            .is_ok_and(|octets| octets > 0)
-    });
-    kept[0].send(VERSION);
-    assert_eq!(kept[0].response().status, 200);
-}
-
-#[test]
 fn every_thread_serves_every_address() {
-    let plan = Plan {
+    let mut plan = Plan {
         listen: vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()],
-        threads: 3,
         ..Plan::default()
     };
+    plan.config.threads = 3;
     let listeners = Listeners::bind(&plan.config()).unwrap();
     let addresses = listeners.local_addrs().to_vec();
     assert!(addresses[0].is_ipv4() && addresses[1].is_ipv6());
     let tracker = Site::start().tracker;
-    let worker = || tracker.worker(1, None);
-    let server = listeners.serve(plan.settings, worker).unwrap();
+    let worker = || Worker::new(Arc::clone(&tracker), 1, None);
+    let server = listeners.serve(&operator_plane(), worker).unwrap();
     // The system spreads them over the threads as it likes.
     for address in addresses.iter().cycle().take(60) {
         let mut client = Client::connect(*address);
-        client.send(VERSION);
+        client.send(SCRAPE);
         assert_eq!(client.response().status, 200);
     }
     server.shutdown(Duration::ZERO);
@@ -368,14 +339,14 @@ fn both_wildcards_can_be_served_on_one_port() {
         let free = Listeners::bind(&Plan::default().config()).unwrap();
         let port = free.local_addrs()[0].port();
         drop(free);
-        let plan = Plan {
+        let mut plan = Plan {
             listen: vec![
                 ([0, 0, 0, 0], port).into(),
                 format!("[::]:{port}").parse().unwrap(),
             ],
-            threads: 2,
             ..Plan::default()
         };
+        plan.config.threads = 2;
         let listeners = Listeners::bind(&plan.config()).ok()?;
         assert_eq!(listeners.local_addrs(), plan.listen);
         Some(())

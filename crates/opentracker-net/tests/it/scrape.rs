@@ -1,8 +1,9 @@
 //! `GET /scrape`.
 
-use opentracker_core::{AccessLists, Counter, HashList};
+use opentracker_core::{AccessLists, HashList, Rules, Settings};
+use opentracker_http::Counter;
 
-use crate::site::{Plan, Site, networks};
+use crate::site::Site;
 
 fn enter(site: &Site, hash: char, port: u16, left: u64, event: &str) {
     let hash = hash.to_string().repeat(20);
@@ -41,7 +42,7 @@ fn files_are_sorted_and_unknown_ones_left_out() {
     assert_eq!(scrape(&site, "cba"), format!("d5:filesd{files}e{FLAGS}"));
     assert_eq!(scrape(&site, "cac"), format!("d5:filesd{files}e{FLAGS}"));
     assert_eq!(scrape(&site, "x"), format!("d5:filesde{FLAGS}"));
-    assert_eq!(site.count(Counter::HttpScrape), 3);
+    assert_eq!(site.count(Counter::Scrape), 3);
 }
 
 #[test]
@@ -60,23 +61,6 @@ fn of_many_hashes_the_first_64_count() {
 }
 
 #[test]
-fn without_a_hash_it_is_refused_to_all_but_admins() {
-    let mut plan = Plan::default();
-    plan.settings.admin = networks(&["192.0.2.0/24"]);
-    let site = plan.start();
-    for target in ["/scrape", "/scrape?", "/scrape?x=y"] {
-        let response = site.get(target);
-        assert_eq!(response.status, 200);
-        assert_eq!(
-            response.text(),
-            "d14:failure reason32:a scrape needs an info_hash here8:retry in5:nevere"
-        );
-    }
-    assert_eq!(site.count(Counter::RefusedFullScrape), 3);
-    assert_eq!(site.count(Counter::HttpScrape), 0);
-}
-
-#[test]
 fn malformed_hashes_are_answered_400() {
     let site = Site::start();
     for value in ["", "short", "%zz", "aaaaaaaaaaaaaaaaaaaaa"] {
@@ -84,16 +68,18 @@ fn malformed_hashes_are_answered_400() {
         assert_eq!(response.status, 400, "{value}");
         assert!(response.text().contains("info_hash"));
     }
-    assert_eq!(site.count(Counter::HttpBadInfoHash), 4);
+    assert_eq!(site.count(Counter::BadInfoHash), 4);
 }
 
 #[test]
 fn torrents_that_are_not_served_are_unknown() {
     let site = Site::start();
     enter(&site, 'a', 1, 0, "");
-    site.tracker.set_lists(AccessLists {
-        allow: Some(HashList::parse("", [0; 16]).unwrap()),
+    let lists = AccessLists {
+        allow: Some(HashList::default()),
         deny: None,
-    });
+    };
+    site.tracker
+        .set_rules(Rules::new(Settings::default(), lists));
     assert_eq!(scrape(&site, "a"), format!("d5:filesde{FLAGS}"));
 }

@@ -4,23 +4,21 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use opentracker_core::{Cluster, Counter};
-use opentracker_http::Listeners;
+use opentracker_core::{Cluster, Worker};
+use opentracker_net::http::{Counter, Listeners};
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
 
-use crate::site::{Client, PATIENCE, Plan, Site};
-
-const VERSION: &str = "GET /stats?mode=version HTTP/1.1\r\n\r\n";
+use crate::site::{Client, PATIENCE, Plan, SCRAPE, SCRAPED, Site, operator_plane};
 
 #[test]
 fn a_request_under_way_is_finished_and_idle_connections_are_closed() {
     let site = Site::start();
     let mut idle = site.connect();
-    idle.send(VERSION);
+    idle.send(SCRAPE);
     assert_eq!(idle.response().status, 200);
     let mut busy = site.connect();
-    busy.send("GET /stats?mode=version HTTP/1.1\r\n");
-    site.wait(|site| site.count(Counter::HttpAccepted) == 2);
+    busy.send(SCRAPE.strip_suffix("\r\n").unwrap());
+    site.wait(|site| site.count(Counter::Accepted) == 2);
 
     let (address, server) = (site.address, site.server);
     let shutdown = std::thread::spawn(move || server.shutdown(PATIENCE));
@@ -32,7 +30,7 @@ fn a_request_under_way_is_finished_and_idle_connections_are_closed() {
     assert!(!shutdown.is_finished());
     busy.send("\r\n");
     let response = busy.response();
-    assert_eq!(response.text(), "opentracker 1.2.3\n");
+    assert_eq!(response.text(), SCRAPED);
     assert_eq!(response.field("Connection"), Some("close"));
     busy.expect_end();
     shutdown.join().unwrap();
@@ -43,7 +41,7 @@ fn what_does_not_finish_is_cut_off() {
     let site = Site::start();
     let mut client = site.connect();
     client.send("GET / HTTP/1.1\r\n");
-    site.wait(|site| site.count(Counter::HttpAccepted) == 1);
+    site.wait(|site| site.count(Counter::Accepted) == 1);
     let start = Instant::now();
     site.server.shutdown(Duration::from_millis(100));
     assert!(start.elapsed() >= Duration::from_millis(100));
@@ -102,8 +100,8 @@ fn the_cluster_hears_in_time_and_at_the_end() {
     let address = listeners.local_addrs()[0];
     let tracker = Site::start().tracker;
     let ear = Ear::default();
-    let worker = || tracker.worker(1, Some(Box::new(ear.clone())));
-    let server = listeners.serve(plan.settings, worker).unwrap();
+    let worker = || Worker::new(Arc::clone(&tracker), 1, Some(Box::new(ear.clone())));
+    let server = listeners.serve(&operator_plane(), worker).unwrap();
     let mut client = Client::connect(address);
     let hash = "a".repeat(20);
     client.send(&format!(

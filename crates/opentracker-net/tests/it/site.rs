@@ -5,9 +5,17 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentracker_core::{AccessLists, Counter, Networks, Tracker};
-use opentracker_http::{Config, Identity, Limits, Listeners, Server, Settings};
-use opentracker_types::TrackerId;
+use opentracker_core::{AccessLists, CounterSet, Networks, Rules, Settings, Tracker, Worker};
+use opentracker_http::Forwarding;
+use opentracker_net::Listen;
+use opentracker_net::http::{Config, HandOver, HandedOver, Listeners, Server};
+
+/// A request that is answered, in a few octets.
+pub(crate) const SCRAPE: &str =
+    "GET /scrape?info_hash=zzzzzzzzzzzzzzzzzzzz HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// The answer to it.
+pub(crate) const SCRAPED: &str = "d5:filesde5:flagsd20:min_request_intervali900eee";
 
 /// How long a test waits for what must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,73 +27,70 @@ pub(crate) struct Site {
     pub(crate) server: Server,
 }
 
-/// How a site differs from the usual one.
+/// How a site differs from the usual one: one thread on 127.0.0.1.
+#[derive(Default)]
 pub(crate) struct Plan {
     pub(crate) listen: Vec<SocketAddr>,
-    pub(crate) limits: Limits,
-    pub(crate) settings: Settings,
-    pub(crate) threads: usize,
-}
-
-impl Default for Plan {
-    /// One thread on 127.0.0.1; everybody may read the statistics, loopback the metrics.
-    fn default() -> Self {
-        Self {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
-            limits: Limits::default(),
-            settings: Settings {
-                stats_path: "stats".to_owned(),
-                redirect_url: String::new(),
-                trusted_proxies: Networks::default(),
-                stats: networks(&["0.0.0.0/0", "::/0"]),
-                admin: networks(&["127.0.0.0/8", "::1/128"]),
-            },
-            threads: 1,
-        }
-    }
+    pub(crate) config: Config,
+    pub(crate) forwarding: Forwarding,
 }
 
 impl Plan {
     /// A site behind a proxy on the same host.
     pub(crate) fn behind_proxy() -> Self {
         let mut plan = Self::default();
-        plan.settings.trusted_proxies = networks(&["127.0.0.0/8"]);
+        plan.forwarding.trusted_proxies = networks(&["127.0.0.0/8"]);
         plan
     }
 
     pub(crate) fn config(&self) -> Config {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let listen = match self.listen.as_slice() {
+            [] => &[any],
+            listen => listen,
+        };
         Config {
-            listen: self.listen.clone(),
-            threads: self.threads,
-            limits: self.limits.clone(),
-            identity: Identity {
-                version: "1.2.3".to_owned(),
-                tracker_id: TrackerId::new([0, 0, 1, 2]),
-            },
+            listen: listen.iter().copied().map(Listen::new).collect(),
+            ..self.config.clone()
         }
     }
 
+    pub(crate) fn rules(&self) -> Rules {
+        let settings = Settings {
+            jitter: Duration::ZERO,
+            ..Settings::default()
+        };
+        Rules::new(settings, AccessLists::default()).with_extension(self.forwarding.clone())
+    }
+
     pub(crate) fn start(self) -> Site {
-        let tracker = Arc::new(Tracker::new(
-            opentracker_core::Settings {
-                jitter: Duration::ZERO,
-                ..opentracker_core::Settings::default()
-            },
-            AccessLists::default(),
-            Duration::from_secs(240),
-            Instant::now(),
-            &mut rand::rng(),
-        ));
+        let tracker = Arc::new(Tracker::new(self.rules(), Instant::now(), &mut rand::rng()));
         let listeners = Listeners::bind(&self.config()).unwrap();
         let address = listeners.local_addrs()[0];
-        let worker = || tracker.worker(rand::random(), None);
-        let server = listeners.serve(self.settings, worker).unwrap();
+        let worker = || Worker::new(Arc::clone(&tracker), rand::random(), None);
+        let server = listeners.serve(&operator_plane(), worker).unwrap();
         Site {
             address,
             tracker,
             server,
         }
     }
+}
+
+/// Answers each connection that is handed over with what it got, and closes it.
+pub(crate) fn operator_plane() -> HandOver {
+    HandOver::new(
+        |HandedOver {
+             mut stream, octets, ..
+         }| {
+            let head = format!(
+                "HTTP/1.1 203 Handed Over\r\nContent-Length: {}\r\n\r\n",
+                octets.len()
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(&octets).unwrap();
+        },
+    )
 }
 
 pub(crate) fn networks(networks: &[&str]) -> Networks {
@@ -113,7 +118,7 @@ impl Site {
         client.response()
     }
 
-    pub(crate) fn count(&self, counter: Counter) -> u64 {
+    pub(crate) fn count(&self, counter: impl CounterSet) -> u64 {
         self.tracker.counters().sum(counter)
     }
 
@@ -210,12 +215,6 @@ impl Client {
                 return body;
             }
         }
-    }
-
-    /// Reads everything until the server closes.
-    pub(crate) fn rest(&mut self) -> Vec<u8> {
-        while self.read_some() {}
-        std::mem::take(&mut self.received)
     }
 
     /// Reads a response to a `HEAD`.

@@ -1,6 +1,8 @@
-//! The store from outside: against a plain model, and the statistics of its choices.
+//! The store from outside: against a plain model, the lives of its torrents, and the
+//! statistics of its choices.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod lifetime;
 mod model;
 mod selection;

@@ -1,11 +1,12 @@
 //! Random sequences of operations on the store and on a model made of `BTreeMap`s.
 
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use opentracker_store::{
-    Announce, Minute, Moment, PeerBuffers, Picker, Presence, Store, Sweeper, Timing, Told,
+    Announce, Comparison, Family, Minute, Moment, PeerBuffers, PerKind, Picker, Presence, Removed,
+    Store, Sweeper, Timing,
 };
 use opentracker_types::{InfoHash, PeerAddr, Scope, SwarmCounts};
 use proptest::prelude::*;
@@ -13,6 +14,7 @@ use proptest::prelude::*;
 const PEER_TIMEOUT: u32 = 45;
 const TORRENT_TIMEOUT: u32 = 120;
 const RENEW_BOUNDARY: u32 = 10;
+const INTERVAL: u32 = 25;
 
 fn timing() -> Timing {
     let minutes = |number| Duration::from_secs(60 * u64::from(number));
@@ -21,6 +23,7 @@ fn timing() -> Timing {
         minutes(TORRENT_TIMEOUT),
         minutes(RENEW_BOUNDARY),
     )
+    .with_interval(minutes(INTERVAL))
 }
 
 #[derive(Debug, Clone)]
@@ -37,6 +40,12 @@ enum Op {
         idle: u32,
         downloads: u64,
     },
+    Remove {
+        torrent: u8,
+    },
+    Purge {
+        torrents: [u8; 2],
+    },
     Pass {
         minutes: u32,
     },
@@ -46,10 +55,38 @@ enum Op {
 #[derive(Debug, Default)]
 struct ModelTorrent {
     peers: BTreeMap<PeerAddr, ModelPeer>,
-    downloads: u32,
+    downloads: u64,
     last_announce: u32,
-    /// Created by a sibling and never without reason to stay.
+    /// A sibling told of it.
     told: bool,
+    prefixes: BTreeSet<Vec<u8>>,
+    first_announce: Option<u32>,
+    last_seen: u32,
+}
+
+impl ModelTorrent {
+    /// Notes an announce of a peer that is there now.
+    fn see(&mut self, peer: PeerAddr, now: u32) {
+        self.prefixes.insert(prefix(peer));
+        self.first_announce.get_or_insert(now);
+        self.last_seen = now;
+    }
+
+    /// Whether its downloads are kept when its peers are gone.
+    fn is_kept(&self) -> bool {
+        let first = self.first_announce.unwrap_or(self.last_seen);
+        let is_established =
+            self.told || self.prefixes.len() > 1 || self.last_seen - first > INTERVAL;
+        is_established && self.downloads > 0
+    }
+}
+
+/// What counts as one customer's.
+fn prefix(peer: PeerAddr) -> Vec<u8> {
+    match peer.ip() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets()[..7].to_vec(),
+    }
 }
 
 #[derive(Debug)]
@@ -86,6 +123,7 @@ impl Model {
             return self.leave(torrent, peer, heard);
         };
         let entry = self.torrents.entry(torrent).or_default();
+        entry.see(peer, now);
         let mut has_completed = seeding && completed;
         let was_known = entry.peers.contains_key(&peer);
         let tell = match entry.peers.get_mut(&peer) {
@@ -117,7 +155,7 @@ impl Model {
                 tell
             }
         };
-        entry.downloads += u32::from(has_completed);
+        entry.downloads = entry.downloads.saturating_add(has_completed.into());
         entry.last_announce = now;
         let scope = peer.scope().unwrap();
         let eligible = entry
@@ -144,10 +182,11 @@ impl Model {
         if let Some(entry) = self.torrents.get_mut(&torrent) {
             was_known = entry.peers.remove(&peer).is_some();
             if was_known {
+                entry.see(peer, self.now);
                 if entry.peers.is_empty() {
                     entry.last_announce = self.now;
                 }
-                let is_worthless = entry.peers.is_empty() && entry.downloads == 0;
+                let is_worthless = entry.peers.is_empty() && !entry.is_kept();
                 counts = self.counts(torrent).unwrap();
                 if is_worthless {
                     self.torrents.remove(&torrent);
@@ -162,22 +201,22 @@ impl Model {
         }
     }
 
-    fn downloads(&mut self, torrent: u8, idle: u32, downloads: u64) -> Told {
-        let downloads = u32::try_from(downloads).unwrap_or(u32::MAX);
+    fn downloads(&mut self, torrent: u8, idle: u32, downloads: u64) -> Comparison {
         match self.torrents.get_mut(&torrent) {
             None => {
                 let entry = self.torrents.entry(torrent).or_default();
                 entry.downloads = downloads;
                 entry.last_announce = self.now.saturating_sub(idle);
                 entry.told = true;
-                Told::Created
+                Comparison::Created
             }
             Some(entry) if entry.downloads < downloads => {
                 entry.downloads = downloads;
-                Told::Raised
+                entry.told = true;
+                Comparison::Raised
             }
-            Some(entry) if entry.downloads == downloads => Told::Same,
-            Some(_) => Told::Behind,
+            Some(entry) if entry.downloads == downloads => Comparison::Equal,
+            Some(_) => Comparison::OursIsLarger,
         }
     }
 
@@ -195,7 +234,7 @@ impl Model {
             if let Some(youngest) = youngest {
                 torrent.last_announce = youngest;
             }
-            now - torrent.last_announce <= TORRENT_TIMEOUT && (was_empty || torrent.downloads > 0)
+            now - torrent.last_announce <= TORRENT_TIMEOUT && (was_empty || torrent.is_kept())
         });
     }
 
@@ -205,7 +244,7 @@ impl Model {
         Some(SwarmCounts {
             seeders: u32::try_from(seeders).unwrap(),
             leechers: u32::try_from(torrent.peers.len() - seeders).unwrap(),
-            downloads: torrent.downloads.into(),
+            downloads: torrent.downloads,
         })
     }
 }
@@ -227,11 +266,28 @@ fn any_peer() -> impl Strategy<Value = PeerAddr> {
     ]
 }
 
+/// A peer that shares its prefix with all others of its torrent, 5 or 6.
+fn any_peer_of_one_prefix() -> impl Strategy<Value = (u8, PeerAddr)> {
+    let v4 = Ipv4Addr::new(203, 0, 113, 7);
+    let v6 = |low| Ipv6Addr::new(0x2001, 0xdb8, 5, 0x1234, low, 0, 0, 1);
+    prop_oneof![
+        (1..4_u16).prop_map(move |port| (5, PeerAddr::new(v4.into(), port))),
+        (1..4_u16).prop_map(move |low| (6, PeerAddr::new(v6(low).into(), 1))),
+    ]
+}
+
 fn any_presence() -> impl Strategy<Value = Presence> {
     prop_oneof![
         6 => (any::<bool>(), prop::bool::weighted(0.2))
             .prop_map(|(seeding, completed)| Presence::Here { seeding, completed }),
         1 => Just(Presence::Gone),
+    ]
+}
+
+fn any_count() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        8 => 0..20_u64,
+        1 => prop::sample::select(vec![0x7fff_fffe, 0x7fff_ffff, u64::from(u32::MAX), 8_589_934_597]),
     ]
 }
 
@@ -243,8 +299,22 @@ fn any_op() -> impl Strategy<Value = Op> {
             .prop_map(|(torrent, peer, presence, want, heard)| Op::Announce {
                 torrent, peer, presence, want, heard,
             }),
-        2 => (0..8_u8, 0..200_u32, 0..20_u64)
+        20 => (any_peer_of_one_prefix(), prop::bool::ANY, prop::bool::ANY)
+            .prop_map(|((torrent, peer), is_there, heard)| Op::Announce {
+                torrent,
+                peer,
+                presence: if is_there {
+                    Presence::Here { seeding: true, completed: true }
+                } else {
+                    Presence::Gone
+                },
+                want: 3,
+                heard,
+            }),
+        2 => (0..8_u8, 0..200_u32, any_count())
             .prop_map(|(torrent, idle, downloads)| Op::Downloads { torrent, idle, downloads }),
+        1 => (0..8_u8).prop_map(|torrent| Op::Remove { torrent }),
+        1 => [0..8_u8, 0..8_u8].prop_map(|torrents| Op::Purge { torrents }),
         4 => (0..12_u32).prop_map(|minutes| Op::Pass { minutes }),
         1 => (40..80_u32).prop_map(|minutes| Op::Pass { minutes }),
         2 => Just(Op::Sweep),
@@ -253,8 +323,8 @@ fn any_op() -> impl Strategy<Value = Op> {
 
 fn compact(peer: PeerAddr) -> Vec<u8> {
     let mut octets = match peer.ip() {
-        std::net::IpAddr::V4(ip) => ip.octets().to_vec(),
-        std::net::IpAddr::V6(ip) => ip.octets().to_vec(),
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
     };
     octets.extend(peer.port().to_be_bytes());
     octets
@@ -294,11 +364,20 @@ impl Pair {
                 idle,
                 downloads,
             } => {
-                let told =
-                    self.store
-                        .apply_downloads(&hash(torrent), idle, downloads, &self.moment());
+                let told = self.store.apply_downloads(
+                    &self.store.key(&hash(torrent)),
+                    idle,
+                    downloads,
+                    &self.moment(),
+                );
                 assert_eq!(told, self.model.downloads(torrent, idle, downloads));
             }
+            Op::Remove { torrent } => {
+                let removed = self.store.remove(&self.store.key(&hash(torrent)));
+                assert_eq!(removed, self.model.counts(torrent));
+                self.model.torrents.remove(&torrent);
+            }
+            Op::Purge { torrents } => self.purge(torrents),
             Op::Pass { minutes } => {
                 for _ in 0..minutes {
                     self.model.now += 1;
@@ -312,6 +391,24 @@ impl Pair {
         }
     }
 
+    fn purge(&mut self, torrents: [u8; 2]) {
+        let mut removed = Removed::default();
+        for part in 0..self.store.parts() {
+            let keep = |info_hash: &InfoHash| !torrents.contains(&info_hash.as_bytes()[0]);
+            let part = self.store.retain(part, keep);
+            removed.torrents += part.torrents;
+            removed.peers += part.peers;
+        }
+        let mut expected = Removed::default();
+        for torrent in torrents {
+            if let Some(torrent) = self.model.torrents.remove(&torrent) {
+                expected.torrents += 1;
+                expected.peers += torrent.peers.len() as u64;
+            }
+        }
+        assert_eq!(removed, expected);
+    }
+
     fn announce(
         &mut self,
         torrent: u8,
@@ -321,7 +418,7 @@ impl Pair {
         heard: bool,
     ) {
         let announce = Announce {
-            info_hash: hash(torrent),
+            key: self.store.key(&hash(torrent)),
             peer,
             presence,
         };
@@ -371,7 +468,7 @@ impl Pair {
         let moment = self.moment();
         for torrent in 0..8 {
             assert_eq!(
-                self.store.scrape(&hash(torrent)),
+                self.store.scrape(&self.store.key(&hash(torrent))),
                 self.model.counts(torrent)
             );
         }
@@ -388,7 +485,7 @@ impl Pair {
             }
             let mut peers = Vec::new();
             self.store
-                .visit_peers(&summary.info_hash, |octets, seeding| {
+                .visit_peers(&self.store.key(&summary.info_hash), |octets, seeding| {
                     peers.push((octets.to_vec(), seeding));
                 });
             peers.sort();
@@ -400,12 +497,18 @@ impl Pair {
             expected.sort();
             assert_eq!(peers, expected);
         }
-        let peers = self
-            .model
-            .torrents
-            .values()
-            .map(|torrent| torrent.peers.len());
-        assert_eq!(self.store.totals().peers(), peers.sum::<usize>() as u64);
+        let mut peers = PerKind::default();
+        for torrent in self.model.torrents.values() {
+            for (peer, about) in &torrent.peers {
+                let family = if peer.is_ipv4() {
+                    Family::V4
+                } else {
+                    Family::V6
+                };
+                peers[(family, about.seeding)] += 1;
+            }
+        }
+        assert_eq!(self.store.totals().peers, peers);
         assert_eq!(
             self.store.totals().torrents,
             self.model.torrents.len() as u64

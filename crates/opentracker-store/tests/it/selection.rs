@@ -23,7 +23,7 @@ fn peer(number: u16) -> PeerAddr {
 fn announce(store: &Store, picker: &mut Picker, peer: PeerAddr, presence: Presence) {
     let mut none = PeerBuffers::v4(&mut []);
     let announce = Announce {
-        info_hash: TORRENT,
+        key: store.key(&TORRENT),
         peer,
         presence,
     };
@@ -51,7 +51,7 @@ fn assert_uniform(peers: u16, seeders: u16, want: usize, rounds: u32) {
     for _ in 0..rounds {
         let mut out = PeerBuffers::v4(&mut reply);
         let request = Announce {
-            info_hash: TORRENT,
+            key: store.key(&TORRENT),
             peer: peer(0),
             presence: LEECHER,
         };
@@ -129,7 +129,7 @@ fn uniform_after_most_peers_have_left() {
     for _ in 0..100 {
         let mut out = PeerBuffers::v4(&mut reply);
         let request = Announce {
-            info_hash: TORRENT,
+            key: store.key(&TORRENT),
             peer: peer(1),
             presence: LEECHER,
         };
@@ -149,7 +149,7 @@ fn a_giant_swarm_is_swept_in_steps_and_gives_its_memory_back() {
         let [_, a, b, c] = number.to_be_bytes();
         let stays = number % 100 == 0;
         let announce = Announce {
-            info_hash: TORRENT,
+            key: store.key(&TORRENT),
             peer: PeerAddr::new([20, a, b, c].into(), 6881),
             presence: LEECHER,
         };
@@ -170,7 +170,7 @@ fn a_giant_swarm_is_swept_in_steps_and_gives_its_memory_back() {
     };
     assert_eq!(swept.peers, 59_400);
     assert!(steps > u32::from(store.parts()) + 25, "{steps} steps");
-    assert_eq!(store.totals().peers(), 600);
+    assert_eq!(store.totals().peers.total(), 600);
     assert!(store.heap_octets() < filled / 20);
 }
 
@@ -186,6 +186,6 @@ fn a_store_has_the_parts_that_are_asked_for() {
         let moment = Moment::new(Minute::new(0), &Timing::default());
         let mut torrents = 0;
         (0..parts).for_each(|part| store.visit(part, &moment, |_| torrents += 1));
-        assert_eq!((torrents, store.totals().peers()), (1, 100));
+        assert_eq!((torrents, store.totals().peers.total()), (1, 100));
     }
 }

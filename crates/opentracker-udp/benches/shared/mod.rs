@@ -1,10 +1,12 @@
-//! What the examples measure with.
+//! What the instruments measure with.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentracker_core::{AccessLists, Settings, Tracker};
+use opentracker_core::{Rules, Tracker, Worker};
 use opentracker_types::{AnnounceRequest as Announce, Event, InfoHash, PeerId};
+use opentracker_udp::{Connections, Datagrams, Handler};
 use opentracker_udp_wire::{AnnounceOptions, AnnounceRequest, ConnectionId, TransactionId};
 use rand::CryptoRng;
 
@@ -21,13 +23,60 @@ const NUM_WANT: u32 = 30;
 pub(crate) const PORT: u16 = 6881;
 
 pub(crate) fn tracker(rng: &mut impl CryptoRng) -> Arc<Tracker> {
-    Arc::new(Tracker::new(
-        Settings::default(),
-        AccessLists::default(),
-        Duration::from_secs(240),
-        Instant::now(),
-        rng,
-    ))
+    Arc::new(Tracker::new(Rules::default(), Instant::now(), rng))
+}
+
+/// A handler for each of the seeds, all of one server.
+pub(crate) fn handlers(tracker: &Arc<Tracker>, seeds: std::ops::Range<u64>) -> Vec<Handler> {
+    let lifetime = Duration::from_secs(240);
+    let connections = Arc::new(Connections::new([7; 16], tracker.start(), lifetime));
+    seeds
+        .map(|seed| {
+            let worker = Worker::new(Arc::clone(tracker), seed, None);
+            Handler::new(worker, Arc::clone(&connections), MAX_PAYLOAD)
+        })
+        .collect()
+}
+
+/// Some requests and room for their replies, as a socket's batch has them.
+pub(crate) struct Batch<'a> {
+    pub(crate) requests: Vec<(&'a [u8], SocketAddr)>,
+    replies: Box<[[u8; MAX_PAYLOAD]; BATCH]>,
+    /// Octets and action of the replies.
+    pub(crate) replied: Vec<(usize, u8)>,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn new() -> Self {
+        Self {
+            requests: Vec::with_capacity(BATCH),
+            replies: Box::new([[0; MAX_PAYLOAD]; BATCH]),
+            replied: Vec::with_capacity(BATCH),
+        }
+    }
+
+    /// Takes the next requests, at most a batch; says whether there were any.
+    pub(crate) fn fill(&mut self, requests: impl Iterator<Item = (&'a [u8], SocketAddr)>) -> bool {
+        self.requests.clear();
+        self.replied.clear();
+        self.requests.extend(requests.take(BATCH));
+        !self.requests.is_empty()
+    }
+}
+
+impl Datagrams for Batch<'_> {
+    fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    fn exchange(&mut self, index: usize) -> Option<(&[u8], SocketAddr, &mut [u8])> {
+        let (request, source) = self.requests[index];
+        Some((request, source, &mut self.replies[index]))
+    }
+
+    fn reply(&mut self, index: usize, octets: usize) {
+        self.replied.push((octets, self.replies[index][3]));
+    }
 }
 
 /// An announce of the peer with a number; three of ten are seeders.

@@ -1,12 +1,12 @@
-//! The UDP front end: the pure handler on arbitrary octets, and the server over real sockets.
+//! The UDP front end on arbitrary octets.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentracker_core::{AccessLists, Counter, Settings, Tracker};
-use opentracker_udp::{Action, Config, Handler, Sockets};
+use opentracker_core::{Rules, Tracker, Worker};
+use opentracker_udp::{Connections, Counter, Datagrams, Handler};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -16,16 +16,17 @@ const MAX_PAYLOAD: usize = 1232;
 
 fn tracker() -> Arc<Tracker> {
     Arc::new(Tracker::new(
-        Settings::default(),
-        AccessLists::default(),
-        Duration::from_secs(240),
+        Rules::default(),
         Instant::now(),
         &mut StdRng::seed_from_u64(1),
     ))
 }
 
 fn handler(tracker: &Arc<Tracker>) -> Handler {
-    Handler::new(tracker.worker(1, None), MAX_PAYLOAD)
+    let lifetime = Duration::from_secs(240);
+    let connections = Connections::new([1; 16], tracker.start(), lifetime);
+    let worker = Worker::new(Arc::clone(tracker), 1, None);
+    Handler::new(worker, Arc::new(connections), MAX_PAYLOAD)
 }
 
 fn source(text: &str) -> SocketAddr {
@@ -36,10 +37,8 @@ fn source(text: &str) -> SocketAddr {
 fn ask(handler: &mut Handler, request: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
     let mut reply = [0; 2048];
     let now = handler.worker().tracker().start();
-    match handler.handle(request, from, now, &mut reply) {
-        Action::Reply(octets) => Some(reply[..octets].to_vec()),
-        Action::Drop => None,
-    }
+    let octets = handler.handle(request, from, now, &mut reply)?;
+    Some(reply[..octets].to_vec())
 }
 
 fn connect(handler: &mut Handler, from: SocketAddr) -> [u8; 8] {
@@ -132,7 +131,7 @@ fn datagrams_without_a_usable_source_are_dropped() {
     ] {
         assert_eq!(ask(&mut handler, &request, source(from)), None, "{from}");
     }
-    assert_eq!(tracker.counters().sum(Counter::UdpDroppedSource), 5);
+    assert_eq!(tracker.counters().sum(Counter::BadSource), 5);
 }
 
 #[test]
@@ -170,7 +169,7 @@ proptest! {
         let mut handler = handler(&tracker);
         let reply = ask(&mut handler, &request, source("192.0.2.1:5000"));
         prop_assert!(reply.unwrap_or_default().len() <= request.len());
-        prop_assert_eq!(tracker.store().totals().torrents, 0);
+        prop_assert_eq!(tracker.totals(tracker.start()).torrents, 0);
     }
 
     #[test]
@@ -189,62 +188,84 @@ proptest! {
     }
 }
 
-#[test]
-fn the_server_answers_on_every_address_and_stops() {
-    let config = Config {
-        listen: vec![
-            source("127.0.0.1:0"),
-            source("[::1]:0"),
-            source("0.0.0.0:0"),
-        ],
-        workers: 2,
-        max_payload: MAX_PAYLOAD,
-    };
-    let sockets = Sockets::bind(&config).unwrap();
-    assert_eq!(sockets.threads(), 6);
-    let addresses = sockets.local_addrs();
-    let tracker = tracker();
-    let server = sockets.serve(|| tracker.worker(1, None)).unwrap();
-    for address in [
-        addresses[0],
-        addresses[1],
-        SocketAddr::new([127, 9, 9, 9].into(), addresses[2].port()),
-    ] {
-        let any = if address.is_ipv4() {
-            "127.0.0.1:0"
-        } else {
-            "[::1]:0"
-        };
-        let client = UdpSocket::bind(any).unwrap();
-        client
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
-        // Connected: only a reply from the address that was asked gets through.
-        client.connect(address).unwrap();
-        let mut request = MAGIC.to_vec();
-        request.extend([0, 0, 0, 0, 4, 3, 2, 1]);
-        client.send(&request).unwrap();
-        let mut reply = [0; 100];
-        assert_eq!(client.recv(&mut reply).unwrap(), 16, "{address}");
-        assert_eq!(reply[4..8], [4, 3, 2, 1]);
+/// A batch as a test sees it.
+#[derive(Default)]
+struct Batch {
+    requests: Vec<(Vec<u8>, Option<SocketAddr>)>,
+    room: Vec<u8>,
+    replies: Vec<(usize, Vec<u8>)>,
+}
+
+impl Datagrams for Batch {
+    fn len(&self) -> usize {
+        self.requests.len()
     }
-    server.shutdown();
-    assert_eq!(tracker.counters().sum(Counter::UdpConnect), 3);
-    // The address is free again.
-    UdpSocket::bind(addresses[0]).unwrap();
+
+    fn exchange(&mut self, index: usize) -> Option<(&[u8], SocketAddr, &mut [u8])> {
+        self.room = vec![0xee; 2048];
+        let (request, source) = &self.requests[index];
+        Some((request, (*source)?, &mut self.room))
+    }
+
+    fn reply(&mut self, index: usize, octets: usize) {
+        self.replies.push((index, self.room[..octets].to_vec()));
+    }
 }
 
 #[test]
-fn an_address_in_use_is_not_shared() {
-    let config = |address| Config {
-        listen: vec![address],
-        workers: 1,
-        max_payload: MAX_PAYLOAD,
+fn a_batch_is_answered_as_its_datagrams_would_be() {
+    let tracker = tracker();
+    let mut handler = handler(&tracker);
+    let (here, there) = (source("192.0.2.1:5000"), source("[2001:db8::1]:5000"));
+    let id = connect(&mut handler, here);
+    let mut hello = MAGIC.to_vec();
+    hello.extend([0, 0, 0, 0, 1, 2, 3, 4]);
+    let mut batch = Batch {
+        requests: vec![
+            (announce(id, 7), Some(here)),
+            (announce(id, 8), Some(there)),
+            (hello.clone(), None),
+            (hello, Some(there)),
+            (b"short".to_vec(), Some(here)),
+            (announce(id, 9), Some(here)),
+        ],
+        ..Batch::default()
     };
-    let first = Sockets::bind(&config(source("127.0.0.1:0"))).unwrap();
-    let taken = first.local_addrs()[0];
-    let error = Sockets::bind(&config(taken)).unwrap_err();
-    assert_eq!(error.address, taken);
-    assert_eq!(error.cause.kind(), std::io::ErrorKind::AddrInUse);
-    assert_eq!(error.to_string(), format!("cannot listen on udp {taken}"));
+    handler.handle_batch(&mut batch, tracker.start());
+    batch.replies.sort();
+    let heads: Vec<_> = batch
+        .replies
+        .iter()
+        .map(|(index, reply)| (*index, reply[3], reply.len()))
+        .collect();
+    assert_eq!(heads, [(0, 1, 20), (1, 3, 25), (3, 0, 16), (5, 1, 26)]);
+    assert_eq!(batch.replies[1].1[8..], *b"bad connection id");
+    for (counter, count) in [
+        (Counter::Announce, 2),
+        (Counter::Connect, 2),
+        (Counter::BadConnectionId, 1),
+        (Counter::BadSource, 1),
+        (Counter::TooShort, 1),
+    ] {
+        assert_eq!(tracker.counters().sum(counter), count, "{counter:?}");
+    }
+}
+
+#[test]
+fn a_bad_connection_id_is_answered_once_in_thirty_seconds() {
+    let tracker = tracker();
+    let mut handler = handler(&tracker);
+    let mut reply = [0; 100];
+    let mut ask = |from: &str, secs| {
+        let now = tracker.start() + Duration::from_secs(secs);
+        handler.handle(&announce([9; 8], 1), source(from), now, &mut reply)
+    };
+    assert!(ask("192.0.2.1:5000", 0).is_some());
+    for (from, secs) in [("192.0.2.1:5000", 0), ("192.0.2.1:6000", 29)] {
+        assert_eq!(ask(from, secs), None, "{from} after {secs} s");
+    }
+    assert!(ask("192.0.2.2:5000", 29).is_some(), "another address");
+    assert!(ask("192.0.2.1:5000", 30).is_some());
+    assert_eq!(tracker.counters().sum(Counter::BadConnectionId), 5);
+    assert_eq!(tracker.counters().sum(Counter::Error), 3);
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use opentracker_core::{Cluster, Counter, Counters, Tracker};
+use opentracker_core::{Cluster, Counters, Tracker};
 use opentracker_livesync_wire::MAX_PACKET;
 use opentracker_multicast::{Group, GroupConfig, JoinError, Sender};
 use opentracker_peer_sync::{self as peer_sync, Accumulator};
@@ -19,6 +19,52 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use crate::config;
+
+opentracker_core::counters! {
+    /// What happens to the packets of the cluster, and to their records.
+    pub enum Counter {
+        "opentracker_livesync_packets_total" packets "Live-sync packets, by direction." ["direction"] {
+            /// Packets sent.
+            LiveSyncSent ["out"],
+            /// Packets received.
+            LiveSyncReceived ["in"],
+        }
+        "opentracker_livesync_records_total" records "Records of live-sync packets, by kind and direction." ["kind", "direction"] {
+            /// Announces told to the cluster.
+            LiveSyncTold ["announce", "out"],
+            /// Announces of siblings applied.
+            LiveSyncApplied ["announce", "in"],
+            /// Download counts told to the cluster.
+            LiveSyncDownloadsTold ["downloads", "out"],
+            /// Download counts of siblings applied.
+            LiveSyncDownloadsApplied ["downloads", "in"],
+        }
+        "opentracker_livesync_dropped_total" packets "What live sync dropped, by reason." ["reason"] {
+            /// Packets with our own id.
+            LiveSyncDroppedOwn ["own"],
+            /// Packets from addresses that are not in livesync.nodes.
+            LiveSyncDroppedStranger ["stranger"],
+            /// Packets shorter than their header.
+            LiveSyncDroppedHeader ["header"],
+            /// Packets of an unknown type.
+            LiveSyncDroppedType ["type"],
+            /// Packets of a length that their type cannot have.
+            LiveSyncDroppedLength ["length"],
+            /// Packets without a whole record.
+            LiveSyncDroppedEmpty ["no_record"],
+            /// Packets beyond what one node may send in a second.
+            LiveSyncDroppedRate ["rate"],
+            /// Records of torrents that are not served here.
+            LiveSyncDroppedAccess ["access"],
+            /// Records that cannot be.
+            LiveSyncDroppedImpossible ["impossible"],
+            /// Packets that the system did not take.
+            LiveSyncDroppedSend ["send"],
+            /// Announces that the dialect has no packet for.
+            LiveSyncDroppedDialect ["dialect"],
+        }
+    }
+}
 
 pub use node::Node;
 pub use teller::{Teller, Transmit};
@@ -167,7 +213,6 @@ async fn run(
         node.poll_transmit(now, |packet| sender.try_send(packet).is_ok());
         if publish_at <= now {
             publish_at = now + PUBLISH_INTERVAL;
-            tracker.set_cluster(node.view(group.is_joined()));
             strangers.count(group.counters().strangers);
         }
         let due = node
@@ -191,12 +236,12 @@ async fn run(
 
 /// Carries the group's count of strangers over to the tracker's counters.
 struct Strangers {
-    counters: Arc<Counters>,
+    counters: Counters<Counter>,
     counted: u64,
 }
 
 impl Strangers {
-    fn new(counters: Arc<Counters>) -> Self {
+    fn new(counters: Counters<Counter>) -> Self {
         Self {
             counters,
             counted: 0,

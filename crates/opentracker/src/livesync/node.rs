@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentracker_core::{ClusterView, Counter, Counters, Tracker};
+use opentracker_core::{
+    Applied, Counters, ToldDownloads, ToldPeer, TorrentSummary, Tracker, Walk as Torrents,
+};
 use opentracker_livesync_wire::{
     DecodeError, LiveRecord, Packet, ScrapeTell, ScrapeTellWriter, TellRecord,
 };
 use opentracker_scrape_sync::{Handled, Output, ScrapeSync, Settings};
-use opentracker_store::{Announce, Moment, Presence, Told};
 use opentracker_types::{InfoHash, TrackerId};
 
+use super::Counter;
 use super::nodes::Tallies;
 
 /// How long a count of the torrents is good. Counting looks into every part of the store, which
@@ -24,7 +26,7 @@ const COUNT_LIFETIME: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Node {
     tracker: Arc<Tracker>,
-    counters: Arc<Counters>,
+    counters: Counters<Counter>,
     id: TrackerId,
     machine: ScrapeSync,
     /// Not where C nodes are in the cluster, which scrape sync would confuse.
@@ -37,7 +39,7 @@ pub struct Node {
 /// Where a tell of all torrents is at.
 #[derive(Debug, Default)]
 struct Walk {
-    part: u16,
+    torrents: Torrents,
     /// Torrents of the part that are still to be told.
     rest: Vec<TellRecord>,
 }
@@ -153,15 +155,6 @@ impl Node {
         }
     }
 
-    /// Returns who is in the cluster.
-    pub fn view(&self, is_joined: bool) -> ClusterView {
-        ClusterView {
-            id: self.id,
-            is_joined,
-            nodes: self.tallies.view(self.machine.nodes()),
-        }
-    }
-
     /// Returns the state machine of scrape sync, to look at.
     pub fn scrape_sync(&self) -> &ScrapeSync {
         &self.machine
@@ -173,68 +166,40 @@ impl Node {
         records: impl Iterator<Item = LiveRecord> + Clone,
         now: Instant,
     ) -> (u64, u64) {
-        let (lists, moment) = (self.tracker.lists(), self.tracker.moment(now));
-        let (mut applied, mut unserved, mut impossible) = (0, 0, 0);
-        let upcoming = records
-            .clone()
-            .map(|record| (record.info_hash, record.peer));
-        self.tracker.store().prefetch_applied(upcoming);
-        for record in records {
-            if record.peer.scope().is_none() {
-                impossible += 1;
-            } else if !lists.serves(&record.info_hash) {
-                unserved += 1;
-            } else {
-                let announce = Announce {
-                    info_hash: record.info_hash,
-                    peer: record.peer,
-                    presence: Presence::from(record.flags),
-                };
-                self.tracker.store().apply(&announce, &moment);
-                applied += 1;
-            }
-        }
-        self.counters.add(Counter::LiveSyncApplied, applied);
-        self.counters
-            .add(Counter::LiveSyncDroppedAddress, impossible);
-        self.counters.add(Counter::LiveSyncDroppedAccess, unserved);
-        (applied, impossible + unserved)
+        let records =
+            records.map(|record| ToldPeer::new(record.info_hash, record.peer, record.flags));
+        let applied = self.tracker.apply_peers(records, now);
+        self.count_applied(Counter::LiveSyncApplied, applied)
     }
 
     /// Applies download counts of a sibling; returns how many were applied and how many dropped.
     fn apply_tell(&mut self, tell: &ScrapeTell<'_>, now: Instant) -> (u64, u64) {
-        let (lists, moment) = (self.tracker.lists(), self.tracker.moment(now));
-        let (mut applied, mut unserved) = (0, 0);
-        let upcoming = tell.records().map(|record| record.info_hash);
-        self.tracker.store().prefetch_torrents(upcoming);
-        for record in tell.records() {
-            if !lists.serves(&record.info_hash) {
-                unserved += 1;
-                continue;
-            }
-            let told = self.tracker.store().apply_downloads(
-                &record.info_hash,
-                record.age_minutes,
-                record.downloads,
-                &moment,
-            );
-            self.machine
-                .handle_record(record.info_hash, told == Told::Behind);
-            applied += 1;
-        }
+        let records = tell.records().map(|record| {
+            ToldDownloads::new(record.info_hash, record.age_minutes, record.downloads)
+        });
+        let machine = &mut self.machine;
+        let compare = |info_hash: &InfoHash, ours_is_larger| {
+            machine.handle_record(*info_hash, ours_is_larger);
+        };
+        let applied = self.tracker.apply_downloads(records, now, compare);
+        self.count_applied(Counter::LiveSyncDownloadsApplied, applied)
+    }
+
+    fn count_applied(&self, counter: Counter, applied: Applied) -> (u64, u64) {
+        self.counters.add(counter, applied.applied);
         self.counters
-            .add(Counter::LiveSyncDownloadsApplied, applied);
-        self.counters.add(Counter::LiveSyncDroppedAccess, unserved);
-        (applied, unserved)
+            .add(Counter::LiveSyncDroppedAccess, applied.not_served);
+        self.counters
+            .add(Counter::LiveSyncDroppedImpossible, applied.impossible);
+        (applied.applied, applied.not_served + applied.impossible)
     }
 
     /// Sends the next packets of a tell of all torrents.
     fn tell_next(&mut self, packets: u32, now: Instant, send: &mut impl FnMut(&[u8]) -> bool) {
-        let moment = self.tracker.moment(now);
         for _ in 0..packets {
             let mut writer = ScrapeTellWriter::new(self.id);
             let mut records = 0;
-            while let Some(record) = self.walk.peek(&self.tracker, &moment) {
+            while let Some(record) = self.walk.peek(&self.tracker, now) {
                 if writer.push(&record).is_err() {
                     break;
                 }
@@ -245,7 +210,7 @@ impl Node {
                 self.transmit(writer.take().as_bytes(), send);
                 self.counters.add(Counter::LiveSyncDownloadsTold, records);
             }
-            if self.walk.peek(&self.tracker, &moment).is_none() {
+            if self.walk.peek(&self.tracker, now).is_none() {
                 self.walk = Walk::default();
                 self.machine.handle_tell_end();
                 break;
@@ -260,13 +225,12 @@ impl Node {
         now: Instant,
         send: &mut impl FnMut(&[u8]) -> bool,
     ) {
-        let moment = self.tracker.moment(now);
         for chunk in info_hashes.chunks(ScrapeTell::MAX_RECORDS) {
             let mut writer = ScrapeTellWriter::new(self.id);
             let mut records = 0;
             for info_hash in chunk {
                 // It may be gone meanwhile.
-                if let Some(summary) = self.tracker.store().summary(info_hash, &moment)
+                if let Some(summary) = self.tracker.summary(info_hash, now)
                     && writer.push(&tell_record(&summary)).is_ok()
                 {
                     records += 1;
@@ -293,7 +257,7 @@ impl Node {
             return;
         }
         self.counted_at = Some(now);
-        let torrents = self.tracker.store().totals().torrents;
+        let torrents = self.tracker.totals(now).torrents;
         self.machine.handle_torrents(torrents);
     }
 }
@@ -301,19 +265,16 @@ impl Node {
 impl Walk {
     /// Returns the torrent that is next, or `None` at the end. One part of the store at a time is
     /// copied out, so that no announce waits for a packet to be sent.
-    fn peek(&mut self, tracker: &Tracker, moment: &Moment) -> Option<TellRecord> {
-        let store = tracker.store();
-        while self.rest.is_empty() && self.part < store.parts() {
-            store.visit(self.part, moment, |summary| {
-                self.rest.push(tell_record(&summary));
-            });
-            self.part += 1;
+    fn peek(&mut self, tracker: &Tracker, now: Instant) -> Option<TellRecord> {
+        while self.rest.is_empty() {
+            let part = self.torrents.next_part(tracker, now)?;
+            self.rest.extend(part.iter().map(tell_record));
         }
         self.rest.last().copied()
     }
 }
 
-fn tell_record(summary: &opentracker_store::TorrentSummary) -> TellRecord {
+fn tell_record(summary: &TorrentSummary) -> TellRecord {
     TellRecord {
         info_hash: summary.info_hash,
         age_minutes: summary.idle_minutes,

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use opentracker_core::ClusterNode;
-use opentracker_scrape_sync::{MAX_NODES, Node};
+use opentracker_scrape_sync::MAX_NODES;
 use opentracker_types::TrackerId;
 
 /// Packets taken from one node in a second. A node that sends more, by fault or by malice, cannot
@@ -53,23 +52,6 @@ impl Tallies {
     /// Returns the tally of a node that is remembered.
     pub(super) fn of(&mut self, id: TrackerId) -> Option<&mut Tally> {
         self.0.get_mut(&id)
-    }
-
-    /// Joins what is counted with what scrape sync knows of the nodes.
-    pub(super) fn view(&self, nodes: &[Node]) -> Vec<ClusterNode> {
-        let view = nodes.iter().map(|node| {
-            let tally = self.0.get(&node.id);
-            ClusterNode {
-                id: node.id,
-                address: node.source,
-                heard_at: node.heard_at,
-                torrents: node.claim.map(|claim| claim.torrents),
-                packets: tally.map_or(0, |tally| tally.packets),
-                applied: tally.map_or(0, |tally| tally.applied),
-                dropped: tally.map_or(0, |tally| tally.dropped),
-            }
-        });
-        view.collect()
     }
 }
 

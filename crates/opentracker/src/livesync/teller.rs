@@ -1,12 +1,13 @@
 use std::fmt::Debug;
-use std::sync::Arc;
 use std::time::Instant;
 
-use opentracker_core::{Cluster, Counter, Counters};
+use opentracker_core::{Cluster, Counters};
 use opentracker_livesync_wire::LiveRecord;
 use opentracker_multicast::Sender;
 use opentracker_peer_sync::{self as peer_sync, Accumulator, Output};
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
+
+use super::Counter;
 
 /// Where a worker's packets go.
 pub trait Transmit: Debug + Send {
@@ -27,13 +28,13 @@ impl Transmit for Sender {
 pub struct Teller<T> {
     accumulator: Accumulator,
     network: T,
-    counters: Arc<Counters>,
+    counters: Counters<Counter>,
     counted: peer_sync::Counters,
 }
 
 impl<T: Transmit> Teller<T> {
     /// Makes the end of a cluster in which the tracker calls itself as the accumulator says.
-    pub fn new(accumulator: Accumulator, network: T, counters: Arc<Counters>) -> Self {
+    pub fn new(accumulator: Accumulator, network: T, counters: Counters<Counter>) -> Self {
         Self {
             accumulator,
             network,

@@ -166,13 +166,12 @@ impl Machine {
 
     /// Returns all peers, and whether each is a seeder.
     pub(crate) fn peers(&self, now: Instant) -> BTreeMap<(InfoHash, SocketAddr), bool> {
+        let store = self.tracker.store();
         let mut peers = BTreeMap::new();
         for info_hash in self.downloads(now).into_keys() {
-            self.tracker
-                .store()
-                .visit_peers(&info_hash, |octets, is_seeder| {
-                    peers.insert((info_hash, address(octets)), is_seeder);
-                });
+            store.visit_peers(&store.key(&info_hash), |octets, is_seeder| {
+                peers.insert((info_hash, address(octets)), is_seeder);
+            });
         }
         peers
     }

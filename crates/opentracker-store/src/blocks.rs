@@ -6,8 +6,9 @@
 
 use opentracker_types::InfoHash;
 
-use crate::bucket::Torrent;
 use crate::clock::Minute;
+use crate::downloads::Downloads;
+use crate::torrent::Torrent;
 
 /// Torrents of a block: a kibioctet.
 const BLOCK: usize = 16;
@@ -16,13 +17,13 @@ const BLOCK: usize = 16;
 const FIRST: usize = 2;
 
 #[derive(Debug, Default)]
-pub(crate) struct Torrents {
+pub(crate) struct Blocks {
     /// The first may be shorter while it is alone.
     blocks: Vec<Box<[Torrent]>>,
     len: usize,
 }
 
-impl Torrents {
+impl Blocks {
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -52,18 +53,19 @@ impl Torrents {
         *self.get_mut(self.len - 1) = torrent;
     }
 
-    /// Removes the torrent at a position; the last one takes its place.
-    pub(crate) fn swap_remove(&mut self, at: usize) {
-        let last = std::mem::replace(self.get_mut(self.len - 1), vacant());
+    /// Removes the torrent at a position and returns it; the last one takes its place.
+    pub(crate) fn swap_remove(&mut self, at: usize) -> Torrent {
+        let mut removed = std::mem::replace(self.get_mut(self.len - 1), vacant());
         self.len -= 1;
         if at < self.len {
-            *self.get_mut(at) = last;
+            std::mem::swap(self.get_mut(at), &mut removed);
         }
         // One empty block is kept, so that a torrent that comes and goes does not allocate.
         if self.blocks.len() > self.len.div_ceil(BLOCK) + 1 {
             self.blocks.pop();
             self.blocks.shrink_to_fit();
         }
+        removed
     }
 
     /// Octets on the heap, without those of the swarms and the allocator's own.
@@ -104,5 +106,6 @@ fn filled(mut torrents: Vec<Torrent>) -> Box<[Torrent]> {
 }
 
 fn vacant() -> Torrent {
-    Torrent::new(InfoHash::new([0; InfoHash::LEN]), Minute::new(0))
+    let info_hash = InfoHash::new([0; InfoHash::LEN]);
+    Torrent::new(info_hash, Downloads::NONE, Minute::new(0))
 }

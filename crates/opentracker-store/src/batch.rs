@@ -5,68 +5,68 @@
 //! request takes keeps the processor from waiting for two requests at once. So a batch goes along
 //! the chain together: each step reads what the last one asked for, and asks for the next link.
 
-use opentracker_types::{InfoHash, PeerAddr};
+use std::ops::Deref;
 
+use opentracker_types::PeerAddr;
+
+use crate::bucket::Bucket;
 use crate::cell::AnyCell;
-use crate::prefetch::prefetch;
+use crate::key::Key;
+use crate::prefetch::{Purpose, prefetch};
 use crate::store::Store;
 
 /// Requests that go along together.
 const BURST: usize = 64;
 
-/// What a batch is prefetched for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// A peer is entered.
-    Enter,
-    /// A peer is entered, and others are handed to it.
-    EnterAndSelect,
-}
-
 impl Store {
     /// Begins to load what [`Self::announce`] will need. For a batch that is prefetched before the
     /// first of it is served, waits for memory overlap, which saves half of the time or more.
-    pub fn prefetch_announces(&self, batch: impl Iterator<Item = (InfoHash, PeerAddr)>) {
+    pub fn prefetch_announces(&self, batch: impl Iterator<Item = (Key, PeerAddr)>) {
         self.prefetch_peers(batch, Purpose::EnterAndSelect);
     }
 
     /// Begins to load what [`Self::apply`] will need, as [`Self::prefetch_announces`] does.
-    pub fn prefetch_applied(&self, batch: impl Iterator<Item = (InfoHash, PeerAddr)>) {
+    pub fn prefetch_applied(&self, batch: impl Iterator<Item = (Key, PeerAddr)>) {
         self.prefetch_peers(batch, Purpose::Enter);
     }
 
     /// Begins to load what [`Self::scrape`] and [`Self::apply_downloads`] will need.
-    pub fn prefetch_torrents(&self, batch: impl Iterator<Item = InfoHash>) {
-        let batch = batch.map(|info_hash| self.hash_key().hash(&info_hash));
+    pub fn prefetch_torrents(&self, batch: impl Iterator<Item = Key>) {
+        let batch = batch.map(|key| key.hash());
         in_bursts(batch, 0, |hashes| {
             self.prefetch_burst(hashes.iter().copied());
         });
     }
 
-    fn prefetch_peers(&self, batch: impl Iterator<Item = (InfoHash, PeerAddr)>, purpose: Purpose) {
-        let key = self.hash_key();
-        let batch = batch.map(|(info_hash, peer)| (key.hash(&info_hash), AnyCell::from(peer)));
+    fn prefetch_peers(&self, batch: impl Iterator<Item = (Key, PeerAddr)>, purpose: Purpose) {
+        let batch = batch.map(|(key, peer)| (key.hash(), AnyCell::from(peer)));
         in_bursts(batch, (0, AnyCell::VACANT), |burst| {
             self.prefetch_burst(burst.iter().map(|(hash, _)| *hash));
             for (hash, peer) in burst {
-                if let Some(torrent) = self.bucket(*hash).guess(*hash) {
+                if let Some(torrent) = self.bucket_of(*hash).guess(*hash) {
                     torrent.swarm.prefetch(peer);
                 }
             }
             for (hash, peer) in burst {
-                if let Some(torrent) = self.bucket(*hash).guess(*hash) {
-                    torrent.swarm.prefetch_peer(peer, purpose, self.peer_keys());
+                if let Some(torrent) = self.bucket_of(*hash).guess(*hash) {
+                    torrent
+                        .swarm
+                        .prefetch_peer(peer, purpose, &self.secrets().peers);
                 }
             }
         });
     }
 
+    fn bucket_of(&self, hash: u64) -> impl Deref<Target = Bucket> {
+        self.buckets().read(self.buckets().number(hash))
+    }
+
     fn prefetch_burst(&self, hashes: impl Iterator<Item = u64> + Clone) {
         for hash in hashes.clone() {
-            self.bucket(hash).prefetch_index(hash);
+            self.bucket_of(hash).prefetch_index(hash);
         }
         for hash in hashes {
-            if let Some(torrent) = self.bucket(hash).guess(hash) {
+            if let Some(torrent) = self.bucket_of(hash).guess(hash) {
                 prefetch(torrent);
             }
         }

@@ -3,9 +3,9 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::arithmetic::{halves, wide_halves};
+use crate::arithmetic::{halves, saturating_u32, wide_halves};
 use crate::cell::Cell;
-use crate::swarm::saturating_u32;
+use crate::kind::Family;
 
 /// Where an announce writes the peers that it hands out, in compact form (BEP 23, BEP 7).
 ///
@@ -70,10 +70,9 @@ impl<'a> PeerBuffers<'a> {
 
     /// Writes a peer; there is room for `capacity` of them.
     pub(crate) fn push<C: Cell>(&mut self, cell: &C) {
-        let (octets, filled) = if C::COMPACT_LEN == 6 {
-            (&mut *self.v4, &mut self.v4_octets)
-        } else {
-            (&mut *self.v6, &mut self.v6_octets)
+        let (octets, filled) = match C::FAMILY {
+            Family::V4 => (&mut *self.v4, &mut self.v4_octets),
+            Family::V6 => (&mut *self.v6, &mut self.v6_octets),
         };
         octets[*filled..*filled + C::COMPACT_LEN].copy_from_slice(cell.compact());
         *filled += C::COMPACT_LEN;

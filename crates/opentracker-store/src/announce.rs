@@ -1,0 +1,71 @@
+use opentracker_types::{PeerAddr, PeerFlags, SwarmCounts};
+
+use crate::key::Key;
+
+/// What a peer reports, as far as the store cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// The peer is there.
+    Here {
+        /// It has everything.
+        seeding: bool,
+        /// It says that it has just completed the download; counts only if `seeding`.
+        completed: bool,
+    },
+    /// The peer goes away.
+    Gone,
+}
+
+impl From<PeerFlags> for Presence {
+    /// Reads the flags of a live-sync record: `STOPPED` wins over everything, and `COMPLETED`
+    /// counts only together with `SEEDING`.
+    fn from(flags: PeerFlags) -> Self {
+        if flags.contains(PeerFlags::STOPPED) {
+            return Self::Gone;
+        }
+        Self::Here {
+            seeding: flags.contains(PeerFlags::SEEDING),
+            completed: flags.contains(PeerFlags::SEEDING.with(PeerFlags::COMPLETED)),
+        }
+    }
+}
+
+/// One peer's announce, from a client or from a sibling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announce {
+    /// The torrent.
+    pub key: Key,
+    /// The peer. It must have a scope ([`PeerAddr::scope`]).
+    pub peer: PeerAddr,
+    /// What it reports.
+    pub presence: Presence,
+}
+
+/// What became of an announce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced {
+    /// The swarm's counts, the announcer included.
+    pub counts: SwarmCounts,
+    /// The peer was known before.
+    pub was_known: bool,
+    /// The torrent was not known before.
+    pub new_torrent: bool,
+    /// The peer completed the download for the first time.
+    pub has_completed: bool,
+    /// The cluster must hear of this: the peer is new, comes back after the renew boundary, has
+    /// completed for the first time, changed between leeching and seeding, or has stopped.
+    pub tell: bool,
+}
+
+/// How a download count from a sibling (SCRAPE_TELL) compares with ours, and what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// The torrent was not known and has been created.
+    Created,
+    /// Our download count was smaller and has been raised.
+    Raised,
+    /// Both are equal.
+    Equal,
+    /// Our download count is larger: the sibling could learn from us.
+    OursIsLarger,
+}

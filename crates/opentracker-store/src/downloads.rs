@@ -1,0 +1,194 @@
+//! How often a torrent was downloaded, in the 32 bits that its cache line has for it.
+//!
+//! One request must not buy a day of memory. So a torrent is *established* only when peers of two
+//! prefixes announced it, or its announces span more than one interval, or a sibling told of it;
+//! until then it is forgotten with its last peer, downloads and all.
+//!
+//! | bits | established | not established |
+//! |---|---|---|
+//! | 31 | 0 | 1 |
+//! | 20..31 | count | minute of the first announce, modulo 2048 |
+//! | 0..20 | count | count |
+//!
+//! An established count of all ones means that the count is larger, and in [`LargeCounts`].
+
+use std::collections::BTreeMap;
+
+use opentracker_types::InfoHash;
+
+use crate::clock::{Minute, Moment, Timing};
+
+/// A torrent's download count, and whether the torrent is established.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Downloads(u32);
+
+const NOT_ESTABLISHED: u32 = 1 << 31;
+const MINUTE_BITS: u32 = 11;
+const COUNT_BITS: u32 = 20;
+const LARGE: u32 = NOT_ESTABLISHED - 1;
+
+/// The largest count of a torrent that is not established; beyond it downloads are not counted.
+const MOST_BEFORE: u32 = (1 << COUNT_BITS) - 1;
+
+/// A torrent that is not established has a peer. So at its next announce the last one is at most
+/// the longest timeout and some sweeps old, and the first one before that was within an interval.
+const _: () = assert!(
+    Timing::MAX_INTERVAL.as_secs() / 60 + Timing::MAX_PEER_TIMEOUT.as_secs() / 60 + 60
+        < 1 << MINUTE_BITS,
+    "minutes since the first announce never wrap"
+);
+
+impl Downloads {
+    /// None, of a torrent that is established.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// None, of a torrent that is announced for the first time.
+    pub(crate) fn first_announced(now: Minute) -> Self {
+        let minute = now.get() % (1 << MINUTE_BITS);
+        Self(NOT_ESTABLISHED | minute << COUNT_BITS)
+    }
+
+    pub(crate) fn is_established(self) -> bool {
+        self.0 & NOT_ESTABLISHED == 0
+    }
+
+    /// Whether the torrent is kept when it has no peers.
+    pub(crate) fn are_kept(self) -> bool {
+        self.is_established() && self != Self::NONE
+    }
+
+    /// Whether the first announce of a torrent that is not established was more than an interval
+    /// ago.
+    pub(crate) fn span_interval(self, moment: &Moment) -> bool {
+        let first = self.0 >> COUNT_BITS;
+        let minutes = moment.now.get().wrapping_sub(first) % (1 << MINUTE_BITS);
+        minutes > moment.interval
+    }
+
+    /// Establishes the torrent; keeps the count.
+    pub(crate) fn establish(&mut self) {
+        if !self.is_established() {
+            self.0 &= MOST_BEFORE;
+        }
+    }
+}
+
+/// The counts of a bucket's torrents that are too large for [`Downloads`].
+#[derive(Debug, Default)]
+pub(crate) struct LargeCounts(BTreeMap<InfoHash, u64>);
+
+impl LargeCounts {
+    /// The count of a torrent.
+    #[inline]
+    pub(crate) fn get(&self, downloads: Downloads, info_hash: &InfoHash) -> u64 {
+        match downloads.0 {
+            LARGE => self.0.get(info_hash).copied().unwrap_or(LARGE.into()),
+            count if downloads.is_established() => count.into(),
+            count => (count & MOST_BEFORE).into(),
+        }
+    }
+
+    /// Counts one more download; saturates.
+    pub(crate) fn add_one(&mut self, downloads: &mut Downloads, info_hash: &InfoHash) {
+        let count = self.get(*downloads, info_hash).saturating_add(1);
+        if downloads.is_established() {
+            *downloads = self.put(count, info_hash);
+        } else if count <= MOST_BEFORE.into() {
+            downloads.0 += 1;
+        }
+    }
+
+    /// Returns a count, of a torrent that is established, in the form that the torrent keeps.
+    pub(crate) fn put(&mut self, count: u64, info_hash: &InfoHash) -> Downloads {
+        match u32::try_from(count) {
+            Ok(count) if count < LARGE => Downloads(count),
+            _ => {
+                self.0.insert(*info_hash, count);
+                Downloads(LARGE)
+            }
+        }
+    }
+
+    /// Forgets the count of a torrent that is removed.
+    pub(crate) fn forget(&mut self, downloads: Downloads, info_hash: &InfoHash) {
+        if downloads.0 == LARGE {
+            self.0.remove(info_hash);
+        }
+    }
+
+    /// Octets on the heap, about, without the allocator's own.
+    pub(crate) fn heap_octets(&self) -> usize {
+        self.0.len() * size_of::<(InfoHash, u64)>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const HASH: InfoHash = InfoHash::new([1; 20]);
+
+    fn moment(minute: u32) -> Moment {
+        let timing = Timing::default().with_interval(Duration::from_secs(24 * 60 * 60));
+        Moment::new(Minute::new(minute), &timing)
+    }
+
+    #[test]
+    fn counts_grow_beyond_every_border() {
+        let mut large = LargeCounts::default();
+        for start in [0, 1 << 20, u64::from(LARGE) - 3, 1 << 32, u64::MAX - 2] {
+            let mut downloads = large.put(start, &HASH);
+            for more in 0..5 {
+                assert!(downloads.is_established());
+                assert_eq!(large.get(downloads, &HASH), start.saturating_add(more));
+                large.add_one(&mut downloads, &HASH);
+            }
+            large.forget(downloads, &HASH);
+            assert_eq!(large.heap_octets(), 0);
+        }
+    }
+
+    #[test]
+    fn what_was_counted_before_stays_counted() {
+        let mut large = LargeCounts::default();
+        let mut downloads = Downloads::first_announced(Minute::new(5000));
+        for count in 0..3 {
+            assert_eq!(large.get(downloads, &HASH), count);
+            large.add_one(&mut downloads, &HASH);
+            assert!(!downloads.is_established() && !downloads.are_kept());
+        }
+        downloads.establish();
+        assert!(downloads.are_kept());
+        assert_eq!(large.get(downloads, &HASH), 3);
+    }
+
+    #[test]
+    fn before_it_is_established_a_count_saturates() {
+        let mut large = LargeCounts::default();
+        let mut downloads = Downloads::first_announced(Minute::new(2047));
+        downloads.0 |= MOST_BEFORE - 1;
+        for _ in 0..3 {
+            large.add_one(&mut downloads, &HASH);
+            assert_eq!(large.get(downloads, &HASH), MOST_BEFORE.into());
+            assert!(!downloads.span_interval(&moment(2047)));
+        }
+    }
+
+    #[test]
+    fn an_interval_is_exact_to_the_minute() {
+        for first in [0, 1, 607, 2047, 2048, 100_000] {
+            let downloads = Downloads::first_announced(Minute::new(first));
+            for later in 0..1440 + 300 {
+                let spans = downloads.span_interval(&moment(first + later));
+                assert_eq!(spans, later > 1440, "{first} + {later}");
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_downloaded_it() {
+        assert!(Downloads::NONE.is_established());
+        assert!(!Downloads::NONE.are_kept());
+    }
+}

@@ -1,0 +1,204 @@
+//! Tries everything that a start would, without starting.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
+use opentracker_net::{Listen, http, udp};
+
+use crate::config::{Access, Config, Process};
+use crate::lists::{self, Occasion, ReadLists};
+use crate::privileges;
+use crate::start;
+
+/// What would keep a tracker from starting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fault {
+    /// What is wrong, beginning with its key.
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+pub(crate) fn check(config: &Config) -> Vec<Fault> {
+    let mut faults = Faults::default();
+    check_listeners(config, &mut faults);
+    // On a thread of its own, as at a start: a runtime is dropped here.
+    thread::scope(|scope| {
+        let joining = scope.spawn(|| start::join(config, start::draw_id()).map(drop));
+        match joining.join() {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => faults.add(&error),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    });
+    let user = match config.process.user.as_str() {
+        "" => None,
+        user => match privileges::look_up(user) {
+            Ok(user) => Some(user),
+            Err(error) => {
+                faults.add(&error);
+                None
+            }
+        },
+    };
+    let folder = &config.process.chroot;
+    if !folder.as_os_str().is_empty() {
+        let folder_is = fs::metadata(folder).map(|folder| folder.is_dir());
+        match folder_is {
+            Ok(true) => {}
+            Ok(false) => faults.say(format!("process.chroot: {} is no folder", folder.display())),
+            Err(cause) => faults.say(format!(
+                "process.chroot: cannot enter {}: {cause}",
+                folder.display()
+            )),
+        }
+    }
+    let lists = read_lists(&config.access, &config.process, user);
+    for list in [lists.allow, lists.deny].into_iter().flatten() {
+        if let Err(error) = list {
+            faults.add(&error);
+        }
+    }
+    faults.0
+}
+
+#[derive(Default)]
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn say(&mut self, message: String) {
+        self.0.push(Fault { message });
+    }
+
+    /// Adds an error with its causes.
+    fn add(&mut self, error: &dyn std::error::Error) {
+        let mut message = error.to_string();
+        let mut error = error;
+        while let Some(cause) = error.source() {
+            message = format!("{message}: {cause}");
+            error = cause;
+        }
+        self.say(message);
+    }
+}
+
+fn check_listeners(config: &Config, faults: &mut Faults) {
+    let (udp, http) = start::addresses(config);
+    if udp.is_empty() && http.is_empty() {
+        faults.add(&start::StartError::NoListener);
+    }
+    for (key, listen) in [("udp.listen", &udp), ("http.listen", &http)] {
+        for (place, &address) in listen.iter().enumerate() {
+            let before = &listen[..place];
+            if let Some(other) = before.iter().find(|&&other| conflict(address, other)) {
+                faults.say(format!("{key}: {address} and {other} are the same"));
+            }
+        }
+    }
+    for address in udp {
+        let bound = udp::Sockets::bind(&udp::Config {
+            listen: vec![Listen::new(address)],
+            workers: 1,
+            max_payload: usize::from(config.udp.max_payload),
+        });
+        if let Err(error) = bound {
+            add_unless_in_use(&error, &error.cause, faults);
+        }
+    }
+    for address in http {
+        let bound = http::Listeners::bind(&http::Config {
+            listen: vec![Listen::new(address)],
+            ..http::Config::default()
+        });
+        if let Err(error) = bound {
+            add_unless_in_use(&error, &error.cause, faults);
+        }
+    }
+}
+
+/// Tells whether two listeners of a protocol would get in each other's way.
+fn conflict(a: SocketAddr, b: SocketAddr) -> bool {
+    let is_wide = a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0
+        && a.port() == b.port()
+        && a.is_ipv4() == b.is_ipv4()
+        && (is_wide || a.ip() == b.ip())
+}
+
+/// Adds what is wrong with an address, unless it is only that somebody has it.
+fn add_unless_in_use(error: &dyn std::error::Error, cause: &io::Error, faults: &mut Faults) {
+    if cause.kind() == io::ErrorKind::AddrInUse {
+        tracing::warn!("{error}: it is in use at present");
+    } else {
+        faults.add(error);
+    }
+}
+
+/// Reads the lists where a start would find them and as the user who would read them.
+fn read_lists(access: &Access, process: &Process, user: Option<(Uid, Gid)>) -> ReadLists {
+    let access = Access {
+        allow: locate(&access.allow, process),
+        deny: locate(&access.deny, process),
+        ..access.clone()
+    };
+    thread::scope(|scope| {
+        // The threads that read have the rights of the one that starts them.
+        let reading = scope.spawn(|| {
+            if let Some((uid, gid)) = user {
+                setfsgid(gid);
+                setfsuid(uid);
+            }
+            lists::read(&access, Occasion::Reload)
+        });
+        reading
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Returns where a list lies before the root folder is changed or another is entered. A pipe is
+/// left out: what is read from it here would be missing at the start.
+fn locate(list: &Path, process: &Process) -> PathBuf {
+    let folder = &process.chroot;
+    let is_confined = Uid::effective().is_root() && !folder.as_os_str().is_empty();
+    let path = match list.strip_prefix("/") {
+        Ok(inside) if is_confined => folder.join(inside),
+        _ if list.as_os_str().is_empty() => PathBuf::new(),
+        _ => folder.join(list),
+    };
+    let is_pipe = fs::metadata(&path).is_ok_and(|file| file.file_type().is_fifo());
+    if is_pipe { PathBuf::new() } else { path }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_of_one_port_get_in_each_others_way() {
+        for (a, b, expected) in [
+            ("127.0.0.1:1", "127.0.0.1:1", true),
+            ("0.0.0.0:1", "127.0.0.1:1", true),
+            ("127.0.0.1:1", "0.0.0.0:1", true),
+            ("127.0.0.1:1", "127.0.0.2:1", false),
+            ("127.0.0.1:1", "127.0.0.1:2", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+            ("[::]:1", "0.0.0.0:1", false),
+            ("[::]:1", "[::1]:1", true),
+        ] {
+            let (first, second) = (a.parse().unwrap(), b.parse().unwrap());
+            assert_eq!(conflict(first, second), expected, "{a} {b}");
+        }
+    }
+}

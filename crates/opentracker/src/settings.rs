@@ -1,0 +1,59 @@
+//! From the configuration to the rules of the parts.
+
+use opentracker_core::{AccessLists, Networks, Rules, Settings, Timing};
+use opentracker_http::{ForwardedHeader, Forwarding};
+
+use crate::config::Config;
+
+/// Everything that a reload changes.
+pub(crate) fn rules(config: &Config, lists: AccessLists) -> Rules {
+    Rules::new(settings(config), lists).with_extension(forwarding(config))
+}
+
+fn forwarding(config: &Config) -> Forwarding {
+    Forwarding {
+        trusted_proxies: Networks::new(config.http.trusted_proxies.iter().copied()),
+        header: ForwardedHeader::default(),
+    }
+}
+
+/// The announce rules. Where the parts of a configuration contradict each other the interval
+/// wins: it may be spread by its half at most, and the shortest allowed interval is no longer than
+/// the shortest that is handed out.
+fn settings(config: &Config) -> Settings {
+    let announce = &config.announce;
+    let jitter = announce.jitter.min(announce.interval / 2);
+    Settings {
+        interval: announce.interval,
+        jitter,
+        min_interval: announce.min_interval.min(announce.interval - jitter),
+        numwant_default: announce.numwant_default,
+        numwant_max: announce.numwant_max,
+        timing: Timing::new(
+            announce.peer_timeout,
+            announce.torrent_timeout,
+            config.livesync.renew_boundary,
+        )
+        .with_interval(announce.interval),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_interval_wins_over_what_contradicts_it() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let mut config = Config::default();
+        config.announce.interval = 2 * MINUTE;
+        let settings = super::settings(&config);
+        assert_eq!(settings.interval, 2 * MINUTE);
+        assert_eq!(settings.jitter, MINUTE);
+        assert_eq!(settings.min_interval, MINUTE);
+        let defaults = super::settings(&Config::default());
+        assert_eq!(defaults, Settings::default());
+    }
+}
