@@ -3,13 +3,14 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV4, UdpSocket as StdUdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tracing::{info, trace, warn};
 
 use crate::counters::{Counters, Counting};
-use crate::interface::Interface;
+use crate::interface::{Interface, own_addresses};
 use crate::membership::Membership;
 use crate::{GroupConfig, JoinError};
 
@@ -56,7 +57,10 @@ impl Group {
         }
         let interface = Interface::with_address(address)
             .map_err(JoinError::at("look at the network interfaces"))?
-            .ok_or(JoinError::NoSuchAddress { interface: address })?;
+            .ok_or_else(|| JoinError::NoSuchAddress {
+                interface: address,
+                present: own_addresses(),
+            })?;
         find_route(&config)?;
 
         let socket = open(&config)?;
@@ -160,6 +164,11 @@ impl Group {
     /// Returns what sends to the group from any thread.
     pub fn sender(&self) -> Sender {
         self.sender.clone()
+    }
+
+    /// Replaces the networks that datagrams are taken from.
+    pub fn set_sources(&mut self, sources: Vec<IpNet>) {
+        self.config.sources = sources;
     }
 
     /// Tells whether the interface is there and joined, as far as the last check knows.

@@ -33,6 +33,7 @@ pub(crate) fn in_force(running: &Config, wanted: &Config) -> Config {
     http.redirect_url.clone_from(&new.redirect_url);
     http.trusted_proxies.clone_from(&new.trusted_proxies);
     config.livesync.renew_boundary = wanted.livesync.renew_boundary;
+    config.livesync.nodes.clone_from(&wanted.livesync.nodes);
     config.log.level = wanted.log.level;
     config
 }
@@ -97,10 +98,11 @@ mod tests {
         wanted.http.stats_path = "numbers".to_owned();
         wanted.log.level = crate::config::LogLevel::Debug;
         wanted.livesync.listen = Some("127.0.0.1:9696".parse().unwrap());
+        wanted.livesync.nodes = vec!["192.0.2.0/24".parse().unwrap()];
         let config = in_force(&running, &wanted);
         assert_eq!(
             differences(&running, &config),
-            ["http.stats_path", "log.level"]
+            ["http.stats_path", "livesync.nodes", "log.level"]
         );
         assert_eq!(
             differences(&config, &wanted),
