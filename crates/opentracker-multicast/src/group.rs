@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use opentracker_datagrams::{bind_multicast, set_receive_buffer};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
@@ -63,13 +64,10 @@ impl Group {
             })?;
         find_route(&config)?;
 
-        let socket = open(&config)?;
+        let (socket, granted_octets) = open(&config)?;
         let membership =
             Membership::join(SockRef::from(&socket), config.group, address, &interface)
                 .map_err(JoinError::at("join the multicast group"))?;
-        let granted_octets = granted_octets(&socket, config.receive_buffer_octets)
-            .map_err(JoinError::at("read the receive buffer's size"))?;
-        let socket = StdUdpSocket::from(socket);
         let sender = Sender {
             socket: Arc::new(
                 socket
@@ -214,7 +212,8 @@ impl Sender {
 
 /// Asks the kernel for a route to the group over the interface, which sending would need.
 fn find_route(config: &GroupConfig) -> Result<(), JoinError> {
-    let probe = udp_socket().map_err(JoinError::at("open a socket"))?;
+    let probe = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))
+        .map_err(JoinError::at("open a socket"))?;
     let no_route = |source| JoinError::NoRoute {
         group: *config.group.ip(),
         interface: config.interface,
@@ -226,45 +225,29 @@ fn find_route(config: &GroupConfig) -> Result<(), JoinError> {
         .map_err(no_route)
 }
 
-/// Opens a socket that takes what is sent to the group and is not a member yet.
-fn open(config: &GroupConfig) -> Result<Socket, JoinError> {
+/// Opens a socket that takes what is sent to the group and is not a member yet, and returns it with
+/// the octets of receive buffer that the kernel has granted.
+fn open(config: &GroupConfig) -> Result<(StdUdpSocket, usize), JoinError> {
+    let socket = bind_multicast(config.group, config.ttl, config.loopback).map_err(|error| {
+        JoinError::Bind {
+            group: config.group,
+            source: error.cause,
+        }
+    })?;
     let set = JoinError::at("set the options of a multicast socket");
-    let socket = udp_socket().map_err(JoinError::at("open a socket"))?;
-    let options = || -> io::Result<()> {
-        socket.set_nonblocking(true)?;
-        // Every member on this host binds the same address, and each gets its copy.
-        socket.set_reuse_address(true)?;
-        // What other programs have joined on other interfaces is not for us.
-        socket.set_multicast_all_v4(false)?;
-        socket.set_multicast_ttl_v4(u32::from(config.ttl))?;
-        socket.set_multicast_loop_v4(config.loopback)?;
-        socket.set_recv_buffer_size(config.receive_buffer_octets)
-    };
-    options().map_err(set)?;
-    let bind = |source| JoinError::Bind {
-        group: config.group,
-        source,
-    };
-    // The group's address and not ours: so nothing arrives that was sent to us alone.
-    socket.bind(&config.group.into()).map_err(bind)?;
-    Ok(socket)
-}
-
-fn udp_socket() -> io::Result<Socket> {
-    Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))
-}
-
-/// Returns what the kernel has granted of a receive buffer, and warns where it is too little.
-fn granted_octets(socket: &Socket, asked_octets: usize) -> io::Result<usize> {
-    // Linux says twice what it grants, the other half being for its own bookkeeping.
-    let granted_octets = socket.recv_buffer_size()? / 2;
-    if granted_octets < asked_octets {
+    let asked = config.receive_buffer_octets;
+    let granted = socket
+        .set_nonblocking(true)
+        .and_then(|()| set_receive_buffer(&socket, asked))
+        .map_err(set)?;
+    if granted < asked {
         warn!(
-            asked_octets,
-            granted_octets, "the kernel limits the receive buffer, see net.core.rmem_max"
+            asked_octets = asked,
+            granted_octets = granted,
+            "the kernel limits the receive buffer, see net.core.rmem_max"
         );
     }
-    Ok(granted_octets)
+    Ok((socket, granted))
 }
 
 fn ticks(period: Duration) -> Interval {
