@@ -476,6 +476,11 @@ pub(crate) fn archived(number: u16) -> InfoHash {
     InfoHash::new(octets)
 }
 
+/// Tells whether a torrent is one with peers.
+pub(crate) fn is_lively(torrent: &InfoHash) -> bool {
+    (0..LIVELY).any(|number| lively(number) == *torrent)
+}
+
 /// The info hash of a torrent with peers.
 fn lively(number: u8) -> InfoHash {
     InfoHash::new([0xff - number; InfoHash::LEN])

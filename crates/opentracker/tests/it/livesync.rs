@@ -1,0 +1,91 @@
+//! Trackers in a cluster on the loopback interface, where every member hears every other.
+
+use std::error::Error;
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opentracker::livesync::{Counter, View};
+use opentracker::livesync_wire::Beacon;
+use opentracker::types::TrackerId;
+use opentracker::{Config, Tracker};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Returns the configuration of a tracker that is in a cluster and serves clients on any port.
+fn config(interface: Ipv4Addr, group: Ipv4Addr) -> Config {
+    let mut config = Config::default();
+    config.udp.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    config.udp.workers = 1;
+    config.http.listen = vec![];
+    config.livesync.listen = Some(SocketAddrV4::new(interface, 9696));
+    config.livesync.group = group;
+    config
+}
+
+/// Sends a packet to the group until the tracker's view is as it should be.
+fn send_until(
+    tracker: &Tracker,
+    group: Ipv4Addr,
+    packet: &[u8],
+    is_seen: impl Fn(&View) -> bool,
+) -> Arc<View> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        socket.send_to(packet, (group, 9696)).unwrap();
+        let view = tracker.cluster().unwrap();
+        if is_seen(&view) {
+            return view;
+        }
+        assert!(Instant::now() < give_up, "{view:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Neither where the start fails at once nor where a later step of it does is a runtime dropped in
+/// another's.
+#[test]
+fn a_start_that_fails_within_a_runtime_says_why() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let group = Ipv4Addr::new(239, 255, 8, 1);
+        let error = Tracker::start(config(Ipv4Addr::new(192, 0, 2, 1), group)).unwrap_err();
+        let source = error.source().unwrap();
+        let said = format!("{error}: {source}");
+        let begin = "livesync.listen: no interface has 192.0.2.1; this host has ";
+        assert!(said.starts_with(begin), "{said}");
+        assert!(said.contains("127.0.0.1"), "{said}");
+
+        let mut unreadable = config(Ipv4Addr::LOCALHOST, group);
+        unreadable.access.deny = "/no/such/list".into();
+        Tracker::start(unreadable).unwrap_err();
+    });
+}
+
+#[test]
+fn the_networks_of_the_nodes_apply_at_a_reload() {
+    let group = Ipv4Addr::new(239, 255, 8, 2);
+    let mut config = config(Ipv4Addr::LOCALHOST, group);
+    let tracker = Tracker::start(config.clone()).unwrap();
+    let sender = TrackerId::new(*b"them");
+    let packet = Beacon {
+        sender,
+        torrents: 7,
+    }
+    .encode();
+    let strangers = |tracker: &Tracker| tracker.core().counters().sum(Counter::Stranger);
+    send_until(&tracker, group, &packet, |_| strangers(&tracker) > 0);
+    assert_eq!(tracker.cluster().unwrap().siblings, []);
+
+    config.livesync.nodes = vec!["127.0.0.0/8".parse().unwrap()];
+    let reloaded = tracker.reload(Some(config));
+    assert_eq!(reloaded.changed, ["livesync.nodes"]);
+    let view = send_until(&tracker, group, &packet, |view| !view.siblings.is_empty());
+    let sibling = &view.siblings[0];
+    assert_eq!((sibling.id, sibling.claimed_torrents()), (sender, Some(7)));
+    assert!(view.is_joined);
+    tracker.shutdown();
+}

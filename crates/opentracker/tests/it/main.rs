@@ -1,0 +1,4 @@
+//! The library from outside.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod livesync;
