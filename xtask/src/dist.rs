@@ -10,14 +10,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-use crate::Args;
-use crate::programs::{self, PROGRAMS};
-use crate::workspace::Workspace;
+use crate::workspace::{PROGRAMS, Workspace};
 
 /// The files of the repository that an operator needs, at the same places, so that the links
 /// between them hold: a file, or a folder with the ending of its files.
 const FILES: &[(&str, &str)] = &[
-    ("LICENSE", ""),
+    ("LICENSE-APACHE", ""),
+    ("LICENSE-MIT", ""),
     ("README.md", ""),
     ("deploy/Containerfile", ""),
     ("deploy/config/", ".toml"),
@@ -27,39 +26,30 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 /// Runs the task.
-///
-/// # Errors
-///
-/// The build or a program fails.
-pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<()> {
-    args.finish()?;
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let sh = &workspace.sh;
     let programs = {
         let _environment = sh.push_env("CARGO_ENCODED_RUSTFLAGS", remapped_paths(workspace)?);
-        programs::build(workspace, "dist")?
+        workspace.build("dist")?
     };
     let metadata = workspace.metadata()?;
-    let version = metadata
-        .members()
-        .find(|package| package.name == PROGRAMS[0].package)
-        .map(|package| package.version.clone())
-        .context("the program has no version")?;
-    let name = format!("opentracker-{version}-{}", workspace.host()?);
+    let members = metadata.workspace_packages();
+    let version = members.first().map(|package| package.version.to_string());
+    let version = version.context("the workspace has no member")?;
+    let name = format!("opentracker-{version}-{}", workspace.rustc("host")?);
 
-    let stage = metadata.target_directory.join("dist-stage");
-    let content = content(&workspace.files()?);
-    let folder = stage.join(&name);
+    let folder = metadata.target_directory.join("dist-stage").join(&name);
     sh.remove_path(&folder)?;
-    for file in content {
-        sh.copy_file(workspace.root.join(&file), folder_of(sh, &folder, &file)?)?;
+    for file in content(&workspace.files()?) {
+        let to = folder_of(sh, folder.as_ref(), &file)?;
+        sh.copy_file(workspace.root.join(&file), to)?;
     }
-    for program in PROGRAMS {
-        sh.copy_file(
-            programs.join(program.binary),
-            folder_of(sh, &folder, "bin/")?,
-        )?;
+    for (_, program) in PROGRAMS {
+        let to = folder_of(sh, folder.as_ref(), "bin/")?;
+        sh.copy_file(programs.join(program), to)?;
     }
-    let archive = pack(sh, &folder, &workspace.root.join("dist"), &epoch(sh)?)?;
+    let out = workspace.root.join("dist");
+    let archive = pack(sh, folder.as_ref(), &out, &epoch(sh)?)?;
     println!("{}", sh.read_file(checksum_of(&archive))?.trim_end());
     Ok(())
 }
@@ -146,81 +136,43 @@ mod tests {
     use super::*;
     use crate::tidy::{Repository, docs};
 
-    fn names(listing: &str) -> Vec<&str> {
-        listing
-            .lines()
-            .filter_map(|line| line.split_whitespace().last())
-            .collect()
-    }
-
     #[test]
-    fn the_archive_holds_one_folder_and_verifies() {
+    fn the_archive_holds_one_folder_and_verifies_and_two_runs_give_the_same_octets() {
         let sh = Shell::new().unwrap();
         let temporary = sh.create_temp_dir().unwrap();
-        let folder = temporary.path().join("opentracker-1.2.3-host");
-        sh.write_file(folder.join("README.md"), "Read me.\n")
-            .unwrap();
-        sh.write_file(folder.join("bin/opentracker"), "#!/bin/sh\n")
-            .unwrap();
-        cmd!(sh, "chmod 700 {folder}/bin/opentracker")
-            .quiet()
-            .run()
-            .unwrap();
+        let pack_at = |place: &str, time: &str, mode: &str| {
+            let folder = temporary.path().join(place).join("opentracker");
+            sh.write_file(folder.join("README.md"), "Read.\n").unwrap();
+            sh.write_file(folder.join("bin/a"), "#!/bin/sh\n").unwrap();
+            let run = |command: xshell::Cmd<'_>| command.quiet().run().unwrap();
+            run(cmd!(sh, "touch --date={time} {folder}/README.md"));
+            run(cmd!(sh, "chmod {mode} {folder}/README.md"));
+            run(cmd!(sh, "chmod 700 {folder}/bin/a"));
+            let out = temporary.path().join(place).join("dist");
+            pack(&sh, &folder, &out, "86400").unwrap()
+        };
+        let first = pack_at("first", "2001-01-01", "600");
+        let second = pack_at("second", "2002-02-02", "644");
+        let octets = |archive| sh.read_binary_file(archive).unwrap();
+        assert!(octets(&first) == octets(&second));
 
-        let out = temporary.path().join("dist");
-        let archive = pack(&sh, &folder, &out, "86400").unwrap();
-        let listing = cmd!(sh, "tar --list --verbose --utc --file {archive}")
-            .quiet()
-            .read()
-            .unwrap();
+        let list = cmd!(sh, "tar --list --verbose --utc --file {first}").quiet();
+        let list = list.read().unwrap();
+        let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let list: Vec<String> = list.lines().map(squeezed).collect();
         assert_eq!(
-            names(&listing),
+            list,
             [
-                "opentracker-1.2.3-host/",
-                "opentracker-1.2.3-host/README.md",
-                "opentracker-1.2.3-host/bin/",
-                "opentracker-1.2.3-host/bin/opentracker",
+                "drwxr-xr-x 0/0 0 1970-01-02 00:00 opentracker/",
+                "-rw-r--r-- 0/0 6 1970-01-02 00:00 opentracker/README.md",
+                "drwxr-xr-x 0/0 0 1970-01-02 00:00 opentracker/bin/",
+                "-rwxr-xr-x 0/0 10 1970-01-02 00:00 opentracker/bin/a",
             ]
         );
-        for line in listing.lines() {
-            let mode = match line {
-                line if line.ends_with('/') => "drwxr-xr-x",
-                line if line.ends_with("bin/opentracker") => "-rwxr-xr-x",
-                _ => "-rw-r--r--",
-            };
-            assert!(line.starts_with(mode) && line.contains(" 0/0 "), "{line}");
-            assert!(line.contains(" 1970-01-02 00:00 "), "{line}");
-        }
-        sh.change_dir(&out);
-        let checksum = checksum_of(&archive);
-        cmd!(sh, "sha256sum --check --strict {checksum}")
-            .quiet()
-            .ignore_stdout()
-            .run()
-            .unwrap();
-    }
-
-    #[test]
-    fn two_runs_give_the_same_octets() {
-        let sh = Shell::new().unwrap();
-        let temporary = sh.create_temp_dir().unwrap();
-        let pack_at = |place: &str, time: &str, umask: &str| {
-            let folder = temporary.path().join(place).join("opentracker");
-            sh.write_file(folder.join("b"), "two\n").unwrap();
-            sh.write_file(folder.join("a"), "one\n").unwrap();
-            cmd!(sh, "touch --date={time} {folder}/a")
-                .quiet()
-                .run()
-                .unwrap();
-            cmd!(sh, "chmod {umask} {folder}/a").quiet().run().unwrap();
-            let out = temporary.path().join(place).join("dist");
-            sh.read_binary_file(pack(&sh, &folder, &out, "0").unwrap())
-                .unwrap()
-        };
-        assert_eq!(
-            pack_at("first", "2001-01-01", "600"),
-            pack_at("second", "2002-02-02", "644")
-        );
+        sh.change_dir(first.parent().unwrap());
+        let checksum = checksum_of(&first);
+        let verified = cmd!(sh, "sha256sum --check --strict --quiet {checksum}");
+        verified.quiet().run().unwrap();
     }
 
     #[test]

@@ -1,34 +1,27 @@
 //! `cargo xtask bench guard`: the instructions that a request costs, against the committed figures.
 //!
-//! Times need a quiet machine; instructions do not. valgrind counts those of the example
-//! `instructions` of `opentracker-udp`, twice for each scenario. The second run handles twice the
-//! requests of the first, so that the difference holds the requests alone.
+//! Times need a quiet machine; instructions do not. valgrind counts those of an instrument, twice
+//! for each scenario. The second run handles twice the requests of the first, so that the difference
+//! holds the requests alone.
 //!
-//! The committed figures are a table in `docs/benchmarks.md`, between two comments. A figure that
-//! moves either way by more than [`TOLERANCE_PERCENT`] fails: also a lower one wants to be committed
-//! (`--update`), or the next regression would hide behind it.
+//! The committed figures are the table after `<!-- guard -->` in `docs/benchmarks.md`: a row for
+//! each scenario, with the instrument's word for it. A figure that moves either way by more than
+//! [`TOLERANCE_PERCENT`] fails. A lower one has to be committed as well (`--update`), or the next
+//! regression would not show.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use cargo_metadata::Message;
 use xshell::cmd;
 
+use crate::markdown::Document;
+use crate::plot::DOCUMENT;
+use crate::system;
 use crate::workspace::Workspace;
-use crate::{Args, markdown, system};
 
-/// What the example handles: its own word for it, and what that is.
-const SCENARIOS: &[(&str, &str)] = &[
-    ("connect", "a connect"),
-    (
-        "announce-small",
-        "a known peer announces again: 10 000 swarms of 3 peers",
-    ),
-    (
-        "announce-large",
-        "a known peer announces again: one swarm of 10 000 peers",
-    ),
-    ("scrape", "a scrape of 10 torrents, of 3 peers each"),
-];
+/// The package, and the bench of it whose requests are counted.
+const COUNTED: (&str, &str) = ("opentracker-udp", "instructions");
 
 /// Requests of the first run, and those that the second adds: each peer announces at least once.
 const REQUESTS: u64 = 30_000;
@@ -36,49 +29,30 @@ const REQUESTS: u64 = 30_000;
 /// How far a figure may move.
 const TOLERANCE_PERCENT: u64 = 5;
 
-const DOCUMENT: &str = "docs/benchmarks.md";
-const BEGIN: &str = "<!-- guard -->\n";
-const END: &str = "<!-- /guard -->";
+/// The comment above the table.
+const COMMENT: &str = "<!-- guard -->";
 
-/// Begins the line that names the compiler.
+/// Begins the line that names compiler, target and glibc: each may change figures that nobody
+/// touched.
 const COMPILER: &str = "Counted with ";
 
-/// Instructions of a request of each scenario, and what they were compiled by.
-#[derive(Debug, PartialEq, Eq)]
-struct Figures {
-    /// Compiler, target and glibc: each may change figures that nobody touched.
-    compiler: String,
-    rows: Vec<(String, u64)>,
-}
-
-/// Runs the task.
-///
-/// # Errors
-///
-/// A figure has moved too far, the document holds none, or valgrind or cargo fails.
-pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Result<()> {
-    let is_update = args.flag("--update");
-    args.finish()?;
+/// Counts, and compares with the committed figures or, with `is_update`, replaces them.
+pub(crate) fn run(workspace: &Workspace, is_update: bool) -> Result<()> {
     let sh = &workspace.sh;
     let document = sh.read_file(DOCUMENT)?;
-    let (before, inner, after) = split(&document)?;
-    let committed = Figures::parse(inner);
-    system::ensure(sh, system::INSTRUCTION_COUNTER)?;
-    let now = Figures::count(workspace)?;
-    if is_update {
-        sh.write_file(DOCUMENT, format!("{before}{}{after}", now.write()))?;
-        println!("{}", now.write().trim());
-        return Ok(());
-    }
-    let committed = committed?;
-    if committed.compiler != now.compiler {
-        println!(
-            "The committed figures were counted with {},\nthese with {}: a change may be theirs.\n",
-            committed.compiler, now.compiler
-        );
+    let committed = committed(&document)?;
+    system::ensure(sh, &["valgrind"])?;
+    let now = count(workspace, &committed)?;
+    let compiler = compiler(workspace)?;
+    if !document.contains(&compiler) {
+        println!("The committed figures were not c{}\n", &compiler[1..]);
     }
     let (table, moved) = compare(&committed, &now);
     print!("{table}");
+    if is_update {
+        sh.write_file(DOCUMENT, updated(&document, &now, &compiler))?;
+        return Ok(());
+    }
     ensure!(
         moved.is_empty(),
         "moved by more than {TOLERANCE_PERCENT} %: {}. If it is meant, \
@@ -88,75 +62,70 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Result<()> {
     Ok(())
 }
 
-impl Figures {
-    fn count(workspace: &Workspace) -> Result<Self> {
-        let sh = &workspace.sh;
-        cmd!(
-            sh,
-            "cargo build --locked --release --package opentracker-udp --example instructions"
-        )
-        .run()?;
-        let program = workspace
-            .metadata()?
-            .target_directory
-            .join("release/examples/instructions");
-        let mut rows = Vec::new();
-        for (name, _) in SCENARIOS {
-            let once = instructions(workspace, &program, name, REQUESTS)?;
-            let twice = instructions(workspace, &program, name, 2 * REQUESTS)?;
-            let added = twice
-                .checked_sub(once)
-                .with_context(|| format!("{name}: more requests took fewer instructions"))?;
-            rows.push(((*name).to_owned(), (added + REQUESTS / 2) / REQUESTS));
-        }
-        let rustc = cmd!(sh, "rustc --version").quiet().read()?;
-        let glibc = cmd!(sh, "getconf GNU_LIBC_VERSION")
-            .quiet()
-            .ignore_stderr()
-            .read()
-            .unwrap_or_else(|_| "no glibc".to_owned());
-        Ok(Self {
-            compiler: format!("{rustc}, {}, {glibc}", workspace.host()?),
-            rows,
-        })
-    }
+/// Reads the figures of a document.
+fn committed(document: &str) -> Result<Vec<(String, u64)>> {
+    let tables = Document::parse(document).tables;
+    let table = tables.iter().find(|table| table.comment == COMMENT);
+    let table = table.with_context(|| format!("{DOCUMENT}: no table follows `{COMMENT}`"))?;
+    let figure = |cells: &[String]| Some((cells.first()?.clone(), cells.last()?.parse().ok()?));
+    let rows = table.rows.iter().map(|row| {
+        let said = || format!("{DOCUMENT}: not a figure: {}", row.cells.join(" | "));
+        figure(&row.cells).with_context(said)
+    });
+    rows.collect()
+}
 
-    /// Reads what [`Self::write`] wrote.
-    fn parse(text: &str) -> Result<Self> {
-        let compiler = text
-            .lines()
-            .find_map(|line| line.strip_prefix(COMPILER)?.strip_suffix('.'))
-            .with_context(|| format!("{DOCUMENT}: no line `{COMPILER}…` beside the figures"))?;
-        let table = markdown::table(text);
-        let table = table.with_context(|| format!("{DOCUMENT}: no table of figures"))?;
-        let mut rows = Vec::new();
-        for cells in &table.rows {
-            let row = match cells.as_slice() {
-                [name, _, figure] => figure
-                    .replace(' ', "")
-                    .parse()
-                    .ok()
-                    .map(|figure| (name.trim_matches('`').to_owned(), figure)),
-                _ => None,
-            };
-            let cells = || cells.join(" | ");
-            rows.push(row.with_context(|| format!("{DOCUMENT}: not a figure: {}", cells()))?);
-        }
-        Ok(Self {
-            compiler: compiler.to_owned(),
-            rows,
-        })
+/// The document with other figures.
+fn updated(document: &str, now: &[(String, u64)], compiler: &str) -> String {
+    let mut text = String::new();
+    for line in document.lines() {
+        let row = now
+            .iter()
+            .find(|(name, _)| line.starts_with(&format!("| `{name}` |")));
+        let cells = line.trim_end_matches(" |").rsplit_once("| ");
+        text += &match (row, cells) {
+            (Some((_, figure)), Some((cells, _))) => format!("{cells}| {figure} |\n"),
+            _ if line.starts_with(COMPILER) => format!("{compiler}\n"),
+            _ => format!("{line}\n"),
+        };
     }
+    text
+}
 
-    fn write(&self) -> String {
-        let mut text = String::from("\n| scenario | one request | instructions |\n|---|---|--:|\n");
-        for (name, figure) in &self.rows {
-            let known = SCENARIOS.iter().find(|(known, _)| known == name);
-            let what = known.map_or("", |(_, what)| what);
-            text += &format!("| `{name}` | {what} | {figure} |\n");
-        }
-        text + &format!("\n{COMPILER}{}.\n\n", self.compiler)
+/// The line that names what the figures depend on.
+fn compiler(workspace: &Workspace) -> Result<String> {
+    let rustc = cmd!(workspace.sh, "rustc --version").quiet().read()?;
+    let glibc = cmd!(workspace.sh, "getconf GNU_LIBC_VERSION").quiet();
+    let glibc = glibc.ignore_stderr().read();
+    let glibc = glibc.unwrap_or_else(|_| "no glibc".to_owned());
+    let host = workspace.rustc("host")?;
+    Ok(format!("{COMPILER}{rustc}, {host}, {glibc}."))
+}
+
+/// Counts all scenarios.
+fn count(workspace: &Workspace, scenarios: &[(String, u64)]) -> Result<Vec<(String, u64)>> {
+    let (package, bench) = COUNTED;
+    let built = cmd!(
+        workspace.sh,
+        "cargo bench --locked --no-run --package {package} --bench {bench}"
+    );
+    let messages = built.arg("--message-format=json").output()?.stdout;
+    let program = Message::parse_stream(messages.as_slice())
+        .find_map(|message| match message {
+            Ok(Message::CompilerArtifact(built)) if built.target.name == bench => built.executable,
+            _ => None,
+        })
+        .context("cargo names no program")?;
+    let mut figures = Vec::new();
+    for (name, _) in scenarios {
+        let once = instructions(workspace, program.as_ref(), name, REQUESTS)?;
+        let twice = instructions(workspace, program.as_ref(), name, 2 * REQUESTS)?;
+        let added = twice
+            .checked_sub(once)
+            .with_context(|| format!("{name}: more requests took fewer instructions"))?;
+        figures.push((name.clone(), (added + REQUESTS / 2) / REQUESTS));
     }
+    Ok(figures)
 }
 
 /// Counts the instructions of one run.
@@ -190,35 +159,14 @@ fn collected(said: &str) -> Option<u64> {
     count.trim().parse().ok()
 }
 
-/// The document up to the figures, the figures, and the rest.
-fn split(document: &str) -> Result<(&str, &str, &str)> {
-    let begin = document.find(BEGIN).map(|start| start + BEGIN.len());
-    let places = begin.and_then(|begin| Some((begin, begin + document[begin..].find(END)?)));
-    let (begin, end) =
-        places.with_context(|| format!("{DOCUMENT}: no {} … {END}", BEGIN.trim()))?;
-    Ok((&document[..begin], &document[begin..end], &document[end..]))
-}
-
-/// The table of both, and the scenarios that moved too far or have no committed figure.
-fn compare(committed: &Figures, now: &Figures) -> (String, Vec<String>) {
-    let mut table = format!(
-        "{:16} {:>10} {:>10} {:>8}\n",
-        "scenario", "committed", "now", "change"
-    );
+/// The table of both, and the scenarios that moved too far.
+fn compare(committed: &[(String, u64)], now: &[(String, u64)]) -> (String, Vec<String>) {
+    let mut table = String::from("scenario          committed        now   change\n");
     let mut moved = Vec::new();
-    for (name, figure) in &now.rows {
-        let before = committed.rows.iter().find(|(known, _)| known == name);
-        let (before, shown, is_near) = match before {
-            Some((_, before)) => (
-                before.to_string(),
-                format!("{:+.1} %", percent(*before, *figure)),
-                100 * before.abs_diff(*figure) <= TOLERANCE_PERCENT * before,
-            ),
-            None => ("none".to_owned(), String::new(), false),
-        };
-        table += format!("{name:16} {before:>10} {figure:>10} {shown:>8}").trim_end();
-        table.push('\n');
-        if !is_near {
+    for ((name, before), (_, now)) in committed.iter().zip(now) {
+        let change = percent(*before, *now);
+        table += &format!("{name:16} {before:>10} {now:>10} {change:>+6.1} %\n");
+        if 100 * before.abs_diff(*now) > TOLERANCE_PERCENT * before {
             moved.push(name.clone());
         }
     }
@@ -237,49 +185,34 @@ fn percent(before: u64, now: u64) -> f64 {
 mod tests {
     use super::*;
 
-    fn figures(rows: &[(&str, u64)]) -> Figures {
-        Figures {
-            compiler: "rustc 1.95.0 (x), y, glibc 2.36".to_owned(),
-            rows: rows.iter().map(|&(name, n)| (name.to_owned(), n)).collect(),
-        }
+    const TEXT: &str = "# Top\n\n<!-- guard -->\n\n| scenario | what | instructions |\n|---|---|--:|\n\
+                        | `a` | one | 1000 |\n| `b` | two | 2000 |\n\nCounted with x.\n\nEnd\n";
+
+    fn figures(rows: &[u64]) -> Vec<(String, u64)> {
+        let names = ["a", "b", "c", "d"].map(str::to_owned);
+        names.into_iter().zip(rows.iter().copied()).collect()
     }
 
     #[test]
-    fn figures_survive_the_document() {
-        let written = figures(&[("connect", 321), ("announce-small", 1647)]);
-        let document = format!("# Top\n\n{BEGIN}{}{END}\n\nEnd\n", written.write());
-        let (before, inner, after) = split(&document).unwrap();
-        assert_eq!(before, format!("# Top\n\n{BEGIN}"));
-        assert_eq!(after, format!("{END}\n\nEnd\n"));
-        assert_eq!(Figures::parse(inner).unwrap(), written);
+    fn figures_are_read_and_replaced() {
+        assert_eq!(committed(TEXT).unwrap(), figures(&[1000, 2000]));
+        let text = updated(TEXT, &figures(&[1001, 2002]), "Counted with y.");
+        let expected = TEXT.replace("1000", "1001").replace("2000", "2002");
+        assert_eq!(text, expected.replace("with x.", "with y."));
     }
 
     #[test]
     fn a_document_without_figures_is_refused() {
-        assert!(split("# Top\n").is_err());
-        assert!(split(BEGIN).is_err());
-        assert!(Figures::parse("").is_err());
-        let torn = figures(&[("connect", 321)]).write().replace("321", "many");
-        assert!(Figures::parse(&torn).is_err());
-    }
-
-    #[test]
-    fn the_committed_figures_are_those_of_every_scenario() {
+        assert!(committed("# Top\n").is_err());
+        assert!(committed(&TEXT.replace("2000", "many")).is_err());
         let workspace = Workspace::open().unwrap();
-        let document = workspace.sh.read_file(DOCUMENT).unwrap();
-        let (_, inner, _) = split(&document).unwrap();
-        let committed = Figures::parse(inner).unwrap();
-        let names = committed.rows.iter().map(|(name, _)| name.as_str());
-        assert!(names.eq(SCENARIOS.iter().map(|(name, _)| *name)));
-        assert_eq!(committed.write(), inner);
+        assert!(committed(&workspace.sh.read_file(DOCUMENT).unwrap()).is_ok());
     }
 
     #[test]
     fn a_figure_may_move_by_five_percent() {
-        let committed = figures(&[("a", 1000), ("b", 1000), ("c", 1000), ("d", 1000)]);
-        let now = figures(&[("a", 1050), ("b", 1051), ("c", 950), ("d", 949), ("e", 1)]);
-        let (table, moved) = compare(&committed, &now);
-        assert_eq!(moved, ["b", "d", "e"]);
+        let (table, moved) = compare(&figures(&[1000; 4]), &figures(&[1050, 1051, 950, 949]));
+        assert_eq!(moved, ["b", "d"]);
         let line = "b                      1000       1051   +5.1 %\n";
         assert!(table.contains(line), "{table}");
     }
@@ -289,6 +222,5 @@ mod tests {
         let said = "==9== \n==9== Events    : Ir\n==9== Collected : 215485\n==9== \n";
         assert_eq!(collected(said), Some(215_485));
         assert_eq!(collected("==9== Collected : many\n"), None);
-        assert_eq!(collected("valgrind: no such file\n"), None);
     }
 }

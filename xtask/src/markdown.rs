@@ -1,4 +1,17 @@
-//! The little of Markdown that the tasks read: headings, links, tables and fenced blocks.
+//! What the tasks read of a Markdown document.
+
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+
+/// The parts of a document. A line is a number that counts from 1.
+#[derive(Debug, Default)]
+pub(crate) struct Document {
+    /// The anchors of the headings, as forges make them.
+    pub(crate) anchors: Vec<String>,
+    pub(crate) blocks: Vec<Block>,
+    /// The targets of links and images, each with its line.
+    pub(crate) links: Vec<(usize, String)>,
+    pub(crate) tables: Vec<Table>,
+}
 
 /// A fenced block of code.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,128 +23,94 @@ pub(crate) struct Block {
     pub(crate) text: String,
 }
 
-/// The target of a link.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Link {
-    pub(crate) line: usize,
-    pub(crate) target: String,
-}
-
-/// A table, cell by cell, each without the space around it.
-#[derive(Debug, PartialEq, Eq)]
+/// A table, cell by cell, without marks of emphasis.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Table {
+    /// The comment above it, such as `<!-- plot: memory -->`.
+    pub(crate) comment: String,
     pub(crate) heading: Vec<String>,
-    /// They may have fewer or more cells than the heading.
-    pub(crate) rows: Vec<Vec<String>>,
+    pub(crate) rows: Vec<Row>,
 }
 
-/// The fenced blocks of a text.
-pub(crate) fn blocks(text: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut open: Option<Block> = None;
-    for (number, line) in (1..).zip(text.lines()) {
-        let fence = line.trim_start().strip_prefix("```");
-        match (&mut open, fence) {
-            (None, Some(language)) => {
-                let language = language.trim().to_owned();
-                open = Some(Block {
-                    language,
-                    line: number + 1,
-                    text: String::new(),
-                });
+/// A row of a table.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// As many as the heading has.
+    pub(crate) cells: Vec<String>,
+    /// Whether a cell has bold text.
+    pub(crate) is_bold: bool,
+}
+
+impl Document {
+    /// Reads a document.
+    pub(crate) fn parse(source: &str) -> Self {
+        let mut document = Self::default();
+        // What was read since the last heading, cell or block began.
+        let mut text = String::new();
+        let (mut block, mut row, mut comment) = (None, Row::default(), String::new());
+        for (event, place) in Parser::new_ext(source, Options::ENABLE_TABLES).into_offset_iter() {
+            let line = || 1 + source[..place.start].matches('\n').count();
+            match event {
+                Event::Text(part) | Event::Code(part) => text += &part,
+                Event::Html(part) => part.trim().clone_into(&mut comment),
+                Event::Start(Tag::Paragraph) => comment.clear(),
+                Event::Start(Tag::Heading { .. } | Tag::TableCell) => text.clear(),
+                Event::End(TagEnd::Heading(_)) => document.add_anchor(&text),
+                Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                    document.links.push((line(), dest_url.into_string()));
+                }
+                Event::Start(Tag::CodeBlock(kind)) => {
+                    text.clear();
+                    if let CodeBlockKind::Fenced(language) = kind {
+                        block = Some((language.into_string(), line() + 1));
+                    }
+                }
+                Event::End(TagEnd::CodeBlock) => {
+                    let fenced = block.take().map(|(language, line)| Block {
+                        language,
+                        line,
+                        text: std::mem::take(&mut text),
+                    });
+                    document.blocks.extend(fenced);
+                }
+                Event::Start(Tag::Table(_)) => document.tables.push(Table {
+                    comment: std::mem::take(&mut comment),
+                    ..Table::default()
+                }),
+                Event::Start(Tag::Strong) => row.is_bold = true,
+                Event::End(TagEnd::TableCell) => row.cells.push(text.trim().to_owned()),
+                Event::End(TagEnd::TableHead | TagEnd::TableRow) => {
+                    let row = std::mem::take(&mut row);
+                    if let Some(table) = document.tables.last_mut() {
+                        table.add(row);
+                    }
+                }
+                _ => {}
             }
-            (Some(_), Some(_)) => blocks.extend(open.take()),
-            (Some(block), None) => {
-                block.text += line;
-                block.text.push('\n');
-            }
-            (None, None) => {}
         }
+        document
     }
-    blocks
-}
 
-/// The targets of inline links and of link definitions, outside code.
-pub(crate) fn links(text: &str) -> Vec<Link> {
-    let mut links = Vec::new();
-    for (number, line) in prose(text) {
-        let mut add = |target: &str| {
-            let target = target.split_whitespace().next().unwrap_or_default();
-            links.push(Link {
-                line: number,
-                target: target.to_owned(),
-            });
-        };
-        let line = without_code_spans(line);
-        for after in line.split("](").skip(1) {
-            add(after.split(')').next().unwrap_or_default());
-        }
-        let definition = line
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once("]: "));
-        if let Some((_, target)) = definition {
-            add(target);
-        }
-    }
-    links
-}
-
-/// The anchors of the headings: lower case, spaces as hyphens, without punctuation.
-pub(crate) fn anchors(text: &str) -> Vec<String> {
-    let mut anchors: Vec<String> = Vec::new();
-    for (_, line) in prose(text) {
-        let title = line.trim_start_matches('#');
-        if title.len() == line.len() || !title.starts_with(' ') {
-            continue;
-        }
+    /// Adds the anchor of a heading: lower case, spaces as hyphens, without punctuation.
+    fn add_anchor(&mut self, title: &str) {
         let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
-        let slug: String = title.trim().chars().filter(kept).collect();
+        let slug: String = title.chars().filter(kept).collect();
         let slug = slug.to_lowercase().replace(' ', "-");
         let numbered = (1..).map(|n| format!("{slug}-{n}"));
         let mut candidates = std::iter::once(slug.clone()).chain(numbered);
-        anchors.extend(candidates.find(|candidate| !anchors.contains(candidate)));
+        self.anchors
+            .extend(candidates.find(|candidate| !self.anchors.contains(candidate)));
     }
-    anchors
 }
 
-/// The table that a text begins with, after empty lines.
-pub(crate) fn table(text: &str) -> Option<Table> {
-    let lines = text.lines().map(str::trim);
-    let mut rows = lines
-        .skip_while(|line| line.is_empty())
-        .map_while(|line| line.strip_prefix('|'))
-        .map(|line| {
-            let cells = line.strip_suffix('|').unwrap_or(line).split('|');
-            cells.map(|cell| cell.trim().to_owned()).collect()
-        });
-    let heading: Vec<String> = rows.next()?;
-    let rule: Vec<String> = rows.next()?;
-    let is_rule = |cell: &String| {
-        let dashes = cell.trim_matches(':');
-        !dashes.is_empty() && dashes.chars().all(|c| c == '-')
-    };
-    (rule.len() == heading.len() && rule.iter().all(is_rule)).then(|| Table {
-        heading,
-        rows: rows.collect(),
-    })
-}
-
-/// The lines outside fenced blocks, with their numbers.
-fn prose(text: &str) -> Vec<(usize, &str)> {
-    let mut fenced = false;
-    let mut lines = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        if line.trim_start().starts_with("```") {
-            fenced = !fenced;
-        } else if !fenced {
-            lines.push((number, line));
+impl Table {
+    fn add(&mut self, row: Row) {
+        if self.heading.is_empty() {
+            self.heading = row.cells;
+        } else {
+            self.rows.push(row);
         }
     }
-    lines
-}
-
-fn without_code_spans(line: &str) -> String {
-    line.split('`').step_by(2).collect()
 }
 
 #[cfg(test)]
@@ -140,7 +119,7 @@ mod tests {
 
     const TEXT: &str = "\
 # A title: `with` code
-See [one](docs/one.md#part \"title\"), ![two](two.png) and `[no](link.md)`.
+See [one](docs/one.md#part \"title\"), ![two](two.png) and `[no](link.md)`, or [three].
 
 ```sh
 cargo run
@@ -149,53 +128,55 @@ cargo run
 
 ## A title with code
 [three]: ../three.md
+
+<!-- plot: x -->
+
+| | a |
+|---|--:|
+| **x** | 1 `000` |
+| y |
+
+Words, and another table:
+
+| b |
+|---|
 ";
 
     #[test]
-    fn blocks_have_a_language_a_line_and_their_text() {
-        let expected = Block {
+    fn all_parts_are_found_with_their_lines() {
+        let document = Document::parse(TEXT);
+        assert_eq!(
+            document.anchors,
+            ["a-title-with-code", "a-title-with-code-1"]
+        );
+        let links = [(2, "docs/one.md#part"), (2, "two.png"), (2, "../three.md")];
+        assert_eq!(
+            document.links,
+            links.map(|(line, target)| (line, target.to_owned()))
+        );
+        let block = Block {
             language: "sh".to_owned(),
             line: 5,
             text: "cargo run\n# A comment, no heading\n".to_owned(),
         };
-        assert_eq!(blocks(TEXT), [expected]);
+        assert_eq!(document.blocks, [block]);
     }
 
     #[test]
-    fn links_are_found_outside_code() {
-        let found: Vec<(usize, String)> = links(TEXT)
-            .into_iter()
-            .map(|link| (link.line, link.target))
-            .collect();
-        let expected = [(2, "docs/one.md#part"), (2, "two.png"), (10, "../three.md")];
+    fn a_table_has_its_comment_and_its_bold_row() {
+        let row = |cells: [&str; 2], is_bold| Row {
+            cells: cells.map(str::to_owned).to_vec(),
+            is_bold,
+        };
+        let [first, second] = &Document::parse(TEXT).tables[..] else {
+            panic!("two tables")
+        };
+        assert_eq!(first.comment, "<!-- plot: x -->");
+        assert_eq!(first.heading, ["", "a"]);
         assert_eq!(
-            found,
-            expected.map(|(line, target)| (line, target.to_owned()))
+            first.rows,
+            [row(["x", "1 000"], true), row(["y", ""], false)]
         );
-    }
-
-    #[test]
-    fn anchors_are_unique() {
-        assert_eq!(anchors(TEXT), ["a-title-with-code", "a-title-with-code-1"]);
-    }
-
-    #[test]
-    fn a_table_ends_with_its_last_row() {
-        let found = table("\n| | a |\n|---|--:|\n| **x** | 1 000 |\n| y |\n\n| z | 3 |\n").unwrap();
-        assert_eq!(found.heading, ["", "a"]);
-        assert_eq!(found.rows, [vec!["**x**", "1 000"], vec!["y"]]);
-    }
-
-    #[test]
-    fn a_text_that_begins_with_no_table_has_none() {
-        for text in [
-            "",
-            "| a |\n",
-            "| a |\n| 1 |\n",
-            "| a | b |\n|---|\n",
-            "First.\n\n| a |\n|---|\n",
-        ] {
-            assert_eq!(table(text), None, "{text:?}");
-        }
+        assert_eq!((second.comment.as_str(), second.rows.len()), ("", 0));
     }
 }

@@ -7,73 +7,40 @@ use anyhow::{Context, Result};
 /// What was done so far.
 #[derive(Default)]
 pub(crate) struct Steps {
-    rows: Vec<Row>,
-}
-
-struct Row {
-    name: String,
-    outcome: Outcome,
-}
-
-enum Outcome {
-    Passed(Duration),
-    Failed(Duration),
-    NotRun(String),
+    /// Name, time and what is to be said of it.
+    rows: Vec<(String, Duration, String)>,
 }
 
 impl Steps {
     /// Runs a step under a heading, and keeps its time.
-    ///
-    /// # Errors
-    ///
-    /// Those of the step, with its name.
     pub(crate) fn run<T>(&mut self, name: &str, step: impl FnOnce() -> Result<T>) -> Result<T> {
         eprintln!("\n== {name}");
         let start = Instant::now();
         let result = step();
-        let took = start.elapsed();
-        let outcome = if result.is_ok() {
-            Outcome::Passed(took)
-        } else {
-            Outcome::Failed(took)
-        };
-        self.rows.push(Row {
-            name: name.to_owned(),
-            outcome,
-        });
+        let note = if result.is_ok() { "" } else { "  FAILED" };
+        self.rows
+            .push((name.to_owned(), start.elapsed(), note.to_owned()));
         result.with_context(|| format!("step `{name}` failed"))
     }
 
     /// Notes a step that was not run, and why.
     pub(crate) fn not_run(&mut self, name: &str, why: &str) {
-        eprintln!("\n== {name}: NOT RUN: {why}");
-        self.rows.push(Row {
-            name: name.to_owned(),
-            outcome: Outcome::NotRun(why.to_owned()),
-        });
+        let note = format!("  NOT RUN: {why}");
+        eprintln!("\n== {name}:{note}");
+        self.rows.push((name.to_owned(), Duration::ZERO, note));
     }
 
     /// The table of the steps.
     pub(crate) fn table(&self) -> String {
-        let width = self
-            .rows
-            .iter()
-            .map(|row| row.name.len())
-            .max()
-            .unwrap_or(0)
-            .max(5);
-        let mut total = Duration::ZERO;
+        let total: Duration = self.rows.iter().map(|(_, took, _)| *took).sum();
         let mut table = String::new();
-        for Row { name, outcome } in &self.rows {
-            let (took, note) = match outcome {
-                Outcome::Passed(took) => (*took, String::new()),
-                Outcome::Failed(took) => (*took, "  FAILED".to_owned()),
-                Outcome::NotRun(why) => (Duration::ZERO, format!("  NOT RUN: {why}")),
-            };
-            total += took;
-            table += &format!("{name:width$}  {:>7.1} s{note}\n", took.as_secs_f64());
+        for (name, took, note) in
+            self.rows
+                .iter()
+                .chain([&("total".to_owned(), total, String::new())])
+        {
+            table += &format!("{:>7.1} s  {name}{note}\n", took.as_secs_f64());
         }
-        table += &format!("{:width$}  {:>7.1} s\n", "total", total.as_secs_f64());
         table
     }
 }
@@ -93,18 +60,13 @@ mod tests {
             .unwrap_err();
         assert_eq!(format!("{error:#}"), "step `bad` failed: broken");
         steps.not_run("absent", "no program for it");
-
         let table = steps.table();
-        let lines: Vec<&str> = table.lines().collect();
-        assert!(
-            lines[0].starts_with("good") && lines[0].ends_with(" s"),
-            "{table}"
-        );
-        assert!(
-            lines[1].starts_with("bad") && lines[1].ends_with("FAILED"),
-            "{table}"
-        );
-        assert!(lines[2].ends_with("NOT RUN: no program for it"), "{table}");
-        assert!(lines[3].starts_with("total"), "{table}");
+        let said: Vec<&str> = table
+            .lines()
+            .filter_map(|line| line.split_once(" s  "))
+            .map(|(_, said)| said)
+            .collect();
+        let absent = "absent  NOT RUN: no program for it";
+        assert_eq!(said, ["good", "bad  FAILED", absent, "total"]);
     }
 }

@@ -1,138 +1,96 @@
-//! Programs of the system that the tasks call.
+//! Debian packages that the tasks need beyond a minimal installation.
+//!
+//! A test names its own in the manifest of its crate, so that whoever writes one edits no list here:
+//!
+//! ```text
+//! [package.metadata.debian-packages]
+//! it = ["iproute2", "aria2"]
+//! ```
 
-use std::path::Path;
-
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use cargo_metadata::Package;
+use serde_json::Value;
 use xshell::{Shell, cmd};
 
-/// A Debian package, and what proves that it is installed.
-pub(crate) struct Package {
-    name: &'static str,
-    proof: Proof,
-}
-
-enum Proof {
-    /// A program on the path or in an `sbin` folder.
-    Program(&'static str),
-    /// A module of the system's own Python, which another Python on the path does not see.
-    PythonModule(&'static str),
-}
-
-/// Everything that the namespace tests call beyond a minimal Debian.
-pub(crate) const NAMESPACE_TESTS: &[Package] = &[
-    Package {
-        name: "iproute2",
-        proof: Proof::Program("ip"),
-    },
-    Package {
-        name: "nftables",
-        proof: Proof::Program("nft"),
-    },
-    Package {
-        name: "transmission-daemon",
-        proof: Proof::Program("transmission-daemon"),
-    },
-    Package {
-        name: "aria2",
-        proof: Proof::Program("aria2c"),
-    },
-    Package {
-        name: "python3-libtorrent",
-        proof: Proof::PythonModule("libtorrent"),
-    },
-    Package {
-        name: "qbittorrent-nox",
-        proof: Proof::Program("qbittorrent-nox"),
-    },
-];
-
-/// What counts instructions.
-pub(crate) const INSTRUCTION_COUNTER: &[Package] = &[Package {
-    name: "valgrind",
-    proof: Proof::Program("valgrind"),
-}];
-
 /// Says whether this process is root.
-///
-/// # Errors
-///
-/// `id` cannot be run.
 pub(crate) fn is_root(sh: &Shell) -> Result<bool> {
     Ok(cmd!(sh, "id -u").quiet().read()? == "0")
 }
 
-/// Installs the packages that are missing.
-///
-/// # Errors
-///
-/// A package is missing and this is not Debian or not root, or apt-get fails.
-pub(crate) fn ensure(sh: &Shell, packages: &[Package]) -> Result<()> {
-    let absent = missing(sh, packages);
+/// Lists the packages that the manifest of a crate names for one of its tests.
+pub(crate) fn packages_of<'a>(package: &'a Package, test: &str) -> Result<Vec<&'a str>> {
+    match &package.metadata["debian-packages"][test] {
+        Value::Null => Some(Vec::new()),
+        Value::Array(names) => names.iter().map(Value::as_str).collect(),
+        _ => None,
+    }
+    .with_context(|| format!("{}: `{test}` names no list of packages", package.name))
+}
+
+/// Installs the packages that are missing; elsewhere than on Debian, leaves it to the tests to say
+/// what they miss.
+pub(crate) fn ensure(sh: &Shell, packages: &[&str]) -> Result<()> {
+    if cmd!(sh, "dpkg-query --version").quiet().read().is_err() {
+        eprintln!("nothing is installed: this is not Debian");
+        return Ok(());
+    }
+    let absent: Vec<&str> = packages
+        .iter()
+        .filter(|package| !is_installed(sh, package))
+        .copied()
+        .collect();
     if absent.is_empty() {
         eprintln!("nothing to install: {} packages are there", packages.len());
         return Ok(());
     }
-    if !has_program(sh, "apt-get") || !is_root(sh)? {
-        bail!(
-            "missing, and installed by root with apt-get alone (Debian's names): {}",
-            absent.join(" ")
-        );
+    if !is_root(sh)? {
+        bail!("missing, and installed by root alone: {}", absent.join(" "));
     }
     // It must neither ask, nor fail because another apt-get is at work.
-    let apt = |arguments: &[&str]| {
-        cmd!(
-            sh,
-            "apt-get --quiet -o DPkg::Lock::Timeout=600 {arguments...}"
-        )
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .run()
-    };
-    apt(&["update"])?;
-    apt(&[
-        &["install", "--yes", "--no-install-recommends"],
-        absent.as_slice(),
-    ]
-    .concat())?;
-    match missing(sh, packages).as_slice() {
-        [] => Ok(()),
-        still => bail!("installed, but still not usable: {}", still.join(" ")),
-    }
+    let _environment = sh.push_env("DEBIAN_FRONTEND", "noninteractive");
+    let apt = ["apt-get", "--quiet", "-o", "DPkg::Lock::Timeout=600"];
+    cmd!(sh, "env {apt...} update").run()?;
+    cmd!(
+        sh,
+        "env {apt...} install --yes --no-install-recommends {absent...}"
+    )
+    .run()?;
+    Ok(())
 }
 
-fn missing(sh: &Shell, packages: &[Package]) -> Vec<&'static str> {
-    let is_there = |package: &&Package| match package.proof {
-        Proof::Program(name) => has_program(sh, name),
-        Proof::PythonModule(name) => {
-            let import = format!("import {name}");
-            cmd!(sh, "/usr/bin/python3 -c {import}")
-                .quiet()
-                .ignore_stderr()
-                .run()
-                .is_ok()
-        }
-    };
-    packages
-        .iter()
-        .filter(|package| !is_there(package))
-        .map(|package| package.name)
-        .collect()
-}
-
-fn has_program(sh: &Shell, name: &str) -> bool {
-    let path = sh.var("PATH").unwrap_or_default();
-    path.split(':')
-        .chain(["/usr/sbin", "/sbin"])
-        .any(|dir| Path::new(dir).join(name).is_file())
+fn is_installed(sh: &Shell, package: &str) -> bool {
+    let format = "--showformat=${db:Status-Status}";
+    cmd!(sh, "dpkg-query --show {format} {package}")
+        .quiet()
+        .ignore_stderr()
+        .read()
+        .is_ok_and(|status| status == "installed")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::{Workspace, namespace_tests};
 
     #[test]
-    fn a_program_is_found_by_name() {
-        let sh = Shell::new().unwrap();
-        assert!(has_program(&sh, "id"));
-        assert!(!has_program(&sh, "no-such-program"));
+    fn a_package_that_nobody_has_is_not_installed() {
+        assert!(!is_installed(&Shell::new().unwrap(), "no-such-package"));
+    }
+
+    #[test]
+    fn the_packages_of_a_test_stand_in_its_manifest() {
+        let metadata = Workspace::open().unwrap().metadata().unwrap();
+        let tests = namespace_tests(&metadata);
+        let named = |(package, target): (&Package, &cargo_metadata::Target)| {
+            packages_of(package, &target.name).unwrap().len()
+        };
+        assert!(tests.into_iter().map(named).sum::<usize>() > 0);
+        let lab = metadata
+            .packages
+            .iter()
+            .find(|package| package.name == "opentracker-lab");
+        let lab = lab.unwrap();
+        assert!(packages_of(lab, "it").unwrap().contains(&"aria2"));
+        assert!(packages_of(lab, "no-such-test").unwrap().is_empty());
     }
 }

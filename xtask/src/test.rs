@@ -4,20 +4,14 @@ use anyhow::{Result, bail};
 use xshell::cmd;
 
 use crate::steps::Steps;
-use crate::workspace::Workspace;
-use crate::{Args, programs, system};
+use crate::system;
+use crate::workspace::{Workspace, namespace_tests};
 
 /// Namespace tests wait for clients more than they work, so more of them run than there are cores.
 const THREADS: &str = "8";
 
 /// Runs the task.
-///
-/// # Errors
-///
-/// A test fails, or could not be run.
-pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Result<()> {
-    let unprivileged = args.flag("--unprivileged");
-    args.finish()?;
+pub(crate) fn run(workspace: &Workspace, unprivileged: bool) -> Result<()> {
     let mut steps = Steps::default();
     let result = all(workspace, &mut steps, unprivileged);
     eprint!("\n{}", steps.table());
@@ -27,29 +21,30 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Result<()> {
 /// Runs all tests; with `unprivileged`, those that need root may be left out.
 ///
 /// The tests that plain `cargo test` runs need nothing but Rust. The namespace tests (see
-/// `Metadata::namespace_tests`) need root and the programs of [`system`], and get the release
+/// [`namespace_tests`]) need root and the packages that their manifests name, and get the release
 /// program in `OPENTRACKER_BIN`.
-///
-/// # Errors
-///
-/// A test fails, or could not be run.
 pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) -> Result<()> {
     let sh = &workspace.sh;
+    let metadata = workspace.metadata()?;
+    let namespace_tests = namespace_tests(&metadata);
     let root = system::is_root(sh)?;
     if root {
-        steps.run("system programs", || {
-            system::ensure(sh, system::NAMESPACE_TESTS)
+        steps.run("system packages", || {
+            let mut packages = Vec::new();
+            for (package, test) in &namespace_tests {
+                packages.extend(system::packages_of(package, &test.name)?);
+            }
+            packages.sort_unstable();
+            packages.dedup();
+            system::ensure(sh, &packages)
         })?;
     }
     steps.run("tests", || {
-        Ok(cmd!(sh, "cargo test --workspace --locked").run()?)
+        Ok(cmd!(sh, "cargo test --workspace --all-features --locked").run()?)
     })?;
-
-    let metadata = workspace.metadata()?;
-    let namespace_tests = metadata.namespace_tests();
     if !root {
-        for (package, target) in &namespace_tests {
-            steps.not_run(&format!("{package} {target}"), "needs root");
+        for (package, test) in &namespace_tests {
+            steps.not_run(&format!("{} {}", package.name, test.name), "needs root");
         }
         if !unprivileged && !namespace_tests.is_empty() {
             bail!(
@@ -59,15 +54,17 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) 
         }
         return Ok(());
     }
-    let folder = steps.run("release program", || programs::build(workspace, "release"))?;
-    let program = folder.join("opentracker");
-    for (package, target) in namespace_tests {
-        steps.run(&format!("{package} {target}"), || {
-            let test = cmd!(
+    let program = steps
+        .run("release program", || workspace.build("release"))?
+        .join("opentracker");
+    for (package, test) in namespace_tests {
+        let (package, test) = (&*package.name, &test.name);
+        steps.run(&format!("{package} {test}"), || {
+            let run = cmd!(
                 sh,
-                "cargo test --locked --package {package} --test {target} -- --test-threads={THREADS}"
+                "cargo test --locked --package {package} --test {test} -- --test-threads={THREADS}"
             );
-            Ok(test.env("OPENTRACKER_BIN", &program).run()?)
+            Ok(run.env("OPENTRACKER_BIN", &program).run()?)
         })?;
     }
     Ok(())

@@ -1,11 +1,16 @@
 //! The checkout that the tasks work on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use cargo_metadata::{Metadata, MetadataCommand, Package, Target};
 use xshell::{Shell, cmd};
 
-use crate::metadata::Metadata;
+/// What operators get, as (package, binary). `dist` ships each, the documentation may call each.
+pub(crate) const PROGRAMS: &[(&str, &str)] = &[
+    ("opentracker-daemon", "opentracker"),
+    ("opentracker-ctl", "opentracker-ctl"),
+];
 
 /// The root of the repository, and a shell that runs there.
 pub(crate) struct Workspace {
@@ -15,65 +20,62 @@ pub(crate) struct Workspace {
 
 impl Workspace {
     /// Finds the repository that this xtask belongs to.
-    ///
-    /// # Errors
-    ///
-    /// The working directory cannot be read.
     pub(crate) fn open() -> Result<Self> {
         // Cargo says where the manifest is now; the folder of build time may have been moved.
         let manifest_dir = std::env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let root = manifest_dir
-            .parent()
-            .context("xtask is a folder of the root")?
-            .to_owned();
+        let root = manifest_dir.parent().context("xtask has a parent folder")?;
         let sh = Shell::new()?;
-        sh.change_dir(&root);
-        Ok(Self { root, sh })
+        sh.change_dir(root);
+        Ok(Self {
+            root: root.to_owned(),
+            sh,
+        })
     }
 
     /// Asks cargo for the packages and their resolved dependencies on this platform.
-    ///
-    /// # Errors
-    ///
-    /// Cargo fails, as it does when `Cargo.lock` is out of date.
     pub(crate) fn metadata(&self) -> Result<Metadata> {
-        let host = self.host()?;
-        let json = cmd!(
+        let options = ["--locked", "--filter-platform", &self.rustc("host")?].map(str::to_owned);
+        let mut command = MetadataCommand::new();
+        command.current_dir(&self.root).other_options(options);
+        Ok(command.exec()?)
+    }
+
+    /// Reads a field of what `rustc -vV` says, such as `host` or `release`.
+    pub(crate) fn rustc(&self, field: &str) -> Result<String> {
+        let said = cmd!(self.sh, "rustc -vV").quiet().read()?;
+        let value = said
+            .lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(": "));
+        Ok(value
+            .with_context(|| format!("`rustc -vV` names no {field}"))?
+            .to_owned())
+    }
+
+    /// Builds [`PROGRAMS`] in a profile, and returns the folder that holds them.
+    pub(crate) fn build(&self, profile: &str) -> Result<PathBuf> {
+        let packages = PROGRAMS
+            .iter()
+            .flat_map(|(package, _)| ["--package", package]);
+        cmd!(
             self.sh,
-            "cargo metadata --locked --format-version 1 --filter-platform {host}"
+            "cargo build --locked --profile {profile} {packages...}"
         )
-        .quiet()
-        .read()?;
-        serde_json::from_str(&json).context("the output of `cargo metadata`")
+        .run()?;
+        Ok(self.metadata()?.target_directory.join(profile).into())
     }
 
-    /// The triple of the platform that rustc runs on and builds for.
-    ///
-    /// # Errors
-    ///
-    /// rustc cannot be run.
-    pub(crate) fn host(&self) -> Result<String> {
-        let version = cmd!(self.sh, "rustc -vV").quiet().read()?;
-        let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-        Ok(host.context("`rustc -vV` names no host")?.to_owned())
-    }
-
-    /// The tracked files, and those that would be after `git add --all`, sorted.
+    /// Lists the files that git tracks, and those that it would after `git add --all`, sorted.
     ///
     /// Without git, every file but those under the folders that `.gitignore` names.
-    ///
-    /// # Errors
-    ///
-    /// A folder cannot be read.
     pub(crate) fn files(&self) -> Result<Vec<String>> {
         let listed = cmd!(self.sh, "git ls-files --cached --others --exclude-standard")
             .quiet()
             .ignore_stderr()
             .read();
-        let mut files: Vec<String> = match listed {
+        let mut files = match listed {
             Ok(listed) => listed.lines().map(str::to_owned).collect(),
-            Err(_) => self.walk()?,
+            Err(_) => self.walk(&self.root, &self.sh.read_file(".gitignore")?)?,
         };
         files.retain(|file| self.root.join(file).is_file());
         files.sort();
@@ -81,28 +83,33 @@ impl Workspace {
         Ok(files)
     }
 
-    fn walk(&self) -> Result<Vec<String>> {
-        let ignored = self.sh.read_file(".gitignore")?;
+    fn walk(&self, folder: &Path, ignored: &str) -> Result<Vec<String>> {
         let mut files = Vec::new();
-        let mut folders = vec![self.root.clone()];
-        while let Some(folder) = folders.pop() {
-            for path in self.sh.read_dir(&folder)? {
-                let name = path
-                    .strip_prefix(&self.root)?
-                    .to_string_lossy()
-                    .into_owned();
-                if name == ".git" || ignored.lines().any(|line| line == format!("/{name}")) {
-                    continue;
-                }
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    files.push(name);
-                }
+        for path in self.sh.read_dir(folder)? {
+            let name = path.strip_prefix(&self.root)?.to_string_lossy();
+            if name == ".git" || ignored.lines().any(|line| line == format!("/{name}")) {
+                continue;
+            }
+            if path.is_dir() {
+                files.extend(self.walk(&path, ignored)?);
+            } else {
+                files.push(name.into_owned());
             }
         }
         Ok(files)
     }
+}
+
+/// Lists the tests that need root, network namespaces or client programs.
+///
+/// Their mark is `test = false` on the `[[test]]` target: plain `cargo test` leaves them out, and
+/// `cargo xtask test` runs them by name.
+pub(crate) fn namespace_tests(metadata: &Metadata) -> Vec<(&Package, &Target)> {
+    let members = metadata.workspace_packages().into_iter();
+    members
+        .flat_map(|package| package.targets.iter().map(move |target| (package, target)))
+        .filter(|(_, target)| target.is_test() && !target.test)
+        .collect()
 }
 
 #[cfg(test)]
@@ -112,24 +119,22 @@ mod tests {
     #[test]
     fn walking_finds_what_git_lists() {
         let workspace = Workspace::open().unwrap();
-        let walked = workspace.walk().unwrap();
-        for file in [
-            "Cargo.toml",
-            "xtask/src/workspace.rs",
-            ".gitignore",
-            ".ci/run",
-        ] {
-            assert!(walked.iter().any(|name| name == file), "{file} is missing");
-        }
-        assert!(!walked.iter().any(|name| name.starts_with("target/")));
+        let walked = workspace.walk(&workspace.root, "/target\n/dist\n").unwrap();
+        assert!(walked.iter().any(|file| file == "xtask/src/workspace.rs"));
+        assert!(!walked.iter().any(|file| file.starts_with("target/")));
         for file in workspace.files().unwrap() {
             assert!(walked.contains(&file), "{file} is missing");
         }
     }
 
     #[test]
-    fn the_metadata_names_the_members() {
+    fn namespace_tests_are_the_targets_that_plain_cargo_test_leaves_out() {
         let metadata = Workspace::open().unwrap().metadata().unwrap();
-        assert!(metadata.members().any(|package| package.name == "xtask"));
+        let tests: Vec<(&str, &str)> = namespace_tests(&metadata)
+            .into_iter()
+            .map(|(package, target)| (package.name.as_str(), target.name.as_str()))
+            .collect();
+        assert!(tests.contains(&("opentracker-lab", "it")), "{tests:?}");
+        assert!(!tests.contains(&("xtask", "it")), "{tests:?}");
     }
 }

@@ -33,7 +33,7 @@ impl Dashboard {
 }
 
 /// Escapes what means something inside of a quoted attribute of HTML.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('"', "&quot;")
         .replace('<', "&lt;")

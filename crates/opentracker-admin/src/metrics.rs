@@ -1,93 +1,203 @@
 //! The metrics, in the text format of Prometheus, version 0.0.4.
 
-use std::io::{self, Write};
+use std::fmt::Display;
+use std::io::Write;
+use std::time::Duration;
 
-use opentracker_core::{Counter, Totals};
+use opentracker_core::Totals;
 
-use crate::stats::Snapshot;
+use crate::cluster::{Cluster, ClusterNode};
+use crate::process::Process;
+use crate::snapshot::Snapshot;
 
 /// The content type of the format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Appends all metrics.
-pub(crate) fn put(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) {
-    put_gauges(snapshot, out).expect("a Vec takes everything");
-    put_counters(snapshot, out).expect("a Vec takes everything");
-}
-
-fn put_gauges(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) -> io::Result<()> {
-    let Totals { torrents, peers } = snapshot.totals;
-
-    put_head(out, "opentracker_info", "gauge", ["The program."])?;
-    let version = snapshot.identity.version.escape_default();
-    writeln!(out, r#"opentracker_info{{version="{version}"}} 1"#)?;
-
-    let help = ["Seconds since the start."];
-    put_head(out, "opentracker_uptime_seconds", "gauge", help)?;
-    writeln!(out, "opentracker_uptime_seconds {}", snapshot.uptime_secs)?;
-
-    let help = ["Torrents, those without peers included."];
-    put_head(out, "opentracker_torrents", "gauge", help)?;
-    writeln!(out, "opentracker_torrents {torrents}")?;
-
-    put_head(out, "opentracker_peers", "gauge", ["Peers in all swarms."])?;
-    for (family, role, peers) in [
-        ("ipv4", "seeder", peers.v4_seeders),
-        ("ipv4", "leecher", peers.v4_leechers),
-        ("ipv6", "seeder", peers.v6_seeders),
-        ("ipv6", "leecher", peers.v6_leechers),
-    ] {
-        writeln!(
-            out,
-            r#"opentracker_peers{{family="{family}",role="{role}"}} {peers}"#
-        )?;
+pub(crate) fn put(
+    snapshot: &Snapshot<'_>,
+    cluster: Option<&Cluster>,
+    process: &Process,
+    out: &mut Vec<u8>,
+) {
+    let mut text = Text(out);
+    text.put_tracker(snapshot);
+    if let Some(cluster) = cluster {
+        text.put_cluster(cluster);
     }
-    Ok(())
-}
-
-fn put_counters(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) -> io::Result<()> {
-    let same_metric = |one: &Counter, other: &Counter| one.metric() == other.metric();
-    for counters in Counter::ALL.chunk_by(same_metric) {
-        // What a metric counts is what its counters count together.
-        let help = counters.iter().map(|counter| counter.help());
-        put_head(out, counters[0].metric(), "counter", help)?;
-        for &counter in counters {
-            out.write_all(counter.metric().as_bytes())?;
-            if !counter.labels().is_empty() {
-                write!(out, "{{{}}}", counter.labels())?;
-            }
-            writeln!(out, " {}", snapshot.counters.sum(counter))?;
+    text.put_process(process);
+    for (family, sums) in snapshot.counters.families() {
+        text.put_head(family.name, "counter", family.help);
+        for (values, sum) in family.series.iter().zip(sums) {
+            text.put_sample(family.name, family.labels, values, sum);
         }
     }
-    Ok(())
 }
 
-fn put_head<'a>(
-    out: &mut Vec<u8>,
-    metric: &str,
-    kind: &str,
-    help: impl IntoIterator<Item = &'a str>,
-) -> io::Result<()> {
-    write!(out, "# HELP {metric}")?;
-    for sentence in help {
-        write!(out, " {sentence}")?;
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl Text<'_> {
+    fn put_tracker(&mut self, snapshot: &Snapshot<'_>) {
+        let Totals { torrents, peers } = snapshot.totals;
+        let name = "opentracker_info";
+        self.put_head(name, "gauge", "The program.");
+        let id = snapshot.identity.tracker_id.to_string();
+        let labels = &[snapshot.identity.version.as_str(), &id];
+        self.put_sample(name, &["version", "tracker_id"], labels, 1);
+        self.put_gauge(
+            "opentracker_uptime_seconds",
+            "Seconds since the start.",
+            Some(snapshot.uptime_secs),
+        );
+        self.put_gauge(
+            "opentracker_torrents",
+            "Torrents, those without peers included.",
+            Some(torrents),
+        );
+        let name = "opentracker_peers";
+        self.put_head(name, "gauge", "Peers in all swarms, by family and role.");
+        for (family, role, peers) in [
+            ("ipv4", "seeder", peers.v4_seeders),
+            ("ipv4", "leecher", peers.v4_leechers),
+            ("ipv6", "seeder", peers.v6_seeders),
+            ("ipv6", "leecher", peers.v6_leechers),
+        ] {
+            self.put_sample(name, &["family", "role"], &[family, role], peers);
+        }
     }
-    writeln!(out, "\n# TYPE {metric} {kind}")
+
+    fn put_cluster(&mut self, cluster: &Cluster) {
+        self.put_gauge(
+            "opentracker_cluster_joined",
+            "Whether the tracker takes part in the cluster.",
+            Some(u8::from(cluster.is_joined)),
+        );
+        self.put_gauge(
+            "opentracker_cluster_nodes",
+            "Other nodes of the cluster that are known.",
+            Some(cluster.nodes.len()),
+        );
+        self.put_nodes(
+            cluster,
+            "opentracker_cluster_node_heard_seconds",
+            "Seconds since a node of the cluster was heard.",
+            |node| node.heard_ago.map(secs),
+        );
+        self.put_nodes(
+            cluster,
+            "opentracker_cluster_node_lag_seconds",
+            "How long the news of a node of the cluster take.",
+            |node| node.lag.map(secs),
+        );
+        self.put_nodes(
+            cluster,
+            "opentracker_cluster_node_torrents",
+            "Torrents that a node of the cluster says it has.",
+            |node| node.torrents,
+        );
+    }
+
+    fn put_nodes<T: Display>(
+        &mut self,
+        cluster: &Cluster,
+        name: &str,
+        help: &str,
+        value: impl Fn(&ClusterNode) -> Option<T>,
+    ) {
+        let known = |node| Some((node, value(node)?));
+        for (number, (node, value)) in cluster.nodes.iter().filter_map(known).enumerate() {
+            if number == 0 {
+                self.put_head(name, "gauge", help);
+            }
+            let id = node
+                .tracker_id
+                .map_or_else(String::new, |id| id.to_string());
+            let labels = &[&*node.address.to_string(), &*id];
+            self.put_sample(name, &["address", "tracker_id"], labels, value);
+        }
+    }
+
+    /// What the libraries of Prometheus tell of a process, under the same names.
+    fn put_process(&mut self, process: &Process) {
+        if let Some(cpu) = process.cpu {
+            let name = "process_cpu_seconds_total";
+            let help = "Total user and system CPU time spent in seconds.";
+            self.put_head(name, "counter", help);
+            self.put_sample(name, &[], &[], secs(cpu));
+        }
+        self.put_gauge(
+            "process_resident_memory_bytes",
+            "Resident memory size in bytes.",
+            process.resident_octets,
+        );
+        self.put_gauge(
+            "process_virtual_memory_bytes",
+            "Virtual memory size in bytes.",
+            process.virtual_octets,
+        );
+        self.put_gauge(
+            "process_open_fds",
+            "Number of open file descriptors.",
+            process.open_fds,
+        );
+        self.put_gauge(
+            "process_max_fds",
+            "Maximum number of open file descriptors.",
+            process.max_fds,
+        );
+        self.put_gauge(
+            "process_start_time_seconds",
+            "Start time of the process since unix epoch in seconds.",
+            process.start.map(secs),
+        );
+    }
+
+    /// Appends a family of a single sample, if its value is known.
+    fn put_gauge(&mut self, name: &str, help: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.put_head(name, "gauge", help);
+            self.put_sample(name, &[], &[], value);
+        }
+    }
+
+    fn put_head(&mut self, name: &str, kind: &str, help: &str) {
+        let help = help.replace('\\', "\\\\").replace('\n', "\\n");
+        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}")
+            .expect("a Vec takes everything");
+    }
+
+    fn put_sample(&mut self, name: &str, labels: &[&str], values: &[&str], value: impl Display) {
+        self.0.extend_from_slice(name.as_bytes());
+        for (number, (label, value)) in labels.iter().zip(values).enumerate() {
+            let value = value
+                .replace('\\', "\\\\")
+                .replace('"', "\\\"")
+                .replace('\n', "\\n");
+            let before = if number == 0 { '{' } else { ',' };
+            write!(self.0, "{before}{label}=\"{value}\"").expect("a Vec takes everything");
+        }
+        let after = if labels.is_empty() { "" } else { "}" };
+        writeln!(self.0, "{after} {value}").expect("a Vec takes everything");
+    }
+}
+
+fn secs(duration: Duration) -> f64 {
+    duration.as_secs_f64()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Identity;
-    use opentracker_core::{CounterRegistry, PerKind};
+    use crate::settings::Identity;
+    use opentracker_core::{Counter as Core, CounterRegistry, PerKind};
+    use opentracker_http::Counter as Http;
     use opentracker_types::TrackerId;
 
     #[test]
     fn the_values_are_right() {
         let counters = CounterRegistry::default();
-        let thread = counters.register();
-        thread.add(Counter::HttpScrape, 4);
-        thread.add(Counter::Completed, 5);
+        counters.register().add(Http::Scrape, 4);
+        counters.register().add(Core::Completed, 5);
         let snapshot = Snapshot {
             totals: Totals {
                 torrents: 1,
@@ -101,22 +211,47 @@ mod tests {
             counters: &counters,
             uptime_secs: 6,
             identity: &Identity {
-                version: "1.\"2\"".to_owned(),
-                tracker_id: TrackerId::new([0; 4]),
+                version: "1.\"2\"\\\n".to_owned(),
+                tracker_id: TrackerId::new([0, 0, 1, 2]),
             },
         };
+        let cluster = Cluster {
+            tracker_id: TrackerId::new([0, 0, 1, 2]),
+            is_joined: true,
+            nodes: vec![ClusterNode {
+                address: [192, 0, 2, 1].into(),
+                tracker_id: Some(TrackerId::new([0xaa, 0, 0, 1])),
+                heard_ago: Some(Duration::from_millis(1500)),
+                lag: None,
+                torrents: Some(9),
+                packets: 0,
+                applied: 0,
+                dropped: 0,
+            }],
+        };
+        let process = Process {
+            resident_octets: Some(4096),
+            cpu: Some(Duration::from_millis(10)),
+            ..Process::default()
+        };
         let mut out = Vec::new();
-        put(&snapshot, &mut out);
+        put(&snapshot, Some(&cluster), &process, &mut out);
         let text = String::from_utf8(out).unwrap();
         for line in [
             "# TYPE opentracker_info gauge",
-            r#"opentracker_info{version="1.\"2\""} 1"#,
+            r#"opentracker_info{version="1.\"2\"\\\n",tracker_id="00000102"} 1"#,
             "opentracker_uptime_seconds 6",
             "opentracker_torrents 1",
             r#"opentracker_peers{family="ipv4",role="seeder"} 2"#,
             r#"opentracker_peers{family="ipv4",role="leecher"} 3"#,
             r#"opentracker_peers{family="ipv6",role="seeder"} 4"#,
             r#"opentracker_peers{family="ipv6",role="leecher"} 5"#,
+            "opentracker_cluster_joined 1",
+            "opentracker_cluster_nodes 1",
+            r#"opentracker_cluster_node_heard_seconds{address="192.0.2.1",tracker_id="aa000001"} 1.5"#,
+            r#"opentracker_cluster_node_torrents{address="192.0.2.1",tracker_id="aa000001"} 9"#,
+            "process_resident_memory_bytes 4096",
+            "process_cpu_seconds_total 0.01",
             "# TYPE opentracker_http_requests_total counter",
             r#"opentracker_http_requests_total{path="announce"} 0"#,
             r#"opentracker_http_requests_total{path="scrape"} 4"#,
@@ -125,5 +260,6 @@ mod tests {
         ] {
             assert!(text.lines().any(|other| other == line), "{line}\n{text}");
         }
+        assert!(!text.contains("process_max_fds"), "nothing is known of it");
     }
 }

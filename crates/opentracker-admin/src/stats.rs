@@ -2,10 +2,14 @@
 
 use std::io::{self, Write};
 
-use opentracker_core::{Counter, CounterRegistry, Totals};
+use opentracker_core::Counter as Core;
+use opentracker_http::Counter as Http;
 use opentracker_http_wire::QueryPairs;
+use opentracker_udp::Counter as Udp;
 
-use crate::config::Identity;
+use crate::counters::Counter as Pages;
+use crate::everything;
+use crate::snapshot::Snapshot;
 
 /// What `mode=` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub(crate) enum Mode {
     Top(usize),
     Everything,
     Version,
+    /// The nodes of the cluster. The C program has no such mode.
+    Cluster,
 }
 
 impl Mode {
@@ -46,23 +52,15 @@ impl Mode {
             b"top100" => Self::Top(100),
             b"everything" => Self::Everything,
             b"version" => Self::Version,
+            b"cluster" => Self::Cluster,
             _ => return None,
         })
     }
 }
 
-/// What the statistics are made from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Snapshot<'a> {
-    pub(crate) totals: Totals,
-    pub(crate) counters: &'a CounterRegistry,
-    pub(crate) uptime_secs: u64,
-    pub(crate) identity: &'a Identity,
-}
-
 impl Snapshot<'_> {
-    /// Appends what a mode answers. The lists of [`Mode::Top`] are not in a snapshot; it gets
-    /// nothing.
+    /// Appends what a mode answers. The lists of [`Mode::Top`] and the nodes of [`Mode::Cluster`]
+    /// are not in a snapshot; they get nothing.
     pub(crate) fn put(&self, mode: Mode, out: &mut Vec<u8>) {
         let put = match mode {
             Mode::Peer => {
@@ -70,44 +68,27 @@ impl Snapshot<'_> {
             }
             Mode::Torr => self.put_gauge(out, self.totals.torrents, 0),
             Mode::Conn => {
-                let connections = self.sum(&[Counter::HttpAccepted, Counter::UdpReceived]);
-                let successes = self.sum(&[
-                    Counter::HttpAnnounce,
-                    Counter::UdpAnnounce,
-                    Counter::UdpConnect,
-                ]);
+                let connections = self.accepted() + self.get(Udp::Received);
+                let successes = self.get(Http::Announce) + self.udp_successes();
                 self.put_traffic(out, "connections", connections, successes)
             }
             Mode::Udp4 => {
-                let successes = self.sum(&[Counter::UdpAnnounce, Counter::UdpConnect]);
-                self.put_traffic(out, "udp4 stats", self.get(Counter::UdpReceived), successes)
+                let received = self.get(Udp::Received);
+                self.put_traffic(out, "udp4 stats", received, self.udp_successes())
             }
             Mode::Tcp4 => {
-                let successes = self.get(Counter::HttpAnnounce);
-                self.put_traffic(
-                    out,
-                    "tcp4 stats",
-                    self.get(Counter::HttpAccepted),
-                    successes,
-                )
+                let (accepted, successes) = (self.accepted(), self.get(Http::Announce));
+                self.put_traffic(out, "tcp4 stats", accepted, successes)
             }
             Mode::Scrp => self.put_scrapes(out),
             Mode::Fscr => self.put_full_scrapes(out),
             Mode::Completed => self.put_completed(out),
             Mode::Herr => self.put_errors(out),
-            Mode::Everything => self.put_everything(out),
+            Mode::Everything => everything::put(self, out),
             Mode::Version => writeln!(out, "opentracker {}", self.identity.version),
-            Mode::Top(_) => Ok(()),
+            Mode::Top(_) | Mode::Cluster => Ok(()),
         };
         put.expect("a Vec takes everything");
-    }
-
-    fn get(&self, counter: Counter) -> u64 {
-        self.counters.sum(counter)
-    }
-
-    fn sum(&self, counters: &[Counter]) -> u64 {
-        counters.iter().map(|&counter| self.get(counter)).sum()
     }
 
     fn hours(&self) -> u64 {
@@ -148,7 +129,7 @@ impl Snapshot<'_> {
     }
 
     fn put_scrapes(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        let (tcp, udp) = (self.get(Counter::HttpScrape), self.get(Counter::UdpScrape));
+        let (tcp, udp) = (self.get(Http::Scrape), self.get(Udp::Scrape));
         write!(out, "{tcp}\n{udp}\n")?;
         self.put_uptime(out)?;
         write!(
@@ -159,8 +140,8 @@ impl Snapshot<'_> {
     }
 
     fn put_full_scrapes(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        let scrapes = self.get(Counter::HttpFullScrape);
-        let octets = self.get(Counter::FullScrapeOctets);
+        let scrapes = self.get(Pages::FullScrape);
+        let octets = self.get(Pages::FullScrapeOctets);
         write!(out, "{scrapes}\n{octets}\n")?;
         self.put_uptime(out)?;
         write!(
@@ -172,7 +153,7 @@ impl Snapshot<'_> {
     }
 
     fn put_completed(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        let completed = self.get(Counter::Completed);
+        let completed = self.get(Core::Completed);
         write!(out, "{completed}\n0\n")?;
         self.put_uptime(out)?;
         write!(
@@ -182,160 +163,102 @@ impl Snapshot<'_> {
         )
     }
 
-    /// Requests with a parameter that is missing or wrong, of whatever kind.
-    fn bad_parameters(&self) -> u64 {
-        self.sum(&[
-            Counter::HttpBadInfoHash,
-            Counter::HttpBadPort,
-            Counter::HttpBadLeft,
-            Counter::HttpBadMode,
-        ])
-    }
-
-    /// Requests that cannot be understood, whatever they ask for.
-    fn bad_requests(&self) -> u64 {
-        self.sum(&[
-            Counter::HttpBadHead,
-            Counter::HttpBadBody,
-            Counter::HttpBadForwarding,
-            Counter::HttpBadMethod,
-            Counter::HttpTimeout,
-            Counter::HttpHeadTooLarge,
-        ])
-    }
-
     fn put_errors(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        writeln!(out, "302 RED {}", self.get(Counter::HttpRedirect))?;
+        writeln!(out, "302 RED {}", self.get(Pages::Redirect))?;
         writeln!(out, "400 ... {}", self.bad_requests())?;
         writeln!(out, "400 PAR {}", self.bad_parameters())?;
         // Replies that are not compact are served.
         writeln!(out, "400 COM 0")?;
-        writeln!(out, "403 IP  {}", self.get(Counter::HttpForbidden))?;
-        writeln!(out, "404 INV {}", self.get(Counter::HttpNotFound))?;
-        writeln!(out, "500 SRV {}", self.get(Counter::HttpOverloaded))
+        writeln!(out, "403 IP  {}", self.forbidden())?;
+        writeln!(out, "404 INV {}", self.not_found())?;
+        writeln!(out, "500 SRV {}", self.overloaded())
     }
-
-    fn put_everything(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        let torrents = self.totals.torrents;
-        let tracker_id = u32::from_be_bytes(*self.identity.tracker_id.as_bytes());
-        writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
-        writeln!(out, "<stats>")?;
-        writeln!(out, "  <tracker_id>{tracker_id}</tracker_id>")?;
-        writeln!(
-            out,
-            "  <version>\nopentracker {}\n  </version>",
-            self.identity.version
-        )?;
-        writeln!(out, "  <uptime>{}</uptime>", self.uptime_secs)?;
-        writeln!(out, "  <torrents>")?;
-        writeln!(out, "    <count_mutex>{torrents}</count_mutex>")?;
-        writeln!(out, "    <count_iterator>{torrents}</count_iterator>")?;
-        writeln!(out, "  </torrents>")?;
-        put_section(out, 2, "peers", self.totals.peers.total())?;
-        put_section(out, 2, "seeds", self.totals.peers.seeders())?;
-        put_section(out, 2, "completed", self.get(Counter::Completed))?;
-        self.put_connections(out)?;
-        self.put_debug(out)?;
-        writeln!(out, "</stats>")
-    }
-
-    fn put_connections(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        let tcp = [
-            ("accept", Counter::HttpAccepted),
-            ("announce", Counter::HttpAnnounce),
-            ("scrape", Counter::HttpScrape),
-        ];
-        let udp = [
-            ("overall", Counter::UdpReceived),
-            ("connect", Counter::UdpConnect),
-            ("announce", Counter::UdpAnnounce),
-            ("scrape", Counter::UdpScrape),
-            ("missmatch", Counter::UdpBadConnectionId),
-        ];
-        writeln!(out, "  <connections>")?;
-        for (protocol, counters) in [("tcp", tcp.as_slice()), ("udp", &udp)] {
-            writeln!(out, "    <{protocol}>")?;
-            for &(name, counter) in counters {
-                writeln!(out, "      <{name}>{}</{name}>", self.get(counter))?;
-            }
-            writeln!(out, "    </{protocol}>")?;
-        }
-        put_section(out, 4, "livesync", self.get(Counter::LiveSyncApplied))?;
-        writeln!(out, "  </connections>")
-    }
-
-    fn put_debug(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        let errors = [
-            ("302 Redirect", self.get(Counter::HttpRedirect)),
-            ("400 Parse Error", self.bad_requests()),
-            ("400 Invalid Parameter", self.bad_parameters()),
-            ("400 Invalid Parameter (compact=0)", 0),
-            ("400 Not Modest", 0),
-            ("402 Payment Required", 0),
-            ("403 Access Denied", self.get(Counter::HttpForbidden)),
-            ("404 Not found", self.get(Counter::HttpNotFound)),
-            (
-                "500 Internal Server Error",
-                self.get(Counter::HttpOverloaded),
-            ),
-        ];
-        writeln!(out, "  <debug>")?;
-        // How old peers are when they announce again is not counted: the element stays, empty.
-        writeln!(out, "    <renew>\n    </renew>")?;
-        writeln!(out, "    <http_error>")?;
-        for (code, count) in errors {
-            writeln!(out, r#"      <count code="{code}">{count}</count>"#)?;
-        }
-        writeln!(out, "    </http_error>")?;
-        // No announce waits for another here.
-        put_section(out, 4, "mutex_stall", 0)?;
-        writeln!(out, "  </debug>")
-    }
-}
-
-/// Appends an element that holds nothing but a count.
-fn put_section(out: &mut Vec<u8>, indent: usize, name: &str, count: u64) -> io::Result<()> {
-    let space = " ".repeat(indent);
-    writeln!(out, "{space}<{name}>")?;
-    writeln!(out, "{space}  <count>{count}</count>")?;
-    writeln!(out, "{space}</{name}>")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use opentracker_core::PerKind;
+    use crate::settings::Identity;
+    use opentracker_core::{CounterRegistry, CounterSet, PerKind, Totals};
     use opentracker_types::TrackerId;
+
+    opentracker_core::counters! {
+        enum Net {
+            "opentracker_http_connections_total" connections "" [] {
+                Accepted [],
+            }
+            "opentracker_http_connections_closed_total" connections "" ["kind"] {
+                Evicted ["idle"],
+                Overloaded ["new"],
+            }
+        }
+    }
+
+    opentracker_core::counters! {
+        enum LiveSync {
+            "opentracker_livesync_records_total" records "" ["kind", "direction"] {
+                Applied ["announce", "in"],
+                Told ["announce", "out"],
+            }
+        }
+    }
+
+    fn add<C: CounterSet>(registry: &CounterRegistry, numbers: &[(C, u64)]) {
+        let counters = registry.register();
+        for &(counter, number) in numbers {
+            counters.add(counter, number);
+        }
+    }
 
     /// The C program's answers after the same requests, captured from its Debian build; the
     /// version, the tracker id and the empty `renew` are ours.
     #[test]
     fn the_bodies_are_those_of_the_c_program() {
         let counters = CounterRegistry::default();
-        let thread = counters.register();
-        for (counter, number) in [
-            (Counter::HttpAccepted, 132),
-            (Counter::HttpAnnounce, 123),
-            (Counter::HttpScrape, 1),
-            (Counter::HttpFullScrape, 4),
-            (Counter::FullScrapeOctets, 14_645),
-            (Counter::UdpReceived, 10),
-            (Counter::UdpConnect, 1),
-            (Counter::UdpAnnounce, 5),
-            (Counter::UdpScrape, 2),
-            (Counter::UdpBadConnectionId, 3),
-            (Counter::LiveSyncApplied, 9),
-            (Counter::Completed, 7),
-            (Counter::HttpRedirect, 1),
-            (Counter::HttpBadHead, 2),
-            (Counter::HttpBadInfoHash, 3),
-            (Counter::HttpBadMode, 1),
-            (Counter::HttpForbidden, 5),
-            (Counter::HttpNotFound, 6),
-            (Counter::HttpOverloaded, 8),
-        ] {
-            thread.add(counter, number);
-        }
+        add(
+            &counters,
+            &[
+                (Net::Accepted, 132),
+                (Net::Overloaded, 7),
+                (Net::Evicted, 99),
+            ],
+        );
+        add(
+            &counters,
+            &[
+                (Http::Announce, 123),
+                (Http::Scrape, 1),
+                (Http::BadHead, 1),
+                (Http::BadInfoHash, 3),
+                (Http::NotFound, 2),
+            ],
+        );
+        add(
+            &counters,
+            &[
+                (Udp::Received, 10),
+                (Udp::Connect, 1),
+                (Udp::Announce, 5),
+                (Udp::Scrape, 2),
+                (Udp::BadConnectionId, 3),
+            ],
+        );
+        add(&counters, &[(LiveSync::Applied, 9), (LiveSync::Told, 99)]);
+        add(&counters, &[(Core::Completed, 7)]);
+        add(
+            &counters,
+            &[
+                (Pages::FullScrape, 4),
+                (Pages::FullScrapeOctets, 14_645),
+                (Pages::Redirect, 1),
+                (Pages::BadHead, 1),
+                (Pages::BadMode, 1),
+                (Pages::Forbidden, 4),
+                (Pages::Foreign, 1),
+                (Pages::NotFound, 4),
+                (Pages::Overloaded, 1),
+            ],
+        );
         let snapshot = Snapshot {
             totals: Totals {
                 torrents: 14,
@@ -467,7 +390,7 @@ opentracker 1.2.3
     #[test]
     fn rates_are_of_whole_seconds_even_in_the_first() {
         let counters = CounterRegistry::default();
-        counters.register().add(Counter::HttpAccepted, 10);
+        add(&counters, &[(Net::Accepted, 10)]);
         let mut snapshot = Snapshot {
             totals: Totals::default(),
             counters: &counters,

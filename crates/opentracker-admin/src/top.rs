@@ -6,7 +6,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentracker_core::Tracker;
+use opentracker_core::{Tracker, Walk};
 use opentracker_types::InfoHash;
 use tokio::sync::Mutex;
 
@@ -17,12 +17,12 @@ const MAX_PLACES: usize = 100;
 /// so this bounds what a flood of questions costs.
 const LIFETIME: Duration = Duration::from_secs(2);
 
-/// After so many torrents, or so many parts of the store, others get their turn.
+/// After so many torrents, or so many parts of the swarms, others get their turn.
 const STEP_TORRENTS: usize = 2048;
 const STEP_PARTS: usize = 64;
 
-/// Finds the largest swarms, at most once in [`LIFETIME`] for all threads together: who asks in
-/// the meantime gets the same lists, and who asks during the search waits for it.
+/// Finds the largest swarms, at most once in [`LIFETIME`]: who asks in the meantime gets the same
+/// lists, and who asks during the search waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct TopCache(Mutex<Option<(Instant, Arc<Top>)>>);
 
@@ -70,18 +70,17 @@ impl Top {
 }
 
 async fn walk(tracker: &Tracker) -> Top {
-    let store = tracker.store();
-    let moment = tracker.moment(Instant::now());
     let (mut by_peers, mut by_seeds) = (Board::default(), Board::default());
     let (mut torrents, mut parts) = (0, 0);
-    for part in 0..store.parts() {
-        store.visit(part, &moment, |torrent| {
+    let mut walk = Walk::new();
+    while let Some(part) = walk.next_part(tracker, Instant::now()) {
+        for torrent in part {
             let counts = torrent.counts;
             let peers = counts.seeders.saturating_add(counts.leechers);
             by_peers.offer(peers, torrent.info_hash);
             by_seeds.offer(counts.seeders, torrent.info_hash);
-            torrents += 1;
-        });
+        }
+        torrents += part.len();
         parts += 1;
         if torrents >= STEP_TORRENTS || parts >= STEP_PARTS {
             (torrents, parts) = (0, 0);

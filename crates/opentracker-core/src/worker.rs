@@ -217,8 +217,10 @@ impl Worker {
             .and_then(|cluster| cluster.poll_timeout())
     }
 
-    /// Lets the cluster hear of what has waited long enough.
+    /// Lets the cluster hear of what has waited long enough. To be called several times a second:
+    /// it also lets go of rules that were replaced, which may be large.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.rules.load();
         if let Some(cluster) = &mut self.cluster {
             cluster.handle_timeout(now);
         }

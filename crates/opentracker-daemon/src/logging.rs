@@ -1,11 +1,131 @@
 //! Where log lines go, in which form, and from which level on.
+//!
+//! A thread of its own writes them to the standard error output. Whoever reads that may be slow,
+//! or hang: lines wait in a bounded queue then, and those that find no room are counted and
+//! dropped, so that nothing else ever waits for a reader.
 
-use std::io::stderr;
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use opentracker::config::{Log, LogFormat, LogLevel};
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{Registry, fmt, reload};
+
+/// The most lines that wait to be written.
+const MAX_WAITING: usize = 4096;
+
+/// How often it is tried to get the last word into a full queue.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The way to the standard error output.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    queue: SyncSender<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
+enum Message {
+    Line(Vec<u8>),
+    /// Asks for a word when everything before has been written.
+    Flush(Sender<()>),
+}
+
+thread_local! {
+    /// Whether this is the thread that writes.
+    static WRITES: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Output {
+    /// Starts the thread that writes.
+    pub(crate) fn start() -> io::Result<Self> {
+        let (queue, lines) = sync_channel(MAX_WAITING);
+        let output = Self {
+            queue,
+            dropped: Arc::default(),
+        };
+        let dropped = Arc::clone(&output.dropped);
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || write_lines(&lines, &dropped))?;
+        Ok(output)
+    }
+
+    /// Writes a line as it is.
+    pub(crate) fn say(&self, line: &str) {
+        self.send(format!("{line}\n").into_bytes());
+    }
+
+    /// Waits until everything has been written, but no longer than this.
+    pub(crate) fn flush(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let (written, is_written) = channel();
+        let mut message = Message::Flush(written);
+        while let Err(TrySendError::Full(unsent)) = self.queue.try_send(message) {
+            if Instant::now() >= deadline {
+                return;
+            }
+            message = unsent;
+            thread::sleep(PAUSE);
+        }
+        let rest = deadline.saturating_duration_since(Instant::now());
+        // Nobody reads it, then.
+        is_written.recv_timeout(rest).ok();
+    }
+
+    fn send(&self, line: Vec<u8>) {
+        if self.queue.try_send(Message::Line(line)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn write_lines(lines: &Receiver<Message>, dropped: &AtomicU64) {
+    WRITES.set(true);
+    for message in lines {
+        match message {
+            // Where nobody reads it there is nobody to tell.
+            Message::Line(line) => drop(io::stderr().write_all(&line)),
+            // It may have waited long enough.
+            Message::Flush(written) => drop(written.send(())),
+        }
+        let dropped = dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            tracing::warn!("{dropped} log lines were dropped: nobody read them");
+        }
+    }
+}
+
+/// Takes one line.
+pub(crate) struct Line<'a>(&'a Output);
+
+impl Write for Line<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if WRITES.get() {
+            return io::stderr().write(line);
+        }
+        self.0.send(line.to_owned());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Output {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line(self)
+    }
+}
 
 /// Changes the level of a running program.
 pub(crate) struct Level(reload::Handle<LevelFilter, Registry>);
@@ -17,11 +137,11 @@ impl Level {
     }
 }
 
-/// Sends events to the standard error output.
-pub(crate) fn start(log: &Log) -> Level {
+/// Sends events to the output.
+pub(crate) fn start(log: &Log, output: &Output) -> Level {
     let (level, handle) = reload::Layer::new(filter(log.level));
     let registry = tracing_subscriber::registry().with(level);
-    let lines = fmt::layer().with_writer(stderr).with_target(false);
+    let lines = fmt::layer().with_writer(output.clone()).with_target(false);
     match log.format {
         LogFormat::Text => registry.with(lines.with_ansi(false)).init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),

@@ -26,10 +26,10 @@ pub struct TcpOptions {
     /// Connections that may wait to be accepted, if the system grants so many.
     pub backlog: i32,
     /// How long a connection without its first octets is held back; see
-    /// [`defer_accept`](crate::defer_accept).
+    /// [`defer_accept`].
     pub defer_accept: Option<Duration>,
     /// Octets of a connection's send buffer, if not as the system chooses; see
-    /// [`set_send_buffer`](crate::set_send_buffer).
+    /// [`set_send_buffer`].
     pub send_buffer: Option<usize>,
 }
 
@@ -193,13 +193,10 @@ pub fn bind_multicast(
     })
 }
 
-/// A step that failed, before it is said for which address.
-type Failure = (Step, io::Error);
-
 fn bind_group(
     transport: Transport,
     listen: Listen,
-    prepare: impl Fn(&Socket) -> Result<(), Failure>,
+    prepare: impl Fn(&Socket) -> Result<(), (Step, io::Error)>,
 ) -> Result<Vec<Socket>, BindError> {
     let prepared = |address: SocketAddr| {
         let socket = open(Domain::for_address(address), transport)?;
@@ -246,7 +243,7 @@ fn bind_group(
     })
 }
 
-fn open(domain: Domain, transport: Transport) -> Result<Socket, Failure> {
+fn open(domain: Domain, transport: Transport) -> Result<Socket, (Step, io::Error)> {
     let (kind, protocol) = match transport {
         Transport::Udp => (Type::DGRAM, Protocol::UDP),
         Transport::Tcp => (Type::STREAM, Protocol::TCP),
@@ -254,7 +251,7 @@ fn open(domain: Domain, transport: Transport) -> Result<Socket, Failure> {
     Socket::new(domain, kind, Some(protocol)).map_err(|cause| (Step::Open, cause))
 }
 
-fn bind(socket: &Socket, address: SocketAddr) -> Result<(), Failure> {
+fn bind(socket: &Socket, address: SocketAddr) -> Result<(), (Step, io::Error)> {
     socket
         .bind(&address.into())
         .map_err(|cause| (Step::Bind, cause))

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use anyhow::{Context, Result};
 
 use crate::args::AllowListArgs;
-use crate::population::Population;
+use crate::population::Seeds;
 
 /// Writes the info hashes of the population, 40 digits a line.
 ///
@@ -30,8 +30,9 @@ pub(crate) fn run(args: &AllowListArgs) -> Result<()> {
 
 fn write(args: &AllowListArgs, output: impl Write) -> io::Result<()> {
     let mut output = BufWriter::with_capacity(1 << 16, output);
+    let seeds = Seeds::new(args.seed);
     for torrent in 0..args.torrents {
-        writeln!(output, "{}", Population::info_hash_of(args.seed, torrent))?;
+        writeln!(output, "{}", seeds.info_hash(torrent))?;
     }
     output.flush()
 }
@@ -52,7 +53,7 @@ mod tests {
         let list = String::from_utf8(list).unwrap();
         assert_eq!(list.lines().count(), 100);
         for (torrent, line) in (0..).zip(list.lines()) {
-            assert_eq!(line.parse(), Ok(Population::info_hash_of(9, torrent)));
+            assert_eq!(line.parse(), Ok(Seeds::new(9).info_hash(torrent)));
         }
     }
 }

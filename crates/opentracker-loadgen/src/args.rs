@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
+use opentracker_datagrams::MAX_BATCH;
 use serde::{Serialize, Serializer};
 
 /// Makes load for BitTorrent trackers, and measures how they bear it.
@@ -35,23 +36,31 @@ pub(crate) enum Command {
     AllowList(AllowListArgs),
 }
 
-/// Announces, scrapes and connects over UDP.
+/// The tracker that is asked, and who asks it.
 #[derive(Debug, Args, Serialize)]
-pub(crate) struct UdpArgs {
+pub(crate) struct TrackerArgs {
     /// The tracker: address and port
     pub(crate) target: String,
-    #[command(flatten)]
-    pub(crate) time: TimeArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
     #[command(flatten)]
-    pub(crate) mix: MixArgs,
-    #[command(flatten)]
     pub(crate) population: PopulationArgs,
     #[command(flatten)]
     pub(crate) sources: SourceArgs,
+}
+
+/// Announces, scrapes and connects over UDP.
+#[derive(Debug, Args, Serialize)]
+pub(crate) struct UdpArgs {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) tracker: TrackerArgs,
+    #[command(flatten)]
+    pub(crate) time: TimeArgs,
+    #[command(flatten)]
+    pub(crate) mix: MixArgs,
     #[command(flatten)]
     pub(crate) datagrams: DatagramArgs,
 }
@@ -59,20 +68,13 @@ pub(crate) struct UdpArgs {
 /// Announces and scrapes over HTTP.
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct HttpArgs {
-    /// The tracker: address and port
-    pub(crate) target: String,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) tracker: TrackerArgs,
     #[command(flatten)]
     pub(crate) time: TimeArgs,
     #[command(flatten)]
-    pub(crate) run: RunArgs,
-    #[command(flatten)]
-    pub(crate) load: LoadArgs,
-    #[command(flatten)]
     pub(crate) mix: MixArgs,
-    #[command(flatten)]
-    pub(crate) population: PopulationArgs,
-    #[command(flatten)]
-    pub(crate) sources: SourceArgs,
     /// Connections of each thread that are open at a time
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
     pub(crate) connections: u64,
@@ -91,6 +93,23 @@ pub(crate) struct HttpArgs {
     /// The Host header [default: the target]
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Option<String>,
+}
+
+/// Announces each peer of the population once.
+#[derive(Debug, Args, Serialize)]
+pub(crate) struct FillArgs {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) tracker: TrackerArgs,
+    /// Peers that each announce asks for [default: the tracker chooses]
+    #[arg(long, value_name = "N")]
+    pub(crate) numwant: Option<u32>,
+    /// Give up after this
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    #[serde(serialize_with = "seconds", rename = "limit_secs")]
+    pub(crate) limit: Duration,
+    #[command(flatten)]
+    pub(crate) datagrams: DatagramArgs,
 }
 
 /// Packets of the cluster protocol.
@@ -125,35 +144,14 @@ pub(crate) struct LivesyncArgs {
     pub(crate) population: PopulationArgs,
 }
 
-/// Announces each peer of the population once.
-#[derive(Debug, Args, Serialize)]
-pub(crate) struct FillArgs {
-    /// The tracker: address and port
-    pub(crate) target: String,
-    /// Peers that each announce asks for [default: the tracker chooses]
-    #[arg(long, value_name = "N")]
-    pub(crate) numwant: Option<u32>,
-    /// Give up after this
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
-    #[serde(serialize_with = "seconds", rename = "limit_secs")]
-    pub(crate) limit: Duration,
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    #[command(flatten)]
-    pub(crate) load: LoadArgs,
-    #[command(flatten)]
-    pub(crate) population: PopulationArgs,
-    #[command(flatten)]
-    pub(crate) sources: SourceArgs,
-    #[command(flatten)]
-    pub(crate) datagrams: DatagramArgs,
-}
-
 /// Answers without a tracker.
 #[derive(Debug, Args)]
 pub(crate) struct ReflectArgs {
     /// What to answer
     pub(crate) protocol: Protocol,
+    /// What answers HTTP
+    #[arg(long, value_enum, default_value_t = Engine::Bare)]
+    pub(crate) engine: Engine,
     /// The address to listen on; port 0 lets the system choose one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6969")]
     pub(crate) listen: SocketAddr,
@@ -178,6 +176,15 @@ pub(crate) enum Protocol {
     Udp,
     /// BEP 3
     Http,
+}
+
+/// What answers HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// A loop over the sockets, which reads no further than it must: the floor
+    Bare,
+    /// The HTTP library hyper, on a runtime of one thread: what a server built with it has to pay
+    Hyper,
 }
 
 /// Writes the info hashes of the population.
@@ -407,8 +414,8 @@ const LARGEST: u64 = u32::MAX as u64;
 
 fn batch(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(batch) if (1..=crate::sys::BATCH).contains(&batch) => Ok(batch),
-        _ => Err(format!("1 to {}", crate::sys::BATCH)),
+        Ok(batch) if (1..=MAX_BATCH).contains(&batch) => Ok(batch),
+        _ => Err(format!("1 to {}", MAX_BATCH)),
     }
 }
 

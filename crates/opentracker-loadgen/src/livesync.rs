@@ -3,33 +3,32 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use opentracker_datagrams::{SendBatch, set_send_buffer};
 use opentracker_livesync_wire::{
     LiveRecord, PacketBuf, SyncLive, SyncLive6, SyncLive6Writer, SyncLiveWriter,
 };
 use opentracker_types::{PeerAddr, PeerFlags, TrackerId};
+use rand::rngs::SmallRng;
+use rand::{Rng, RngExt, SeedableRng};
 use serde_json::to_value;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::args::LivesyncArgs;
-use crate::drive::{self, Schedule, Turns, drive};
+use crate::drive::{self, Turn, drive};
 use crate::guard;
 use crate::pace::{Clock, Pace};
 use crate::population::Population;
-use crate::random::{Random, mix};
 use crate::report::Report;
 use crate::sources::{capacity, nth};
-use crate::sys::{self, BATCH, Origin, Outbox};
-use crate::tally::{Gauge, Tally};
+use crate::tally::Tally;
 
 /// The most addresses that the peers are spread over.
 const MAX_ADDRESSES: u64 = 1 << 16;
 
-/// The longest sleep between two looks at the clock.
-const LONGEST_REST: Duration = Duration::from_millis(10);
+/// Octets of the socket's buffer, if the system grants them.
+const BUFFER_OCTETS: usize = 8 << 20;
 
 /// Makes load as told, and reports what was sent.
 ///
@@ -39,9 +38,8 @@ const LONGEST_REST: Duration = Duration::from_millis(10);
 pub(crate) fn run(args: &LivesyncArgs) -> Result<Report> {
     check_target(args)?;
     ensure!(args.run.threads == 1, "a sibling sends from one thread");
-    let seed = args.population.seed;
-    let id = u32::try_from(mix(seed) >> 32).expect("half of 64 bits");
-    let sender = TrackerId::new(id.to_be_bytes());
+    let mut random = SmallRng::seed_from_u64(args.population.seed);
+    let sender = TrackerId::new(random.next_u32().to_be_bytes());
     let packet = if args.peer_net.network().is_ipv4() {
         Packet::V4(SyncLiveWriter::new(sender))
     } else {
@@ -59,15 +57,15 @@ pub(crate) fn run(args: &LivesyncArgs) -> Result<Report> {
     let addresses = capacity(args.peer_net).min(MAX_ADDRESSES);
     let engine = Engine {
         socket: open(args).with_context(|| format!("cannot send from {}", args.interface))?,
-        target: args.target.into(),
+        pace: Pace::in_lots(args.rate, records as u64),
         population: Population::new(&args.population, addresses, 1)?,
         addresses,
         packet,
         records,
         args,
-        random: Random::new(mix(seed)),
-        outbox: Outbox::new(),
-        tally: Tally::new(),
+        random,
+        packets: SendBatch::new(1),
+        tally: Tally::default(),
     };
     let measurement = drive(vec![engine], Clock::start(), args.time, &args.run)?;
     let target = args.target.to_string();
@@ -109,13 +107,13 @@ fn open(args: &LivesyncArgs) -> io::Result<UdpSocket> {
         socket.set_multicast_loop_v4(true)?;
     }
     socket.bind(&SocketAddr::new(args.interface, 0).into())?;
-    sys::set_buffers(&socket, sys::BUFFER_OCTETS)?;
+    set_send_buffer(&socket, BUFFER_OCTETS)?;
     Ok(socket.into())
 }
 
 struct Engine<'a> {
     socket: UdpSocket,
-    target: SockAddr,
+    pace: Pace,
     population: Population,
     /// Addresses that the peers are spread over.
     addresses: u64,
@@ -123,8 +121,8 @@ struct Engine<'a> {
     /// Records of a packet.
     records: usize,
     args: &'a LivesyncArgs,
-    random: Random,
-    outbox: Outbox,
+    random: SmallRng,
+    packets: SendBatch,
     tally: Tally,
 }
 
@@ -160,10 +158,10 @@ impl Packet {
 
 impl Engine<'_> {
     fn record(&mut self) -> LiveRecord {
-        let number = self.random.below(self.population.peers());
+        let number = self.random.random_range(0..self.population.peers());
         let peer = self.population.peer(number);
         let ip = nth(self.args.peer_net, number % self.addresses);
-        let stopped = self.args.stopped > 0.0 && self.random.unit() < self.args.stopped;
+        let stopped = self.random.random_bool(self.args.stopped);
         let flags = match (peer.is_seeder, stopped) {
             (_, true) => PeerFlags::STOPPED,
             (true, false) => PeerFlags::SEEDING,
@@ -183,46 +181,37 @@ impl Engine<'_> {
         }
         let packet = self.packet.take();
         let octets = packet.as_bytes();
-        self.outbox.next()[..octets.len()].copy_from_slice(octets);
-        self.outbox.push(octets.len(), &self.target, &Origin::ANY);
+        self.packets.buffer()[..octets.len()].copy_from_slice(octets);
+        self.packets.push(octets.len(), self.args.target, None);
     }
 }
 
 impl drive::Engine for Engine<'_> {
-    fn run(mut self, schedule: &Schedule, gauge: &Gauge) -> Result<Tally> {
-        let clock = schedule.clock;
-        let records = self.records as u64;
-        let mut pace = Pace::in_lots(self.args.rate, records, schedule.start);
-        let mut turns = Turns::new(schedule);
-        let end = loop {
-            let now = clock.now();
-            if schedule.is_over(now) {
-                break now;
-            }
-            turns.begin(now, &mut self.tally);
-            while self.outbox.len() < BATCH && pace.take(now).is_some() {
-                self.queue_packet();
-            }
-            let packets = self.outbox.len() as u64;
-            if packets > 0 {
-                let sent = self.outbox.send(&self.socket);
-                if sent.failed == packets
-                    && let Some(error) = sent.error
-                {
-                    return Err(error).context("cannot send to the target");
-                }
-                self.tally.unsent += sent.failed;
-                self.tally.packets += packets - sent.failed;
-                self.tally.records += (packets - sent.failed) * records;
-                gauge.publish(&self.tally);
-            } else {
-                let rest = LONGEST_REST.min(pace.wait(now));
-                thread::sleep(rest);
-                self.tally.idle += clock.now() - now;
-            }
-        };
-        turns.end(end, &mut self.tally);
-        Ok(self.tally)
+    fn turn(&mut self, now: u64) -> Result<Turn> {
+        while !self.packets.is_full() && self.pace.take(now).is_some() {
+            self.queue_packet();
+        }
+        if self.packets.is_empty() {
+            return Ok(Turn::Idle);
+        }
+        let sent = self.packets.send(&self.socket);
+        if sent.sent == 0
+            && let Some(error) = sent.error
+        {
+            return Err(error).context("cannot send to the target");
+        }
+        self.tally.counts.unsent += sent.failed as u64;
+        self.tally.packets += sent.sent as u64;
+        self.tally.records += (sent.sent * self.records) as u64;
+        Ok(Turn::Busy)
+    }
+
+    fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
+    }
+
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
     }
 }
 

@@ -24,7 +24,8 @@
 //!   peers are computed and not stored. The report says how busy it was, and warns where it was
 //!   itself the limit.
 //! - `reflect` answers without a tracker: the floor below which no tracker on this system's
-//!   sockets can get.
+//!   sockets can get; over HTTP also through hyper (`--engine hyper`), which shows what a server
+//!   that is built with a library has to pay.
 //!
 //! What it deliberately does not do: it aims at nothing beyond this host and its site unless told
 //! that it may, it never runs without a bound on its time, and it does not check that the peers a
@@ -35,17 +36,20 @@ mod args;
 mod drive;
 mod guard;
 mod head;
+mod host;
 mod http;
 mod livesync;
+mod mix;
 mod pace;
 mod population;
 mod process;
-mod random;
+mod progress;
 mod reflect;
 mod report;
 mod sources;
-mod sys;
+mod table;
 mod tally;
+mod text;
 mod udp;
 
 use std::path::Path;
@@ -68,10 +72,10 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Udp(args) => show(&udp::run(&args)?, args.run.json.as_deref()),
-        Command::Http(args) => show(&http::run(&args)?, args.run.json.as_deref()),
+        Command::Udp(args) => show(&udp::run(&args)?, args.tracker.run.json.as_deref()),
+        Command::Http(args) => show(&http::run(&args)?, args.tracker.run.json.as_deref()),
         Command::Livesync(args) => show(&livesync::run(&args)?, args.run.json.as_deref()),
-        Command::Fill(args) => show(&udp::fill(&args)?, args.run.json.as_deref()),
+        Command::Fill(args) => show(&udp::fill(&args)?, args.tracker.run.json.as_deref()),
         Command::Reflect(args) => reflect::run(&args),
         Command::AllowList(args) => allow_list::run(&args),
     }

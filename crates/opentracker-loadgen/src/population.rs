@@ -6,16 +6,19 @@
 
 use anyhow::{Result, ensure};
 use opentracker_types::{InfoHash, PeerId};
+use rand::distr::{Distribution, Uniform};
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_distr::Zipf;
 
 use crate::args::PopulationArgs;
-use crate::random::{Popularity, Random, mix};
 
 /// The torrents and peers of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Population {
-    seed: u64,
-    torrents: u64,
+    seeds: Seeds,
     popularity: Popularity,
+    torrents: u64,
     peers: u64,
     addresses: u64,
     seeders: f64,
@@ -30,6 +33,8 @@ pub(crate) struct Peer {
     pub(crate) port: u16,
     /// Whether it has everything.
     pub(crate) is_seeder: bool,
+    /// What it calls itself by.
+    pub(crate) id: PeerId,
 }
 
 impl Population {
@@ -51,9 +56,9 @@ impl Population {
             peers.div_ceil(PORTS),
         );
         Ok(Self {
-            seed: scatter(args.seed),
+            seeds: Seeds::new(args.seed),
+            popularity: Popularity::new(args.torrents, args.zipf)?,
             torrents: args.torrents,
-            popularity: Popularity::new(args.zipf, args.torrents),
             peers,
             addresses,
             seeders: args.seeders,
@@ -67,69 +72,93 @@ impl Population {
 
     /// Number of torrents that have a peer.
     pub(crate) fn torrents_with_peers(&self) -> u64 {
-        let torrents = usize::try_from(self.torrents).expect("the command line allows 32 bits");
-        let mut has_peer = vec![false; torrents];
+        let index = |number| usize::try_from(number).expect("the command line allows 32 bits");
+        let mut has_peer = vec![false; index(self.torrents)];
         for number in 0..self.peers {
-            let torrent =
-                usize::try_from(self.peer(number).torrent).expect("it is below the above");
-            has_peer[torrent] = true;
+            has_peer[index(self.peer(number).torrent)] = true;
         }
         has_peer.iter().map(|&has_peer| u64::from(has_peer)).sum()
     }
 
     /// The peer of a number below [`Self::peers`].
     pub(crate) fn peer(&self, number: u64) -> Peer {
-        let mut random = Random::new(self.seed ^ mix(number));
+        let mut random = generator(self.seeds.peers, number);
         let port = 1 + number / self.addresses;
+        let mut id = *b"-LG0100-............";
+        random.fill_bytes(&mut id[8..]);
         Peer {
-            torrent: self.popularity.draw(self.torrents, &mut random),
+            torrent: self.draw_torrent(&mut random),
             port: u16::try_from(port).expect("checked when the population was made"),
-            is_seeder: random.unit() < self.seeders,
+            is_seeder: random.random_bool(self.seeders),
+            id: PeerId::new(id),
         }
     }
 
     /// Draws a torrent as a client does that asks for one: by its popularity.
-    pub(crate) fn draw_torrent(&self, random: &mut Random) -> u64 {
-        self.popularity.draw(self.torrents, random)
+    pub(crate) fn draw_torrent(&self, random: &mut impl Rng) -> u64 {
+        match &self.popularity {
+            Popularity::Uniform(uniform) => uniform.sample(random),
+            #[expect(clippy::cast_possible_truncation, reason = "a rank of at most 32 bits")]
+            Popularity::Zipf(zipf) => zipf.sample(random) as u64 - 1,
+        }
     }
 
     /// The info hash of the torrent of a number.
     pub(crate) fn info_hash(&self, torrent: u64) -> InfoHash {
-        info_hash(self.seed, torrent)
-    }
-
-    /// The info hash of the torrent of a number in any population of a seed.
-    pub(crate) fn info_hash_of(seed: u64, torrent: u64) -> InfoHash {
-        info_hash(scatter(seed), torrent)
-    }
-
-    /// The id that the peer of a number calls itself by.
-    pub(crate) fn peer_id(&self, number: u64) -> PeerId {
-        let mut octets = *b"-LG0100-............";
-        fill(&mut octets[8..], !self.seed ^ mix(number));
-        PeerId::new(octets)
+        self.seeds.info_hash(torrent)
     }
 }
 
-/// Ports that a peer can announce: all but 0.
+/// The highest number of peers at an address: so many ports there are, all but 0.
 const PORTS: u64 = 65_535;
 
-/// Keeps the small seeds that people choose from starting with small states.
-const fn scatter(seed: u64) -> u64 {
-    mix(seed ^ 0x6c6f_6164_6765_6e21)
+/// Which torrent a peer belongs to.
+#[derive(Debug, Clone)]
+enum Popularity {
+    /// Each torrent is as likely as any other.
+    Uniform(Uniform<u64>),
+    /// The torrent of rank r, from 1, is drawn with a probability proportional to r⁻ˢ.
+    Zipf(Zipf<f64>),
 }
 
-fn info_hash(scattered_seed: u64, torrent: u64) -> InfoHash {
-    let mut octets = [0; InfoHash::LEN];
-    fill(&mut octets, scattered_seed.wrapping_add(mix(torrent)));
-    InfoHash::new(octets)
-}
-
-fn fill(octets: &mut [u8], seed: u64) {
-    let mut random = Random::new(seed);
-    for chunk in octets.chunks_mut(8) {
-        chunk.copy_from_slice(&random.next().to_be_bytes()[..chunk.len()]);
+impl Popularity {
+    fn new(torrents: u64, exponent: Option<f64>) -> Result<Self> {
+        Ok(match exponent {
+            None => Self::Uniform(Uniform::new(0, torrents)?),
+            Some(exponent) => Self::Zipf(Zipf::new(torrents as f64, exponent)?),
+        })
     }
+}
+
+/// What everything of a population follows from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seeds {
+    torrents: u64,
+    peers: u64,
+}
+
+impl Seeds {
+    /// Scatters the small seeds that people choose, so that two of them share nothing.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        Self {
+            torrents: random.next_u64(),
+            peers: random.next_u64(),
+        }
+    }
+
+    /// The info hash of the torrent of a number.
+    pub(crate) fn info_hash(&self, torrent: u64) -> InfoHash {
+        let mut octets = [0; InfoHash::LEN];
+        generator(self.torrents, torrent).fill_bytes(&mut octets);
+        InfoHash::new(octets)
+    }
+}
+
+/// The generator of a number. Its algorithm is fixed, since an allow list outlives the program that
+/// wrote it.
+fn generator(seed: u64, number: u64) -> Xoshiro256PlusPlus {
+    Xoshiro256PlusPlus::seed_from_u64(seed ^ number)
 }
 
 #[cfg(test)]
@@ -188,11 +217,36 @@ mod tests {
                 .collect()
         };
         assert_eq!(hashes(1).len(), 100);
-        assert_eq!(make(1).info_hash(99), Population::info_hash_of(1, 99));
+        assert_eq!(make(1).info_hash(99), Seeds::new(1).info_hash(99));
         assert_eq!(hashes(1), hashes(1));
         assert!(hashes(1).is_disjoint(&hashes(2)));
         assert_eq!(make(3).peer(5), make(3).peer(5));
-        assert_eq!(make(3).peer_id(5), make(3).peer_id(5));
-        assert_ne!(make(3).peer_id(5), make(3).peer_id(6));
+        assert_ne!(make(3).peer(5).id, make(3).peer(6).id);
+    }
+
+    #[test]
+    fn torrents_are_as_popular_as_they_are_told_to_be() {
+        for exponent in [0.5, 1.0, 1.2] {
+            let args = PopulationArgs {
+                torrents: 50,
+                zipf: Some(exponent),
+                ..args(100_000, 1)
+            };
+            let population = Population::new(&args, 2, 1).unwrap();
+            let mut counts = [0_u32; 50];
+            for number in 0..population.peers() {
+                counts[usize::try_from(population.peer(number).torrent).unwrap()] += 1;
+            }
+            let weight = |rank: u32| f64::from(rank).powf(-exponent);
+            let sum: f64 = (1..=50).map(weight).sum();
+            for (rank, &count) in (1..).zip(&counts) {
+                let expected = 100_000.0 * weight(rank) / sum;
+                let distance = (f64::from(count) - expected).abs();
+                assert!(
+                    distance < 5.0 * expected.sqrt() + 1.0,
+                    "s {exponent}, rank {rank}: {count}, not {expected}"
+                );
+            }
+        }
     }
 }

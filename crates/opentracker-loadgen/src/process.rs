@@ -1,7 +1,7 @@
 //! Processor time and memory of a process, from `/proc`.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -16,26 +16,14 @@ pub(crate) struct Usage {
     pub(crate) peak: u64,
 }
 
-/// Whose usage is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Process {
-    /// This program.
-    Own,
-    /// The process with this id.
-    Id(u32),
-}
-
-impl Process {
-    /// Reads the usage up to now.
+impl Usage {
+    /// Reads what the process with this id has used up to now.
     ///
     /// # Errors
     ///
     /// There is no such process (any more).
-    pub(crate) fn usage(self) -> Result<Usage> {
-        let folder = match self {
-            Self::Own => "/proc/self".to_owned(),
-            Self::Id(id) => format!("/proc/{id}"),
-        };
+    pub(crate) fn of(process: u32) -> Result<Self> {
+        let folder = format!("/proc/{process}");
         let read = |name: &str| {
             let path = format!("{folder}/{name}");
             fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
@@ -67,6 +55,70 @@ fn parse(stat: &str, status: &str) -> Option<Usage> {
     })
 }
 
+/// What a process used after the warm-up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cost {
+    /// Processor time.
+    pub(crate) cpu: Duration,
+    /// The time in which it was used.
+    pub(crate) wall: Duration,
+    /// Resident octets before the run.
+    pub(crate) resident_before: u64,
+    /// Resident octets at its end.
+    pub(crate) resident: u64,
+    /// The most octets that were ever resident.
+    pub(crate) peak: u64,
+}
+
+/// Reads what a process uses in a run.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    process: u32,
+    before: Usage,
+    /// At the end of the warm-up.
+    mark: Option<(Instant, Usage)>,
+}
+
+impl Meter {
+    /// Reads what it has used before the run.
+    ///
+    /// # Errors
+    ///
+    /// There is no such process.
+    pub(crate) fn start(process: u32) -> Result<Self> {
+        Ok(Self {
+            process,
+            before: Usage::of(process)?,
+            mark: None,
+        })
+    }
+
+    /// Reads what it has used up to the end of the warm-up.
+    pub(crate) fn mark(&mut self) {
+        // A process that is gone is an error at the end of the run, not in the midst of it.
+        self.mark = Usage::of(self.process)
+            .ok()
+            .map(|usage| (Instant::now(), usage));
+    }
+
+    /// Returns what it has used since.
+    ///
+    /// # Errors
+    ///
+    /// The process is gone.
+    pub(crate) fn finish(self) -> Result<Cost> {
+        let end = Usage::of(self.process)?;
+        let (since, from) = self.mark.unwrap_or((Instant::now(), end));
+        Ok(Cost {
+            cpu: end.cpu.saturating_sub(from.cpu),
+            wall: since.elapsed(),
+            resident_before: self.before.resident,
+            resident: end.resident,
+            peak: end.peak,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,17 +139,18 @@ mod tests {
 
     #[test]
     fn this_process_uses_memory_and_time() {
+        let own = std::process::id();
         let mut spent = 0_u64;
-        while Process::Own.usage().unwrap().cpu == Duration::ZERO {
-            spent = crate::random::mix(spent);
+        while Usage::of(own).unwrap().cpu == Duration::ZERO {
+            spent = std::hint::black_box(spent + 1);
         }
-        let usage = Process::Own.usage().unwrap();
+        let usage = Usage::of(own).unwrap();
         assert!(usage.resident > 0 && usage.peak >= usage.resident);
     }
 
     #[test]
     fn a_process_that_is_not_there_is_an_error() {
-        let error = Process::Id(u32::MAX).usage().unwrap_err().to_string();
+        let error = Usage::of(u32::MAX).unwrap_err().to_string();
         assert!(error.contains("/proc/4294967295/stat"), "{error}");
     }
 }

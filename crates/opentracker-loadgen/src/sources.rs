@@ -1,9 +1,11 @@
 //! The addresses that requests come from.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Result, ensure};
 use ipnet::IpNet;
+use socket2::SockRef;
 
 use crate::args::SourceArgs;
 
@@ -71,6 +73,19 @@ impl Sources {
     /// The address of a source; `None` if the system chooses it.
     pub(crate) fn address(&self, number: u64) -> Option<IpAddr> {
         nth(self.net?, number)
+    }
+}
+
+/// Lets a socket send from any address of a network that is routed to this host.
+///
+/// # Errors
+///
+/// Fails when the system does.
+pub(crate) fn free_bind(socket: SockRef<'_>, is_ipv6: bool) -> io::Result<()> {
+    if is_ipv6 {
+        socket.set_freebind_v6(true)
+    } else {
+        socket.set_freebind_v4(true)
     }
 }
 

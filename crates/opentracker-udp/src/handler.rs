@@ -141,17 +141,11 @@ impl Handler {
             return self.drop(Counter::BadSource);
         };
         let client = source.ip().to_canonical();
-        if source.port() == 0 || Scope::of(client).is_none() {
-            return self.drop(Counter::BadSource);
-        }
-        let room = reply.len().min(self.max_payload);
-        let reply = &mut reply[..room];
-        match Request::decode(octets) {
-            Ok(Request::Announce(announce)) => {
-                if !self.is_known(announce.connection, client, now) {
-                    let room = octets.len();
-                    return self.refuse_id(announce.transaction, client, now, room, reply);
-                }
+        let request = match Request::decode(octets) {
+            // It goes to the core, which looks at the address itself.
+            Ok(Request::Announce(announce))
+                if source.port() != 0 && self.is_known(announce.connection, client, now) =>
+            {
                 self.announces.push(Pending {
                     index,
                     client,
@@ -159,15 +153,25 @@ impl Handler {
                     key: self.worker.key(&announce.announce.info_hash),
                     request: announce.announce,
                 });
-                None
+                return None;
             }
+            request => request,
+        };
+        if source.port() == 0 || Scope::of(client).is_none() {
+            return self.drop(Counter::BadSource);
+        }
+        let room = reply.len().min(self.max_payload);
+        let reply = &mut reply[..room];
+        match request {
             Ok(Request::Connect(connect)) => self.connect(connect, client, now, reply),
-            Ok(Request::Scrape(scrape)) => {
-                if !self.is_known(scrape.connection(), client, now) {
-                    let room = octets.len();
-                    return self.refuse_id(scrape.transaction(), client, now, room, reply);
-                }
+            Ok(Request::Scrape(scrape)) if self.is_known(scrape.connection(), client, now) => {
                 self.scrape(&scrape, client, reply)
+            }
+            Ok(Request::Scrape(scrape)) => {
+                self.refuse_id(scrape.transaction(), client, now, octets.len(), reply)
+            }
+            Ok(Request::Announce(announce)) => {
+                self.refuse_id(announce.transaction, client, now, octets.len(), reply)
             }
             Err(error) => self.drop(match error.kind() {
                 DecodeErrorKind::BadMagic => Counter::BadMagic,
@@ -289,6 +293,7 @@ impl Handler {
         self.send(Counter::Error, error.encode(reply).ok())
     }
 
+    #[inline]
     fn is_known(&mut self, id: ConnectionId, client: IpAddr, now: Instant) -> bool {
         let slot = self.slot(now);
         let id = u64::from_be_bytes(*id.as_bytes());
@@ -296,6 +301,7 @@ impl Handler {
     }
 
     /// The slot of `now`, which is the same for a whole batch.
+    #[inline]
     fn slot(&mut self, now: Instant) -> Slot {
         if self.slot.0 != now {
             self.slot = (now, self.connections.slot(now));

@@ -133,7 +133,7 @@ fn conflict(a: SocketAddr, b: SocketAddr) -> bool {
 /// Adds what is wrong with an address, unless it is only that somebody has it.
 fn add_unless_in_use(error: &dyn std::error::Error, cause: &io::Error, faults: &mut Faults) {
     if cause.kind() == io::ErrorKind::AddrInUse {
-        tracing::warn!("{error}: it is in use at present");
+        tracing::info!("{error}: it is in use at present");
     } else {
         faults.add(error);
     }

@@ -106,14 +106,13 @@ impl Tracker {
         let need_restart = reload::differences(&config, &wanted);
         let read = lists::read(&wanted.access, Occasion::Reload);
         let mut faults = Vec::new();
-        let allow = taken(read.allow, &mut faults);
-        let deny = taken(read.deny, &mut faults);
-        let access = (&mut config.access, &running.access);
+        let allow = taken(read.allow, &running.access.allow, &mut faults);
+        let deny = taken(read.deny, &running.access.deny, &mut faults);
         if allow == Taken::Kept {
-            access.0.allow.clone_from(&access.1.allow);
+            config.access.allow.clone_from(&running.access.allow);
         }
         if deny == Taken::Kept {
-            access.0.deny.clone_from(&access.1.deny);
+            config.access.deny.clone_from(&running.access.deny);
         }
         let (lists, purged) = self.lists.change(|old| {
             let lists = AccessLists {
@@ -214,10 +213,18 @@ impl Taken {
     }
 }
 
-fn taken(read: Option<Result<HashList, ListError>>, faults: &mut Vec<ListError>) -> Taken {
-    match read.transpose() {
-        Ok(list) => Taken::New(list),
-        Err(fault) => {
+/// Decides on a list that was read; `running` is the file that the one in force came from.
+fn taken(
+    read: Option<Result<HashList, ListError>>,
+    running: &Path,
+    faults: &mut Vec<ListError>,
+) -> Taken {
+    match read {
+        // What a FIFO has brought about was never read from a file.
+        None if running.as_os_str().is_empty() => Taken::Kept,
+        None => Taken::New(None),
+        Some(Ok(list)) => Taken::New(Some(list)),
+        Some(Err(fault)) => {
             faults.push(fault);
             Taken::Kept
         }

@@ -7,53 +7,31 @@ use xshell::{Shell, cmd};
 
 pub(super) const AQUATIC_VERSION: &str = "0.9.0";
 
-/// A program from the Rust registry.
-struct Aquatic {
-    package: &'static str,
-    features: &'static str,
-    /// The folder below that of the peers, for two builds of one program.
-    folder: &'static str,
-}
-
+/// Programs from the Rust registry: the package, its features, and the folder below that of the
+/// others, for two builds of one program.
+///
 /// Without the feature for metrics, whose dependency today's compilers refuse; it is off at run
 /// time by default.
-const AQUATIC: [Aquatic; 3] = [
-    Aquatic {
-        package: "aquatic_udp",
-        features: "mimalloc",
-        folder: "",
-    },
-    Aquatic {
-        package: "aquatic_udp",
-        features: "mimalloc,io-uring",
-        folder: "io_uring",
-    },
-    Aquatic {
-        package: "aquatic_http",
-        features: "mimalloc",
-        folder: "",
-    },
+const AQUATIC: [(&str, &str, &str); 3] = [
+    ("aquatic_udp", "mimalloc", ""),
+    ("aquatic_udp", "mimalloc,io-uring", "io_uring"),
+    ("aquatic_http", "mimalloc", ""),
 ];
 
 /// The C program and the library that it needs.
 const DEBIAN: [&str; 2] = ["opentracker", "libowfat0"];
 
 /// Installs what is missing. Nothing is installed into the system, and nothing is started.
-///
-/// # Errors
-///
-/// A registry or a compiler fails.
-pub(super) fn all(sh: &Shell, peers: &Path) -> Result<()> {
-    for aquatic in &AQUATIC {
-        let root = peers.join(aquatic.folder);
-        if root.join("bin").join(aquatic.package).is_file() {
+pub(super) fn all(sh: &Shell, others: &Path) -> Result<()> {
+    for (package, features, folder) in AQUATIC {
+        let root = others.join(folder);
+        if root.join("bin").join(package).is_file() {
             continue;
         }
-        let package = format!("{}@{AQUATIC_VERSION}", aquatic.package);
-        let features = aquatic.features;
+        let package = format!("{package}@{AQUATIC_VERSION}");
         // The checkout pins a toolchain and configures cargo; neither is for them.
-        let _elsewhere = sh.push_dir(sh.create_dir(peers)?);
-        let build = peers.join("build");
+        let _elsewhere = sh.push_dir(sh.create_dir(others)?);
+        let build = others.join("build");
         cmd!(
             sh,
             "cargo install --locked --root {root} --target-dir {build} --no-default-features
@@ -61,8 +39,8 @@ pub(super) fn all(sh: &Shell, peers: &Path) -> Result<()> {
         )
         .run()?;
     }
-    let debian = peers.join("debian");
-    if !opentracker_c(peers).is_file() {
+    let debian = others.join("debian");
+    if !opentracker_c(others).is_file() {
         sh.create_dir(&debian)?;
         let _there = sh.push_dir(&debian);
         let packages = DEBIAN;
@@ -77,13 +55,13 @@ pub(super) fn all(sh: &Shell, peers: &Path) -> Result<()> {
 }
 
 /// The C program.
-pub(super) fn opentracker_c(peers: &Path) -> PathBuf {
-    peers.join("debian/usr/bin/opentracker")
+pub(super) fn opentracker_c(others: &Path) -> PathBuf {
+    others.join("debian/usr/bin/opentracker")
 }
 
 /// The folders of the libraries of the C program, as `LD_LIBRARY_PATH` wants them.
-pub(super) fn libraries(sh: &Shell, peers: &Path) -> Result<String> {
-    let debian = peers.join("debian");
+pub(super) fn libraries(sh: &Shell, others: &Path) -> Result<String> {
+    let debian = others.join("debian");
     let found = cmd!(sh, "find {debian} -name libowfat.so.* -printf %h:")
         .quiet()
         .read()?;
@@ -91,13 +69,8 @@ pub(super) fn libraries(sh: &Shell, peers: &Path) -> Result<String> {
 }
 
 /// The version of the C program, from the name of its archive.
-///
-/// # Errors
-///
-/// There is no such archive.
-pub(super) fn debian_version(peers: &Path) -> Result<String> {
-    let sh = Shell::new()?;
-    for archive in archives(&sh, &peers.join("debian"))? {
+pub(super) fn debian_version(sh: &Shell, others: &Path) -> Result<String> {
+    for archive in archives(sh, &others.join("debian"))? {
         let name = archive.file_name().unwrap_or_default().to_string_lossy();
         if let Some(rest) = name.strip_prefix("opentracker_")
             && let Some((version, _)) = rest.split_once('_')
@@ -105,7 +78,7 @@ pub(super) fn debian_version(peers: &Path) -> Result<String> {
             return Ok(version.replace("%3a", ":"));
         }
     }
-    bail!("no archive of opentracker in {}", peers.display())
+    bail!("no archive of opentracker in {}", others.display())
 }
 
 fn archives(sh: &Shell, debian: &Path) -> Result<Vec<PathBuf>> {

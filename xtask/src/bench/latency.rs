@@ -4,45 +4,20 @@
 //! shows. The load is an open loop, and a request that could not be sent in time counts from when
 //! it should have been.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
 
-use super::contestant::{Contestant, Protocol, Server};
-use super::loadgen::{self, figure};
-use super::{Bench, suites, table};
+use super::Bench;
+use super::programs::{Program, Protocol, Server};
+use super::table::{self, Row};
+use crate::system;
 
-/// The task by which this program reads full scrapes, as a process of its own.
-pub(super) const READER: &str = "read-full-scrapes";
-
-const POPULATION: &[&str] = &[
-    "--torrents",
-    "3000000",
-    "--peers",
-    "10000000",
-    "--zipf",
-    "1",
-];
+const POPULATION: &str = "--torrents 3000000 --peers 10000000 --zipf 1";
 
 /// A tenth of what one processor can do, each datagram for itself and as soon as it is there.
-const LOAD: &[&str] = &[
-    "--rate",
-    "20000",
-    "--pause",
-    "0s",
-    "--batch",
-    "1",
-    "--train",
-    "1",
-    "--warmup",
-    "500ms",
-    "--duration",
-    "6s",
-];
+const LOAD: &str = "--rate 20000 --pause 0s --batch 1 --train 1 --warmup 500ms --duration 6s";
 
 /// The tracker sweeps so often, first so long after its start.
 const SWEEP_PERIOD: Duration = Duration::from_secs(60);
@@ -53,78 +28,38 @@ const MAX_ROUNDS: usize = 3;
 /// How long before a sweep the load begins.
 const LEAD: Duration = Duration::from_secs(3);
 
-/// What the tracker does beside the announces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Beside {
-    Nothing,
-    Sweep,
-    FullScrapes,
-}
-
-impl Beside {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Nothing => "nothing else",
-            Self::Sweep => "a sweep",
-            Self::FullScrapes => "full scrapes, one after the other",
-        }
-    }
-}
-
-/// Percentiles of one condition, of all rounds.
-#[derive(Debug)]
-pub(super) struct Waits {
-    pub(super) beside: Beside,
-    /// 50, 99 and 99.9 %, in microseconds.
-    pub(super) rounds: Vec<[f64; 3]>,
-}
-
 /// Announces beside nothing, beside a sweep and beside full scrapes, with ten million peers.
-///
-/// # Errors
-///
-/// The tracker or a run fails, or no full scrape was read.
 pub(super) fn run(bench: &Bench) -> Result<()> {
-    let server = Server::start(bench, Contestant::Ours, Protocol::Udp)?;
-    eprintln!("filling with ten million peers");
-    let fill = loadgen::run(bench, &server, "fill", POPULATION)?;
-    let mut waits = [Beside::Nothing, Beside::Sweep, Beside::FullScrapes].map(|beside| Waits {
-        beside,
-        rounds: Vec::new(),
-    });
-    let mut reports = Vec::new();
+    system::ensure(&bench.workspace.sh, &["curl"])?;
+    let server = Server::start(bench, Program::Ours, Protocol::Udp)?;
+    let mut fill = Row::new("filling with ten million peers");
+    eprintln!("{}", fill.name);
+    fill.reports.push(bench.load(&server, "fill", POPULATION)?);
+    let mut rows = [
+        "nothing else",
+        "a sweep",
+        "full scrapes, one after the other",
+    ]
+    .map(Row::new);
+    let options = format!("{POPULATION} {LOAD}");
     for round in 1..=bench.rounds.min(MAX_ROUNDS) {
-        for waits in &mut waits {
-            eprintln!("round {round}: beside {}", waits.beside.name());
-            let reader = match waits.beside {
-                Beside::Nothing => {
-                    server.wait_for(since_sweep);
-                    None
-                }
-                Beside::Sweep => {
-                    server.wait_for(|age| until_sweep(age).saturating_sub(LEAD));
-                    None
-                }
-                Beside::FullScrapes => Some(Reader::start(&server)?),
-            };
-            let report = loadgen::run(bench, &server, "udp", &[POPULATION, LOAD].concat())?;
+        for (index, row) in rows.iter_mut().enumerate() {
+            eprintln!("round {round}: beside {}", row.name);
+            let mut reader = None;
+            match index {
+                0 => server.wait_for(since_sweep),
+                1 => server.wait_for(|age| until_sweep(age).saturating_sub(LEAD)),
+                _ => reader = Some(Reader::start(&server)?),
+            }
+            row.reports.push(bench.load(&server, "udp", &options)?);
             if let Some(reader) = reader {
                 reader.stop()?;
             }
-            let percentile = |name| figure(&report, &format!("/latency_micros/{name}"));
-            waits
-                .rounds
-                .push([percentile("p50")?, percentile("p99")?, percentile("p99_9")?]);
-            reports
-                .push(json!({ "beside": waits.beside.name(), "round": round, "report": report }));
         }
     }
-    println!(
-        "{}",
-        table::latency(figure(&fill, "/filled/peers")?, &waits)
-    );
-    println!("`opentracker-loadgen udp … {}`\n", LOAD.join(" "));
-    suites::write(bench, "latency", &reports)
+    println!("{}", table::latency(fill.median("/filled/peers")?, &rows)?);
+    println!("`opentracker-loadgen udp … {LOAD}`\n");
+    bench.keep("latency", &[("latency", Vec::from(rows))])
 }
 
 fn until_sweep(age: Duration) -> Duration {
@@ -149,12 +84,15 @@ struct Reader(Child);
 
 impl Reader {
     fn start(server: &Server) -> Result<Self> {
+        // curl leaves out what follows the `#`, but asks once for each number.
+        let url = format!("http://{}/scrape#[1-1000000]", server.address());
+        let figures = "%{stderr}a full scrape of %{size_download} octets in %{time_total} s\\n";
         let child = Command::new("taskset")
             .args(["--cpu-list", "0", "chrt", "--idle", "0"])
-            .arg(std::env::current_exe()?)
-            .args(["bench", READER, &server.address()])
+            .args(["curl", "--silent", "--show-error", "--fail", "--fail-early"])
+            .args(["--output", "/dev/null", "--write-out", figures, &url])
             .spawn()
-            .context("cannot start taskset and chrt")?;
+            .context("cannot start taskset")?;
         Ok(Self(child))
     }
 
@@ -170,41 +108,6 @@ impl Drop for Reader {
         // It may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-/// Reads full scrapes until it is killed.
-///
-/// # Errors
-///
-/// The tracker does not answer, or refuses.
-pub(super) fn read_full_scrapes(address: &str) -> Result<()> {
-    const REQUEST: &[u8] = b"GET /scrape HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let begin = Instant::now();
-        let mut stream = TcpStream::connect(address)?;
-        stream.write_all(REQUEST)?;
-        let mut octets = 0;
-        loop {
-            match stream.read(&mut buffer)? {
-                0 => break,
-                read if octets == 0 => {
-                    let is_ok = buffer.starts_with(b"HTTP/1.1 200");
-                    ensure!(
-                        is_ok,
-                        "no full scrape: {}",
-                        String::from_utf8_lossy(&buffer[..read.min(200)])
-                    );
-                    octets += read;
-                }
-                read => octets += read,
-            }
-        }
-        eprintln!(
-            "a full scrape of {octets} octets in {:.1?}",
-            begin.elapsed()
-        );
     }
 }
 

@@ -4,35 +4,67 @@
 //! counts are the ratios. So every tracker runs at the same time, each on processor 0 and idle but
 //! for its own turn; the load generator runs on processor 1 and gives each its turn, round after
 //! round; and the tables show medians of the rounds. A reflector that answers without a tracker
-//! behind it has its turn too: it is the floor.
+//! behind it has its turn too, and shows what the machine allows.
 //!
 //! The tables go to standard output as Markdown, and with all that was measured as JSON into
 //! `target/bench`.
 
-mod contestant;
 mod install;
 mod latency;
-mod loadgen;
+mod programs;
 mod suites;
 mod table;
 
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Subcommand};
+use programs::Server;
+use serde_json::{Value, json};
+use table::Row;
 use xshell::cmd;
 
 use crate::workspace::Workspace;
-use crate::{Args, guard, plot};
+use crate::{guard, plot};
 
-/// What is compared, by the name that the task is given.
-const SUITES: &[(&str, &[Suite])] = &[
-    ("peers", &[suites::udp, suites::http, suites::memory]),
-    ("udp", &[suites::udp]),
-    ("http", &[suites::http]),
-    ("memory", &[suites::memory]),
-    ("latency", &[latency::run]),
-];
+/// What is measured.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Measurement {
+    /// UDP, HTTP and memory.
+    Peers(Pace),
+    /// Answers over UDP, beside other trackers.
+    Udp(Pace),
+    /// Answers over HTTP, beside other trackers.
+    Http(Pace),
+    /// Resident memory after filling, beside other trackers.
+    Memory(Pace),
+    /// How long announces wait while the tracker does something large.
+    Latency(Pace),
+    /// Announces of one and of two threads, without sockets.
+    Scaling,
+    /// The store alone.
+    Store,
+    /// Instructions of a request, against those in docs/benchmarks.md.
+    Guard {
+        /// Writes the figures instead.
+        #[arg(long)]
+        update: bool,
+    },
+    /// The picture of the tables in docs/benchmarks.md.
+    Plot,
+}
+
+/// How much time is taken.
+#[derive(Debug, Args)]
+pub(crate) struct Pace {
+    /// One short round: shows that it works, not how fast.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// The processor of the load generator.
+const CORE: &str = "1";
 
 type Suite = fn(&Bench) -> Result<()>;
 
@@ -42,9 +74,9 @@ struct Bench {
     /// The folder with the results and with what the trackers need while they run.
     folder: PathBuf,
     /// Our programs of the release profile.
-    programs: PathBuf,
-    /// The peers, see [`install`].
-    peers: PathBuf,
+    ours: PathBuf,
+    /// The other trackers, see [`install`].
+    others: PathBuf,
     /// How often each tracker has its turn.
     rounds: usize,
     /// How long a turn is measured, and how long the load runs before.
@@ -52,62 +84,43 @@ struct Bench {
 }
 
 /// Runs the task.
-///
-/// # Errors
-///
-/// A program cannot be installed or built, a tracker does not start, or a run fails.
-pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Result<()> {
-    let name = args.word().unwrap_or_default();
-    if name == "guard" {
-        return guard::run(workspace, args);
-    }
-    if name == "plot" {
-        return plot::run(workspace, args);
-    }
-    if name == latency::READER {
-        let address = args.word().context("whom to read from?")?;
-        args.finish()?;
-        return latency::read_full_scrapes(&address);
-    }
-    let is_quick = args.flag("--quick");
-    args.finish()?;
-    if name == "store" {
-        return Ok(cmd!(
-            workspace.sh,
-            "cargo bench --locked --package opentracker-store"
-        )
-        .run()?);
-    }
-    if name == "scaling" {
-        return Ok(cmd!(
-            workspace.sh,
-            "cargo run --locked --release --package opentracker-udp --example scaling"
-        )
-        .run()?);
-    }
-    let Some((_, suites)) = SUITES.iter().find(|(suite, _)| *suite == name) else {
-        bail!("no table `{name}`: there are peers, udp, http, memory, latency, scaling and store");
+pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()> {
+    let sh = &workspace.sh;
+    let (pace, suites): (&Pace, &[Suite]) = match measurement {
+        Measurement::Peers(pace) => (pace, &[suites::udp, suites::http, suites::memory]),
+        Measurement::Udp(pace) => (pace, &[suites::udp]),
+        Measurement::Http(pace) => (pace, &[suites::http]),
+        Measurement::Memory(pace) => (pace, &[suites::memory]),
+        Measurement::Latency(pace) => (pace, &[latency::run]),
+        Measurement::Scaling => {
+            let bench = cmd!(sh, "cargo bench --locked --package opentracker-udp");
+            return Ok(bench.args(["--bench", "scaling"]).run()?);
+        }
+        Measurement::Store => {
+            return Ok(cmd!(sh, "cargo bench --locked --package opentracker-store").run()?);
+        }
+        Measurement::Guard { update } => return guard::run(&workspace, *update),
+        Measurement::Plot => return plot::run(&workspace),
     };
     ensure!(
         available_parallelism().is_ok_and(|processors| processors.get() >= 2),
         "a tracker and its load need a processor each"
     );
-    let bench = Bench::prepare(is_quick)?;
+    let bench = Bench::prepare(workspace, pace.quick)?;
     println!("{}\n", bench.conditions()?);
     suites.iter().try_for_each(|suite| suite(&bench))
 }
 
 impl Bench {
-    fn prepare(is_quick: bool) -> Result<Self> {
-        let workspace = Workspace::open()?;
-        let target = workspace.metadata()?.target_directory;
+    fn prepare(workspace: Workspace, is_quick: bool) -> Result<Self> {
+        let target = PathBuf::from(workspace.metadata()?.target_directory);
         cmd!(
             workspace.sh,
             "cargo build --locked --release --package opentracker-daemon --package opentracker-loadgen"
         )
         .run()?;
-        let peers = target.join("peers");
-        install::all(&workspace.sh, &peers)?;
+        let others = target.join("peers");
+        install::all(&workspace.sh, &others)?;
         let folder = target.join("bench");
         workspace.sh.create_dir(&folder)?;
         let (rounds, turn) = if is_quick {
@@ -118,14 +131,41 @@ impl Bench {
         };
         let bench = Self {
             folder,
-            programs: target.join("release"),
-            peers,
+            ours: target.join("release"),
+            others,
             rounds,
             turn,
             workspace,
         };
-        loadgen::write_allow_list(&bench)?;
+        let (program, list) = (bench.loadgen(), bench.allow_list());
+        cmd!(bench.workspace.sh, "{program} allow-list --output {list}").run()?;
         Ok(bench)
+    }
+
+    fn loadgen(&self) -> PathBuf {
+        self.ours.join("opentracker-loadgen")
+    }
+
+    /// The list of info hashes that all runs draw from, for the tracker that serves no others.
+    fn allow_list(&self) -> PathBuf {
+        self.folder.join("allow-list")
+    }
+
+    /// Makes load for a server, and returns the report.
+    fn load(&self, server: &Server, command: &str, options: &str) -> Result<Value> {
+        let sh = &self.workspace.sh;
+        let (program, report) = (self.loadgen(), self.folder.join("report.json"));
+        let (address, id) = (server.address(), server.id());
+        let options = options.split_whitespace();
+        cmd!(
+            sh,
+            "{program} {command} {address} --pid {id} --core {CORE} --quiet --json {report} {options...}"
+        )
+        .quiet()
+        .ignore_stdout()
+        .run()
+        .with_context(|| format!("load for {}", server.program.name()))?;
+        Ok(serde_json::from_str(&sh.read_file(&report)?)?)
     }
 
     /// The machine and the versions, as the heading of the tables.
@@ -134,13 +174,12 @@ impl Bench {
         let cpu = sh.read_file("/proc/cpuinfo")?;
         let model = cpu
             .lines()
-            .find_map(|line| line.strip_prefix("model name"))
-            .and_then(|line| line.split_once(": "))
+            .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
             .map_or("unknown processor", |(_, model)| model);
         let processors = available_parallelism().context("number of processors")?;
         let kernel = cmd!(sh, "uname -sr").quiet().read()?;
         let commit = cmd!(sh, "git rev-parse --short HEAD").quiet().read()?;
-        let c = install::debian_version(&self.peers)?;
+        let c = install::debian_version(sh, &self.others)?;
         let load = sh.read_file("/proc/loadavg")?;
         let load = load.split_ascii_whitespace().next().unwrap_or("?");
         Ok(format!(
@@ -153,27 +192,19 @@ impl Bench {
             self.turn[0],
         ))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_suite_that_does_not_exist_is_refused_before_anything_runs() {
-        for words in [
-            &["no-such"][..],
-            &[],
-            &["udp", "http"],
-            &["udp", "--no-such"],
-        ] {
-            let args = Args::of(words);
-            let error = run(&Workspace::open().unwrap(), args).unwrap_err();
-            let error = error.to_string();
-            assert!(
-                error.contains("no table") || error.contains("unknown argument"),
-                "{words:?}: {error}"
-            );
+    /// Keeps all that was measured: the tables of a suite, each with its title.
+    fn keep(&self, suite: &str, tables: &[(&str, Vec<Row>)]) -> Result<()> {
+        let mut results = Vec::new();
+        for (title, rows) in tables {
+            for Row { name, reports } in rows {
+                results.push(json!({ "title": title, "name": name, "reports": reports }));
+            }
         }
+        let json = json!({ "conditions": self.conditions()?, "results": results });
+        let path = self.folder.join(format!("{suite}.json"));
+        self.workspace.sh.write_file(&path, format!("{json:#}\n"))?;
+        eprintln!("all that was measured: {}", path.display());
+        Ok(())
     }
 }

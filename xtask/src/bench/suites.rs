@@ -1,176 +1,118 @@
 //! What is compared: one function a table.
 
-use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use anyhow::Result;
 
 use super::Bench;
-use super::contestant::{Contestant, Protocol, Server};
-use super::loadgen::{self, Sample, figure};
-use super::table::{self, MemoryRow, SpeedRow};
+use super::programs::{Program, Protocol, Server};
+use super::table::{self, Row};
 
 /// The swarms of the UDP suite: a million torrents, some with hundreds of thousands of peers, most
 /// with one or none. An average announce gets some twenty peers.
-const UDP_POPULATION: &[&str] = &["--torrents", "1000000", "--peers", "3000000", "--zipf", "1"];
+const UDP_POPULATION: &str = "--torrents 1000000 --peers 3000000 --zipf 1";
 
 /// The swarms of the HTTP suite, few enough for the slowest to know all of them after a turn. Each
 /// of the 64 connections has an address of its own.
-const HTTP_POPULATION: &[&str] = &["--torrents", "500", "--peers", "5000", "--sources", "64"];
+const HTTP_POPULATION: &str = "--torrents 500 --peers 5000 --sources 64";
 
 /// The shapes of the memory suite.
-const SHAPES: [(&str, &[&str]); 2] = [
-    (
-        "many small swarms",
-        &["--torrents", "1000000", "--peers", "3000000"],
-    ),
-    (
-        "large swarms",
-        &["--torrents", "10000", "--peers", "3000000"],
-    ),
+const SHAPES: [(&str, &str); 2] = [
+    ("many small swarms", "--torrents 1000000 --peers 3000000"),
+    ("large swarms", "--torrents 10000 --peers 3000000"),
 ];
 
 /// Announces over UDP, and a mix that has everything in it.
-///
-/// # Errors
-///
-/// A tracker or a run fails.
 pub(super) fn udp(bench: &Bench) -> Result<()> {
-    let contestants = [
-        Contestant::Ours,
-        Contestant::ReflectorOneByOne,
-        Contestant::ReflectorInBatches,
-        Contestant::AquaticUdp,
-        Contestant::AquaticUdpIoUring,
-        Contestant::OpentrackerC,
+    use Program as C;
+    let programs = [
+        C::Ours,
+        C::ReflectorOneByOne,
+        C::ReflectorInBatches,
+        C::AquaticUdp,
+        C::AquaticUdpIoUring,
+        C::OpentrackerC,
     ];
-    let servers = start(bench, &contestants, Protocol::Udp)?;
-    for server in servers
-        .iter()
-        .filter(|server| server.contestant.is_tracker())
-    {
-        eprintln!("filling {}", server.contestant.name());
-        loadgen::run(bench, server, "fill", UDP_POPULATION)?;
+    let servers = start(bench, &programs, Protocol::Udp)?;
+    for server in &servers {
+        if server.program.is_tracker() {
+            eprintln!("filling {}", server.program.name());
+            bench.load(server, "fill", UDP_POPULATION)?;
+        }
     }
-    let mix: &[&str] = &["--announce", "94", "--connect", "1", "--scrape", "5"];
+    let mix = "UDP, 94 announces : 1 connect : 5 scrapes, 2 % stopped";
     let loads = [
-        ("UDP, announces", Vec::new()),
-        (
-            "UDP, 94 announces : 1 connect : 5 scrapes, 2 % stopped",
-            [mix, &["--stopped", "0.02"]].concat(),
-        ),
+        ("UDP, announces", ""),
+        (mix, "--announce 94 --connect 1 --scrape 5 --stopped 0.02"),
     ];
-    let mut report = Vec::new();
-    for (title, options) in loads {
-        let options = [UDP_POPULATION, &options].concat();
-        report.push(speed(bench, &servers, title, "udp", &options)?);
-    }
-    write(bench, "udp", &report)
+    speed(bench, &servers, "udp", UDP_POPULATION, &loads)
 }
 
 /// Announces over HTTP, on kept connections and on one for each.
-///
-/// # Errors
-///
-/// A tracker or a run fails.
 pub(super) fn http(bench: &Bench) -> Result<()> {
-    let contestants = [
-        Contestant::Ours,
-        Contestant::ReflectorHttp,
-        Contestant::AquaticHttp,
-        Contestant::OpentrackerC,
+    let programs = [
+        Program::Ours,
+        Program::ReflectorHttp,
+        Program::AquaticHttp,
+        Program::OpentrackerC,
     ];
-    let servers = start(bench, &contestants, Protocol::Http)?;
-    let loads: [(&str, &[&str]); 2] = [
-        ("HTTP, 64 connections that are kept", &[]),
-        ("HTTP, a connection per request, 64 at a time", &["--close"]),
+    let servers = start(bench, &programs, Protocol::Http)?;
+    let loads = [
+        ("HTTP, 64 connections that are kept", ""),
+        ("HTTP, a connection per request, 64 at a time", "--close"),
     ];
-    let mut report = Vec::new();
-    for (title, options) in loads {
-        let options = [HTTP_POPULATION, options].concat();
-        report.push(speed(bench, &servers, title, "http", &options)?);
-    }
-    write(bench, "http", &report)
+    speed(bench, &servers, "http", HTTP_POPULATION, &loads)
 }
 
 /// Resident memory after filling.
-///
-/// # Errors
-///
-/// A tracker or a run fails.
 pub(super) fn memory(bench: &Bench) -> Result<()> {
-    let contestants = [
-        Contestant::Ours,
-        Contestant::AquaticUdp,
-        Contestant::OpentrackerC,
-    ];
-    let mut reports = Vec::new();
+    let mut tables = Vec::new();
     for (title, population) in SHAPES {
         let mut rows = Vec::new();
-        for contestant in contestants {
-            eprintln!("filling {} with {title}", contestant.name());
-            let server = Server::start(bench, contestant, Protocol::Udp)?;
-            let report = loadgen::run(bench, &server, "fill", population)?;
-            rows.push(MemoryRow {
-                name: contestant.name(),
-                resident: figure(&report, "/server/resident_octets")?,
-                before: figure(&report, "/server/resident_octets_before")?,
-                torrents: figure(&report, "/filled/torrents")?,
-                peers: figure(&report, "/filled/peers")?,
-            });
-            reports.push(json!({ "title": title, "name": contestant.name(), "report": report }));
+        for program in [Program::Ours, Program::AquaticUdp, Program::OpentrackerC] {
+            let mut row = Row::new(program.name());
+            eprintln!("filling {} with {title}", row.name);
+            let server = Server::start(bench, program, Protocol::Udp)?;
+            row.reports.push(bench.load(&server, "fill", population)?);
+            rows.push(row);
         }
-        println!("{}", table::memory(title, &rows));
+        println!("{}", table::memory(title, &rows)?);
+        tables.push((title, rows));
     }
-    write(bench, "memory", &reports)
+    bench.keep("memory", &tables)
 }
 
-fn start(bench: &Bench, contestants: &[Contestant], protocol: Protocol) -> Result<Vec<Server>> {
-    contestants
+fn start(bench: &Bench, programs: &[Program], protocol: Protocol) -> Result<Vec<Server>> {
+    programs
         .iter()
-        .map(|&contestant| Server::start(bench, contestant, protocol))
+        .map(|&program| Server::start(bench, program, protocol))
         .collect()
 }
 
-/// Gives each server its turn, round after round, prints the table and returns all reports.
+/// Gives each server its turn under each load, round after round, and prints a table a load.
+///
+/// A load is its title and what it adds to the options of the population.
 fn speed(
     bench: &Bench,
     servers: &[Server],
-    title: &str,
-    command: &str,
-    options: &[&str],
-) -> Result<Value> {
+    protocol: &str,
+    population: &str,
+    loads: &[(&'static str, &str)],
+) -> Result<()> {
     let [measured, before] = bench.turn;
-    let time = ["--duration", measured, "--warmup", before];
-    let options = [options, &time].concat();
-    let mut samples: Vec<Vec<Sample>> = servers.iter().map(|_| Vec::new()).collect();
-    let mut reports = Vec::new();
-    for round in 1..=bench.rounds {
-        for (server, samples) in servers.iter().zip(&mut samples) {
-            let name = server.contestant.name();
-            let report = loadgen::run(bench, server, command, &options)?;
-            let sample = Sample::read(&report).with_context(|| name)?;
-            eprintln!(
-                "{title}, round {round}: {name}: {:.0}/s, {:.2} µs",
-                sample.answers_per_sec, sample.cpu_micros
-            );
-            samples.push(sample);
-            reports.push(json!({ "round": round, "name": name, "report": report }));
+    let mut tables = Vec::new();
+    for (title, options) in loads {
+        let options = format!("{population} --duration {measured} --warmup {before} {options}");
+        let options = options.trim_end();
+        let names = servers.iter().map(|server| server.program.name());
+        let mut rows: Vec<Row> = names.map(Row::new).collect();
+        for round in 1..=bench.rounds {
+            for (server, row) in servers.iter().zip(&mut rows) {
+                eprintln!("{title}, round {round}: {}", row.name);
+                row.reports.push(bench.load(server, protocol, options)?);
+            }
         }
+        println!("{}", table::speed(title, &rows)?);
+        println!("`opentracker-loadgen {protocol} … {options}`\n");
+        tables.push((*title, rows));
     }
-    let rows: Vec<SpeedRow> = servers
-        .iter()
-        .zip(&samples)
-        .map(|(server, samples)| SpeedRow::new(server.contestant.name(), samples))
-        .collect();
-    println!("{}", table::speed(title, &rows));
-    println!("`opentracker-loadgen {command} … {}`\n", options.join(" "));
-    Ok(json!({ "title": title, "options": options, "reports": reports }))
-}
-
-/// Keeps all that was measured.
-pub(super) fn write(bench: &Bench, name: &str, report: &[Value]) -> Result<()> {
-    let json = json!({ "conditions": bench.conditions()?, "results": report });
-    let path = bench.folder.join(format!("{name}.json"));
-    std::fs::write(&path, format!("{json:#}\n"))?;
-    eprintln!("all that was measured: {}", path.display());
-    Ok(())
+    bench.keep(protocol, &tables)
 }

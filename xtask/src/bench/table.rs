@@ -1,143 +1,128 @@
-//! Medians, ratios and tables.
+//! Medians, ratios and tables of what the load generator reports.
 
-use super::latency::Waits;
-use super::loadgen::Sample;
+use anyhow::{Context, Result};
+use serde_json::Value;
 
-/// How fast a contestant is: the medians of its samples.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct SpeedRow {
-    name: &'static str,
-    median: Sample,
+/// The reports of one program, or of one condition, one a round.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) reports: Vec<Value>,
 }
 
-impl SpeedRow {
-    /// Takes the medians.
-    ///
-    /// # Panics
-    ///
-    /// There is no sample.
-    pub(super) fn new(name: &'static str, samples: &[Sample]) -> Self {
-        let of = |figure: fn(&Sample) -> f64| median(samples.iter().map(figure).collect());
-        let limited = samples.iter().filter(|sample| sample.is_limited).count();
+/// From this share of busy time on, the load generator is the limit.
+const LIMIT: f64 = 0.97;
+
+impl Row {
+    /// A row without a report yet.
+    pub(super) const fn new(name: &'static str) -> Self {
         Self {
             name,
-            median: Sample {
-                answers_per_sec: of(|sample| sample.answers_per_sec),
-                cpu_micros: of(|sample| sample.cpu_micros),
-                lost: of(|sample| sample.lost),
-                peers: of(|sample| sample.peers),
-                p50_micros: of(|sample| sample.p50_micros),
-                p99_9_micros: of(|sample| sample.p99_9_micros),
-                is_limited: 2 * limited > samples.len(),
-            },
+            reports: Vec::new(),
         }
+    }
+
+    /// The median of a figure of the reports, by its JSON pointer.
+    pub(super) fn median(&self, pointer: &str) -> Result<f64> {
+        let figures: Option<Vec<f64>> = self
+            .reports
+            .iter()
+            .map(|report| report.pointer(pointer)?.as_f64())
+            .collect();
+        let mut figures = figures
+            .filter(|figures| !figures.is_empty())
+            .with_context(|| format!("{}: a report has no {pointer}", self.name))?;
+        figures.sort_by(f64::total_cmp);
+        let half = figures.len() / 2;
+        Ok(if figures.len().is_multiple_of(2) {
+            f64::midpoint(figures[half - 1], figures[half])
+        } else {
+            figures[half]
+        })
     }
 }
 
 /// Writes the table of a load. The first row is ours; what it is by each other stands beside the
 /// figures.
-pub(super) fn speed(title: &str, rows: &[SpeedRow]) -> String {
+pub(super) fn speed(title: &str, rows: &[Row]) -> Result<String> {
     let mut text = format!(
         "### {title}\n\n\
          | | answers/s | ratio | CPU µs an answer | ratio | lost | peers | p50 µs | p99.9 µs |\n\
          |---|--:|--:|--:|--:|--:|--:|--:|--:|\n"
     );
-    let Some(ours) = rows.first().map(|row| row.median) else {
-        return text;
-    };
-    for SpeedRow { name, median } in rows {
+    let (rate, cpu) = ("/answers_per_sec", "/server/cpu_micros_per_answer");
+    let mut note = "";
+    for row in rows {
+        let mut sent = 0.0;
+        for kind in ["announce", "scrape", "connect"] {
+            sent += row.median(&format!("/sent/{kind}"))?;
+        }
+        let mark = if row.median("/loadgen/busy_share")? >= LIMIT {
+            note = "\n† The load generator was the limit: this could be more.\n";
+            "†"
+        } else {
+            ""
+        };
         text += &format!(
-            "| {name} | {}{} | {} | {:.2} | {} | {:.2} % | {:.1} | {:.0} | {:.0} |\n",
-            thousands(median.answers_per_sec),
-            if median.is_limited { "†" } else { "" },
-            ratio(ours.answers_per_sec, median.answers_per_sec),
-            median.cpu_micros,
-            ratio(ours.cpu_micros, median.cpu_micros),
-            100.0 * median.lost,
-            median.peers,
-            median.p50_micros,
-            median.p99_9_micros,
+            "| {} | {}{mark} | {} | {:.2} | {} | {:.2} % | {:.1} | {:.0} | {:.0} |\n",
+            row.name,
+            thousands(row.median(rate)?),
+            ratio(rows[0].median(rate)?, row.median(rate)?),
+            row.median(cpu)?,
+            ratio(rows[0].median(cpu)?, row.median(cpu)?),
+            100.0 * row.median("/lost")? / sent,
+            row.median("/peers_per_announce")?,
+            row.median("/latency_micros/p50")?,
+            row.median("/latency_micros/p99_9")?,
         );
     }
-    if rows.iter().any(|row| row.median.is_limited) {
-        text += "\n† The load generator was the limit: this could be more.\n";
-    }
-    text
+    Ok(text + note)
 }
 
-/// How much memory a contestant has after filling, in octets.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct MemoryRow {
-    pub(super) name: &'static str,
-    pub(super) resident: f64,
-    /// The same before.
-    pub(super) before: f64,
-    pub(super) torrents: f64,
-    pub(super) peers: f64,
-}
-
-impl MemoryRow {
-    fn growth(&self) -> f64 {
-        self.resident - self.before
-    }
-}
-
-/// Writes the table of a shape. The first row is ours.
-pub(super) fn memory(title: &str, rows: &[MemoryRow]) -> String {
-    let Some(ours) = rows.first() else {
-        return String::new();
-    };
+/// Writes the table of memory after filling. The first row is ours.
+pub(super) fn memory(title: &str, rows: &[Row]) -> Result<String> {
+    let (torrents, peers) = ("/filled/torrents", "/filled/peers");
+    let resident = "/server/resident_octets";
     let mut text = format!(
         "### Memory, {title}: {} torrents, {} peers\n\n\
          | | resident MB | ratio | octets a torrent | octets a peer |\n\
          |---|--:|--:|--:|--:|\n",
-        thousands(ours.torrents),
-        thousands(ours.peers),
+        thousands(rows[0].median(torrents)?),
+        thousands(rows[0].median(peers)?),
     );
     for row in rows {
+        let growth = row.median(resident)? - row.median("/server/resident_octets_before")?;
         text += &format!(
             "| {} | {:.0} | {} | {:.0} | {:.1} |\n",
             row.name,
-            row.resident / 1e6,
-            ratio(ours.resident, row.resident),
-            row.growth() / row.torrents,
-            row.growth() / row.peers,
+            row.median(resident)? / 1e6,
+            ratio(rows[0].median(resident)?, row.median(resident)?),
+            growth / row.median(torrents)?,
+            growth / row.median(peers)?,
         );
     }
-    text
+    Ok(text)
 }
 
 /// Writes the table of waits. The first row is what the others are compared with.
-pub(super) fn latency(peers: f64, waits: &[Waits]) -> String {
+pub(super) fn latency(peers: f64, rows: &[Row]) -> Result<String> {
     let mut text = format!(
         "### Latency of announces over UDP, {} peers, µs\n\n\
          | beside | p50 | p99 | p99.9 | p99.9 above the first |\n\
          |---|--:|--:|--:|--:|\n",
         thousands(peers),
     );
-    let percentile = |waits: &Waits, index: usize| {
-        median(waits.rounds.iter().map(|round| round[index]).collect())
-    };
-    let idle = waits.first().map_or(0.0, |idle| percentile(idle, 2));
-    for row in waits {
-        let [p50, p99, p99_9] = [0, 1, 2].map(|index| percentile(row, index));
+    let percentile = |row: &Row, name| row.median(&format!("/latency_micros/{name}"));
+    for row in rows {
         text += &format!(
-            "| {} | {p50:.0} | {p99:.0} | {p99_9:.0} | {:+.0} |\n",
-            row.beside.name(),
-            p99_9 - idle,
+            "| {} | {:.0} | {:.0} | {:.0} | {:+.0} |\n",
+            row.name,
+            percentile(row, "p50")?,
+            percentile(row, "p99")?,
+            percentile(row, "p99_9")?,
+            percentile(row, "p99_9")? - percentile(&rows[0], "p99_9")?,
         );
     }
-    text
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    let half = figures.len() / 2;
-    if figures.len().is_multiple_of(2) {
-        f64::midpoint(figures[half - 1], figures[half])
-    } else {
-        figures[half]
-    }
+    Ok(text)
 }
 
 fn ratio(ours: f64, other: f64) -> String {
@@ -159,62 +144,66 @@ fn thousands(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn sample(answers_per_sec: f64, is_limited: bool) -> Sample {
-        Sample {
-            answers_per_sec,
-            cpu_micros: 1e6 / answers_per_sec,
-            lost: 0.0,
-            peers: 20.0,
-            p50_micros: 100.0,
-            p99_9_micros: 900.0,
-            is_limited,
+    fn row(name: &'static str, rates: &[f64], busy: f64) -> Row {
+        let report = |rate: &f64| {
+            json!({
+                "answers_per_sec": rate,
+                "sent": { "announce": 90, "scrape": 5, "connect": 5 },
+                "lost": 1,
+                "peers_per_announce": 20,
+                "latency_micros": { "p50": 100, "p99": 200, "p99_9": 900.0 + rate / 1e3 },
+                "server": {
+                    "cpu_micros_per_answer": 1e6 / rate,
+                    "resident_octets": 100.0 * rate,
+                    "resident_octets_before": 10e6,
+                },
+                "filled": { "torrents": 1e6, "peers": 2e6 },
+                "loadgen": { "busy_share": busy },
+            })
+        };
+        let reports = rates.iter().map(report).collect();
+        Row { name, reports }
+    }
+
+    #[test]
+    fn tables_show_medians_and_ratios_of_ours_by_theirs() {
+        let rows = [
+            row("ours", &[2e5, 3e5], 1.0),
+            row("theirs", &[2e5, 1e5, 9e5], 0.5),
+        ];
+        let speed = speed("Load", &rows).unwrap();
+        let memory = memory("small", &rows).unwrap();
+        let latency = latency(10e6, &rows).unwrap();
+        for (text, line) in [
+            (
+                &speed,
+                "| ours | 250 000† | 1.00 × | 4.17 | 1.00 × | 1.00 % | 20.0 | 100 | 1150 |\n",
+            ),
+            (
+                &speed,
+                "| theirs | 200 000 | 1.25 × | 5.00 | 0.83 × | 1.00 % | 20.0 | 100 | 1100 |\n",
+            ),
+            (&speed, "\n† The load generator was the limit"),
+            (&memory, "small: 1 000 000 torrents, 2 000 000 peers"),
+            (&memory, "| theirs | 20 | 1.25 × | 10 | 5.0 |\n"),
+            (&latency, "announces over UDP, 10 000 000 peers"),
+            (&latency, "| theirs | 100 | 200 | 1100 | -50 |\n"),
+        ] {
+            assert!(text.contains(line), "{text}\nlacks: {line}");
         }
     }
 
     #[test]
-    fn a_row_is_the_median_of_its_samples() {
-        let samples = [300e3, 100e3, 200e3].map(|rate| sample(rate, rate > 150e3));
-        let row = SpeedRow::new("x", &samples);
-        assert_eq!(row.median, sample(200e3, true));
-        assert_eq!(median(vec![4.0, 1.0]), 2.5);
-    }
-
-    #[test]
-    fn ratios_are_ours_by_theirs() {
-        let rows = [
-            SpeedRow::new("ours", &[sample(250e3, true)]),
-            SpeedRow::new("theirs", &[sample(200e3, false)]),
-        ];
-        let text = speed("Load", &rows);
-        let ours = "| ours | 250 000† | 1.00 × | 4.00 | 1.00 × | 0.00 % | 20.0 | 100 | 900 |\n";
-        let theirs = "| theirs | 200 000 | 1.25 × | 5.00 | 0.80 × | 0.00 % | 20.0 | 100 | 900 |\n";
-        assert!(text.contains(ours) && text.contains(theirs), "{text}");
-        assert!(
-            text.contains("† The load generator was the limit"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn memory_is_counted_by_what_it_grew() {
-        let rows = [("ours", 110e6), ("theirs", 220e6)].map(|(name, resident)| MemoryRow {
-            name,
-            resident,
-            before: 10e6,
-            torrents: 1e6,
-            peers: 2e6,
-        });
-        let text = memory("small", &rows);
-        assert!(text.contains("small: 1 000 000 torrents, 2 000 000 peers"));
-        assert!(
-            text.contains("| ours | 110 | 1.00 × | 100 | 50.0 |\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("| theirs | 220 | 0.50 × | 210 | 105.0 |\n"),
-            "{text}"
-        );
+    fn a_report_without_a_figure_is_refused() {
+        let rows = [Row {
+            name: "ours",
+            reports: vec![json!({ "lost": 1 })],
+        }];
+        let error = speed("Load", &rows).unwrap_err().to_string();
+        assert_eq!(error, "ours: a report has no /sent/announce");
     }
 }

@@ -1,11 +1,13 @@
-//! Rules for the manifests.
+//! Rules for the manifests, and for what they bring in.
+//!
+//! The manifests are read line by line, as they are written: one entry a line.
 
+use std::collections::BTreeSet;
+
+use cargo_metadata::Source;
 use toml::{Table, Value};
 
 use super::{Finding, Repository, line_of};
-
-/// What a member writes itself; everything else of `[package]` is inherited.
-const OWN_FIELDS: [&str; 2] = ["name", "description"];
 
 /// What every member inherits.
 const INHERITED: [&str; 6] = [
@@ -20,54 +22,39 @@ const INHERITED: [&str; 6] = [
 /// One list of lints, short enough to know.
 const MAX_LINTS: usize = 30;
 
-/// The root is virtual, its list of lints is short, and each external dependency has a reason.
+/// The root is virtual, its list of lints is short, each external dependency has a reason, and the
+/// oldest compiler is the same everywhere.
 pub(super) fn root(repository: &Repository) -> Vec<Finding> {
     let file = "Cargo.toml";
     let text = repository.text(file);
-    let manifest = match parse(file, text) {
-        Ok(manifest) => manifest,
-        Err(finding) => return vec![finding],
-    };
     let mut findings = Vec::new();
-    if manifest.contains_key("package") {
-        findings.push(Finding::new(
-            file,
-            line_of(text, "[package]"),
-            "the root is virtual",
-        ));
+    let mut report = |line, message: &str| findings.push(Finding::new(file, line, message));
+    if text.lines().any(|line| line == "[package]") {
+        report(line_of(text, "[package]"), "the root is virtual");
     }
-    let lints: usize = table(&manifest, &["workspace", "lints"])
-        .map(|tools| {
-            tools
-                .values()
-                .filter_map(Value::as_table)
-                .map(Table::len)
-                .sum()
-        })
-        .unwrap_or_default();
-    if lints > MAX_LINTS {
-        let message = format!("{lints} lints, {MAX_LINTS} at most");
-        findings.push(Finding::new(
-            file,
-            line_of(text, "[workspace.lints"),
-            message,
-        ));
+    let is_lint = |section: &str| section.starts_with("[workspace.lints.");
+    let lints = entries(text).filter(|(section, ..)| is_lint(section));
+    if lints.count() > MAX_LINTS {
+        report(line_of(text, "[workspace.lints."), "too many lints");
     }
-    let empty = Table::new();
-    let dependencies = table(&manifest, &["workspace", "dependencies"]).unwrap_or(&empty);
-    for (name, dependency) in dependencies {
-        let is_ours = dependency.get("path").is_some();
-        let line = line_of(text, &format!("{name} = "));
-        if !is_ours && !has_reason(text, line) {
-            let message = format!("`{name}` has no comment above it that says what it is for");
-            findings.push(Finding::new(file, line, message));
+    for (section, line, entry) in entries(text) {
+        let above = text.lines().nth(line.saturating_sub(2)).unwrap_or_default();
+        let has_reason = above.starts_with("# ") && !above.starts_with("# ---");
+        let is_external = section == "[workspace.dependencies]" && !entry.contains("path = ");
+        if is_external && !has_reason {
+            report(line, "no comment above it says what it is for");
         }
-        if dependency.get("git").is_some() {
-            findings.push(Finding::new(
-                file,
-                line,
-                format!("`{name}` is not from a registry"),
-            ));
+        let Some(version) = entry.strip_prefix("rust-version = ") else {
+            continue;
+        };
+        let version = version.trim_matches('"');
+        let image = repository.text("deploy/Containerfile");
+        if !image.contains(&format!("FROM rust:{version}-")) {
+            report(line, "deploy/Containerfile has another compiler");
+        }
+        let toolchain = repository.text("rust-toolchain.toml");
+        if toolchain.contains("channel") && !toolchain.contains(&format!("\"{version}")) {
+            report(line, "rust-toolchain.toml has another compiler");
         }
     }
     findings
@@ -75,98 +62,117 @@ pub(super) fn root(repository: &Repository) -> Vec<Finding> {
 
 /// A member inherits its fields, its lints and the versions of its dependencies.
 pub(super) fn members(repository: &Repository) -> Vec<Finding> {
-    let members = repository.ending("/Cargo.toml");
-    members
-        .filter(|(file, _)| file.starts_with("crates/") || file.starts_with("xtask/"))
-        .flat_map(|(file, text)| member(file, text))
-        .collect()
-}
-
-fn member(file: &str, text: &str) -> Vec<Finding> {
-    let manifest = match parse(file, text) {
-        Ok(manifest) => manifest,
-        Err(finding) => return vec![finding],
-    };
     let mut findings = Vec::new();
-    let mut report = |start: &str, message: String| {
-        findings.push(Finding::new(file, line_of(text, start), message));
-    };
-    let empty = Table::new();
-    let package = table(&manifest, &["package"]).unwrap_or(&empty);
-    for field in INHERITED {
-        if !package.get(field).is_some_and(inherits) {
-            report(
-                field,
-                format!("`{field}` is not inherited from the workspace"),
-            );
+    for (file, text) in repository.ending("/Cargo.toml") {
+        if !file.starts_with("crates/") && !file.starts_with("xtask/") {
+            continue;
         }
-    }
-    for field in OWN_FIELDS
-        .into_iter()
-        .filter(|field| !package.contains_key(*field))
-    {
-        report("[package]", format!("no `{field}`"));
-    }
-    for field in package.keys().map(String::as_str) {
-        if !INHERITED.contains(&field) && !OWN_FIELDS.contains(&field) {
-            report(field, format!("`{field}` is not a field of ours"));
+        let mut report = |line, message: String| findings.push(Finding::new(file, line, message));
+        for field in INHERITED {
+            let line = format!("{field}.workspace = true");
+            if !entries(text).any(|entry| entry.0 == "[package]" && entry.2 == line) {
+                report(line_of(text, field), format!("no `{line}`"));
+            }
         }
-    }
-    if !manifest.get("lints").is_some_and(inherits) {
-        report(
-            "[lints]",
-            "the lints are not inherited from the workspace".to_owned(),
-        );
-    }
-    let targets = table(&manifest, &["target"]).unwrap_or(&empty);
-    let tables = targets
-        .values()
-        .filter_map(Value::as_table)
-        .chain([&manifest]);
-    for (name, dependency) in tables.flat_map(dependencies) {
-        let has_own_version = ["version", "path", "git"].map(|key| dependency.get(key));
-        if !inherits(dependency) || has_own_version.iter().any(Option::is_some) {
-            report(
-                name,
-                format!("the version of `{name}` is not the workspace's"),
-            );
+        if !text.contains("\ndescription = \"") {
+            report(1, "no description".to_owned());
+        }
+        if !text.contains("\n[lints]\nworkspace = true\n") {
+            let line = line_of(text, "[lints]");
+            report(line, "the lints are not the workspace's".to_owned());
+        }
+        for (section, line, entry) in entries(text) {
+            let (name, rest) = entry.split_once([' ', '.']).unwrap_or((entry, ""));
+            if section.contains("dependencies") && !rest.contains("workspace = true") {
+                report(
+                    line,
+                    format!("the version of `{name}` is not the workspace's"),
+                );
+            }
         }
     }
     findings
 }
 
-fn dependencies(manifest: &Table) -> impl Iterator<Item = (&String, &Value)> {
-    ["dependencies", "dev-dependencies", "build-dependencies"]
-        .into_iter()
-        .filter_map(|kind| manifest.get(kind)?.as_table())
-        .flatten()
+/// The entries of a manifest: the heading above each, its line, and the first line of its text.
+fn entries(text: &str) -> impl Iterator<Item = (&str, usize, &str)> {
+    let mut section = "";
+    (1..).zip(text.lines()).filter_map(move |(number, line)| {
+        if line.starts_with('[') {
+            section = line;
+        }
+        let is_entry = line.starts_with(|c: char| c.is_alphanumeric() || c == '"');
+        is_entry.then_some((section, number, line))
+    })
 }
 
-fn inherits(value: &Value) -> bool {
-    value.get("workspace").and_then(Value::as_bool) == Some(true)
+/// One integration binary per crate, `it`; the others are namespace tests.
+pub(super) fn test_targets(repository: &Repository) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for member in repository.metadata.workspace_packages() {
+        let mut tests = member.targets.iter().filter(|target| target.is_test());
+        if let Some(target) = tests.find(|target| target.test && target.name != "it") {
+            let message = format!(
+                "`{}`: integration tests are modules of tests/it/main.rs; one that needs root has \
+                 `test = false`",
+                target.name
+            );
+            findings.push(Finding::new(repository.manifest(member), 1, message));
+        }
+    }
+    findings
 }
 
-fn has_reason(text: &str, line: usize) -> bool {
-    let above = text.lines().nth(line.saturating_sub(2)).unwrap_or_default();
-    above
-        .strip_prefix("# ")
-        .is_some_and(|reason| !reason.starts_with("---"))
-}
-
-fn table<'a>(manifest: &'a Table, path: &[&str]) -> Option<&'a Table> {
-    path.iter()
-        .try_fold(manifest, |table, key| table.get(*key)?.as_table())
-}
-
-fn parse(file: &str, text: &str) -> Result<Table, Finding> {
-    text.parse()
-        .map_err(|error: toml::de::Error| Finding::new(file, 1, error.message()))
+/// No crate of the tree is banned by `deny.toml`, but for its wrappers, and each is from the
+/// default registry.
+///
+/// `cargo deny` says the same, and more of advisories and licences; where it is not installed, this
+/// holds.
+pub(super) fn bans(repository: &Repository) -> Vec<Finding> {
+    let file = "deny.toml";
+    let text = repository.text(file);
+    let deny: Table = match text.parse() {
+        Ok(deny) => deny,
+        Err(error) => return vec![Finding::new(file, 1, error.to_string())],
+    };
+    let metadata = &repository.metadata;
+    let mut findings = Vec::new();
+    for package in &metadata.packages {
+        if !package.source.as_ref().is_none_or(Source::is_crates_io) {
+            let message = format!("`{}` is not from the default registry", package.name);
+            findings.push(Finding::new("Cargo.lock", 1, message));
+        }
+    }
+    let mut arrows = BTreeSet::new();
+    for node in metadata.resolve.iter().flat_map(|resolve| &resolve.nodes) {
+        for used in &node.dependencies {
+            arrows.insert((&*metadata[&node.id].name, &*metadata[used].name));
+        }
+    }
+    let bans = deny
+        .get("bans")
+        .and_then(|bans| bans.get("deny")?.as_array());
+    for ban in bans.into_iter().flatten() {
+        let word = |key| ban.get(key).and_then(Value::as_str).unwrap_or_default();
+        let wrappers = ban.get("wrappers").and_then(Value::as_array);
+        for (user, used) in &arrows {
+            let is_wrapper = |wrapper: &Value| wrapper.as_str() == Some(user);
+            if *used == word("crate") && !wrappers.is_some_and(|all| all.iter().any(is_wrapper)) {
+                let line = line_of(text, &format!("    {{ crate = \"{used}\""));
+                let message = format!("`{used}` is banned for `{user}`: {}", word("reason"));
+                findings.push(Finding::new(file, line, message));
+            }
+        }
+    }
+    findings
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::tidy::places;
+    use crate::tidy::faulty::{package, places};
 
     const MEMBER: &str = "\
 [package]
@@ -186,37 +192,12 @@ nom.workspace = true
 workspace = true
 ";
 
-    fn found(text: &str) -> Vec<(String, usize)> {
-        let repository = Repository::of(&[("crates/a/Cargo.toml", text)]);
-        let findings = members(&repository);
-        findings
-            .iter()
-            .map(|finding| (finding.message.clone(), finding.line))
-            .collect()
-    }
-
-    #[test]
-    fn a_member_that_inherits_all_is_in_order() {
-        assert_eq!(found(MEMBER), []);
-    }
-
     #[test]
     fn own_fields_versions_and_lints_are_found() {
         for (ours, theirs, line, word) in [
-            (
-                "edition.workspace = true",
-                "edition = \"2021\"",
-                5,
-                "`edition`",
-            ),
-            ("license.workspace = true\n", "", 1, "`license`"),
-            (
-                "name = \"a\"",
-                "name = \"a\"\nkeywords = []",
-                3,
-                "`keywords`",
-            ),
-            ("description = \"A crate\"\n", "", 1, "`description`"),
+            ("edition.w", "edition = \"2021\"\nw", 5, "`edition"),
+            ("license.workspace = true\n", "", 1, "`license"),
+            ("\ndescription", "\nhomepage", 1, "description"),
             (
                 "[lints]\nworkspace = true",
                 "[lints]\nrust = {}",
@@ -225,47 +206,98 @@ workspace = true
             ),
             ("nom.workspace = true", "nom = \"8\"", 12, "`nom`"),
             (
-                "nom.workspace = true",
-                "nom = { workspace = true, path = \"b\" }",
-                12,
-                "`nom`",
-            ),
-            (
                 "[lints]",
-                "[target.'cfg(unix)'.dependencies]\nlibc = \"1\"\n[lints]",
+                "[target.x.dependencies]\na = \"1\"\n[lints]",
                 15,
-                "`libc`",
+                "`a`",
             ),
         ] {
             let text = MEMBER.replace(ours, theirs);
+            let found = |text| members(&Repository::of(&[("crates/a/Cargo.toml", text)]));
+            assert_eq!(found(MEMBER), []);
             let found = found(&text);
-            assert_eq!(found.len(), 1, "{text}\n{found:?}");
-            assert!(found[0].0.contains(word), "{found:?}");
-            assert_eq!(found[0].1, line, "{text}\n{found:?}");
+            assert_eq!(
+                places(&found),
+                [("crates/a/Cargo.toml", line)],
+                "{text}\n{found:?}"
+            );
+            assert!(found[0].message.contains(word), "{found:?}");
         }
     }
 
     #[test]
     fn an_external_dependency_needs_its_own_reason() {
         let text = "[workspace.dependencies]\n# --- ours ---\na = { path = \"a\" }\n# Parses.\n\
-                    nom = \"8\"\nserde = \"1\"\n# Fetches.\nb = { git = \"https://b.example\" }\n\
-                    # --- others ---\ntoml = \"1\"\n";
+                    nom = \"8\"\nserde = \"1\"\n# --- others ---\ntoml = \"1\"\n";
         let found = root(&Repository::of(&[("Cargo.toml", text)]));
-        let mut places = places(&found);
-        places.sort_unstable();
+        assert_eq!(places(&found), [("Cargo.toml", 6), ("Cargo.toml", 8)]);
+    }
+
+    #[test]
+    fn a_package_in_the_root_too_many_lints_and_other_compilers_are_found() {
+        let lints: String = (0..31).map(|n| format!("lint{n} = \"warn\"\n")).collect();
+        let package = "[workspace.package]\nrust-version = \"1.95\"\n[package]\nname = \"a\"\n";
+        let text = format!("{package}[workspace.lints.rust]\n{lints}");
+        let found = |image: &str, channel: &str| {
+            let files = [
+                ("Cargo.toml", text.as_str()),
+                ("deploy/Containerfile", image),
+                ("rust-toolchain.toml", channel),
+            ];
+            let found = root(&Repository::of(&files));
+            found.iter().map(|finding| finding.line).collect::<Vec<_>>()
+        };
         assert_eq!(
-            places,
-            [("Cargo.toml", 6), ("Cargo.toml", 8), ("Cargo.toml", 10)]
+            found("FROM rust:1.95-bookworm", "channel = \"1.95.0\""),
+            [3, 5]
+        );
+        assert_eq!(
+            found("FROM rust:1.94-bookworm", "channel = \"1.96\""),
+            [3, 5, 2, 2]
         );
     }
 
     #[test]
-    fn a_package_in_the_root_and_too_many_lints_are_found() {
-        let lints: String = (0..31)
-            .map(|number| format!("lint{number} = \"warn\"\n"))
-            .collect();
-        let text = format!("[package]\nname = \"a\"\n[workspace.lints.rust]\n{lints}");
-        let found = root(&Repository::of(&[("Cargo.toml", &text)]));
-        assert_eq!(places(&found), [("Cargo.toml", 1), ("Cargo.toml", 3)]);
+    fn a_second_integration_binary_is_found() {
+        let tests = [("it", true), ("netns", false), ("more", true)];
+        let found = test_targets(&Repository::with_packages(
+            &[],
+            &[package("a", &[], &tests)],
+        ));
+        assert_eq!(places(&found), [("crates/a/Cargo.toml", 1)]);
+        assert!(found[0].message.starts_with("`more`"), "{found:?}");
+    }
+
+    #[test]
+    fn banned_crates_and_strange_sources_are_found() {
+        let deny = "[bans]\ndeny = [\n    { crate = \"openssl\", reason = \"C\" },\n    \
+                    { crate = \"nom\", wrappers = [\"wire\"], reason = \"private\" },\n]\n";
+        let uses = |names: &[&'static str]| -> Vec<_> {
+            names
+                .iter()
+                .map(|name| (*name, serde_json::Value::Null))
+                .collect()
+        };
+        let mut packages = [
+            package("wire", &uses(&["nom"]), &[]),
+            package("core", &uses(&["nom", "openssl"]), &[]),
+            package("nom", &[], &[]),
+            package("openssl", &[], &[]),
+        ];
+        packages[2]["source"] = json!("registry+https://mirror.example/");
+        let found = bans(&Repository::with_packages(
+            &[("deny.toml", deny)],
+            &packages,
+        ));
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            found,
+            [
+                "Cargo.lock:1: `nom` is not from the default registry",
+                "deny.toml:3: `openssl` is banned for `core`: C",
+                "deny.toml:4: `nom` is banned for `core`: private",
+            ]
+        );
+        assert_eq!(bans(&Repository::of(&[("deny.toml", "bans = [")])).len(), 1);
     }
 }

@@ -1,9 +1,13 @@
 //! `GET /scrape` without an info hash, by those who may.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
-use opentracker_core::{Counter, PeerBuffers};
+use flate2::read::GzDecoder;
+use opentracker_admin::Counter;
+use opentracker_core::{PeerBuffers, Requester, Worker};
 use opentracker_http_wire::{Answer, ScrapeReply};
 use opentracker_types::{AnnounceRequest, Event, InfoHash, SwarmCounts};
 
@@ -22,7 +26,7 @@ fn hash(number: u32) -> InfoHash {
 
 /// Puts a seeder into each of so many torrents.
 fn fill(site: &Site, torrents: u32) {
-    let mut worker = site.tracker.worker(1, None);
+    let mut worker = Worker::new(Arc::clone(&site.tracker), 1, None);
     for number in 0..torrents {
         let request = AnnounceRequest {
             info_hash: hash(number),
@@ -33,9 +37,11 @@ fn fill(site: &Site, torrents: u32) {
             num_want: Some(0),
         };
         let mut peers = PeerBuffers::both(&mut [], &mut []);
-        let source = [192, 0, 2, 1].into();
+        let requester = Requester::new([192, 0, 2, 1].into());
         let now = site.tracker.start();
-        worker.announce(&request, source, now, &mut peers).unwrap();
+        worker
+            .announce(&request, &requester, now, &mut peers)
+            .unwrap();
     }
 }
 
@@ -82,7 +88,7 @@ fn the_connection_is_kept_and_everything_is_counted() {
     check(&response.body, TORRENTS);
     assert_eq!(client.response().status, 404);
     assert_eq!(client.response().body, response.body);
-    site.wait(|site| site.count(Counter::HttpFullScrape) == 2);
+    site.wait(|site| site.count(Counter::FullScrape) == 2);
     let octets = u64::try_from(2 * response.body.len()).unwrap();
     assert_eq!(site.count(Counter::FullScrapeOctets), octets);
     let stats = site.get("/stats?mode=fscr");
@@ -112,7 +118,7 @@ fn http_1_0_gets_no_chunks_and_a_closed_connection() {
         let mut client = site.connect();
         client.send(&format!("GET /scrape HTTP/1.0\r\n{field}\r\n"));
         let head = client.response_to_head();
-        assert_eq!(head.field("Connection"), Some("close"));
+        assert_ne!(head.field("Connection"), Some("keep-alive"), "{field}");
         assert_eq!(head.field("Transfer-Encoding"), None);
         check(&client.rest(), TORRENTS);
     }
@@ -131,19 +137,19 @@ fn a_client_that_does_not_read_stops_nobody_and_gets_all_of_it_later() {
         let target = format!("/announce?info_hash={hash}&port={port}&left=0&event=stopped");
         assert!(site.get(&target).text().contains("8:complete"));
     }
-    assert_eq!(site.count(Counter::HttpFullScrape), 0);
+    assert_eq!(site.count(Counter::FullScrape), 0);
     check(&stalled.response().body, MANY);
 }
 
 #[test]
 fn a_client_that_does_not_read_is_cut_off() {
     let mut plan = Plan::default();
-    plan.limits.stall_timeout = Duration::from_millis(200);
+    plan.config.limits.stall_timeout = Duration::from_millis(200);
     let site = plan.start();
     fill(&site, MANY);
     let clients: Vec<_> = (0..4).map(|_| stalled(&site)).collect();
     site.wait(has_place);
-    assert_eq!(site.count(Counter::HttpFullScrape), 0);
+    assert_eq!(site.count(Counter::FullScrape), 0);
     drop(clients);
 }
 
@@ -158,7 +164,7 @@ fn places_are_bounded_and_free_again_when_a_client_leaves() {
         refused.text(),
         "d14:failure reason35:too many full scrapes are under way8:retry ini1ee"
     );
-    assert_eq!(site.count(Counter::RefusedFullScrape), 1);
+    assert_eq!(site.count(Counter::FullScrapeBusy), 1);
     clients.pop();
     site.wait(has_place);
 }
@@ -170,8 +176,8 @@ fn a_shutdown_lets_it_finish() {
     let mut client = site.connect();
     client.send(REQUEST);
     site.wait(|site| site.count(Counter::FullScrapeOctets) > 0);
-    let server = site.server;
-    let shutdown = std::thread::spawn(move || server.shutdown(PATIENCE));
+    let plane = site.plane;
+    let shutdown = std::thread::spawn(move || plane.shutdown(PATIENCE));
     check(&client.response().body, MANY);
     client.expect_end();
     shutdown.join().unwrap();
@@ -182,7 +188,43 @@ fn a_shutdown_waits_no_longer_than_its_grace() {
     let site = Site::start();
     fill(&site, MANY);
     let client = stalled(&site);
-    site.server.shutdown(Duration::from_millis(100));
-    assert_eq!(site.tracker.counters().sum(Counter::HttpFullScrape), 0);
+    site.plane.shutdown(Duration::from_millis(100));
+    assert_eq!(site.tracker.counters().sum(Counter::FullScrape), 0);
     drop(client);
+}
+
+#[test]
+fn it_comes_compressed_to_who_accepts_it() {
+    const TORRENTS: u32 = 5000;
+    let site = Site::start();
+    fill(&site, TORRENTS);
+    let mut client = site.connect();
+    client.send("GET /scrape HTTP/1.1\r\nAccept-Encoding: gzip\r\n\r\n");
+    let response = client.response();
+    assert_eq!(response.field("Content-Encoding"), Some("gzip"));
+    assert_eq!(response.field("Vary"), Some("Accept-Encoding"));
+    let mut body = Vec::new();
+    GzDecoder::new(&*response.body)
+        .read_to_end(&mut body)
+        .unwrap();
+    check(&body, TORRENTS);
+    let octets = u64::try_from(response.body.len()).unwrap();
+    assert!(octets < 100_000, "{octets}");
+    site.wait(|site| site.count(Counter::FullScrape) == 1);
+    assert_eq!(site.count(Counter::FullScrapeOctets), octets);
+}
+
+#[test]
+fn a_head_of_it_walks_through_nothing() {
+    let site = Site::start();
+    fill(&site, MANY);
+    let mut client = site.connect();
+    for _ in 0..20 {
+        client.send("HEAD /scrape HTTP/1.1\r\n\r\n");
+        let head = client.response_to_head();
+        assert_eq!(head.status, 200);
+        assert_eq!(head.field("Content-Type"), Some("text/plain"));
+    }
+    assert_eq!(site.count(Counter::FullScrapeOctets), 0);
+    assert_eq!(site.count(Counter::FullScrapeBusy), 0);
 }

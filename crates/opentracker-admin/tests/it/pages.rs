@@ -1,15 +1,18 @@
 //! Statistics, metrics and the dashboard.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::io::Read;
 use std::time::Duration;
 
-use opentracker_core::Counter;
+use flate2::read::GzDecoder;
+use opentracker_admin::{Cluster, ClusterNode, ClusterView, Counter};
+use opentracker_types::TrackerId;
 
 use crate::site::{Plan, Response, Site, networks};
 
 /// A site with a known state: torrent a with 2 seeders and a leecher, b with a seeder, c with a
 /// leecher, one completed download, 7 connections.
-fn known() -> Site {
+pub(crate) fn known() -> Site {
     let site = Site::start();
     for (hash, parameters) in [
         ('a', "port=1&left=0"),
@@ -137,55 +140,24 @@ fn elements(text: &str) -> HashMap<String, String> {
 #[test]
 fn unknown_modes_are_answered_400() {
     let site = Site::start();
-    for mode in ["nope", "", "renew", "statedump", "tpbs"] {
+    for mode in ["nope", "", "renew", "statedump", "tpbs", "woodpeckers"] {
         let response = site.get(&format!("/stats?mode={mode}"));
         assert_eq!(response.status, 400, "{mode}");
         assert!(response.text().contains("mode"));
     }
-    assert_eq!(site.count(Counter::HttpBadMode), 5);
-}
-
-#[test]
-fn the_rights_are_those_of_the_client() {
-    let mut plan = Plan::behind_proxy();
-    plan.settings.stats = networks(&["192.0.2.0/24"]);
-    plan.settings.admin = networks(&["192.0.2.1/32"]);
-    let site = plan.start();
-    for (client, dashboard, stats, metrics) in [
-        ("192.0.2.1", 200, 200, 200),
-        ("192.0.2.2", 200, 200, 403),
-        ("198.51.100.1", 403, 403, 403),
-        ("192.0.2.1, 198.51.100.1", 403, 403, 403),
-        ("2001:db8::1", 403, 403, 403),
-    ] {
-        let get = |target| {
-            let field = format!("X-Forwarded-For: {client}\r\n");
-            site.get_with(target, &field).status
-        };
-        assert_eq!(get("/"), dashboard, "{client}");
-        assert_eq!(get("/stats?mode=version"), stats, "{client}");
-        assert_eq!(get("/stats?mode=top10"), stats, "{client}");
-        assert_eq!(
-            get("/stats?mode=nope"),
-            if stats == 200 { 400 } else { 403 }
-        );
-        assert_eq!(get("/metrics"), metrics, "{client}");
-    }
-    // The proxy itself is in none of the networks.
-    assert_eq!(site.get("/stats").status, 403);
-    assert_eq!(site.count(Counter::HttpForbidden), 17);
+    assert_eq!(site.count(Counter::BadMode), 6);
 }
 
 #[test]
 fn settings_change_at_run_time() {
     let mut plan = Plan::default();
-    let mut settings = plan.settings.clone();
-    plan.settings.stats_path = "numbers".to_owned();
+    plan.page_rules.stats_path = "numbers".to_owned();
+    let mut later = Plan::default();
+    later.page_rules.redirect_url = "https://tracker.example/about".to_owned();
     let site = plan.start();
     assert_eq!(site.get("/numbers?mode=version").status, 200);
     assert_eq!(site.get("/stats?mode=version").status, 404);
-    settings.redirect_url = "https://tracker.example/about".to_owned();
-    site.server.set_settings(settings);
+    site.tracker.set_rules(later.rules());
     assert_eq!(site.get("/numbers?mode=version").status, 404);
     assert_eq!(site.get("/stats?mode=version").status, 200);
     assert_eq!(site.get("/").status, 302);
@@ -194,15 +166,15 @@ fn settings_change_at_run_time() {
 #[test]
 fn the_root_is_redirected() {
     let mut plan = Plan::default();
-    plan.settings.redirect_url = "https://tracker.example/about?x=y".to_owned();
-    plan.settings.stats = networks(&[]);
+    plan.page_rules.redirect_url = "https://tracker.example/about?x=y".to_owned();
+    plan.page_rules.stats = networks(&[]);
     let site = plan.start();
     let response = site.get("/");
     assert_eq!(response.status, 302);
     let location = "https://tracker.example/about?x=y";
     assert_eq!(response.field("Location"), Some(location));
     assert!(response.body.is_empty());
-    assert_eq!(site.count(Counter::HttpRedirect), 1);
+    assert_eq!(site.count(Counter::Redirect), 1);
 }
 
 #[test]
@@ -269,88 +241,6 @@ fn a_search_for_the_largest_swarms_is_shared() {
 }
 
 #[test]
-fn metrics_are_well_formed_and_true() {
-    let site = known();
-    let response = site.get("/metrics");
-    assert_eq!(response.status, 200);
-    assert_eq!(
-        response.field("Content-Type"),
-        Some("text/plain; version=0.0.4; charset=utf-8")
-    );
-    let samples = samples(response.text());
-    for (sample, value) in [
-        (r#"opentracker_info{version="1.2.3"}"#, 1.0),
-        ("opentracker_torrents", 3.0),
-        (r#"opentracker_peers{family="ipv4",role="seeder"}"#, 3.0),
-        (r#"opentracker_peers{family="ipv4",role="leecher"}"#, 2.0),
-        (r#"opentracker_peers{family="ipv6",role="seeder"}"#, 0.0),
-        (r#"opentracker_peers{family="ipv6",role="leecher"}"#, 0.0),
-        ("opentracker_http_connections_total", 8.0),
-        (r#"opentracker_http_requests_total{path="announce"}"#, 5.0),
-        (r#"opentracker_http_requests_total{path="scrape"}"#, 1.0),
-        (r#"opentracker_http_requests_total{path="stats"}"#, 1.0),
-        (r#"opentracker_http_errors_total{status="404"}"#, 1.0),
-        ("opentracker_completed_total", 1.0),
-    ] {
-        assert_eq!(samples.get(sample), Some(&value), "{sample}");
-    }
-    for counter in Counter::ALL {
-        let labels = match counter.labels() {
-            "" => String::new(),
-            labels => format!("{{{labels}}}"),
-        };
-        let sample = format!("{}{labels}", counter.metric());
-        assert!(samples.contains_key(&sample), "{sample}");
-    }
-    let uptime = samples["opentracker_uptime_seconds"];
-    assert!((0.0..3600.0).contains(&uptime));
-}
-
-/// Checks the text format of Prometheus, and returns the samples.
-fn samples(text: &str) -> HashMap<String, f64> {
-    let is_name = |name: &str| {
-        let mut octets = name.bytes();
-        octets
-            .next()
-            .is_some_and(|o| o.is_ascii_alphabetic() || o == b'_')
-            && octets.all(|o| o.is_ascii_alphanumeric() || o == b'_')
-    };
-    assert!(text.ends_with('\n'));
-    let (mut samples, mut helped, mut typed) = (HashMap::new(), HashSet::new(), HashSet::new());
-    let mut current = "";
-    for line in text.lines() {
-        if let Some(rest) = line.strip_prefix("# HELP ") {
-            let (metric, help) = rest.split_once(' ').unwrap();
-            assert!(is_name(metric) && !help.is_empty(), "{line}");
-            assert!(helped.insert(metric), "a metric has one help: {line}");
-            current = metric;
-        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
-            let (metric, kind) = rest.split_once(' ').unwrap();
-            assert_eq!(metric, current, "the type follows the help");
-            assert!(["counter", "gauge"].contains(&kind), "{line}");
-            assert_eq!(kind == "counter", metric.ends_with("_total"), "{line}");
-            assert!(typed.insert(metric), "a metric has one type: {line}");
-        } else {
-            let (sample, value) = line.rsplit_once(' ').unwrap();
-            let metric = sample.split('{').next().unwrap();
-            assert_eq!(metric, current, "samples follow their metric: {line}");
-            assert!(typed.contains(metric), "{line}");
-            if let Some(labels) = sample.strip_prefix(metric).unwrap().strip_prefix('{') {
-                for label in labels.strip_suffix('}').unwrap().split(',') {
-                    let (name, value) = label.split_once('=').unwrap();
-                    assert!(is_name(name), "{line}");
-                    let value = value.strip_prefix('"').unwrap().strip_suffix('"');
-                    assert!(!value.unwrap().contains(['"', '\\']), "{line}");
-                }
-            }
-            let before = samples.insert(sample.to_owned(), value.parse().unwrap());
-            assert_eq!(before, None, "a sample comes once: {line}");
-        }
-    }
-    samples
-}
-
-#[test]
 fn statistics_are_cached_for_a_second_at_most() {
     let site = known();
     assert!(stats(&site, "torr").starts_with("3\n"));
@@ -360,4 +250,80 @@ fn statistics_are_cached_for_a_second_at_most() {
         std::thread::sleep(Duration::from_millis(50));
         stats(site, "torr").starts_with("4\n")
     });
+}
+
+#[test]
+fn the_cluster_has_a_mode_of_its_own() {
+    let mut plan = Plan::default();
+    plan.config.cluster = Some(ClusterView::new(|| Cluster {
+        tracker_id: TrackerId::new([0, 0, 1, 2]),
+        is_joined: true,
+        nodes: vec![ClusterNode {
+            address: [192, 0, 2, 9].into(),
+            tracker_id: None,
+            heard_ago: Some(Duration::from_secs(3)),
+            lag: None,
+            torrents: Some(12),
+            packets: 5,
+            applied: 4,
+            dropped: 1,
+        }],
+    }));
+    let site = plan.start();
+    let text = stats(&site, "cluster");
+    assert!(text.starts_with("00000102, joined, 1 others\n"), "{text}");
+    assert!(
+        text.ends_with("\n192.0.2.9\t-\t3.0\t-\t12\t5\t4\t1\n"),
+        "{text}"
+    );
+    let sample = r#"opentracker_cluster_node_torrents{address="192.0.2.9",tracker_id=""} 12"#;
+    assert!(site.get("/metrics").text().contains(sample));
+    assert_eq!(stats(&Site::start(), "cluster"), "no cluster\n");
+}
+
+#[test]
+fn health_and_readiness_are_for_everybody() {
+    let mut plan = Plan::default();
+    plan.page_rules.stats = networks(&[]);
+    plan.page_rules.admin = networks(&[]);
+    let site = plan.start();
+    let mut client = site.connect();
+    let mut ask = |path: &str| {
+        client.send(&format!("GET {path} HTTP/1.1\r\n\r\n"));
+        let response = client.response();
+        (response.status, response.text().to_owned())
+    };
+    assert_eq!(ask("/healthz"), (200, "ok\n".to_owned()));
+    assert_eq!(ask("/readyz"), (200, "ready\n".to_owned()));
+    let handle = site.plane.handle();
+    handle.set_draining(true);
+    assert_eq!(ask("/readyz"), (503, "draining\n".to_owned()));
+    client.expect_end();
+    let response = site.get("/healthz");
+    assert_eq!((response.status, response.text()), (200, "ok\n"));
+    assert_eq!(response.field("Connection"), Some("close"));
+    handle.set_draining(false);
+    assert_eq!(site.get("/readyz").status, 200);
+    assert_eq!(site.count(Counter::Health), 5);
+}
+
+#[test]
+fn large_pages_come_compressed_to_who_accepts_it() {
+    let site = known();
+    let plain = site.get("/metrics");
+    assert_eq!(plain.field("Content-Encoding"), None);
+    assert_eq!(plain.field("Vary"), Some("Accept-Encoding"));
+    let packed = site.get_with("/metrics", "Accept-Encoding: br, gzip\r\n");
+    assert_eq!(packed.field("Content-Encoding"), Some("gzip"));
+    assert!(packed.body.len() < plain.body.len() / 2);
+    let mut text = String::new();
+    GzDecoder::new(&*packed.body)
+        .read_to_string(&mut text)
+        .unwrap();
+    assert!(text.contains("\nopentracker_torrents 3\n"));
+    let refused = site.get_with("/metrics", "Accept-Encoding: gzip;q=0\r\n");
+    assert_eq!(refused.field("Content-Encoding"), None);
+    let small = site.get_with("/stats", "Accept-Encoding: gzip\r\n");
+    assert_eq!(small.field("Content-Encoding"), None);
+    assert_eq!(small.field("Vary"), None);
 }

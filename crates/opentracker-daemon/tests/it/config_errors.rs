@@ -16,7 +16,7 @@
 //! | a wrong command line is a bad configuration | `wrong_arguments` |
 //! | 1 could not start: address in use | `an_address_in_use` |
 //! | an address that is not ours | `an_address_of_another_host` |
-//! | unreadable list | `a_list_that_cannot_be_read`, `a_list_that_is_none` |
+//! | unreadable list | `a_list_that_cannot_be_read` |
 
 use std::ffi::OsString;
 use std::net::{TcpListener, UdpSocket};
@@ -498,26 +498,5 @@ fn a_list_that_cannot_be_read() {
         let folder = setup.path("").to_str().unwrap().to_owned();
         setup.set(key, folder.as_str());
         assert_no_start(&setup.run(), &[key, &folder]);
-    }
-}
-
-#[test]
-fn a_list_that_is_none() {
-    let hash = "ab".repeat(20);
-    for key in ["access.allow", "access.deny"] {
-        for wrong in [
-            "hello",
-            "abc",
-            &hash[1..],
-            &format!("{hash}0"),
-            &format!("{hash} {hash}"),
-            "zz",
-        ] {
-            let mut setup = Setup::new();
-            let path = setup.write("list", &format!("# a list\n{hash}\n{wrong}\n"));
-            let path = path.to_str().unwrap();
-            setup.set(key, path);
-            assert_no_start(&setup.run(), &[key, path, "line 3", "40"]);
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -36,6 +36,8 @@ pub(crate) struct Setup {
     arguments: Vec<OsString>,
     environment: Vec<(String, OsString)>,
     listeners: Option<usize>,
+    /// What the program reads from its standard input, a pipe.
+    input: Option<String>,
 }
 
 impl Setup {
@@ -54,6 +56,7 @@ impl Setup {
             arguments: Vec::new(),
             environment: Vec::new(),
             listeners: None,
+            input: None,
         };
         setup
             .set("udp.listen", ["127.0.0.1:0"])
@@ -97,6 +100,23 @@ impl Setup {
     pub(crate) fn variable(&mut self, name: &str, value: impl Into<OsString>) -> &mut Self {
         self.environment.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// Gives the configuration through a pipe, the standard input, instead of a file.
+    pub(crate) fn start_from_pipe(mut self) -> Tracker {
+        self.input = Some(fs::read_to_string(self.write_config()).unwrap());
+        let mut command = self.command();
+        command.args(["-f", "/dev/stdin"]).args(&self.arguments);
+        command.stdin(Stdio::piped());
+        Tracker::spawn(self, &mut command)
+    }
+
+    /// Starts the program and does not wait until it listens.
+    pub(crate) fn start_without_waiting(self) -> Tracker {
+        let config = self.write_config();
+        let mut command = self.command();
+        command.arg("--config").arg(config).args(&self.arguments);
+        Tracker::spawn_without_waiting(self, &mut command)
     }
 
     /// Says how many listeners to wait for, where the keys do not.
@@ -308,6 +328,11 @@ impl Tracker {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        if let (Some(input), Some(text)) = (&mut child.stdin, &setup.input) {
+            input.write_all(text.as_bytes()).unwrap();
+        }
+        // The end of what it reads.
+        child.stdin = None;
         let log = Arc::new(Log::default());
         let stderr = child.stderr.take().unwrap();
         let reader = std::thread::spawn({
@@ -387,6 +412,19 @@ impl Tracker {
         reader.join().unwrap();
     }
 
+    /// Stops reading its log, or goes on to; the pipe stays open meanwhile, and fills.
+    pub(crate) fn pause_reading(&self, is_paused: bool) {
+        *self.log.is_paused.lock().unwrap() = is_paused;
+        self.log.resumed.notify_all();
+    }
+
+    /// Tells whether it has ended, without a look at its log, and how.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        let status = self.child.try_wait().unwrap();
+        self.has_ended |= status.is_some();
+        status
+    }
+
     /// Writes the configuration file anew, makes the program read it, and returns what it logs
     /// about that.
     pub(crate) fn reload(&self) -> Vec<String> {
@@ -430,6 +468,7 @@ impl Drop for Tracker {
         // It may be gone already.
         self.child.kill().ok();
         self.child.wait().ok();
+        self.pause_reading(false);
         if let Some(reader) = self.reader.take() {
             reader.join().ok();
         }
@@ -484,6 +523,9 @@ struct Log {
     changed: Condvar,
     /// No further line is wanted.
     is_deaf: AtomicBool,
+    /// No further line is read for now.
+    is_paused: Mutex<bool>,
+    resumed: Condvar,
 }
 
 impl Log {
@@ -495,6 +537,12 @@ impl Log {
             }
             self.state.lock().unwrap().0.push(line);
             self.changed.notify_all();
+            let is_paused = self.is_paused.lock().unwrap();
+            drop(
+                self.resumed
+                    .wait_while(is_paused, |paused| *paused)
+                    .unwrap(),
+            );
         }
         self.state.lock().unwrap().1 = true;
         self.changed.notify_all();

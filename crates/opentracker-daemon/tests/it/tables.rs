@@ -12,11 +12,15 @@ fn every_test_stands_for_a_sentence() {
         ("http_pages", include_str!("http_pages.rs")),
         ("http_proxies", include_str!("http_proxies.rs")),
         ("http_scrape", include_str!("http_scrape.rs")),
+        ("lists", include_str!("lists.rs")),
         ("peers", include_str!("peers.rs")),
         ("process", include_str!("process.rs")),
+        ("reload", include_str!("reload.rs")),
+        ("start", include_str!("start.rs")),
         ("udp", include_str!("udp.rs")),
         ("udp_hostile", include_str!("udp_hostile.rs")),
         ("privileges", include_str!("../privileges/main.rs")),
+        ("host", include_str!("../privileges/host.rs")),
     ] {
         let tests = source.split("#[test]\nfn ").skip(1);
         let tests: BTreeSet<_> = tests.filter_map(|rest| rest.split('(').next()).collect();

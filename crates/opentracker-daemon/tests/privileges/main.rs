@@ -3,7 +3,7 @@
 //! its own.
 //!
 //! It is run by `cargo xtask test`, and fails for anybody but root. It calls programs of
-//! util-linux and iproute2.
+//! util-linux and iproute2, and Python with its module `seccomp`.
 //!
 //! | sentence | tests |
 //! |---|---|
@@ -18,7 +18,11 @@
 //! | (else chdir) | `without_root_the_folder_is_entered` |
 //! | lists are read as what the process has become | `lists_are_read_by_the_new_user`, `lists_are_reloaded_in_the_new_root_folder` |
 //! | signals are heeded as before | `the_new_user_is_stopped_as_well` |
-//! | 1 could not start | `without_root_the_user_cannot_change`, `without_root_ports_below_1024_are_out_of_reach`, `a_list_of_somebody_else_is_unreadable` |
+//! | `-u user` (as root; else it is noted and left) | `without_root_another_user_is_left_aside`, `being_the_user_already_is_enough` |
+//! | an image without a table of users | `a_number_needs_no_table_of_users` |
+//! | a configuration that lies outside the chroot stays in force, and the lists are read | `a_configuration_outside_of_the_root_folder_stays_in_force` |
+//! | `--check` tries lists and user | `check_reads_lists_as_the_user_who_would`, `check_finds_lists_in_the_root_folder` |
+//! | 1 could not start | `without_root_ports_below_1024_are_out_of_reach`, `a_list_of_somebody_else_is_unreadable` |
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "../it/datagram.rs"]
@@ -27,6 +31,8 @@ mod datagram;
 #[path = "../it/program.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod program;
+
+mod host;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -387,15 +393,107 @@ fn the_new_user_is_stopped_as_well() {
 }
 
 #[test]
-fn without_root_the_user_cannot_change() {
-    for user in ["root", "daemon", "1"] {
+fn without_root_another_user_is_left_aside() {
+    for user in ["root", "daemon", "1", "nobody-has-this-name"] {
         let mut setup = udp();
         setup.wrapper = wrapper(&[&AS_NOBODY]);
-        let ended = setup.set("process.user", user).run();
-        assert_eq!(ended.code, Some(1), "{user}: {ended:?}");
-        assert!(ended.stderr.contains("process"), "{user}: {ended:?}");
-        assert!(!ended.stderr.contains("listening on"), "{user}: {ended:?}");
+        setup.set("process.user", user);
+        let tracker = setup.start();
+        assert!(serves(&tracker, TORRENT));
+        let log = tracker.log().join("\n");
+        for word in ["WARN", "process.user", user, "left aside", NOBODY] {
+            assert!(log.contains(word), "{word}: {log}");
+        }
+        let status = fs::read_to_string(tracker.proc("status")).unwrap();
+        assert_eq!(ids(&status, "Uid"), [NOBODY; 4]);
     }
+}
+
+#[test]
+fn being_the_user_already_is_enough() {
+    for user in ["nobody", NOBODY] {
+        let mut setup = udp();
+        setup.wrapper = wrapper(&[&AS_NOBODY]);
+        setup.set("process.user", user);
+        let tracker = setup.start();
+        assert!(serves(&tracker, TORRENT));
+        let log = tracker.log().join("\n");
+        assert!(!log.contains("WARN"), "{log}");
+    }
+    let mut setup = udp();
+    setup.set("process.user", "root");
+    assert!(serves(&setup.start(), TORRENT));
+}
+
+#[test]
+fn a_number_needs_no_table_of_users() {
+    let without_users = ["unshare", "--mount", "sh", "-c"];
+    let script = ["mount --bind /dev/null /etc/passwd && exec \"$@\"", "sh"];
+    for then in [&[][..], &AS_NOBODY] {
+        let mut setup = udp();
+        setup.wrapper = wrapper(&[&without_users, &script, then]);
+        setup.set("process.user", NOBODY);
+        let tracker = setup.start();
+        assert!(serves(&tracker, TORRENT));
+        let status = fs::read_to_string(tracker.proc("status")).unwrap();
+        assert_eq!(ids(&status, "Uid"), [NOBODY; 4]);
+        assert_eq!(ids(&status, "Gid"), [NOBODY; 4]);
+    }
+    let mut setup = udp();
+    setup.wrapper = wrapper(&[&without_users, &script]);
+    let ended = setup.set("process.user", "daemon").run();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("process.user"), "{ended:?}");
+}
+
+#[test]
+fn a_configuration_outside_of_the_root_folder_stays_in_force() {
+    for user in ["", "nobody"] {
+        let mut setup = udp();
+        let root = setup.path("root");
+        fs::create_dir(&root).unwrap();
+        setup.write("root/l.txt", &list(&[TORRENT]));
+        setup
+            .set("process.chroot", root.to_str().unwrap())
+            .set("process.user", user)
+            .set("access.allow", "l.txt");
+        let tracker = setup.start();
+        assert!(serves(&tracker, TORRENT) && !serves(&tracker, OTHER));
+        tracker.setup.write("root/l.txt", &list(&[TORRENT, OTHER]));
+        let said = tracker.hang_up();
+        assert!(serves(&tracker, OTHER), "{said:?}");
+        let kept = said.iter().filter(|line| line.contains("stays in force"));
+        assert_eq!(kept.count(), 1, "{said:?}");
+        assert!(said.join("\n").contains("allow list 1 → 2"), "{said:?}");
+    }
+}
+
+#[test]
+fn check_reads_lists_as_the_user_who_would() {
+    let mut setup = udp();
+    setup
+        .list("access.allow", &[TORRENT])
+        .set("process.user", "nobody")
+        .argument("--check");
+    assert_eq!(setup.run().code, Some(0));
+    let path = setup.path("access.allow");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let ended = setup.run();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("Permission denied"), "{ended:?}");
+}
+
+#[test]
+fn check_finds_lists_in_the_root_folder() {
+    let mut setup = udp();
+    setup.write("allowed", &list(&[TORRENT]));
+    let folder = setup.path("").to_str().unwrap().to_owned();
+    setup
+        .set("process.chroot", folder.as_str())
+        .set("access.allow", "/allowed")
+        .argument("--check");
+    let ended = setup.run();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
 #[test]

@@ -198,7 +198,7 @@ fn swarm(url: Url, name: &str, seeder: Client) {
     let complete = SwarmCounts {
         seeders: 1 + downloads,
         leechers: 0,
-        downloads,
+        downloads: downloads.into(),
     };
     await_counts("the tracker knows who has completed", &|counts| {
         counts == complete

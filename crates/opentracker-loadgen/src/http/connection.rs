@@ -2,13 +2,17 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use mio::net::TcpStream;
+use nix::errno::Errno;
+use opentracker_datagrams::postpone_port;
+use opentracker_types::Event;
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::response::{Parsed, Response, parse};
-use crate::sources::Sources;
-use crate::sys;
+use crate::host::is_transient;
+use crate::sources::{Sources, free_bind};
 use crate::tally::Kind;
 
 /// A place for a connection, which may be open or not.
@@ -31,6 +35,8 @@ pub(super) struct Connection {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waiting {
     pub(super) kind: Kind,
+    /// What an announce reports.
+    pub(super) event: Event,
     /// When it was sent, or was due: nanoseconds of the run's clock.
     pub(super) since: u64,
 }
@@ -60,16 +66,16 @@ impl Connection {
         source: u64,
         target: SocketAddr,
         stays: bool,
-    ) -> io::Result<&TcpStream> {
+    ) -> io::Result<&mut TcpStream> {
         let socket = Socket::new(
             Domain::for_address(target),
             Type::STREAM.nonblocking(),
             Some(Protocol::TCP),
         )?;
         if let Some(from) = sources.address(source) {
-            sys::set_late_port(&socket)?;
+            postpone_port(&socket)?;
             if sources.are_foreign() {
-                sys::set_free_bind(&socket, from.is_ipv6())?;
+                free_bind(SockRef::from(&socket), from.is_ipv6())?;
             }
             socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
         }
@@ -79,10 +85,10 @@ impl Connection {
         }
         match socket.connect(&target.into()) {
             Ok(()) => {}
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
             Err(error) => return Err(error),
         }
-        Ok(self.stream.insert(socket.into()))
+        Ok(self.stream.insert(TcpStream::from_std(socket.into())))
     }
 
     /// Closes the connection and forgets what was on its way.
@@ -109,7 +115,7 @@ impl Connection {
             match stream.write(&self.output[self.written..]) {
                 Ok(octets) => self.written += octets,
                 // Not connected yet, or the system's buffer is full: the poller will say.
-                Err(error) if sys::is_transient(&error) => return Ok(()),
+                Err(error) if is_transient(&error) => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
@@ -144,7 +150,7 @@ impl Connection {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if sys::is_transient(&error) => return Ok(false),
+                Err(error) if is_transient(&error) => return Ok(false),
                 Err(error) => return Err(error),
             }
         }

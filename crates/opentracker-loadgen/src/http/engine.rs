@@ -6,48 +6,45 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use opentracker_types::Event;
+use mio::{Events, Interest, Poll, Token};
+use rand::RngExt;
+use rand::rngs::SmallRng;
 
 use super::connection::{Connection, Waiting};
 use super::requests::Writer;
 use super::response::Response;
-use crate::drive::{self, Schedule, Timing, Turns};
+use crate::drive::{self, Turn};
+use crate::host::is_transient;
+use crate::mix::Mix;
 use crate::pace::{Clock, Pace};
-use crate::random::Random;
 use crate::sources::Sources;
-use crate::sys::{Interest, Poller};
-use crate::tally::{Gauge, Kind, Tally};
+use crate::tally::{Kind, Tally};
 
-/// Between whom the connections of a run go.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Route {
+/// What the connections of a run have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
     pub(super) target: SocketAddr,
     pub(super) sources: Sources,
     pub(super) peers_per_source: u64,
-}
-
-/// How a thread sends and waits.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
-    /// Connections that are open at a time.
+    /// Nanoseconds after which a request is lost.
+    pub(super) timeout: u64,
+    /// Connections of a thread that are open at a time.
     pub(super) connections: u64,
     /// Whether a connection serves for more than one request.
     pub(super) keeps: bool,
     /// Requests that wait on a connection.
     pub(super) depth: usize,
-    /// Announces, in proportion to scrapes.
-    pub(super) announce: u32,
-    pub(super) scrape: u32,
-    /// Share of announces that say `stopped`.
-    pub(super) stopped: f64,
-    pub(super) timing: Timing,
+    pub(super) mix: Mix,
+    pub(super) writer: Writer,
 }
 
 /// The state of a thread.
 pub(super) struct Engine {
-    route: Route,
-    manner: Manner,
-    writer: Writer,
+    plan: Plan,
+    /// The number of this thread.
+    thread: u64,
+    clock: Clock,
+    pace: Pace,
     connections: Vec<Connection>,
     /// Connections that have room for a request, in turn.
     free: VecDeque<usize>,
@@ -55,8 +52,11 @@ pub(super) struct Engine {
     resting: Vec<usize>,
     /// Requests that have to be sent again.
     again: VecDeque<Waiting>,
-    poller: Poller,
-    random: Random,
+    next_expiry: u64,
+    next_retry: u64,
+    poll: Poll,
+    events: Events,
+    random: SmallRng,
     tally: Tally,
 }
 
@@ -71,36 +71,47 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// The system gives no epoll.
+    /// The system gives no poller.
     pub(super) fn new(
-        route: Route,
-        manner: Manner,
-        writer: Writer,
-        random: Random,
+        plan: Plan,
+        thread: u64,
+        pace: Pace,
+        clock: Clock,
+        random: SmallRng,
     ) -> Result<Self> {
-        let count = usize::try_from(manner.connections)?;
+        let count = usize::try_from(plan.connections)?;
         Ok(Self {
-            route,
-            manner,
-            writer,
+            plan,
+            thread,
+            clock,
+            pace,
             connections: (0..count).map(|_| Connection::default()).collect(),
             free: (0..count).collect(),
             resting: Vec::new(),
             again: VecDeque::new(),
-            poller: Poller::new().context("no epoll")?,
+            next_expiry: 0,
+            next_retry: 0,
+            poll: Poll::new().context("no poller")?,
+            events: Events::with_capacity(256),
             random,
-            tally: Tally::new(),
+            tally: Tally::default(),
         })
     }
 
     /// Looks after the connections on which something has changed; says whether there were any.
-    fn attend(&mut self, clock: Clock) -> Result<bool> {
-        self.poller.wait(Duration::ZERO).context("no epoll")?;
-        for index in 0..self.poller.ready() {
-            let event = self.poller.event(index);
-            self.attend_one(event.token, event.is_hangup, clock.now());
+    fn attend(&mut self) -> Result<bool> {
+        match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
+            Ok(()) => {}
+            Err(error) if is_transient(&error) => return Ok(false),
+            Err(error) => return Err(error).context("cannot poll"),
         }
-        Ok(self.poller.ready() > 0)
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            let has_ended = event.is_read_closed() || event.is_error();
+            self.attend_one(event.token().0, has_ended, self.clock.now());
+        }
+        self.events = events;
+        Ok(!self.events.is_empty())
     }
 
     fn attend_one(&mut self, place: usize, is_hangup: bool, now: u64) {
@@ -108,10 +119,10 @@ impl Engine {
         if !connection.is_open() {
             return;
         }
-        let had_room = connection.waiting.len() < self.manner.depth;
+        let had_room = connection.waiting.len() < self.plan.depth;
         let read = connection.flush().and_then(|()| connection.read(is_hangup));
         let has_ended = !matches!(read, Ok(false));
-        let (tally, keeps) = (&mut self.tally, self.manner.keeps);
+        let (tally, keeps) = (&mut self.tally, self.plan.keeps);
         let mut stays = !has_ended;
         let is_good = connection.take_responses(has_ended, |waiting, response| {
             settle(tally, waiting, response, now);
@@ -119,10 +130,10 @@ impl Engine {
             stays || has_ended
         });
         if !is_good {
-            tally.malformed += 1;
+            tally.counts.malformed += 1;
         }
         if stays && is_good {
-            let has_room = connection.waiting.len() < self.manner.depth;
+            let has_room = connection.waiting.len() < self.plan.depth;
             if has_room && !had_room {
                 self.free.push_back(place);
             }
@@ -140,25 +151,25 @@ impl Engine {
         let connection = &mut self.connections[place];
         let waiting = connection.waiting.len() as u64;
         if by_other_side && connection.ends_in_order() {
-            self.tally.resent += waiting;
+            self.tally.counts.resent += waiting;
             self.again.append(&mut connection.waiting);
             connection.close();
             return false;
         }
-        self.tally.lost += waiting;
+        self.tally.counts.lost += waiting;
         self.tally.broken += u64::from(waiting > 0);
         connection.close();
         waiting > 0
     }
 
     /// Sends what is due, as far as there is room; says whether there was any.
-    fn fill(&mut self, pace: &mut Pace, now: u64) -> bool {
+    fn fill(&mut self, now: u64) -> bool {
         let mut is_busy = false;
         while let Some(place) = self.free.pop_front() {
             let waiting = match self.again.pop_front() {
                 Some(waiting) => waiting,
-                None => match pace.take(now) {
-                    Some(since) => self.next(since),
+                None => match self.pace.take(now) {
+                    Some(since) => self.draw(since),
                     None => {
                         self.free.push_front(place);
                         break;
@@ -169,7 +180,7 @@ impl Engine {
             let sent = self.send(place, waiting);
             if sent.is_err() && self.end(place, true) {
                 self.resting.push(place);
-            } else if self.connections[place].waiting.len() < self.manner.depth {
+            } else if self.connections[place].waiting.len() < self.plan.depth {
                 self.free.push_back(place);
             }
         }
@@ -177,43 +188,34 @@ impl Engine {
     }
 
     /// Decides what is asked for next.
-    fn next(&mut self, since: u64) -> Waiting {
-        let announces = u64::from(self.manner.announce);
-        let total = announces + u64::from(self.manner.scrape);
-        let kind = if self.random.below(total) < announces {
-            Kind::Announce
-        } else {
-            Kind::Scrape
-        };
-        self.tally.sent.count(kind);
-        Waiting { kind, since }
+    fn draw(&mut self, since: u64) -> Waiting {
+        let (kind, event) = self.plan.mix.draw(&mut self.random);
+        self.tally.counts.sent.count(kind);
+        Waiting { kind, event, since }
     }
 
     fn send(&mut self, place: usize, waiting: Waiting) -> io::Result<()> {
+        let plan = &self.plan;
         // All threads' connections are spread over the sources.
-        let number = self.manner.timing.thread * self.manner.connections + place as u64;
-        let source = number % self.route.sources.count();
-        let event = if self.manner.stopped > 0.0 && self.random.unit() < self.manner.stopped {
-            Event::Stopped
-        } else {
-            Event::None
-        };
-        let rank = self.random.below(self.route.peers_per_source);
-        let peer = rank * self.route.sources.count() + source;
+        let number = self.thread * plan.connections + place as u64;
+        let source = number % plan.sources.count();
+        let rank = self.random.random_range(0..plan.peers_per_source);
+        let peer = rank * plan.sources.count() + source;
 
         let connection = &mut self.connections[place];
         connection.waiting.push_back(waiting);
         if !connection.is_open() {
-            let Route {
-                target, sources, ..
-            } = &self.route;
-            let stream = connection.open(sources, source, *target, self.manner.keeps)?;
-            self.poller.add(stream, place, Interest::Changes)?;
+            let stream = connection.open(&plan.sources, source, plan.target, plan.keeps)?;
+            let changes = Interest::READABLE | Interest::WRITABLE;
+            self.poll
+                .registry()
+                .register(stream, Token(place), changes)?;
             self.tally.connections += 1;
         }
+        let Waiting { kind, event, .. } = waiting;
         let output = connection.output();
-        self.writer
-            .write(output, waiting.kind, peer, event, &mut self.random);
+        plan.writer
+            .write(output, kind, peer, event, &mut self.random);
         connection.flush()
     }
 
@@ -222,7 +224,7 @@ impl Engine {
         for place in 0..self.connections.len() {
             let waiting = &self.connections[place].waiting;
             if waiting.front().is_some_and(|first| first.since < limit) {
-                let had_room = waiting.len() < self.manner.depth;
+                let had_room = waiting.len() < self.plan.depth;
                 self.end(place, false);
                 if !had_room {
                     self.free.push_back(place);
@@ -233,35 +235,25 @@ impl Engine {
 }
 
 impl drive::Engine for Engine {
-    fn run(mut self, schedule: &Schedule, gauge: &Gauge) -> Result<Tally> {
-        let clock = schedule.clock;
-        let mut pace = self.manner.timing.pace(schedule.start);
-        let mut turns = Turns::new(schedule);
-        let (mut next_expiry, mut next_retry) = (0, 0);
-        let end = loop {
-            let now = clock.now();
-            if schedule.is_over(now) {
-                break now;
-            }
-            turns.begin(now, &mut self.tally);
-            let mut is_busy = self.attend(clock)?;
-            is_busy |= self.fill(&mut pace, now);
-            if now >= next_expiry {
-                next_expiry = now + EXPIRE_GAP;
-                self.expire(now.saturating_sub(self.manner.timing.timeout));
-            }
-            if now >= next_retry {
-                next_retry = now + REST_GAP;
-                self.free.extend(self.resting.drain(..));
-            }
-            gauge.publish(&self.tally);
-            if !is_busy {
-                turns.idle(now);
-                self.manner.timing.rest(&pace, now);
-            }
-        };
-        turns.end(end, &mut self.tally);
-        Ok(self.tally)
+    fn turn(&mut self, now: u64) -> Result<Turn> {
+        let is_busy = self.attend()? | self.fill(now);
+        if now >= self.next_expiry {
+            self.next_expiry = now + EXPIRE_GAP;
+            self.expire(now.saturating_sub(self.plan.timeout));
+        }
+        if now >= self.next_retry {
+            self.next_retry = now + REST_GAP;
+            self.free.extend(self.resting.drain(..));
+        }
+        Ok(if is_busy { Turn::Busy } else { Turn::Idle })
+    }
+
+    fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
+    }
+
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
     }
 }
 
@@ -269,9 +261,9 @@ impl drive::Engine for Engine {
 fn settle(tally: &mut Tally, waiting: Waiting, response: &Response<'_>, now: u64) {
     tally.answer(response.octets, now.saturating_sub(waiting.since));
     match response.refusal() {
-        Some(reason) => tally.error(&reason),
+        Some(reason) => tally.counts.error(&reason),
         None => {
-            tally.answered.count(waiting.kind);
+            tally.counts.answered.count(waiting.kind);
             if waiting.kind == Kind::Announce {
                 tally.peers += response.peers() as u64;
             }

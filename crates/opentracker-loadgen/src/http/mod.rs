@@ -8,18 +8,20 @@ mod response;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
 use serde_json::to_value;
 
-use crate::args::HttpArgs;
-use crate::drive::{Timing, drive};
+use crate::args::{HttpArgs, TrackerArgs};
+use crate::drive::drive;
 use crate::guard;
-use crate::pace::Clock;
+use crate::mix::Mix;
+use crate::pace::{Clock, Pace, nanos};
 use crate::population::Population;
-use crate::random::{Random, mix};
 use crate::report::Report;
 use crate::sources::Sources;
-use engine::{Engine, Manner, Route};
+use engine::{Engine, Plan};
 use requests::Writer;
 
 /// How long the first connection may take.
@@ -31,39 +33,40 @@ const FIRST_CONNECTION: Duration = Duration::from_secs(5);
 ///
 /// The target is refused or does not answer, or the system lacks what the run needs.
 pub(crate) fn run(args: &HttpArgs) -> Result<Report> {
-    let target = guard::resolve(&args.target, args.run.allow_public_target)?;
-    let sources = Sources::new(&args.sources, target.ip(), 1)?;
-    let population = Population::new(&args.population, sources.addresses(), sources.count())?;
-    ensure!(
-        args.mix.announce + args.mix.scrape > 0,
-        "announces and scrapes both in proportion 0"
-    );
+    let TrackerArgs {
+        target: name,
+        run,
+        load,
+        population,
+        sources,
+    } = &args.tracker;
+    let target = guard::resolve(name, run.allow_public_target)?;
+    let sources = Sources::new(sources, target.ip(), 1)?;
+    let seed = population.seed;
+    let population = Population::new(population, sources.addresses(), sources.count())?;
+    let peers_per_source = population.peers() / sources.count();
+    let plan = Plan {
+        target,
+        sources,
+        peers_per_source,
+        timeout: nanos(load.timeout),
+        connections: args.connections,
+        keeps: !args.close,
+        // What a connection is not kept for cannot be sent ahead on it.
+        depth: usize::try_from(if args.close { 1 } else { args.pipeline })?,
+        mix: Mix::new(&args.mix, false)?,
+        writer: Writer::new(args, args.host.as_deref().unwrap_or(name), population),
+    };
     TcpStream::connect_timeout(&target, FIRST_CONNECTION)
         .with_context(|| format!("cannot connect to {target}"))?;
-    let host = args.host.as_deref().unwrap_or(&args.target);
-    let writer = Writer::new(args, host, population.clone());
-    let engines = (0..args.run.threads)
-        .map(|thread| {
-            let manner = Manner {
-                connections: args.connections,
-                keeps: !args.close,
-                // What a connection is not kept for cannot be sent ahead on it.
-                depth: usize::try_from(if args.close { 1 } else { args.pipeline })?,
-                announce: args.mix.announce,
-                scrape: args.mix.scrape,
-                stopped: args.mix.stopped,
-                timing: Timing::new(&args.load, thread, args.run.threads),
-            };
-            let route = Route {
-                target,
-                sources,
-                peers_per_source: population.peers() / sources.count(),
-            };
-            let random = Random::new(mix(args.population.seed ^ mix(thread)));
-            Engine::new(route, manner, writer.clone(), random)
-        })
-        .collect::<Result<Vec<Engine>>>()?;
-    let measurement = drive(engines, Clock::start(), args.time, &args.run)?;
+    let clock = Clock::start();
+    let engine = |thread| {
+        let pace = Pace::new(load, thread, run.threads);
+        let random = SmallRng::seed_from_u64(seed ^ thread << 32);
+        Engine::new(plan.clone(), thread, pace, clock, random)
+    };
+    let engines = (0..run.threads).map(engine).collect::<Result<Vec<_>>>()?;
+    let measurement = drive(engines, clock, args.time, run)?;
     let target = target.to_string();
     Ok(Report::new("http", target, to_value(args)?, &measurement))
 }

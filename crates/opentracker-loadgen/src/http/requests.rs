@@ -1,10 +1,10 @@
 //! Requests, written into the buffer of a connection.
 
 use opentracker_types::{Event, InfoHash};
+use rand::rngs::SmallRng;
 
 use crate::args::HttpArgs;
 use crate::population::Population;
-use crate::random::Random;
 use crate::tally::Kind;
 
 /// Writes requests.
@@ -52,7 +52,7 @@ impl Writer {
         kind: Kind,
         peer: u64,
         event: Event,
-        random: &mut Random,
+        random: &mut SmallRng,
     ) {
         match kind {
             Kind::Announce => self.announce(output, peer, event),
@@ -65,7 +65,7 @@ impl Writer {
         output.extend_from_slice(&self.announce_start);
         escape(output, self.population.info_hash(peer.torrent).as_bytes());
         output.extend_from_slice(b"&peer_id=");
-        escape(output, self.population.peer_id(number).as_bytes());
+        escape(output, peer.id.as_bytes());
         output.extend_from_slice(b"&port=");
         output.extend_from_slice(itoa::Buffer::new().format(peer.port).as_bytes());
         output.extend_from_slice(b"&uploaded=0&downloaded=0&left=");
@@ -76,7 +76,7 @@ impl Writer {
         output.extend_from_slice(&self.announce_end);
     }
 
-    fn scrape(&self, output: &mut Vec<u8>, random: &mut Random) {
+    fn scrape(&self, output: &mut Vec<u8>, random: &mut SmallRng) {
         output.extend_from_slice(&self.scrape_start);
         for index in 0..self.scrape_hashes {
             let torrent = self.population.draw_torrent(random);
@@ -105,6 +105,7 @@ fn escape(output: &mut Vec<u8>, octets: &[u8]) {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use rand::SeedableRng;
 
     use super::*;
     use crate::args::{Arguments, Command, PopulationArgs};
@@ -129,7 +130,7 @@ mod tests {
 
     fn text(writer: &Writer, kind: Kind, event: Event) -> String {
         let mut output = b"before ".to_vec();
-        writer.write(&mut output, kind, 6, event, &mut Random::new(1));
+        writer.write(&mut output, kind, 6, event, &mut SmallRng::seed_from_u64(1));
         String::from_utf8(output).unwrap()
     }
 
@@ -143,7 +144,7 @@ mod tests {
     fn an_announce_says_what_the_population_says() {
         let (writer, population) = writer(&["--numwant", "7"]);
         let hash = population.info_hash(population.peer(6).torrent);
-        let id = population.peer_id(6);
+        let id = population.peer(6).id;
         assert_eq!(
             text(&writer, Kind::Announce, Event::None),
             format!(

@@ -1,6 +1,8 @@
 //! Responses, as far as a load generator needs to understand them.
 
-use crate::head::Head;
+use httparse::{EMPTY_HEADER, Status};
+
+use crate::head::{MAX_HEADERS, closes, value};
 
 /// The beginning of a buffer, read as a response.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,52 +31,41 @@ const MAX_HEAD_OCTETS: usize = 8 << 10;
 
 /// Reads a response; `has_ended` says that nothing more comes.
 pub(super) fn parse(input: &[u8], has_ended: bool) -> Parsed<'_> {
-    let Some(head) = Head::find(input) else {
-        return if has_ended || input.len() > MAX_HEAD_OCTETS {
-            Parsed::Malformed
-        } else {
-            Parsed::Partial
-        };
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+    let mut head = httparse::Response::new(&mut headers);
+    let octets = match head.parse(input) {
+        Ok(Status::Complete(octets)) => octets,
+        Ok(Status::Partial) if !has_ended && input.len() <= MAX_HEAD_OCTETS => {
+            return Parsed::Partial;
+        }
+        Ok(Status::Partial) | Err(_) => return Parsed::Malformed,
     };
-    let Some((is_1_0, status)) = status_line(head.first_line) else {
-        return Parsed::Malformed;
+    let length = match value(head.headers, "content-length").map(number) {
+        Some(None) => return Parsed::Malformed,
+        length => length.flatten(),
     };
-    if head.header("transfer-encoding").is_some() {
+    if value(head.headers, "transfer-encoding").is_some() {
         return Parsed::Malformed;
     }
-    let length = match head.header("content-length").map(number) {
-        Some(None) => return Parsed::Malformed,
-        Some(length) => length,
-        None => None,
-    };
-    let rest = &input[head.octets..];
+    let rest = &input[octets..];
     let body = match length {
         Some(length) => rest.get(..length),
         // Without a length, the end of the connection is the end of the body.
         None => has_ended.then_some(rest),
     };
-    match body {
-        Some(body) => Parsed::Complete(Response {
+    match (body, head.code) {
+        (Some(body), Some(status)) => Parsed::Complete(Response {
             status,
             body,
-            octets: head.octets + body.len(),
-            closes: length.is_none() || head.closes(is_1_0),
+            octets: octets + body.len(),
+            closes: length.is_none() || closes(head.version, head.headers),
         }),
-        None if has_ended => Parsed::Malformed,
-        None => Parsed::Partial,
+        (None, _) if !has_ended => Parsed::Partial,
+        _ => Parsed::Malformed,
     }
 }
 
-/// Reads whether a status line is one of HTTP/1.0, and its status.
-fn status_line(line: &[u8]) -> Option<(bool, u16)> {
-    let version = line.strip_prefix(b"HTTP/1.")?;
-    let (minor, status) = version.split_at_checked(1)?;
-    let status = status.strip_prefix(b" ")?.get(..3)?;
-    let status = u16::try_from(number(status)?).ok()?;
-    Some((minor == b"0", status))
-}
-
-/// Reads a decimal number of a header.
+/// Reads a decimal number.
 fn number(digits: &[u8]) -> Option<usize> {
     // Without this, a sign would pass.
     let digits = digits.iter().all(u8::is_ascii_digit).then_some(digits)?;

@@ -1,17 +1,17 @@
 //! Answers without a tracker behind it: what the kernel's way of a request and its reply costs.
 
-mod http;
+mod bare;
+mod hyper;
+mod shared;
 mod udp;
 
-use std::io::Write;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::args::{Protocol, ReflectArgs};
-use crate::{drive, guard, sys};
+use crate::args::{Engine, Protocol, ReflectArgs};
+use crate::{guard, host};
+use shared::Until;
 
 /// Answers until the time is over or SIGINT comes.
 ///
@@ -20,33 +20,14 @@ use crate::{drive, guard, sys};
 /// The address cannot be listened on, or is not one of this site.
 pub(crate) fn run(args: &ReflectArgs) -> Result<()> {
     guard::check(args.listen.ip(), false)?;
-    drive::pin(args.core)?;
+    host::pin(args.core)?;
     let until = Until {
         deadline: Instant::now() + args.duration,
-        stop: sys::catch_interrupt(),
+        stop: host::catch_interrupt()?,
     };
-    match args.protocol {
-        Protocol::Udp => udp::run(args, until),
-        Protocol::Http => http::run(args, until),
+    match (args.protocol, args.engine) {
+        (Protocol::Udp, _) => udp::run(args, &until),
+        (Protocol::Http, Engine::Bare) => bare::run(args, &until),
+        (Protocol::Http, Engine::Hyper) => hyper::run(args, &until),
     }
-}
-
-/// When to end.
-#[derive(Debug, Clone, Copy)]
-struct Until {
-    deadline: Instant,
-    stop: &'static AtomicBool,
-}
-
-impl Until {
-    fn is_over(self) -> bool {
-        self.stop.load(Ordering::Relaxed) || Instant::now() >= self.deadline
-    }
-}
-
-/// Tells whoever started this that it answers, and where.
-fn say(protocol: &str, address: SocketAddr) -> Result<()> {
-    let mut output = std::io::stdout();
-    writeln!(output, "listening on {protocol} {address}")?;
-    Ok(output.flush()?)
 }

@@ -1,71 +1,49 @@
 //! Datagrams: a connect is answered properly, so that any client goes on, and everything else with
 //! a fixed number of octets that begin like the reply to it.
 
-use std::net::UdpSocket;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use opentracker_datagrams::{
+    Batch, DATAGRAM_OCTETS, bind_udp, set_receive_buffer, set_send_buffer,
+};
 use opentracker_udp_wire::{AnnounceReply, ConnectReply, Request};
 
-use super::{Until, say};
+use super::shared::{Until, listen, say};
 use crate::args::ReflectArgs;
-use crate::sys::{self, DATAGRAM_OCTETS, Inbox, Outbox};
 
 /// How long to wait for a datagram before looking at the clock.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// Octets of the socket's buffers, if the system grants them.
+const BUFFER_OCTETS: usize = 8 << 20;
+
 /// The id that everybody gets.
 const CONNECTION: u64 = 0x6f70_656e_7472_6163;
 
-pub(super) fn run(args: &ReflectArgs, until: Until) -> Result<()> {
+pub(super) fn run(args: &ReflectArgs, until: &Until) -> Result<()> {
     let longest = DATAGRAM_OCTETS;
     ensure!(
         (AnnounceReply::WIRE_LEN..=longest).contains(&args.octets),
         "a reply has {} to {longest} octets",
         AnnounceReply::WIRE_LEN
     );
-    let socket = UdpSocket::bind(args.listen)
-        .with_context(|| format!("cannot listen on udp {}", args.listen))?;
-    sys::set_buffers(&socket, sys::BUFFER_OCTETS)?;
+    let socket = bind_udp(listen(args.listen))?.remove(0);
+    set_receive_buffer(&socket, BUFFER_OCTETS)?;
+    set_send_buffer(&socket, BUFFER_OCTETS)?;
     socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
     say("udp", socket.local_addr()?)?;
-    if args.batch == 1 {
-        one_by_one(&socket, args.octets, until)
-    } else {
-        in_batches(&socket, args, until)
-    }
-}
-
-fn in_batches(socket: &UdpSocket, args: &ReflectArgs, until: Until) -> Result<()> {
-    let mut inbox = Inbox::new();
-    let mut outbox = Outbox::new();
+    let mut batch = Batch::new(args.batch, args.octets);
     while !until.is_over() {
-        let received = inbox.receive(socket, args.batch, true)?;
-        for index in 0..received {
-            if let Some(octets) = answer(inbox.get(index), args.octets, outbox.next()) {
-                outbox.push_answer(octets, &inbox, index);
+        for index in 0..batch.receive(&socket)? {
+            if let Some((request, _, reply)) = batch.exchange(index)
+                && let Some(octets) = answer(request, args.octets, reply)
+            {
+                batch.queue(index, octets);
             }
         }
         // What the system does not take is lost, as on any network.
-        outbox.send(socket);
-    }
-    Ok(())
-}
-
-fn one_by_one(socket: &UdpSocket, octets: usize, until: Until) -> Result<()> {
-    let mut request = [0; DATAGRAM_OCTETS];
-    let mut reply = [0; DATAGRAM_OCTETS];
-    while !until.is_over() {
-        match socket.recv_from(&mut request) {
-            Ok((received, source)) => {
-                if let Some(octets) = answer(&request[..received], octets, &mut reply) {
-                    // As above.
-                    let _ = socket.send_to(&reply[..octets], source);
-                }
-            }
-            Err(error) if sys::is_transient(&error) => {}
-            Err(error) => return Err(error.into()),
-        }
+        batch.send(&socket);
     }
     Ok(())
 }

@@ -1,58 +1,55 @@
 //! The loop of a thread.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use opentracker_datagrams::{ReceiveBatch, SendBatch, set_receive_buffer, set_send_buffer};
 use opentracker_types::Event;
 use opentracker_udp_wire::{ConnectionId, Reply};
-use socket2::SockAddr;
+use rand::rngs::SmallRng;
+use socket2::SockRef;
 
 use super::outstanding::{Entry, Outstanding};
 use super::requests::{Encoder, Job, Workload};
-use crate::drive::{self, Schedule, Timing, Turns};
+use crate::drive::{self, Turn};
 use crate::pace::{Clock, Pace};
-use crate::random::Random;
-use crate::sources::Sources;
-use crate::sys::{self, Inbox, Origin, Outbox};
-use crate::tally::{Gauge, Kind, Tally};
+use crate::sources::{Sources, free_bind};
+use crate::tally::{Kind, Tally};
 
-/// Between whom the datagrams of a run go.
+/// Between whom the datagrams of a run go, and how many at a time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Route {
+pub(super) struct Plan {
     pub(super) target: SocketAddr,
     pub(super) sources: Sources,
     /// Sockets of all threads.
     pub(super) sockets: u64,
-}
-
-/// How a thread sends and waits.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
+    /// Nanoseconds after which a request is lost.
+    pub(super) timeout: u64,
     /// The most requests of a socket that may be in flight.
     pub(super) window: u32,
     /// The most datagrams of a system call.
     pub(super) batch: usize,
     /// The most datagrams of a train.
     pub(super) train: usize,
-    pub(super) timing: Timing,
 }
 
 /// The state of a thread.
 pub(super) struct Engine {
-    target: SockAddr,
-    sockets: u64,
-    manner: Manner,
+    plan: Plan,
+    clock: Clock,
+    pace: Pace,
     workload: Workload,
     encoder: Encoder,
     channels: Vec<Channel>,
     outstanding: Outstanding,
-    outbox: Outbox,
-    inbox: Inbox,
-    random: Random,
+    next_expiry: u64,
+    requests: SendBatch,
+    replies: ReceiveBatch,
+    random: SmallRng,
     tally: Tally,
 }
 
@@ -67,7 +64,8 @@ struct Channel {
 
 /// An address that requests come from, and its standing with the tracker.
 struct Source {
-    origin: Origin,
+    /// `None` if the system chooses it.
+    address: Option<IpAddr>,
     id: ConnectionId,
     /// When the id came; `None` if there is none yet, or it may have been refused.
     since: Option<u64>,
@@ -90,6 +88,12 @@ const EXPIRE_GAP: u64 = SECOND / 50;
 /// How long to wait for answers to the first connects between two looks.
 const CONNECT_PAUSE: Duration = Duration::from_micros(100);
 
+/// The most requests of a thread in flight.
+const MAX_IN_FLIGHT: u64 = 1 << 22;
+
+/// Octets of a socket's buffers, if the system grants them.
+const BUFFER_OCTETS: usize = 8 << 20;
+
 const SECOND: u64 = 1_000_000_000;
 
 impl Engine {
@@ -99,34 +103,35 @@ impl Engine {
     ///
     /// The system gives no socket.
     pub(super) fn new(
-        route: Route,
+        plan: Plan,
         numbers: Range<u64>,
-        manner: Manner,
-        workload: Workload,
-        encoder: Encoder,
-        random: Random,
+        pace: Pace,
+        clock: Clock,
+        (workload, encoder): (Workload, Encoder),
+        random: SmallRng,
     ) -> Result<Self> {
         let channels = numbers
-            .map(|number| Channel::open(route, number))
+            .map(|number| Channel::open(&plan, number))
             .collect::<io::Result<Vec<Channel>>>()
             .context("cannot open a socket")?;
-        let capacity = u64::from(manner.window) * channels.len() as u64;
+        let capacity = u64::from(plan.window) * channels.len() as u64;
         ensure!(
             capacity <= MAX_IN_FLIGHT,
             "{capacity} requests of a thread in flight are too many, {MAX_IN_FLIGHT} is the most"
         );
         Ok(Self {
-            target: route.target.into(),
-            sockets: route.sockets,
-            manner,
+            plan,
+            clock,
+            pace,
             workload,
             encoder,
             channels,
             outstanding: Outstanding::new(u32::try_from(capacity)?),
-            outbox: Outbox::new(),
-            inbox: Inbox::new(),
+            next_expiry: 0,
+            requests: SendBatch::new(plan.train),
+            replies: ReceiveBatch::new(plan.batch),
             random,
-            tally: Tally::new(),
+            tally: Tally::default(),
         })
     }
 
@@ -135,10 +140,10 @@ impl Engine {
     /// # Errors
     ///
     /// The tracker does not answer, or the system refuses to send.
-    pub(super) fn connect(&mut self, clock: Clock) -> Result<()> {
+    pub(super) fn connect(&mut self) -> Result<()> {
         for channel in 0..self.channels.len() {
             for _ in 0..CONNECT_ROUNDS {
-                self.connect_round(channel, clock)?;
+                self.connect_round(channel)?;
             }
             let channel = &self.channels[channel];
             ensure!(
@@ -148,16 +153,18 @@ impl Engine {
                 channel.sources.len(),
             );
         }
-        self.tally = Tally::new();
+        self.tally = Tally::default();
         Ok(())
     }
 
-    fn connect_round(&mut self, channel: usize, clock: Clock) -> Result<()> {
-        let (number, sockets) = (self.channels[channel].number, self.sockets);
+    fn connect_round(&mut self, channel: usize) -> Result<()> {
+        let (number, sockets) = (self.channels[channel].number, self.plan.sockets);
         let mut sources = self.channels[channel].unconnected().into_iter().peekable();
-        let deadline = clock.now() + self.manner.timing.timeout;
-        while (sources.peek().is_some() || self.outstanding.len() > 0) && clock.now() < deadline {
-            let now = clock.now();
+        let deadline = self.clock.now() + self.plan.timeout;
+        while (sources.peek().is_some() || self.outstanding.len() > 0)
+            && self.clock.now() < deadline
+        {
+            let now = self.clock.now();
             for source in sources.by_ref().take(self.room(channel)) {
                 let job = Job {
                     kind: Kind::Connect,
@@ -166,11 +173,11 @@ impl Engine {
                 };
                 self.queue(channel, job, now, now);
             }
-            let sent = self.outbox.send(&self.channels[channel].socket);
+            let sent = self.requests.send(&self.channels[channel].socket);
             if let Some(error) = sent.error {
                 return Err(error).context("cannot send to the target");
             }
-            if !self.receive(channel, clock)? {
+            if !self.receive(channel)? {
                 thread::sleep(CONNECT_PAUSE);
             }
         }
@@ -179,14 +186,11 @@ impl Engine {
     }
 
     /// Takes a batch of answers; says whether there were any.
-    fn receive(&mut self, channel: usize, clock: Clock) -> Result<bool> {
+    fn receive(&mut self, channel: usize) -> Result<bool> {
         let socket = &self.channels[channel].socket;
-        let received = self
-            .inbox
-            .receive(socket, self.manner.batch, false)
-            .context("cannot receive")?;
+        let received = self.replies.try_receive(socket).context("cannot receive")?;
         if received > 0 {
-            let now = clock.now();
+            let now = self.clock.now();
             for index in 0..received {
                 self.take(index, now);
             }
@@ -195,13 +199,15 @@ impl Engine {
     }
 
     fn take(&mut self, index: usize, now: u64) {
-        let datagram = self.inbox.get(index);
+        let Some((datagram, _)) = self.replies.get(index) else {
+            return;
+        };
         let Ok(reply) = Reply::decode(datagram) else {
-            self.tally.malformed += 1;
+            self.tally.counts.malformed += 1;
             return;
         };
         let Some(entry) = self.outstanding.remove(reply.transaction().into()) else {
-            self.tally.stray += 1;
+            self.tally.counts.stray += 1;
             return;
         };
         let latency = now.saturating_sub(entry.since);
@@ -209,43 +215,43 @@ impl Engine {
         channel.in_flight -= 1;
         match (reply, entry.kind) {
             (Reply::Connect(reply), Kind::Connect) => {
-                let source = channel.source(entry.peer, self.sockets);
+                let source = channel.source(entry.peer, self.plan.sockets);
                 source.id = reply.connection;
                 source.since = Some(now);
             }
             (Reply::Announce(reply), Kind::Announce) => {
-                let peer_octets = if self.target.is_ipv6() { 18 } else { 6 };
+                let peer_octets = if self.plan.target.is_ipv6() { 18 } else { 6 };
                 self.tally.peers += (reply.peers.len() / peer_octets) as u64;
             }
             (Reply::Scrape(_), Kind::Scrape) => {}
             (Reply::Error(reply), _) => {
-                self.tally.error(reply.message);
+                self.tally.counts.error(reply.message);
                 self.tally.answer(datagram.len(), latency);
                 // It may have been the connection id that it did not like.
-                channel.source(entry.peer, self.sockets).since = None;
+                channel.source(entry.peer, self.plan.sockets).since = None;
                 return;
             }
             _ => {
-                self.tally.malformed += 1;
+                self.tally.counts.malformed += 1;
                 return;
             }
         }
-        self.tally.answered.count(entry.kind);
+        self.tally.counts.answered.count(entry.kind);
         self.tally.answer(datagram.len(), latency);
     }
 
     /// Sends a batch of what is due, as far as there is room; says whether there was any.
-    fn fill(&mut self, channel: usize, pace: &mut Pace, now: u64) -> bool {
+    fn fill(&mut self, channel: usize, now: u64) -> bool {
         let number = self.channels[channel].number;
         for _ in 0..self.room(channel) {
-            let Some(since) = pace.take(now) else {
+            let Some(since) = self.pace.take(now) else {
                 break;
             };
             let Some(mut job) = self.workload.next(channel, number, &mut self.random) else {
                 break;
             };
             if self.channels[channel]
-                .source(job.peer, self.sockets)
+                .source(job.peer, self.plan.sockets)
                 .is_due(now)
             {
                 self.workload.lost(channel, job.kind, job.peer);
@@ -253,18 +259,18 @@ impl Engine {
             }
             self.queue(channel, job, since, now);
         }
-        if self.outbox.len() == 0 {
+        if self.requests.is_empty() {
             return false;
         }
-        let sent = self.outbox.send(&self.channels[channel].socket);
-        self.tally.unsent += sent.failed;
+        let sent = self.requests.send(&self.channels[channel].socket);
+        self.tally.counts.unsent += sent.failed as u64;
         true
     }
 
     /// How many requests of a socket may be queued.
     fn room(&self, channel: usize) -> usize {
-        let room = self.manner.window - self.channels[channel].in_flight;
-        self.manner
+        let room = self.plan.window - self.channels[channel].in_flight;
+        self.plan
             .batch
             .min(usize::try_from(room).unwrap_or(usize::MAX))
     }
@@ -282,7 +288,7 @@ impl Engine {
             .expect("there is room for the windows of all sockets");
         let channel = &mut self.channels[channel];
         channel.in_flight += 1;
-        let place = channel.place(job.peer, self.sockets);
+        let place = channel.place(job.peer, self.plan.sockets);
         let source = &mut channel.sources[place];
         if job.kind == Kind::Connect {
             source.asked = now;
@@ -292,18 +298,16 @@ impl Engine {
             source.id,
             transaction.into(),
             &mut self.random,
-            self.outbox.next(),
+            self.requests.buffer(),
         );
-        let (target, train) = (&self.target, self.manner.train);
-        self.outbox
-            .push_in_train(octets, target, &source.origin, place, train);
-        self.tally.sent.count(job.kind);
+        self.requests.push(octets, self.plan.target, source.address);
+        self.tally.counts.sent.count(job.kind);
     }
 
     /// Gives up the requests that have waited since before `limit`.
     fn expire(&mut self, limit: u64) {
         self.outstanding.expire(limit, |entry| {
-            self.tally.lost += 1;
+            self.tally.counts.lost += 1;
             self.channels[entry.channel].in_flight -= 1;
             self.workload.lost(entry.channel, entry.kind, entry.peer);
         });
@@ -311,56 +315,52 @@ impl Engine {
 }
 
 impl drive::Engine for Engine {
-    fn run(mut self, schedule: &Schedule, gauge: &Gauge) -> Result<Tally> {
-        let clock = schedule.clock;
-        let mut pace = self.manner.timing.pace(schedule.start);
-        let mut turns = Turns::new(schedule);
-        let mut next_expiry = 0;
-        let end = loop {
-            let now = clock.now();
-            if schedule.is_over(now) {
-                break now;
-            }
-            turns.begin(now, &mut self.tally);
-            let mut is_busy = false;
-            for channel in 0..self.channels.len() {
-                is_busy |= self.receive(channel, clock)?;
-                is_busy |= self.fill(channel, &mut pace, now);
-            }
-            if now >= next_expiry {
-                next_expiry = now + EXPIRE_GAP;
-                self.expire(now.saturating_sub(self.manner.timing.timeout));
-            }
-            gauge.publish(&self.tally);
-            if !is_busy {
-                if self.workload.is_exhausted() && self.outstanding.len() == 0 {
-                    break now;
-                }
-                turns.idle(now);
-                self.manner.timing.rest(&pace, now);
-            }
-        };
-        turns.end(end, &mut self.tally);
-        Ok(self.tally)
+    fn turn(&mut self, now: u64) -> Result<Turn> {
+        let mut is_busy = false;
+        for channel in 0..self.channels.len() {
+            is_busy |= self.receive(channel)?;
+            is_busy |= self.fill(channel, now);
+        }
+        if now >= self.next_expiry {
+            self.next_expiry = now + EXPIRE_GAP;
+            self.expire(now.saturating_sub(self.plan.timeout));
+        }
+        Ok(if is_busy {
+            Turn::Busy
+        } else if self.workload.is_exhausted() && self.outstanding.len() == 0 {
+            Turn::Done
+        } else {
+            Turn::Idle
+        })
+    }
+
+    fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
+    }
+
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
     }
 }
 
-/// The most requests of a thread in flight.
-const MAX_IN_FLIGHT: u64 = 1 << 22;
-
 impl Channel {
-    fn open(route: Route, number: u64) -> io::Result<Self> {
-        let socket = sys::bind_wildcard(route.target)?;
-        if route.sources.are_foreign() {
-            sys::set_free_bind(&socket, route.target.is_ipv6())?;
+    fn open(plan: &Plan, number: u64) -> io::Result<Self> {
+        let is_ipv6 = plan.target.is_ipv6();
+        let any: IpAddr = if is_ipv6 {
+            [0; 16].into()
+        } else {
+            [0; 4].into()
+        };
+        let socket = UdpSocket::bind((any, 0))?;
+        set_receive_buffer(&socket, BUFFER_OCTETS)?;
+        set_send_buffer(&socket, BUFFER_OCTETS)?;
+        if plan.sources.are_foreign() {
+            free_bind(SockRef::from(&socket), is_ipv6)?;
         }
-        let numbers = (number..route.sources.count()).step_by(index(route.sockets));
+        let numbers = (number..plan.sources.count()).step_by(index(plan.sockets));
         let sources = numbers
             .map(|source| Source {
-                origin: route
-                    .sources
-                    .address(source)
-                    .map_or(Origin::ANY, Origin::new),
+                address: plan.sources.address(source),
                 id: 0.into(),
                 since: None,
                 asked: 0,

@@ -7,19 +7,19 @@ mod requests;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
 use serde_json::to_value;
 
-use crate::args::{
-    DatagramArgs, FillArgs, LoadArgs, PopulationArgs, RunArgs, SourceArgs, TimeArgs, UdpArgs,
-};
-use crate::drive::{Timing, drive};
+use crate::args::{DatagramArgs, FillArgs, TimeArgs, TrackerArgs, UdpArgs};
+use crate::drive::{Measurement, drive};
 use crate::guard;
-use crate::pace::Clock;
+use crate::mix::Mix;
+use crate::pace::{Clock, Pace, nanos};
 use crate::population::Population;
-use crate::random::{Random, mix};
 use crate::report::Report;
 use crate::sources::Sources;
-use engine::{Engine, Manner, Route};
+use engine::{Engine, Plan};
 use requests::{Encoder, Fill, Mixed, Shape, Workload};
 
 /// Requests in flight without a rate: enough to keep a tracker busy that answers a batch at a
@@ -35,24 +35,15 @@ const OPEN_WINDOW: u32 = 16_384;
 ///
 /// The target is refused or does not answer, or the system lacks what the run needs.
 pub(crate) fn run(args: &UdpArgs) -> Result<Report> {
-    let route = route(&args.target, &args.run, &args.datagrams, &args.sources)?;
-    let population = population(&args.population, route)?;
-    let workload = Mixed::new(&args.mix, shape(route, &population), args.datagrams.train)?;
+    let run = Run::new(&args.tracker, &args.datagrams)?;
+    let mix = Mix::new(&args.mix, true)?;
     let hashes = usize::try_from(args.mix.scrape_hashes)?;
-    let plan = Plan {
-        route,
-        run: &args.run,
-        load: &args.load,
-        datagrams: &args.datagrams,
-        seed: args.population.seed,
-    };
-    let clock = Clock::start();
-    let engines = plan.engines(clock, |_| {
-        let encoder = Encoder::new(population.clone(), Some(args.mix.numwant), hashes);
-        (Workload::Mixed(workload.clone()), encoder)
+    let measurement = run.measure(args.time, |_| {
+        let mixed = Mixed::new(mix.clone(), run.shape(), args.datagrams.train);
+        let encoder = Encoder::new(run.population.clone(), Some(args.mix.numwant), hashes);
+        (Workload::Mixed(mixed), encoder)
     })?;
-    let measurement = drive(engines, clock, args.time, &args.run)?;
-    let target = route.target.to_string();
+    let target = run.plan.target.to_string();
     Ok(Report::new("udp", target, to_value(args)?, &measurement))
 }
 
@@ -62,110 +53,97 @@ pub(crate) fn run(args: &UdpArgs) -> Result<Report> {
 ///
 /// As for [`run`], and if not every peer was answered.
 pub(crate) fn fill(args: &FillArgs) -> Result<Report> {
-    let route = route(&args.target, &args.run, &args.datagrams, &args.sources)?;
-    let population = population(&args.population, route)?;
-    let plan = Plan {
-        route,
-        run: &args.run,
-        load: &args.load,
-        datagrams: &args.datagrams,
-        seed: args.population.seed,
-    };
-    let clock = Clock::start();
-    let engines = plan.engines(clock, |numbers| {
-        let fill = Fill::new(numbers, shape(route, &population));
-        let encoder = Encoder::new(population.clone(), args.numwant, 1);
-        (Workload::Fill(fill), encoder)
-    })?;
+    let run = Run::new(&args.tracker, &args.datagrams)?;
     let time = TimeArgs {
         duration: args.limit,
         warmup: Duration::ZERO,
     };
-    let measurement = drive(engines, clock, time, &args.run)?;
-    let answered = measurement.tally.answered.announce;
+    let measurement = run.measure(time, |numbers| {
+        let fill = Fill::new(numbers, run.shape());
+        let encoder = Encoder::new(run.population.clone(), args.numwant, 1);
+        (Workload::Fill(fill), encoder)
+    })?;
+    let counts = &measurement.tally.counts;
+    let (answered, peers) = (counts.answered.announce, run.population.peers());
     ensure!(
-        answered == population.peers(),
-        "the tracker took {answered} peers of {}; it refused {:?}",
-        population.peers(),
-        measurement.tally.errors,
+        answered == peers,
+        "the tracker took {answered} peers of {peers}; it refused {:?}",
+        counts.errors,
     );
-    let target = route.target.to_string();
+    let target = run.plan.target.to_string();
     let report = Report::new("fill", target, to_value(args)?, &measurement);
-    Ok(report.with_fill(population.peers(), population.torrents_with_peers()))
+    Ok(report.with_fill(peers, run.population.torrents_with_peers()))
 }
 
-fn route(
-    target: &str,
-    run: &RunArgs,
-    datagrams: &DatagramArgs,
-    sources: &SourceArgs,
-) -> Result<Route> {
-    let target = guard::resolve(target, run.allow_public_target)?;
-    let sockets = run.threads * datagrams.sockets;
-    Ok(Route {
-        target,
-        sources: Sources::new(sources, target.ip(), sockets)?,
-        sockets,
-    })
+/// What both commands set up.
+struct Run<'a> {
+    tracker: &'a TrackerArgs,
+    /// Sockets of each thread.
+    sockets: u64,
+    population: Population,
+    plan: Plan,
 }
 
-fn population(args: &PopulationArgs, route: Route) -> Result<Population> {
-    Population::new(args, route.sources.addresses(), route.sources.count())
-}
-
-fn shape(route: Route, population: &Population) -> Shape {
-    let sources = route.sources.count();
-    Shape {
-        sockets: route.sockets,
-        sources,
-        peers_per_source: population.peers() / sources,
-    }
-}
-
-/// What the threads of a run have in common.
-struct Plan<'a> {
-    route: Route,
-    run: &'a RunArgs,
-    load: &'a LoadArgs,
-    datagrams: &'a DatagramArgs,
-    seed: u64,
-}
-
-impl Plan<'_> {
-    /// Makes the threads' engines, with what `work` gives each for the numbers of its sockets, and
-    /// gets their connection ids.
-    fn engines(
-        &self,
-        clock: Clock,
-        work: impl Fn(std::ops::Range<u64>) -> (Workload, Encoder),
-    ) -> Result<Vec<Engine>> {
-        let Self {
-            route,
-            run,
-            load,
-            datagrams,
-            seed,
-        } = self;
-        let default_window = if load.rate.is_some() {
-            OPEN_WINDOW
-        } else {
-            CLOSED_WINDOW
+impl<'a> Run<'a> {
+    fn new(tracker: &'a TrackerArgs, datagrams: &DatagramArgs) -> Result<Self> {
+        let target = guard::resolve(&tracker.target, tracker.run.allow_public_target)?;
+        let sockets = tracker.run.threads * datagrams.sockets;
+        let sources = Sources::new(&tracker.sources, target.ip(), sockets)?;
+        let population =
+            Population::new(&tracker.population, sources.addresses(), sources.count())?;
+        let window = match tracker.load.rate {
+            Some(_) => OPEN_WINDOW,
+            None => CLOSED_WINDOW,
         };
-        let mut engines = Vec::new();
-        for thread in 0..run.threads {
-            let numbers = thread * datagrams.sockets..(thread + 1) * datagrams.sockets;
-            let manner = Manner {
-                window: datagrams.window.unwrap_or(default_window),
+        Ok(Self {
+            tracker,
+            sockets: datagrams.sockets,
+            population,
+            plan: Plan {
+                target,
+                sources,
+                sockets,
+                timeout: nanos(tracker.load.timeout),
+                window: datagrams.window.unwrap_or(window),
                 batch: datagrams.batch,
                 train: datagrams.train,
-                timing: Timing::new(load, thread, run.threads),
-            };
-            let (workload, encoder) = work(numbers.clone());
-            let random = Random::new(mix(seed ^ mix(thread)));
-            let mut engine = Engine::new(*route, numbers, manner, workload, encoder, random)?;
-            engine.connect(clock)?;
-            engines.push(engine);
+            },
+        })
+    }
+
+    fn shape(&self) -> Shape {
+        let sources = self.plan.sources.count();
+        Shape {
+            sockets: self.plan.sockets,
+            sources,
+            peers_per_source: self.population.peers() / sources,
         }
-        Ok(engines)
+    }
+
+    /// Gets connection ids and makes load, with what `work` gives each thread for the numbers of its
+    /// sockets.
+    fn measure(
+        &self,
+        time: TimeArgs,
+        work: impl Fn(std::ops::Range<u64>) -> (Workload, Encoder),
+    ) -> Result<Measurement> {
+        let TrackerArgs {
+            run,
+            load,
+            population,
+            ..
+        } = self.tracker;
+        let clock = Clock::start();
+        let engine = |thread| {
+            let numbers = thread * self.sockets..(thread + 1) * self.sockets;
+            let pace = Pace::new(load, thread, run.threads);
+            let random = SmallRng::seed_from_u64(population.seed ^ thread << 32);
+            let work = work(numbers.clone());
+            let mut engine = Engine::new(self.plan, numbers, pace, clock, work, random)?;
+            engine.connect()?;
+            Ok(engine)
+        };
+        let engines = (0..run.threads).map(engine).collect::<Result<Vec<_>>>()?;
+        drive(engines, clock, time, run)
     }
 }

@@ -1,14 +1,14 @@
 //! What is asked for next, and the datagram that asks for it.
 
-use anyhow::{Result, ensure};
 use opentracker_types::{AnnounceRequest as Announce, Event, InfoHash};
 use opentracker_udp_wire::{
     AnnounceRequest, ConnectRequest, ConnectionId, ScrapeRequest, TransactionId,
 };
+use rand::RngExt;
+use rand::rngs::SmallRng;
 
-use crate::args::MixArgs;
+use crate::mix::Mix;
 use crate::population::Population;
-use crate::random::Random;
 use crate::tally::Kind;
 
 /// A request to make.
@@ -33,7 +33,12 @@ pub(super) enum Workload {
 impl Workload {
     /// The next request of a socket: `channel` counts the sockets of this thread, `number` those
     /// of all threads. `None` if there is nothing (more) to do.
-    pub(super) fn next(&mut self, channel: usize, number: u64, random: &mut Random) -> Option<Job> {
+    pub(super) fn next(
+        &mut self,
+        channel: usize,
+        number: u64,
+        random: &mut SmallRng,
+    ) -> Option<Job> {
         match self {
             Self::Mixed(mixed) => Some(mixed.next(number, random)),
             Self::Fill(fill) => fill.next(channel),
@@ -59,12 +64,9 @@ impl Workload {
 }
 
 /// Requests of all kinds in proportion.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Mixed {
-    announce: u64,
-    connect: u64,
-    total: u64,
-    stopped: f64,
+    mix: Mix,
     shape: Shape,
     /// Requests that come from one source before the next source has its turn.
     train: usize,
@@ -73,50 +75,25 @@ pub(super) struct Mixed {
 }
 
 impl Mixed {
-    /// Takes the proportions of the command line; `train` requests in turn come from one source.
-    ///
-    /// # Errors
-    ///
-    /// All proportions are 0.
-    pub(super) fn new(args: &MixArgs, shape: Shape, train: usize) -> Result<Self> {
-        let parts = [args.announce, args.connect, args.scrape].map(u64::from);
-        let total = parts.iter().sum();
-        ensure!(
-            total > 0,
-            "announces, connects and scrapes all in proportion 0"
-        );
-        Ok(Self {
-            announce: parts[0],
-            connect: parts[1],
-            total,
-            stopped: args.stopped,
+    /// Draws from a mix; `train` requests in turn come from one source.
+    pub(super) fn new(mix: Mix, shape: Shape, train: usize) -> Self {
+        Self {
+            mix,
             shape,
             train,
             source: 0,
             left_of_train: 0,
-        })
+        }
     }
 
-    fn next(&mut self, number: u64, random: &mut Random) -> Job {
+    fn next(&mut self, number: u64, random: &mut SmallRng) -> Job {
         if self.left_of_train == 0 {
             self.left_of_train = self.train;
-            self.source = random.below(self.shape.sources_per_socket());
+            self.source = random.random_range(0..self.shape.sources_per_socket());
         }
         self.left_of_train -= 1;
-        let part = random.below(self.total);
-        let kind = if part < self.announce {
-            Kind::Announce
-        } else if part < self.announce + self.connect {
-            Kind::Connect
-        } else {
-            Kind::Scrape
-        };
-        let event = if self.stopped > 0.0 && random.unit() < self.stopped {
-            Event::Stopped
-        } else {
-            Event::None
-        };
-        let rank = random.below(self.shape.peers_per_source);
+        let (kind, event) = self.mix.draw(random);
+        let rank = random.random_range(0..self.shape.peers_per_source);
         Job {
             kind,
             peer: self.shape.peer(number, self.source, rank),
@@ -230,7 +207,7 @@ impl Encoder {
         job: Job,
         connection: ConnectionId,
         transaction: TransactionId,
-        random: &mut Random,
+        random: &mut SmallRng,
         buffer: &mut [u8],
     ) -> usize {
         let encoded = match job.kind {
@@ -261,7 +238,7 @@ impl Encoder {
             transaction,
             announce: Announce {
                 info_hash: self.population.info_hash(peer.torrent),
-                peer_id: Some(self.population.peer_id(job.peer)),
+                peer_id: Some(peer.id),
                 port: peer.port,
                 left: Some(if peer.is_seeder { 0 } else { LEFT_OCTETS }),
                 event: job.event,
@@ -282,9 +259,10 @@ const LEFT_OCTETS: u64 = 1 << 30;
 #[cfg(test)]
 mod tests {
     use opentracker_udp_wire::Request;
+    use rand::SeedableRng;
 
     use super::*;
-    use crate::args::PopulationArgs;
+    use crate::args::{MixArgs, PopulationArgs};
 
     fn population() -> Population {
         let args = PopulationArgs {
@@ -297,64 +275,33 @@ mod tests {
         Population::new(&args, 4, 4).unwrap()
     }
 
-    fn mix(announce: u32, connect: u32, scrape: u32) -> MixArgs {
-        MixArgs {
-            announce,
-            connect,
-            scrape,
-            scrape_hashes: 3,
-            numwant: 30,
-            stopped: 0.1,
-        }
-    }
-
     #[test]
-    fn requests_come_in_proportion_from_the_peers_of_the_socket() {
+    fn the_requests_of_a_train_come_from_one_source_of_the_socket() {
         let shape = Shape {
             sockets: 2,
             sources: 4,
             peers_per_source: 25,
         };
-        let mixed = Mixed::new(&mix(94, 1, 5), shape, 3).unwrap();
-        let mut workload = Workload::Mixed(mixed);
-        let mut random = Random::new(1);
-        let mut counts = [0; 3];
-        let mut stopped = 0;
-        let mut sources = Vec::new();
-        for _ in 0..10_000 {
-            let job = workload.next(0, 1, &mut random).unwrap();
-            assert_eq!(job.peer % 2, 1, "a peer of another socket");
-            sources.push(job.peer % 4);
-            assert!(job.peer < 100);
-            counts[job.kind as usize] += 1;
-            stopped += u32::from(job.event == Event::Stopped);
-        }
-        assert!(
-            (50..200).contains(&counts[Kind::Connect as usize]),
-            "{counts:?}"
-        );
-        assert!(
-            (400..600).contains(&counts[Kind::Scrape as usize]),
-            "{counts:?}"
-        );
-        assert!((900..1_100).contains(&stopped), "{stopped}");
-        assert!(!workload.is_exhausted());
-        assert!(
-            sources
-                .chunks(3)
-                .all(|train| train.iter().all(|source| *source == train[0]))
-        );
-        assert!(sources.contains(&1) && sources.contains(&3));
-    }
-
-    #[test]
-    fn no_request_at_all_is_refused() {
-        let shape = Shape {
-            sockets: 1,
-            sources: 1,
-            peers_per_source: 1,
+        let args = MixArgs {
+            announce: 94,
+            connect: 1,
+            scrape: 5,
+            scrape_hashes: 3,
+            numwant: 30,
+            stopped: 0.1,
         };
-        assert!(Mixed::new(&mix(0, 0, 0), shape, 1).is_err());
+        let mixed = Mixed::new(Mix::new(&args, true).unwrap(), shape, 3);
+        let mut workload = Workload::Mixed(mixed);
+        let mut random = SmallRng::seed_from_u64(1);
+        let peers: Vec<u64> = (0..300)
+            .map(|_| workload.next(0, 1, &mut random).unwrap().peer)
+            .collect();
+        assert!(!workload.is_exhausted());
+        assert!(peers.iter().all(|peer| peer % 2 == 1 && *peer < 100));
+        let sources: Vec<u64> = peers.iter().map(|peer| peer % 4).collect();
+        let is_one = |train: &[u64]| train.iter().all(|source| *source == train[0]);
+        assert!(sources.chunks(3).all(is_one));
+        assert!(sources.contains(&1) && sources.contains(&3));
     }
 
     #[test]
@@ -365,7 +312,7 @@ mod tests {
             peers_per_source: 2,
         };
         let mut workload = Workload::Fill(Fill::new([1, 2].into_iter(), shape));
-        let mut random = Random::new(1);
+        let mut random = SmallRng::seed_from_u64(1);
         let mut next = |workload: &mut Workload, channel| {
             workload.next(channel, 0, &mut random).map(|job| job.peer)
         };
@@ -388,7 +335,7 @@ mod tests {
     fn datagrams_say_what_the_population_says() {
         let population = population();
         let mut encoder = Encoder::new(population.clone(), Some(30), 3);
-        let mut random = Random::new(1);
+        let mut random = SmallRng::seed_from_u64(1);
         let mut buffer = [0; 2048];
         let mut encode = |kind| {
             let job = Job {

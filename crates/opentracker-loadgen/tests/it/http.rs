@@ -17,13 +17,16 @@ fn number(value: &Value) -> u64 {
         .unwrap_or_else(|| panic!("{value} is no number"))
 }
 
+/// What answers in the place of a tracker.
+const ENGINES: [&str; 2] = ["bare", "hyper"];
+
 #[test]
 fn connections_are_kept() {
-    let reflector = Reflector::start("http");
-    let target = reflector.address;
-    for depth in [1, 5] {
+    for (engine, depth) in [("bare", 1), ("bare", 5), ("hyper", 1), ("hyper", 5)] {
+        let reflector = Reflector::start(&format!("http --engine {engine}"));
+        let target = reflector.address;
         let line = format!("http {target} --connections 8 --pipeline {depth} {SHORT}");
-        let report = report(&format!("kept-{depth}"), &line);
+        let report = report(&format!("kept-{engine}-{depth}"), &line);
         assert!(number(&report["answered"]["announce"]) > 8, "{report}");
         assert_eq!(report["lost"], 0, "{report}");
         assert_eq!(report["connections"]["opened"], 8, "{report}");
@@ -34,19 +37,18 @@ fn connections_are_kept() {
 
 #[test]
 fn a_connection_per_request() {
-    let reflector = Reflector::start("http");
-    let target = reflector.address;
-    let line = format!("http {target} --connections 8 --close --scrape 100 {SHORT}");
-    let report = report("close", &line);
-    let [announces, scrapes] = ["announce", "scrape"].map(|kind| number(&report["sent"][kind]));
-    assert!(number(&report["answered"]["announce"]) > 0, "{report}");
-    assert!(number(&report["answered"]["scrape"]) > 0, "{report}");
-    assert_eq!(
-        report["connections"]["opened"],
-        announces + scrapes,
-        "{report}"
-    );
-    assert_eq!(report["lost"], 0, "{report}");
+    for engine in ENGINES {
+        let reflector = Reflector::start(&format!("http --engine {engine}"));
+        let target = reflector.address;
+        let line = format!("http {target} --connections 8 --close --scrape 100 {SHORT}");
+        let report = report(&format!("close-{engine}"), &line);
+        let sent = ["announce", "scrape"].map(|kind| number(&report["sent"][kind]));
+        assert!(number(&report["answered"]["announce"]) > 0, "{report}");
+        assert!(number(&report["answered"]["scrape"]) > 0, "{report}");
+        let opened = number(&report["connections"]["opened"]);
+        assert_eq!(opened, sent.iter().sum::<u64>(), "{report}");
+        assert_eq!(report["lost"], 0, "{report}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The programs that bear the load: how each is started and stopped.
+//! The programs that are measured: how each is started and stopped.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::{Bench, install};
 
 /// A program that answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Contestant {
+pub(super) enum Program {
     Ours,
     /// One datagram a system call.
     ReflectorOneByOne,
@@ -38,7 +38,7 @@ const CORE: &str = "0";
 /// How long a program may take until it listens.
 const START: Duration = Duration::from_secs(20);
 
-impl Contestant {
+impl Program {
     /// Its name in the tables.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -54,98 +54,78 @@ impl Contestant {
     }
 
     /// Whether it keeps swarms.
-    pub(super) const fn is_tracker(self) -> bool {
-        !matches!(
-            self,
-            Self::ReflectorOneByOne | Self::ReflectorInBatches | Self::ReflectorHttp
-        )
+    pub(super) fn is_tracker(self) -> bool {
+        !self.name().starts_with("reflector")
     }
 
-    /// Writes its configuration, and returns its command line, which is to run in `folder`.
-    fn command(self, bench: &Bench, folder: &Path, port: u16) -> Result<Vec<PathBuf>> {
+    /// Its program, its arguments, and its `config.toml`, all for the folder that it runs in.
+    fn command(self, bench: &Bench, port: u16) -> (PathBuf, String, String) {
         let address = format!("127.0.0.1:{port}");
-        let loadgen = bench.programs.join("opentracker-loadgen");
-        let reflect = |protocol: &str, options: &[&str]| {
-            let mut command = vec![loadgen.clone()];
-            let arguments = [
-                "reflect",
-                protocol,
-                "--duration",
-                "1h",
-                "--listen",
-                &address,
-            ];
-            command.extend(arguments.iter().chain(options).map(PathBuf::from));
-            command
+        let reflector = |arguments: &str| {
+            let program = bench.ours.join("opentracker-loadgen");
+            let arguments = format!("reflect {arguments} --duration 1h --listen {address}");
+            (program, arguments, String::new())
         };
-        let with_config = |program: PathBuf, option: &str, text: String| -> Result<_> {
-            let config = folder.join("config.toml");
-            fs::write(&config, text)?;
-            Ok(vec![program, option.into(), config])
+        let aquatic = |program: &str| {
+            let config = format!("[network]\naddress = \"{address}\"\n");
+            (
+                bench.others.join(program),
+                "-c config.toml".to_owned(),
+                config,
+            )
         };
-        let network = format!("[network]\naddress = \"{address}\"\n");
         match self {
-            Self::ReflectorOneByOne => Ok(reflect("udp", &["--batch", "1"])),
-            Self::ReflectorInBatches => Ok(reflect("udp", &[])),
-            Self::ReflectorHttp => Ok(reflect("http", &[])),
-            Self::Ours => {
-                let text = format!(
+            Self::ReflectorOneByOne => reflector("udp --batch 1"),
+            Self::ReflectorInBatches => reflector("udp"),
+            Self::ReflectorHttp => reflector("http"),
+            Self::AquaticUdp => aquatic("bin/aquatic_udp"),
+            Self::AquaticUdpIoUring => aquatic("io_uring/bin/aquatic_udp"),
+            Self::AquaticHttp => aquatic("bin/aquatic_http"),
+            Self::Ours => (
+                bench.ours.join("opentracker"),
+                "--config config.toml".to_owned(),
+                format!(
                     "udp = {{ listen = [\"{address}\"], workers = 1 }}\n\
                      http = {{ listen = [\"{address}\"] }}\n\
                      access = {{ admin = [\"127.0.0.0/8\"] }}\n\
                      log = {{ level = \"warn\" }}\n"
-                );
-                with_config(bench.programs.join("opentracker"), "--config", text)
-            }
-            Self::AquaticUdp => with_config(bench.peers.join("bin/aquatic_udp"), "-c", network),
-            Self::AquaticUdpIoUring => {
-                with_config(bench.peers.join("io_uring/bin/aquatic_udp"), "-c", network)
-            }
-            Self::AquaticHttp => with_config(bench.peers.join("bin/aquatic_http"), "-c", network),
-            Self::OpentrackerC => {
-                // As root it makes its working directory the root, so the list has to be there.
-                let list = folder.join("allow-list");
-                fs::copy(bench.allow_list(), list)?;
-                let port = port.to_string();
-                let mut command = vec![install::opentracker_c(&bench.peers)];
-                let arguments = ["-i", "127.0.0.1", "-p", &port, "-P", &port];
-                let list = ["-w", "allow-list", "-d", "."];
-                command.extend(arguments.iter().chain(&list).map(PathBuf::from));
-                Ok(command)
-            }
+                ),
+            ),
+            // As root it makes its working directory the root, so the list has to be there.
+            Self::OpentrackerC => (
+                install::opentracker_c(&bench.others),
+                format!("-i 127.0.0.1 -p {port} -P {port} -w allow-list -d ."),
+                String::new(),
+            ),
         }
     }
 }
 
 /// A running program, which ends with this value.
 pub(super) struct Server {
-    pub(super) contestant: Contestant,
+    pub(super) program: Program,
     started: Instant,
     process: Child,
     port: u16,
-    folder: PathBuf,
 }
 
 impl Server {
     /// Starts a program on its processor, and waits until it listens.
-    ///
-    /// # Errors
-    ///
-    /// It does not start or does not listen.
-    pub(super) fn start(bench: &Bench, contestant: Contestant, protocol: Protocol) -> Result<Self> {
-        let name: String = contestant
-            .name()
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect();
-        let folder = bench.folder.join(name);
+    pub(super) fn start(bench: &Bench, program: Program, protocol: Protocol) -> Result<Self> {
+        let name = program.name();
+        let folder: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let folder = bench.folder.join(folder);
         fs::create_dir_all(&folder)?;
         let port = free_port()?;
+        let (path, arguments, config) = program.command(bench, port);
+        fs::write(folder.join("config.toml"), config)?;
+        fs::copy(bench.allow_list(), folder.join("allow-list"))?;
         let log = File::create(folder.join("log"))?;
-        let libraries = install::libraries(&bench.workspace.sh, &bench.peers)?;
+        let libraries = install::libraries(&bench.workspace.sh, &bench.others)?;
         let process = Command::new("taskset")
             .args(["--cpu-list", CORE])
-            .args(contestant.command(bench, &folder, port)?)
+            .arg(path)
+            .args(arguments.split_whitespace())
             .current_dir(&folder)
             .env("LD_LIBRARY_PATH", libraries)
             .stdin(Stdio::null())
@@ -154,13 +134,12 @@ impl Server {
             .spawn()
             .context("cannot start taskset")?;
         let mut server = Self {
-            contestant,
+            program,
             started: Instant::now(),
             process,
             port,
-            folder,
         };
-        server.wait_until_it_listens(protocol)?;
+        server.wait_until_it_listens(protocol, &folder)?;
         server.wait_until_it_rests()?;
         Ok(server)
     }
@@ -179,7 +158,7 @@ impl Server {
         self.process.id().to_string()
     }
 
-    fn wait_until_it_listens(&mut self, protocol: Protocol) -> Result<()> {
+    fn wait_until_it_listens(&mut self, protocol: Protocol, folder: &Path) -> Result<()> {
         let sockets = match protocol {
             Protocol::Udp => "/proc/net/udp",
             Protocol::Http => "/proc/net/tcp",
@@ -188,33 +167,30 @@ impl Server {
         let start = Instant::now();
         while start.elapsed() < START {
             if let Some(status) = self.process.try_wait()? {
-                let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-                bail!("{} ended with {status}:\n{log}", self.contestant.name());
+                let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+                bail!("{} ended with {status}:\n{log}", self.program.name());
             }
             if fs::read_to_string(sockets)?.contains(&local) {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(20));
         }
-        bail!("{} does not listen", self.contestant.name())
+        bail!("{} does not listen", self.program.name())
     }
 
     /// One that still reads its lists would count them as what the load has cost.
     fn wait_until_it_rests(&self) -> Result<()> {
-        let status = format!("/proc/{}/status", self.process.id());
         let resident = || -> Result<Option<String>> {
-            let text = fs::read_to_string(&status)?;
-            let line = text.lines().find(|line| line.starts_with("VmRSS:"));
+            let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+            let line = status.lines().find(|line| line.starts_with("VmRSS:"));
             Ok(line.map(str::to_owned))
         };
-        let mut before = resident()?;
         loop {
+            let before = resident()?;
             thread::sleep(Duration::from_millis(500));
-            let now = resident()?;
-            if now == before {
+            if resident()? == before {
                 return Ok(());
             }
-            before = now;
         }
     }
 }

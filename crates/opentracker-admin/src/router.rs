@@ -1,0 +1,350 @@
+//! What each request is answered.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use hyper::body::{Body, Bytes};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HOST, HeaderName, HeaderValue, LOCATION, VARY,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode, Version};
+use opentracker_core::{Counters, Rules, Tracker, Worker};
+use opentracker_http::{Client, Forwarding, Handler, Via};
+use opentracker_http_wire::{Failure, RetryIn};
+
+use crate::body::PageBody;
+use crate::counters::Counter;
+use crate::dashboard::{self, Dashboard};
+use crate::full_scrape::{FullScrape, Places};
+use crate::process::Process;
+use crate::rights::{self, Door, Rights};
+use crate::settings::{ClusterView, Config, PageRules};
+use crate::snapshot::Snapshot;
+use crate::stats::Mode;
+use crate::top::TopCache;
+use crate::{cluster, gzip, metrics, welcome};
+
+const TEXT: &str = "text/plain";
+
+/// When to try a full scrape again that has found no place.
+const FULL_SCRAPE_RETRY: RetryIn = RetryIn::Minutes(1);
+
+/// Answers the requests of all connections.
+#[derive(Debug)]
+pub(crate) struct Router {
+    handler: RefCell<Handler>,
+    tracker: Arc<Tracker>,
+    counters: Arc<Counters<Counter>>,
+    config: Config,
+    is_draining: Arc<AtomicBool>,
+    top: TopCache,
+    full_scrapes: Places,
+}
+
+/// A request, and what is known of who asks.
+struct Asked<'a> {
+    head: &'a Parts,
+    door: Door,
+    client: Client,
+    rights: Rights,
+    rules: &'a PageRules,
+}
+
+impl Router {
+    pub(crate) fn new(worker: Worker, config: Config, is_draining: Arc<AtomicBool>) -> Self {
+        let tracker = Arc::clone(worker.tracker());
+        Self {
+            handler: RefCell::new(Handler::new(worker)),
+            counters: Arc::new(tracker.counters().register()),
+            tracker,
+            config,
+            is_draining,
+            top: TopCache::default(),
+            full_scrapes: Places::default(),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &Counters<Counter> {
+        &self.counters
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Lets the thread's access to the tracker do something.
+    pub(crate) fn with_worker<T>(&self, act: impl FnOnce(&mut Worker) -> T) -> T {
+        act(self.handler.borrow_mut().worker())
+    }
+
+    /// Answers a request that came through a door from a socket's other end.
+    pub(crate) async fn respond(
+        &self,
+        door: Door,
+        socket: IpAddr,
+        head: &Parts,
+        has_body: bool,
+    ) -> Response<PageBody> {
+        let rules = self.tracker.rules();
+        let mut response = self.route(door, socket, head, has_body, &rules).await;
+        // Without chunks, the end of the connection is that of a body of unknown length.
+        let ends_by_close =
+            head.version < Version::HTTP_11 && response.body().size_hint().exact().is_none();
+        if has_body || ends_by_close || self.is_draining.load(Ordering::Relaxed) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        if !response.body().is_large() {
+            return response;
+        }
+        let headers = response.headers_mut();
+        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        if !gzip::is_accepted(&head.headers) {
+            return response;
+        }
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response.map(PageBody::compressed)
+    }
+
+    async fn route(
+        &self,
+        door: Door,
+        socket: IpAddr,
+        head: &Parts,
+        has_body: bool,
+        rules: &Rules,
+    ) -> Response<PageBody> {
+        if head.headers.get_all(HOST).iter().count() > 1 {
+            let reason = "the request has more than one Host field";
+            return self.refuse(Counter::BadHost, StatusCode::BAD_REQUEST, failure(reason));
+        }
+        let page_rules = rules.extension::<PageRules>().cloned().unwrap_or_default();
+        let forwarding = rules.extension::<Forwarding>().cloned().unwrap_or_default();
+        let client = rights::client(door, socket, &head.headers, &forwarding);
+        if door == Door::Operator
+            && rights::is_foreign(client, &head.uri, &head.headers, &page_rules)
+        {
+            return self.forbid(Counter::Foreign);
+        }
+        let asked = Asked {
+            head,
+            door,
+            client,
+            rights: Rights::new(door, client, &page_rules),
+            rules: &page_rules,
+        };
+        if let Some(refusal) = self.refuse_unlike_get(&asked, has_body) {
+            return refusal;
+        }
+        if let Some(answer) = self.announce_or_scrape(&asked) {
+            return answer;
+        }
+        self.page(&asked).await
+    }
+
+    /// Refuses what is neither `GET` nor `HEAD`, and what has a body.
+    fn refuse_unlike_get(&self, asked: &Asked<'_>, has_body: bool) -> Option<Response<PageBody>> {
+        let allowed = match (asked.head.uri.path(), &asked.head.method) {
+            (_, &Method::GET) => None,
+            ("/announce", _) => Some("GET"),
+            (_, &Method::HEAD) => None,
+            _ => Some("GET, HEAD"),
+        };
+        if let Some(allowed) = allowed {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            let body = "this method is not allowed\n";
+            let response = self.refuse(Counter::BadMethod, status, body);
+            return Some(with(response, ALLOW, allowed));
+        }
+        has_body.then(|| {
+            let reason = "a request with a body is not served";
+            self.refuse(Counter::BadBody, StatusCode::BAD_REQUEST, failure(reason))
+        })
+    }
+
+    /// Answers what usually does not come here, but may on a connection that has been handed over
+    /// for another request.
+    fn announce_or_scrape(&self, asked: &Asked<'_>) -> Option<Response<PageBody>> {
+        let uri = &asked.head.uri;
+        let query = uri.query().unwrap_or_default().as_bytes();
+        if asked.head.method != Method::GET {
+            return None;
+        }
+        let mut handler = self.handler.borrow_mut();
+        let answer = handler.answer(uri.path().as_bytes(), query, asked.client, Instant::now());
+        let (status, body) = answer?;
+        let status = StatusCode::from_u16(status).expect("the front end knows what a status is");
+        Some(page(status, TEXT, body.to_vec()))
+    }
+
+    async fn page(&self, asked: &Asked<'_>) -> Response<PageBody> {
+        match asked.head.uri.path() {
+            "/" => self.root(asked),
+            "/healthz" => self.health(StatusCode::OK, "ok\n"),
+            "/readyz" if self.is_draining.load(Ordering::Relaxed) => {
+                self.health(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+            }
+            "/readyz" => self.health(StatusCode::OK, "ready\n"),
+            "/metrics" => self.metrics(asked),
+            "/scrape" => self.full_scrape(asked),
+            path if path.strip_prefix('/') == Some(&*asked.rules.stats_path) => {
+                self.stats(asked).await
+            }
+            _ => self.refuse(Counter::NotFound, StatusCode::NOT_FOUND, "not found\n"),
+        }
+    }
+
+    fn health(&self, status: StatusCode, word: &'static str) -> Response<PageBody> {
+        self.counters.count(Counter::Health);
+        let response = page(status, TEXT, word);
+        with(response, CACHE_CONTROL, "no-store")
+    }
+
+    fn root(&self, asked: &Asked<'_>) -> Response<PageBody> {
+        let redirect_url = &asked.rules.redirect_url;
+        if asked.door == Door::Public && !redirect_url.is_empty() {
+            self.counters.count(Counter::Redirect);
+            let response = page(StatusCode::FOUND, TEXT, "");
+            return with(response, LOCATION, redirect_url);
+        }
+        if !asked.rights.stats {
+            return self.welcome(asked);
+        }
+        self.counters.count(Counter::Dashboard);
+        let Dashboard { page: body, policy } =
+            Dashboard::new(&asked.rules.stats_path, rand::random());
+        let response = page(StatusCode::OK, dashboard::CONTENT_TYPE, body);
+        let response = with(response, CONTENT_SECURITY_POLICY, &policy);
+        with(response, CACHE_CONTROL, "no-store")
+    }
+
+    fn welcome(&self, asked: &Asked<'_>) -> Response<PageBody> {
+        self.counters.count(Counter::Welcome);
+        let field = |name: &str| asked.head.headers.get(name)?.to_str().ok();
+        let is_https =
+            asked.client.via == Via::Proxy && field("x-forwarded-proto") == Some("https");
+        let body = welcome::page(field("host"), is_https, self.config.udp_port);
+        let response = page(StatusCode::OK, welcome::CONTENT_TYPE, body);
+        with(response, CONTENT_SECURITY_POLICY, welcome::POLICY)
+    }
+
+    fn metrics(&self, asked: &Asked<'_>) -> Response<PageBody> {
+        if !asked.rights.metrics {
+            return self.forbid(Counter::Forbidden);
+        }
+        self.counters.count(Counter::Metrics);
+        let cluster = self.config.cluster.as_ref().map(ClusterView::look);
+        let mut body = Vec::new();
+        metrics::put(
+            &self.snapshot(),
+            cluster.as_ref(),
+            &Process::read(),
+            &mut body,
+        );
+        page(StatusCode::OK, metrics::CONTENT_TYPE, body)
+    }
+
+    async fn stats(&self, asked: &Asked<'_>) -> Response<PageBody> {
+        if !asked.rights.stats {
+            return self.forbid(Counter::Forbidden);
+        }
+        let query = asked.head.uri.query().unwrap_or_default();
+        let Some(mode) = Mode::of_query(query.as_bytes()) else {
+            let body = failure("this mode of statistics is not known");
+            return self.refuse(Counter::BadMode, StatusCode::BAD_REQUEST, body);
+        };
+        if mode == Mode::Cluster && !asked.rights.metrics {
+            return self.forbid(Counter::Forbidden);
+        }
+        self.counters.count(Counter::Stats);
+        let mut body = Vec::new();
+        match mode {
+            Mode::Top(places) => self.top.get(&self.tracker).await.put(places, &mut body),
+            Mode::Cluster => {
+                let cluster = self.config.cluster.as_ref().map(ClusterView::look);
+                body = cluster::text(cluster.as_ref()).into_bytes();
+            }
+            _ => self.snapshot().put(mode, &mut body),
+        }
+        page(StatusCode::OK, TEXT, body)
+    }
+
+    fn snapshot(&self) -> Snapshot<'_> {
+        let now = Instant::now();
+        let uptime = now.saturating_duration_since(self.tracker.start());
+        Snapshot {
+            totals: self.tracker.totals(now),
+            counters: self.tracker.counters(),
+            uptime_secs: uptime.as_secs(),
+            identity: &self.config.identity,
+        }
+    }
+
+    fn full_scrape(&self, asked: &Asked<'_>) -> Response<PageBody> {
+        let (counter, refusal) = if !asked.rights.torrents {
+            let failure = Failure::new("a scrape needs an info_hash here");
+            (Counter::FullScrapeForbidden, failure)
+        } else if let Some(place) = self.full_scrapes.take() {
+            let (tracker, counters) = (Arc::clone(&self.tracker), Arc::clone(&self.counters));
+            let body = PageBody::full_scrape(FullScrape::new(place, tracker, counters));
+            return respond(StatusCode::OK, TEXT, body);
+        } else {
+            let failure = Failure::new("too many full scrapes are under way");
+            (Counter::FullScrapeBusy, failure.retry_in(FULL_SCRAPE_RETRY))
+        };
+        self.counters.count(counter);
+        let mut body = Vec::new();
+        refusal.encode(&mut body);
+        page(StatusCode::OK, TEXT, body)
+    }
+
+    fn forbid(&self, counter: Counter) -> Response<PageBody> {
+        self.refuse(counter, StatusCode::FORBIDDEN, "access denied\n")
+    }
+
+    fn refuse(
+        &self,
+        counter: Counter,
+        status: StatusCode,
+        body: impl Into<Bytes>,
+    ) -> Response<PageBody> {
+        self.counters.count(counter);
+        page(status, TEXT, body)
+    }
+}
+
+fn page(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<PageBody> {
+    respond(status, content_type, PageBody::whole(body))
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: PageBody) -> Response<PageBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static(content_type);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// Adds a header field, if its value can be one.
+fn with(mut response: Response<PageBody>, name: HeaderName, value: &str) -> Response<PageBody> {
+    if let Ok(value) = value.parse() {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+/// Encodes a refusal that a BitTorrent client can show.
+fn failure(reason: &str) -> Vec<u8> {
+    let mut body = Vec::new();
+    Failure::new(reason).encode(&mut body);
+    body
+}

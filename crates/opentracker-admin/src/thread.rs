@@ -1,0 +1,241 @@
+//! The thread of the plane: its listeners, its connections and its end of the cluster.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::spawn_local;
+use tokio::time::{sleep, timeout_at};
+
+use crate::connection::{self, Arrival};
+use crate::counters::Counter;
+use crate::rights::Door;
+use crate::router::Router;
+
+/// How long nothing is accepted after the system had no descriptor or no memory for it.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often the cluster's timeouts are looked after at least.
+const TICK: Duration = Duration::from_millis(250);
+
+const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\
+                            Content-Length: 0\r\n\r\n";
+
+/// A connection that an announce thread has handed over.
+#[derive(Debug)]
+pub(crate) struct HandedOver {
+    pub(crate) stream: TcpStream,
+    pub(crate) address: SocketAddr,
+    pub(crate) octets: Vec<u8>,
+}
+
+/// What the thread is told from outside.
+#[derive(Debug)]
+pub(crate) struct Orders {
+    pub(crate) queue: mpsc::Receiver<HandedOver>,
+    /// Until when connections may go on.
+    pub(crate) stop: watch::Receiver<Option<Instant>>,
+}
+
+struct Thread {
+    router: Rc<Router>,
+    public: Places,
+    operator: Places,
+    stop: watch::Receiver<Option<Instant>>,
+}
+
+/// The places of connections of one kind.
+struct Places {
+    free: Arc<Semaphore>,
+    count: u32,
+}
+
+impl Places {
+    fn new(count: usize) -> Self {
+        let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);
+        Self {
+            free: Arc::new(Semaphore::new(count as usize)),
+            count,
+        }
+    }
+
+    /// Tells whether connections may take their time, because half of the places are free.
+    fn are_plenty(&self) -> bool {
+        self.free.available_permits() >= self.count.div_ceil(2) as usize
+    }
+
+    async fn all_free(&self) {
+        // It fails only if the semaphore is closed, which it never is.
+        let _ = self.free.acquire_many(self.count).await;
+    }
+
+    fn taken(&self) -> usize {
+        (self.count as usize).saturating_sub(self.free.available_permits())
+    }
+}
+
+/// Runs the thread until it is told to stop, or nobody is left to tell it. Whether it could start
+/// is told to `started`.
+pub(crate) fn run(
+    router: Router,
+    listeners: Vec<TcpListener>,
+    orders: Orders,
+    started: impl FnOnce(io::Result<()>),
+) {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default());
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return started(Err(error)),
+    };
+    runtime.block_on(async {
+        let listeners: io::Result<Vec<_>> = listeners.into_iter().map(register).collect();
+        let listeners = match listeners {
+            Ok(listeners) => listeners,
+            Err(error) => return started(Err(error)),
+        };
+        started(Ok(()));
+        let limits = &router.config().limits;
+        let thread = Rc::new(Thread {
+            public: Places::new(limits.max_public),
+            operator: Places::new(limits.max_operator),
+            router: Rc::new(router),
+            stop: orders.stop,
+        });
+        let deadline = thread.serve(listeners, orders.queue).await;
+        thread.wind_up(deadline).await;
+    });
+}
+
+fn register(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(listener)
+}
+
+impl Thread {
+    /// Takes connections until it is told to stop, and returns until when those that are there
+    /// may go on.
+    async fn serve(
+        self: &Rc<Self>,
+        listeners: Vec<tokio::net::TcpListener>,
+        mut queue: mpsc::Receiver<HandedOver>,
+    ) -> Instant {
+        let mut tasks = vec![spawn_local(look_after_cluster(Rc::clone(&self.router)))];
+        for listener in listeners {
+            tasks.push(spawn_local(accept(Rc::clone(self), listener)));
+        }
+        let mut stop = self.stop.clone();
+        let deadline = loop {
+            tokio::select! {
+                deadline = stop.wait_for(Option::is_some) => {
+                    break deadline.ok().and_then(|deadline| *deadline);
+                }
+                Some(handed_over) = queue.recv() => self.take(handed_over),
+            }
+        };
+        for task in tasks {
+            task.abort();
+        }
+        queue.close();
+        while let Ok(handed_over) = queue.try_recv() {
+            self.take(handed_over);
+        }
+        deadline.unwrap_or_else(Instant::now)
+    }
+
+    fn take(&self, handed_over: HandedOver) {
+        let HandedOver {
+            stream,
+            address,
+            octets,
+        } = handed_over;
+        self.admit(stream, address, octets, Door::Public);
+    }
+
+    /// Serves a connection, if there is a place for it.
+    fn admit(&self, stream: TcpStream, address: SocketAddr, octets: Vec<u8>, door: Door) {
+        let counters = self.router.counters();
+        let (places, counter) = match door {
+            Door::Public => (&self.public, Counter::PublicConnection),
+            Door::Operator => (&self.operator, Counter::OperatorConnection),
+        };
+        counters.count(counter);
+        let stream = stream
+            .set_nonblocking(true)
+            .and_then(|()| tokio::net::TcpStream::from_std(stream));
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => return tracing::debug!(%error, "a connection is unusable"),
+        };
+        let Ok(place) = Arc::clone(&places.free).try_acquire_owned() else {
+            counters.count(Counter::Overloaded);
+            // If the socket does not take so little, the client waits for it in vain.
+            let _ = stream
+                .into_std()
+                .and_then(|mut stream| stream.write(OVERLOADED));
+            return;
+        };
+        let arrival = Arrival {
+            stream,
+            address,
+            octets,
+            door,
+            is_kept: places.are_plenty(),
+        };
+        let serve = connection::run(arrival, Rc::clone(&self.router), self.stop.clone());
+        spawn_local(async {
+            serve.await;
+            drop(place);
+        });
+    }
+
+    /// Lets the connections finish, and the cluster hear of everything.
+    async fn wind_up(&self, deadline: Instant) {
+        let all_free = async {
+            self.public.all_free().await;
+            self.operator.all_free().await;
+        };
+        if timeout_at(deadline.into(), all_free).await.is_err() {
+            let left = self.public.taken() + self.operator.taken();
+            tracing::debug!(connections = left, "cut off");
+            let left = u64::try_from(left).expect("a usize has 64 bits at most");
+            self.router.counters().add(Counter::CutOff, left);
+        }
+        self.router
+            .with_worker(|worker| worker.flush(Instant::now()));
+    }
+}
+
+async fn accept(thread: Rc<Thread>, listener: tokio::net::TcpListener) {
+    loop {
+        let accepted = listener.accept().await;
+        match accepted.and_then(|(stream, address)| Ok((stream.into_std()?, address))) {
+            Ok((stream, address)) => {
+                // Without it a response only comes a little later.
+                let _ = stream.set_nodelay(true);
+                thread.admit(stream, address, Vec::new(), Door::Operator);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "no connection can be accepted at the moment");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn look_after_cluster(router: Rc<Router>) {
+    loop {
+        let now = Instant::now();
+        let due = router.with_worker(|worker| {
+            worker.handle_timeout(now);
+            worker.poll_timeout()
+        });
+        let wait = due.map_or(TICK, |due| due.saturating_duration_since(now).min(TICK));
+        sleep(wait).await;
+    }
+}

@@ -1,0 +1,56 @@
+//! What the program says when it has started.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use opentracker::Tracker;
+
+/// Says what is served, where, and with which lists.
+pub(crate) fn greet(tracker: &Tracker) {
+    for listener in tracker.listeners() {
+        tracing::info!("listening on {} {}", listener.protocol, listener.address);
+    }
+    let of = |protocol| {
+        let listeners = tracker.listeners().iter();
+        let of_protocol = listeners.filter(move |listener| listener.protocol == protocol);
+        of_protocol.map(|listener| reachable(listener.address))
+    };
+    let urls: Vec<_> = of("udp")
+        .map(|address| format!("udp://{address}/announce"))
+        .chain(of("http").map(|address| format!("http://{address}/announce")))
+        .collect();
+    tracing::info!("announce URLs: {}", urls.join(" "));
+    if let Some(address) = of("http").next()
+        && tracker.config().http.redirect_url.is_empty()
+    {
+        tracing::info!("dashboard: http://{address}/");
+    }
+    let rules = tracker.core().rules();
+    let lists = &rules.lists;
+    for (key, list) in [("allow", &lists.allow), ("deny", &lists.deny)] {
+        if let Some(list) = list {
+            tracing::info!("info hashes on the {key} list: {}", list.len());
+        }
+    }
+}
+
+/// Returns where a client reaches a listener. For one on all addresses it is the address that this
+/// host would call others from, or loopback where it can call nobody.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    // Nothing is sent; the kernel only looks for a way. Both networks are for documentation.
+    let (here, there, loopback): (_, IpAddr, IpAddr) = if address.is_ipv4() {
+        let there = Ipv4Addr::new(192, 0, 2, 1);
+        (address.ip(), there.into(), Ipv4Addr::LOCALHOST.into())
+    } else {
+        let there = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+        (address.ip(), there.into(), Ipv6Addr::LOCALHOST.into())
+    };
+    let found = UdpSocket::bind((here, 0)).and_then(|socket| {
+        socket.connect((there, address.port()))?;
+        socket.local_addr()
+    });
+    let ip = found.map_or(loopback, |found| found.ip());
+    SocketAddr::new(ip, address.port())
+}

@@ -1,0 +1,251 @@
+//! A run of the tracker: its start, its reloads, its end. The main thread only waits for what
+//! happens; whatever may take time is done by others, so that a signal is heeded at any time.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use opentracker::Tracker;
+
+use crate::args::Options;
+use crate::logging::{self, Level, Output};
+use crate::signals::{Held, Wish};
+use crate::source::{self, Read};
+use crate::{EXIT_CONFIG, EXIT_START, greeting};
+
+/// How long everything may take to end, but for the last lines of the log.
+const STOP_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How long a start that is to be stopped is waited for. If it has not ended then it waits for a
+/// file, and there is nothing yet that could be finished.
+const START_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// What the main thread waits for.
+enum Event {
+    Wish(Wish),
+    Started(Result<Arc<Running>, Failure>),
+    Reloaded,
+    Stopped,
+}
+
+/// Why there is nothing to run.
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+/// A tracker that runs, and what its reloads need.
+struct Running {
+    tracker: Tracker,
+    options: Options,
+    /// The configuration that was read last. One reload at a time has it.
+    last: Mutex<Read>,
+    level: Level,
+}
+
+/// Runs the tracker until it is told to stop.
+pub(crate) fn run(options: Options, signals: Held, output: &Output) -> ExitCode {
+    let (events, inbox) = channel();
+    let watched = signals.watch({
+        let events = events.clone();
+        // Nobody waits any more at the very end.
+        move |wish| drop(events.send(Event::Wish(wish)))
+    });
+    let output_of_start = output.clone();
+    let started = watched.and_then(|()| {
+        spawn("run", &events, move || {
+            Event::Started(start(options, &output_of_start))
+        })
+    });
+    let result = match started {
+        Ok(()) => attend(&events, &inbox),
+        Err(error) => Err(no_thread(&error)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, message }) => {
+            output.say(&format!("opentracker: {message}"));
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Attends to what happens until the end.
+fn attend(events: &Sender<Event>, inbox: &Receiver<Event>) -> Result<(), Failure> {
+    let mut running: Option<Arc<Running>> = None;
+    let mut reload = Reload::default();
+    // Until when it is to end, once it is to.
+    let mut deadline: Option<Instant> = None;
+    loop {
+        match next(inbox, deadline) {
+            Some(Event::Started(started)) => {
+                let started = running.insert(started?);
+                if deadline.is_some() {
+                    deadline = Some(stop(started, events)?);
+                }
+            }
+            Some(Event::Wish(Wish::Reload)) => reload.is_wanted = true,
+            Some(Event::Reloaded) => reload.is_under_way = false,
+            Some(Event::Wish(Wish::Stop)) if deadline.is_some() => {
+                tracing::warn!("leaving at once");
+                return Ok(());
+            }
+            Some(Event::Wish(Wish::Stop)) => {
+                tracing::info!("stopping");
+                deadline = Some(match &running {
+                    Some(running) => stop(running, events)?,
+                    None => Instant::now() + START_TIMEOUT,
+                });
+            }
+            Some(Event::Stopped) => return Ok(()),
+            None => {
+                if running.is_some() {
+                    tracing::warn!("some threads did not end in time");
+                }
+                return Ok(());
+            }
+        }
+        if let Some(running) = &running
+            && deadline.is_none()
+        {
+            reload.begin(events, running);
+        }
+    }
+}
+
+/// Begins to stop, and returns until when that may take.
+fn stop(running: &Arc<Running>, events: &Sender<Event>) -> Result<Instant, Failure> {
+    let running = Arc::clone(running);
+    let stopping = spawn("stop", events, move || {
+        running.tracker.shutdown();
+        Event::Stopped
+    });
+    stopping.map_err(|error| no_thread(&error))?;
+    Ok(Instant::now() + STOP_TIMEOUT)
+}
+
+/// A reload that is wanted while another is under way follows it, and so does one that is wanted
+/// during the start: files may have been changed after they were read.
+#[derive(Default)]
+struct Reload {
+    is_wanted: bool,
+    is_under_way: bool,
+}
+
+impl Reload {
+    fn begin(&mut self, events: &Sender<Event>, running: &Arc<Running>) {
+        if !self.is_wanted || self.is_under_way {
+            return;
+        }
+        self.is_wanted = false;
+        let running = Arc::clone(running);
+        let reloading = spawn("reload", events, move || {
+            running.reload();
+            Event::Reloaded
+        });
+        match reloading {
+            Ok(()) => self.is_under_way = true,
+            Err(error) => tracing::error!("nothing reloaded: cannot start a thread: {error}"),
+        }
+    }
+}
+
+/// Waits for the next event; `None` when it has not come by the deadline.
+fn next(inbox: &Receiver<Event>, deadline: Option<Instant>) -> Option<Event> {
+    let Some(deadline) = deadline else {
+        let event = inbox.recv();
+        return Some(event.expect("this thread has a sender itself"));
+    };
+    let rest = deadline.saturating_duration_since(Instant::now());
+    inbox.recv_timeout(rest).ok()
+}
+
+fn start(options: Options, output: &Output) -> Result<Arc<Running>, Failure> {
+    let last = source::read(&options).map_err(|error| Failure {
+        code: EXIT_CONFIG,
+        message: error.to_string(),
+    })?;
+    let level = logging::start(&last.config.log, output);
+    let origin = match &options.config {
+        Some(path) => path.display().to_string(),
+        None => "without a file".to_owned(),
+    };
+    tracing::info!(
+        "opentracker {}, configuration {origin}",
+        env!("CARGO_PKG_VERSION")
+    );
+    raise_descriptor_limit();
+    let tracker = Tracker::start(last.config.clone()).map_err(|error| Failure {
+        code: EXIT_START,
+        message: format!("{:#}", anyhow::Error::from(error)),
+    })?;
+    greeting::greet(&tracker);
+    Ok(Arc::new(Running {
+        tracker,
+        options,
+        last: Mutex::new(last),
+        level,
+    }))
+}
+
+impl Running {
+    /// Reads everything again. What cannot be read stays as it was.
+    fn reload(&self) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = match source::read_again(&self.options, &last) {
+            Ok(read) => {
+                let config = read.config.clone();
+                *last = read;
+                Some(config)
+            }
+            Err(error) => {
+                tracing::error!("the configuration stays in force: {error}");
+                None
+            }
+        };
+        let reloaded = self.tracker.reload(config);
+        self.level.set(self.tracker.config().log.level);
+        for key in &reloaded.need_restart {
+            tracing::warn!("{key} has changed and takes effect after a restart");
+        }
+        for fault in &reloaded.faults {
+            let cause = &fault.cause;
+            tracing::error!("the {} list stays as it was: {fault}: {cause}", fault.key);
+        }
+        tracing::info!("reloaded: {reloaded}");
+    }
+}
+
+/// Takes as many file descriptors as the system allows: each HTTP connection needs one, and the
+/// limit that a shell hands down is usually 1,024.
+fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "cannot raise the limit of file descriptors");
+    }
+}
+
+/// Does something on a thread of its own, and then tells of it.
+fn spawn(
+    name: &str,
+    events: &Sender<Event>,
+    work: impl FnOnce() -> Event + Send + 'static,
+) -> io::Result<()> {
+    let events = events.clone();
+    let thread = thread::Builder::new().name(name.to_owned());
+    // Nobody waits any more at the very end.
+    let work = move || drop(events.send(work()));
+    thread.spawn(work).map(drop)
+}
+
+fn no_thread(error: &io::Error) -> Failure {
+    Failure {
+        code: EXIT_START,
+        message: format!("cannot start a thread: {error}"),
+    }
+}

@@ -1,0 +1,72 @@
+//! Signals, waited for by a thread of their own.
+
+use std::io;
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, getpid};
+
+/// What an operator asks for by a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// SIGHUP.
+    Reload,
+    /// SIGTERM or SIGINT.
+    Stop,
+}
+
+/// Signals that are held back from the whole process, until the thread that waits for them has
+/// them.
+#[derive(Debug)]
+pub(crate) struct Held(SigSet);
+
+impl Held {
+    /// Holds the signals back from this thread and from all that it starts. To be called before
+    /// there is another thread, so that a signal that comes early is kept, not fatal.
+    pub(crate) fn hold() -> io::Result<Self> {
+        let mut signals = SigSet::empty();
+        for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM] {
+            signals.add(signal);
+        }
+        if is_init() {
+            signals.add(Signal::SIGCHLD);
+        }
+        signals.thread_block()?;
+        Ok(Self(signals))
+    }
+
+    /// Starts the thread, which tells of each signal. As the first process of a container it also
+    /// takes note of the end of each process that has lost its parent, which nobody else does.
+    pub(crate) fn watch(self, mut tell: impl FnMut(Wish) + Send + 'static) -> io::Result<()> {
+        let Self(signals) = self;
+        let watch = move || {
+            if is_init() {
+                reap();
+            }
+            loop {
+                match signals.wait() {
+                    Ok(Signal::SIGHUP) => tell(Wish::Reload),
+                    Ok(Signal::SIGCHLD) => reap(),
+                    Ok(_) => tell(Wish::Stop),
+                    Err(error) => tracing::error!(%error, "cannot wait for signals"),
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("signals".to_owned());
+        thread.spawn(watch).map(drop)
+    }
+}
+
+fn is_init() -> bool {
+    getpid() == Pid::from_raw(1)
+}
+
+/// Takes note of all processes that have ended.
+fn reap() {
+    while let Ok(ended) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+        if ended == WaitStatus::StillAlive {
+            return;
+        }
+        tracing::debug!(?ended, "a process of this container has ended");
+    }
+}

@@ -1,0 +1,287 @@
+//! Section "Program" of the contract: what is said at a start and whatever goes wrong there, what
+//! `--check` tries, and logs that nobody reads.
+//!
+//! | sentence | tests |
+//! |---|---|
+//! | says in a few lines: version, configuration file, announce URLs, dashboard, sizes of the lists | `a_start_says_what_there_is`, `a_start_with_all_addresses_names_one_that_can_be_called` |
+//! | whatever goes wrong at a start ends with one line that names it | `an_interface_that_is_not_there`, `a_fault_after_the_group_was_joined`, `nothing_to_serve` |
+//! | never with a panic | `a_system_without_threads` |
+//! | `--check` tries everything that a start would, all faults at once | `check_names_every_fault` |
+//! | prints what would be in force, and exits 0 | `check_prints_what_would_be_in_force` |
+//! | as lists lie in the folder that is entered | `check_finds_lists_in_the_folder` |
+//! | logs are written through a bounded queue | `a_reader_that_hangs_holds_up_nothing` |
+//! | whose drops are counted | `dropped_lines_are_counted` |
+//! | a second signal leaves at once | `a_second_signal_leaves_at_once` |
+
+use std::io::Write;
+use std::net::{TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use crate::datagram::{Announce, Client, connect};
+use crate::program::{Ended, NOTHING, STOP_TIME, Setup, Tracker, eventually, list};
+use crate::request::head;
+
+const TORRENT: [u8; 20] = [0xab; 20];
+const OTHER: [u8; 20] = [0xcd; 20];
+
+/// Asserts that a start failed for one reason, which one line names.
+fn assert_named(ended: &Ended, words: &[&str]) {
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let lines = ended.stderr.lines();
+    let named: Vec<_> = lines
+        .filter(|line| line.starts_with("opentracker: "))
+        .collect();
+    assert_eq!(named.len(), 1, "{ended:?}");
+    for word in words {
+        assert!(named[0].contains(word), "{word}: {ended:?}");
+    }
+    assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+}
+
+#[test]
+fn a_start_says_what_there_is() {
+    let mut setup = Setup::new();
+    setup
+        .list("access.allow", &[TORRENT, OTHER])
+        .list("access.deny", &[OTHER]);
+    let tracker = setup.start();
+    tracker.wait_for("the sizes of the lists", |log| {
+        log.iter().any(|line| line.ends_with("deny list: 1"))
+    });
+    let log = tracker.log().join("\n");
+    let (udp, http) = (tracker.udp(), tracker.http());
+    for words in [
+        format!("opentracker {}", env!("CARGO_PKG_VERSION")),
+        tracker.setup.config_path().display().to_string(),
+        format!("announce URLs: udp://{udp}/announce http://{http}/announce"),
+        format!("dashboard: http://{http}/"),
+        "info hashes on the allow list: 2".to_owned(),
+    ] {
+        assert!(log.contains(&words), "{words}: {log}");
+    }
+    assert!(log.lines().count() <= 8, "a few lines: {log}");
+}
+
+#[test]
+fn a_start_with_all_addresses_names_one_that_can_be_called() {
+    let mut setup = Setup::new();
+    setup
+        .set("udp.listen", ["0.0.0.0:0"])
+        .set("http.listen", ["[::]:0"]);
+    let tracker = setup.start();
+    tracker.wait_for("the URLs", |log| {
+        let urls = log.iter().filter(|line| line.contains("announce URLs: "));
+        urls.filter(|line| !line.contains("//0.0.0.0:") && !line.contains("//[::]:"))
+            .count()
+            == 1
+    });
+}
+
+#[test]
+fn an_interface_that_is_not_there() {
+    let mut setup = Setup::udp();
+    setup.variable("OPENTRACKER_LIVESYNC__LISTEN", "192.0.2.1:9696");
+    let words = [
+        "livesync.listen: no interface has 192.0.2.1; this host has ",
+        "127.0.0.1",
+    ];
+    assert_named(&setup.run(), &words);
+}
+
+#[test]
+fn a_fault_after_the_group_was_joined() {
+    let mut by_list = Setup::udp();
+    by_list.set("access.deny", "missing.txt");
+    let mut by_folder = Setup::udp();
+    by_folder.set("process.chroot", "/missing");
+    for (mut setup, words) in [
+        (by_list, ["access.deny", "missing.txt", "No such file"]),
+        (by_folder, ["process", "/missing", "No such file"]),
+    ] {
+        setup.set("livesync.listen", "127.0.0.1:9696");
+        let ended = setup.run();
+        assert!(ended.stderr.contains("group joined"), "{ended:?}");
+        assert_named(&ended, &words);
+    }
+}
+
+#[test]
+fn nothing_to_serve() {
+    let mut setup = Setup::udp();
+    setup.set("udp.listen", NOTHING);
+    assert_named(
+        &setup.run(),
+        &["udp.listen", "http.listen", "nothing to serve"],
+    );
+}
+
+#[test]
+fn a_system_without_threads() {
+    // Stacks that do not fit into the memory that a process may have.
+    let mut setup = Setup::udp();
+    setup.wrapper = ["sh", "-c", "ulimit -v 400000; exec \"$@\"", "sh"]
+        .map(str::to_owned)
+        .into();
+    setup
+        .set("udp.workers", 1000)
+        .variable("RUST_MIN_STACK", "8388608");
+    let ended = setup.run();
+    assert_named(&ended, &["cannot start a thread"]);
+}
+
+#[test]
+fn check_names_every_fault() {
+    let mut setup = Setup::new();
+    let missing = setup.path("missing").to_str().unwrap().to_owned();
+    setup
+        .set("udp.listen", ["127.0.0.1:7", "127.0.0.2:7", "127.0.0.1:7"])
+        .set("http.listen", ["192.0.2.9:80"])
+        .set("livesync.listen", "192.0.2.1:9696")
+        .set("process.user", "nobody-has-this-name")
+        .set("process.chroot", missing.as_str())
+        .set("access.allow", "/allowed")
+        .set("access.deny", "/denied")
+        .argument("--check");
+    let ended = setup.run();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
+    for words in [
+        "udp.listen: 127.0.0.1:7 and 127.0.0.1:7 are the same",
+        "192.0.2.9:80",
+        "livesync.listen: no interface has 192.0.2.1; this host has ",
+        "process.user: there is no user \"nobody-has-this-name\"",
+        "process.chroot: cannot enter ",
+        "access.allow: cannot read ",
+        "access.deny: cannot read ",
+    ] {
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    }
+    let faults = ended.stderr.lines();
+    let faults = faults.filter(|line| line.starts_with("opentracker: "));
+    assert_eq!(faults.count(), 7, "{}", ended.stderr);
+    let mut setup = Setup::udp();
+    let ended = setup.set("udp.listen", NOTHING).argument("--check").run();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("nothing to serve"), "{ended:?}");
+}
+
+#[test]
+fn check_prints_what_would_be_in_force() {
+    let mut setup = Setup::udp();
+    setup
+        .list("access.deny", &[TORRENT])
+        .variable("OPENTRACKER_ANNOUNCE__INTERVAL", "10m")
+        .argument("-r")
+        .argument("https://example.org/")
+        .argument("--check");
+    let ended = setup.run();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    for line in [
+        "interval = \"10m\"",
+        "redirect_url = \"https://example.org/\"",
+        "listen = []",
+    ] {
+        let mut lines = ended.stdout.lines();
+        assert!(lines.any(|found| found == line), "{line}: {}", ended.stdout);
+    }
+    // Lines that are no entries would only be warned of.
+    setup.write("access.deny", "hello\n");
+    let ended = setup.run();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("line 1"), "{ended:?}");
+}
+
+#[test]
+fn check_finds_lists_in_the_folder() {
+    let mut setup = Setup::udp();
+    setup.write("allowed", &list(&[TORRENT]));
+    let folder = setup.path("");
+    setup
+        .set("access.allow", "allowed")
+        .argument("-d")
+        .argument(folder)
+        .argument("--check");
+    assert_eq!(setup.run().code, Some(0));
+    std::fs::remove_file(setup.path("allowed")).unwrap();
+    assert_eq!(setup.run().code, Some(2));
+}
+
+/// Starts a tracker that logs every datagram, and fills the pipe that nobody reads any more.
+fn with_a_reader_that_hangs() -> Tracker {
+    let mut setup = Setup::new();
+    setup
+        .list("access.allow", &[TORRENT])
+        .set("log.level", "trace");
+    let tracker = setup.start();
+    tracker.pause_reading(true);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let client = Client::of(tracker.udp());
+    // More than pipe and queue hold together.
+    for number in 0..10_000 {
+        socket.send_to(&connect(number), tracker.udp()).unwrap();
+        if number % 50 == 0 {
+            client.connect();
+        }
+    }
+    tracker
+}
+
+#[test]
+fn a_reader_that_hangs_holds_up_nothing() {
+    let mut tracker = with_a_reader_that_hangs();
+    let serves = |tracker: &Tracker, info_hash| {
+        let announce = Announce::new(info_hash, 1000);
+        Client::of(tracker.udp()).try_announce(&announce).is_ok()
+    };
+    assert!(serves(&tracker, TORRENT));
+    tracker.setup.write("access.allow", &list(&[OTHER]));
+    tracker.signal("HUP");
+    eventually("the reload", || serves(&tracker, OTHER));
+    assert!(!serves(&tracker, TORRENT));
+    let begin = Instant::now();
+    tracker.signal("TERM");
+    let mut status = None;
+    while status.is_none() && begin.elapsed() < STOP_TIME {
+        status = tracker.has_ended();
+        std::thread::yield_now();
+    }
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+}
+
+#[test]
+fn dropped_lines_are_counted() {
+    let tracker = with_a_reader_that_hangs();
+    tracker.pause_reading(false);
+    tracker.wait_for("how many lines were dropped", |log| {
+        log.iter()
+            .any(|line| line.contains("WARN") && line.contains("log lines were dropped"))
+    });
+    let log = tracker.log();
+    let datagrams = log
+        .iter()
+        .filter(|line| line.contains(" datagram "))
+        .count();
+    assert!(datagrams < 10_000, "{datagrams}");
+    let said = tracker.hang_up().join("\n");
+    assert!(said.contains("reloaded"), "{said}");
+}
+
+#[test]
+fn a_second_signal_leaves_at_once() {
+    let mut tracker = Setup::new().start();
+    // A stop waits for a client that does not read, for a while. The tracker sends to this one until
+    // nothing more fits, and then takes no more requests.
+    let mut deaf = TcpStream::connect(tracker.http()).unwrap();
+    deaf.set_write_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
+    let requests = head("GET", "/", &[], &[]).repeat(100);
+    while deaf.write_all(requests.as_bytes()).is_ok() {}
+    tracker.signal("TERM");
+    tracker.wait_for("the first signal", |log| {
+        log.iter().any(|line| line.contains("stopping"))
+    });
+    let (status, took) = tracker.stop("TERM");
+    assert_eq!(status.code(), Some(0));
+    assert!(took < STOP_TIME, "{took:?}");
+    let log = tracker.log().join("\n");
+    assert!(log.contains("leaving at once"), "{log}");
+}
