@@ -1,12 +1,12 @@
 //! Arguments, in their order: `-i` applies to the `-p` and `-P` that follow it.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
-use opentracker::Config;
-use opentracker::config::parse_network;
+use opentracker::config::{Layers, keys};
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,16 +26,14 @@ pub(crate) enum Command {
 /// Where the configuration comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// The configuration file.
-    pub(crate) config: Option<PathBuf>,
+    /// The configuration files, in their order.
+    pub(crate) configs: Vec<PathBuf>,
+    /// The C program's dump to load.
+    pub(crate) statedump: Option<PathBuf>,
     listen: Listen,
-    chroot: Option<PathBuf>,
-    user: Option<String>,
-    redirect_url: Option<String>,
-    admin: Vec<ipnet::IpNet>,
     livesync: Option<SocketAddrV4>,
-    allow: Option<PathBuf>,
-    deny: Option<PathBuf>,
+    /// Flags that set a key, with their values, in their order.
+    flags: Vec<(char, String)>,
 }
 
 /// Listeners of the command line; all or none are given there.
@@ -46,17 +44,19 @@ struct Listen {
     http: Vec<SocketAddr>,
 }
 
-pub(crate) const HELP: &str = "\
+const HELP: &str = "\
 opentracker, a BitTorrent tracker
 
 usage: opentracker [options]
 
 Without options it serves UDP and HTTP on port 6969 of all addresses.
 
-  -f, --config FILE   read the configuration from FILE (TOML, or the C program's opentracker.conf)
-      --check         check the configuration: exit 0 if it is good, 2 if not
+  -f, --config FILE   read the configuration from FILE (TOML, or the C program's opentracker.conf);
+                      of several files the later one wins
+      --check         check the configuration and print what would be in force: exit 0 if it is
+                      good, 2 if not
       --print-config  print every key with its default and a comment
-      --version       print the version
+  -v, --version       print the version
   -h, --help          print this
 
 Flags of the C program, which win over the configuration:
@@ -65,15 +65,23 @@ Flags of the C program, which win over the configuration:
   -p PORT             serve HTTP on this TCP port
   -P PORT             serve UDP on this port
   -s PORT             join the live-sync cluster on this port, on the interface of the -i before
-  -d DIR              make DIR the root folder as root, else enter it
-  -u USER             become USER once the sockets are open
-  -r URL              redirect GET / to URL
-  -A NET              let this network read metrics and scrape everything
-  -w FILE             serve only the info hashes in FILE
-  -b FILE             never serve the info hashes in FILE
-
-Every key can be given in the environment, too: OPENTRACKER_ANNOUNCE__INTERVAL=10m
+  -l FILE             load the state dump in FILE
 ";
+
+/// Writes the help; the flags that set a key are said as their keys are.
+pub(crate) fn help() -> String {
+    let mut help = HELP.to_owned();
+    for key in keys() {
+        if let Some((flag, argument)) = key.flag() {
+            let flag = format!("-{flag} {argument}");
+            // Writing to a string cannot fail.
+            writeln!(help, "  {flag:<18}  {}", key.summary()).ok();
+        }
+    }
+    help +=
+        "\nEvery key can be given in the environment, too: OPENTRACKER_ANNOUNCE__INTERVAL=10m\n";
+    help
+}
 
 const DEFAULT_PORT: u16 = 6969;
 
@@ -87,12 +95,11 @@ pub(crate) fn parse(
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
-            Arg::Long("version") => return Ok(Command::Version),
+            Arg::Short('v') | Arg::Long("version") => return Ok(Command::Version),
             Arg::Long("print-config") => return Ok(Command::PrintConfig),
             Arg::Long("check") => check = true,
-            Arg::Short('f') | Arg::Long("config") => {
-                options.config = Some(parser.value()?.into());
-            }
+            Arg::Short('f') | Arg::Long("config") => options.configs.push(parser.value()?.into()),
+            Arg::Short('l') => options.statedump = Some(parser.value()?.into()),
             Arg::Short('i') => options.listen.ip = Some(parser.value()?.parse()?),
             Arg::Short('p') => {
                 let port = parser.value()?.parse()?;
@@ -109,17 +116,9 @@ pub(crate) fn parse(
                 };
                 options.livesync = Some(SocketAddrV4::new(ip, port));
             }
-            Arg::Short('d') => options.chroot = Some(parser.value()?.into()),
-            Arg::Short('u') => options.user = Some(parser.value()?.string()?),
-            Arg::Short('r') => options.redirect_url = Some(parser.value()?.string()?),
-            Arg::Short('A') => {
-                // The error names the value itself.
-                let network = parse_network(&parser.value()?.string()?);
-                let network = network.map_err(|error| lexopt::Error::Custom(error.into()))?;
-                options.admin.push(network);
+            Arg::Short(flag) if keys().any(|key| key.flag().is_some_and(|(of, _)| of == flag)) => {
+                options.flags.push((flag, parser.value()?.string()?));
             }
-            Arg::Short('w') => options.allow = Some(parser.value()?.into()),
-            Arg::Short('b') => options.deny = Some(parser.value()?.into()),
             other => return Err(other.unexpected()),
         }
     }
@@ -131,37 +130,35 @@ pub(crate) fn parse(
 }
 
 impl Options {
-    /// Applies what the command line overrides.
-    pub(crate) fn apply_to(&self, config: &mut Config) {
+    /// Adds what the command line overrides.
+    pub(crate) fn apply_to(&self, layers: &mut Layers) {
         let Listen { ip, udp, http } = &self.listen;
         if !udp.is_empty() || !http.is_empty() {
-            config.udp.listen.clone_from(udp);
-            config.http.listen.clone_from(http);
+            layers.set("-P", "udp.listen", &joined(udp));
+            layers.set("-p", "http.listen", &joined(http));
         } else if ip.is_some() {
             let addresses: Vec<_> = self.listen.at(DEFAULT_PORT).collect();
-            config.udp.listen.clone_from(&addresses);
-            config.http.listen = addresses;
+            for key in ["udp.listen", "http.listen"] {
+                layers.set("-i", key, &joined(&addresses));
+            }
         }
-        if let Some(chroot) = &self.chroot {
-            config.process.chroot.clone_from(chroot);
+        if let Some(livesync) = self.livesync {
+            layers.set("-s", "livesync.listen", &livesync.to_string());
         }
-        if let Some(user) = &self.user {
-            config.process.user.clone_from(user);
-        }
-        if let Some(url) = &self.redirect_url {
-            config.http.redirect_url.clone_from(url);
-        }
-        if self.livesync.is_some() {
-            config.livesync.listen = self.livesync;
-        }
-        config.access.admin.extend(&self.admin);
-        if let Some(allow) = &self.allow {
-            config.access.allow.clone_from(allow);
-        }
-        if let Some(deny) = &self.deny {
-            config.access.deny.clone_from(deny);
+        for (flag, value) in &self.flags {
+            let origin = format!("-{flag}");
+            let of_flag = |(of, _)| of == *flag;
+            for key in keys().filter(|key| key.flag().is_some_and(of_flag)) {
+                // Only a list keeps what is in it.
+                layers.add(&origin, key.path(), value);
+            }
         }
     }
+}
+
+fn joined(addresses: &[SocketAddr]) -> String {
+    let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    texts.join(",")
 }
 
 impl Listen {
@@ -178,21 +175,27 @@ impl Listen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use opentracker::Config;
+    use opentracker::config::{ConfigErrors, Listener};
 
     fn parsed(line: &str) -> Result<Command, lexopt::Error> {
         parse(line.split_whitespace().map(OsString::from))
     }
 
-    fn applied(line: &str) -> Config {
+    fn built(line: &str) -> Result<Config, ConfigErrors> {
         let Ok(Command::Run(options)) = parsed(line) else {
             panic!("not a command to run");
         };
-        let mut config = Config::default();
-        options.apply_to(&mut config);
-        config
+        let mut layers = Layers::default();
+        options.apply_to(&mut layers);
+        layers.build().map(|(config, _)| config)
     }
 
-    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+    fn applied(line: &str) -> Config {
+        built(line).unwrap()
+    }
+
+    fn addresses(texts: &[&str]) -> Vec<Listener> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
@@ -214,7 +217,8 @@ mod tests {
 
     #[test]
     fn flags_win_over_keys() {
-        let config = applied("-d /srv -u nobody -r https://example.org -A 192.0.2.1 -w a -b b");
+        let config =
+            applied("-d /srv -u nobody -r https://example.org -A 192.0.2.1 -A ::1 -w a -b b");
         let clustered = applied("-i 192.0.2.1 -s 9696");
         assert_eq!(
             clustered.livesync.listen,
@@ -223,7 +227,7 @@ mod tests {
         assert_eq!(config.process.chroot.as_os_str(), "/srv");
         assert_eq!(config.process.user, "nobody");
         assert_eq!(config.http.redirect_url, "https://example.org");
-        assert_eq!(config.access.admin.len(), 3);
+        assert_eq!(config.access.admin.len(), 2);
         assert_eq!(config.access.allow.as_os_str(), "a");
         assert_eq!(config.access.deny.as_os_str(), "b");
     }
@@ -233,6 +237,7 @@ mod tests {
         assert_eq!(parsed("--help").unwrap(), Command::Help);
         assert_eq!(parsed("-h").unwrap(), Command::Help);
         assert_eq!(parsed("--version").unwrap(), Command::Version);
+        assert_eq!(parsed("-v").unwrap(), Command::Version);
         assert_eq!(parsed("--print-config").unwrap(), Command::PrintConfig);
         assert!(matches!(parsed("-f x --check"), Ok(Command::Check(_))));
         for wrong in [
@@ -241,12 +246,46 @@ mod tests {
             "-p 70000",
             "-i localhost",
             "-s 1",
-            "-A nowhere",
+            "-r",
+            "-l",
             "stray",
         ] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }
-        let error = parsed("-A nowhere").unwrap_err().to_string();
-        assert!(error.starts_with("\"nowhere\" is not a network"), "{error}");
+    }
+
+    #[test]
+    fn files_add_up() {
+        let Ok(Command::Run(options)) = parsed("-f a --config b -l dump") else {
+            panic!("not a command to run");
+        };
+        assert_eq!(options.configs, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!(options.statedump, Some(PathBuf::from("dump")));
+    }
+
+    #[test]
+    fn flags_are_checked_as_keys_are() {
+        for (line, said) in [
+            (
+                "-i 192.0.2.1 -s 0",
+                "-s: livesync.listen: the port cannot be 0",
+            ),
+            (
+                "-A nowhere",
+                "-A: access.admin: \"nowhere\" is not a network",
+            ),
+        ] {
+            let error = built(line).unwrap_err().to_string();
+            assert!(error.starts_with(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_help_has_every_flag() {
+        let help = help();
+        for flag in "fvhipPsldurAwb".chars() {
+            assert!(help.contains(&format!("\n  -{flag}")), "{flag}: {help}");
+        }
+        assert!(help.lines().all(|line| line.len() <= 100), "{help}");
     }
 }

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_
 use std::thread;
 use std::time::{Duration, Instant};
 
-use opentracker::config::{Log, LogFormat, LogLevel};
+use opentracker::config::{LogFormat, LogLevel};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
@@ -138,11 +138,11 @@ impl Level {
 }
 
 /// Sends events to the output.
-pub(crate) fn start(log: &Log, output: &Output) -> Level {
-    let (level, handle) = reload::Layer::new(filter(log.level));
+pub(crate) fn start(level: LogLevel, format: LogFormat, output: &Output) -> Level {
+    let (level, handle) = reload::Layer::new(filter(level));
     let registry = tracing_subscriber::registry().with(level);
     let lines = fmt::layer().with_writer(output.clone()).with_target(false);
-    match log.format {
+    match format {
         LogFormat::Text => registry.with(lines.with_ansi(false)).init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
     }

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use opentracker::Tracker;
-use opentracker::config::{Log, LogLevel};
+use opentracker::config::LogLevel;
 
 use crate::args::{Command, Options};
 use crate::logging::Output;
@@ -29,9 +29,9 @@ const LAST_LINES_TIMEOUT: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     match args::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Help) => print(args::HELP),
+        Ok(Command::Help) => print(&args::help()),
         Ok(Command::Version) => print(concat!("opentracker ", env!("CARGO_PKG_VERSION"), "\n")),
-        Ok(Command::PrintConfig) => print(opentracker::config::DEFAULT_TOML),
+        Ok(Command::PrintConfig) => print(&opentracker::config::default_toml()),
         Ok(Command::Check(options)) => with_output(|output| check(&options, output)),
         Ok(Command::Run(options)) => match Held::hold() {
             Ok(signals) => with_output(|output| run::run(options, signals, output)),
@@ -55,27 +55,25 @@ fn with_output(work: impl FnOnce(&Output) -> ExitCode) -> ExitCode {
 
 /// Tries what a start would, names all that is wrong, and prints what would be in force.
 fn check(options: &Options, output: &Output) -> ExitCode {
-    let config = match source::read(options) {
-        Ok(read) => read.config,
-        Err(error) => {
-            output.say(&format!("opentracker: {error}"));
+    let (config, warnings) = match source::read(options) {
+        Ok(read) => (read.config, read.warnings),
+        Err(errors) => {
+            for fault in errors.faults() {
+                output.say(&format!("opentracker: {fault}"));
+            }
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    let log = Log {
-        level: LogLevel::Warn,
-        ..config.log.clone()
-    };
-    logging::start(&log, output);
+    for warning in warnings {
+        output.say(&format!("opentracker: warning: {warning}"));
+    }
+    logging::start(LogLevel::Warn, config.log.format, output);
     let faults = Tracker::check(&config);
     for fault in &faults {
         output.say(&format!("opentracker: {fault}"));
     }
     if faults.is_empty() {
-        print(&format!(
-            "# good; in force besides the defaults:\n{}",
-            config.to_toml()
-        ))
+        print(&config.effective_toml())
     } else {
         ExitCode::from(EXIT_CONFIG)
     }

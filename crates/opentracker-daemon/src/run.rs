@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use opentracker::Tracker;
+use opentracker::{StatedumpLoaded, Tracker};
 
 use crate::args::Options;
 use crate::logging::{self, Level, Output};
@@ -68,7 +68,9 @@ pub(crate) fn run(options: Options, signals: Held, output: &Output) -> ExitCode 
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message }) => {
-            output.say(&format!("opentracker: {message}"));
+            for line in message.lines() {
+                output.say(&format!("opentracker: {line}"));
+            }
             ExitCode::from(code)
         }
     }
@@ -165,24 +167,42 @@ fn next(inbox: &Receiver<Event>, deadline: Option<Instant>) -> Option<Event> {
 }
 
 fn start(options: Options, output: &Output) -> Result<Arc<Running>, Failure> {
-    let last = source::read(&options).map_err(|error| Failure {
+    let last = source::read(&options).map_err(|errors| Failure {
         code: EXIT_CONFIG,
-        message: error.to_string(),
+        message: errors.to_string(),
     })?;
-    let level = logging::start(&last.config.log, output);
-    let origin = match &options.config {
-        Some(path) => path.display().to_string(),
-        None => "without a file".to_owned(),
+    let log = &last.config.log;
+    let level = logging::start(log.level, log.format, output);
+    for warning in &last.warnings {
+        tracing::warn!("{warning}");
+    }
+    let files = options
+        .configs
+        .iter()
+        .map(|path| path.display().to_string());
+    let origin = match files.collect::<Vec<_>>().join(", ") {
+        files if files.is_empty() => "without a file".to_owned(),
+        files => files,
     };
     tracing::info!(
         "opentracker {}, configuration {origin}",
         env!("CARGO_PKG_VERSION")
     );
     raise_descriptor_limit();
-    let tracker = Tracker::start(last.config.clone()).map_err(|error| Failure {
-        code: EXIT_START,
-        message: format!("{:#}", anyhow::Error::from(error)),
-    })?;
+    let tracker = Tracker::start(last.config.clone()).map_err(could_not_start)?;
+    if let Some(path) = &options.statedump {
+        let loaded = tracker.load_statedump(path).map_err(|error| {
+            tracker.shutdown();
+            could_not_start(error)
+        })?;
+        let StatedumpLoaded {
+            torrents,
+            expired,
+            skipped,
+        } = loaded;
+        let path = path.display();
+        tracing::info!(torrents, expired, skipped, "state dump {path} loaded");
+    }
     greeting::greet(&tracker);
     Ok(Arc::new(Running {
         tracker,
@@ -198,12 +218,17 @@ impl Running {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let config = match source::read_again(&self.options, &last) {
             Ok(read) => {
+                for warning in &read.warnings {
+                    tracing::warn!("{warning}");
+                }
                 let config = read.config.clone();
                 *last = read;
                 Some(config)
             }
             Err(error) => {
-                tracing::error!("the configuration stays in force: {error}");
+                for line in format!("{error:#}").lines() {
+                    tracing::error!("the configuration stays in force: {line}");
+                }
                 None
             }
         };
@@ -241,6 +266,13 @@ fn spawn(
     // Nobody waits any more at the very end.
     let work = move || drop(events.send(work()));
     thread.spawn(work).map(drop)
+}
+
+fn could_not_start(error: impl Into<anyhow::Error>) -> Failure {
+    Failure {
+        code: EXIT_START,
+        message: format!("{:#}", error.into()),
+    }
 }
 
 fn no_thread(error: &io::Error) -> Failure {

@@ -93,16 +93,16 @@ fn check_listeners(config: &Config, faults: &mut Faults) {
         faults.add(&start::StartError::NoListener);
     }
     for (key, listen) in [("udp.listen", &udp), ("http.listen", &http)] {
-        for (place, &address) in listen.iter().enumerate() {
-            let before = &listen[..place];
-            if let Some(other) = before.iter().find(|&&other| conflict(address, other)) {
+        for (place, Listen { address, .. }) in listen.iter().enumerate() {
+            let mut before = listen[..place].iter().map(|other| other.address);
+            if let Some(other) = before.find(|&other| conflict(*address, other)) {
                 faults.say(format!("{key}: {address} and {other} are the same"));
             }
         }
     }
-    for address in udp {
+    for listen in udp {
         let bound = udp::Sockets::bind(&udp::Config {
-            listen: vec![Listen::new(address)],
+            listen: vec![listen],
             workers: 1,
             max_payload: usize::from(config.udp.max_payload),
         });
@@ -110,9 +110,9 @@ fn check_listeners(config: &Config, faults: &mut Faults) {
             add_unless_in_use(&error, &error.cause, faults);
         }
     }
-    for address in http {
+    for listen in http {
         let bound = http::Listeners::bind(&http::Config {
-            listen: vec![Listen::new(address)],
+            listen: vec![listen],
             ..http::Config::default()
         });
         if let Err(error) = bound {

@@ -1,21 +1,21 @@
 //! A BitTorrent tracker as a library: from a configuration to a running tracker.
 //!
-//! [`Config`] is everything that can be configured, read from TOML, from the environment or built
-//! in code. [`Tracker::start`] binds the listeners, drops privileges, reads the access lists and
-//! starts the threads; [`Tracker::reload`] replaces what can change at run time;
-//! [`Tracker::shutdown`] ends it. The parts are re-exported, for programs that need only some of
-//! them.
+//! [`Config`] is everything that can be configured, read from files, the environment and flags by
+//! [`config::Layers`] or set in code in [`config::Values`]. [`Tracker::start`] binds the listeners,
+//! drops privileges, reads the access lists and starts the threads; [`Tracker::reload`] replaces
+//! what can change at run time; [`Tracker::shutdown`] ends it. The parts are re-exported, for
+//! programs that need only some of them.
 //!
 //! What this crate deliberately does not do: it sets up no logging (it emits `tracing` events),
 //! handles no signals and parses no arguments; those are the program's.
 //!
 //! ```
-//! use opentracker::{Config, Tracker};
+//! use opentracker::{Tracker, config::Values};
 //!
-//! let mut config = Config::default();
-//! config.udp.listen = vec!["127.0.0.1:0".parse()?];
-//! config.http.listen = vec![];
-//! let tracker = Tracker::start(config)?;
+//! let mut values = Values::default();
+//! values.udp.listen = vec!["127.0.0.1:0".parse()?];
+//! values.http.listen = vec![];
+//! let tracker = Tracker::start(values.validate()?)?;
 //! assert_eq!(tracker.listeners()[0].protocol, "udp");
 //! tracker.shutdown();
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -27,6 +27,7 @@ mod fifo;
 mod housekeeping;
 mod lists;
 pub mod livesync;
+mod operator;
 mod privileges;
 mod reload;
 mod settings;
@@ -35,9 +36,10 @@ mod statedump;
 mod tracker;
 
 pub use check::Fault;
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigErrors};
 pub use fifo::{FifoAction, FifoError};
 pub use lists::{ListChange, ListError};
+pub use opentracker_admin as admin;
 pub use opentracker_core as core;
 pub use opentracker_http as http;
 pub use opentracker_http_wire as http_wire;

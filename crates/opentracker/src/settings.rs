@@ -1,5 +1,7 @@
 //! From the configuration to the rules of the parts.
 
+use ipnet::IpNet;
+use opentracker_admin::PageRules;
 use opentracker_core::{AccessLists, Networks, Rules, Settings, Timing};
 use opentracker_http::{ForwardedHeader, Forwarding};
 
@@ -7,13 +9,26 @@ use crate::config::Config;
 
 /// Everything that a reload changes.
 pub(crate) fn rules(config: &Config, lists: AccessLists) -> Rules {
-    Rules::new(settings(config), lists).with_extension(forwarding(config))
+    Rules::new(settings(config), lists)
+        .with_extension(forwarding(config))
+        .with_extension(pages(config))
+}
+
+fn pages(config: &Config) -> PageRules {
+    let networks = |networks: &[IpNet]| Networks::new(networks.iter().copied());
+    PageRules {
+        stats_path: config.http.stats_path.clone(),
+        redirect_url: config.http.redirect_url.clone(),
+        stats: networks(&config.access.stats),
+        admin: networks(&config.access.admin),
+        hosts: config.admin.hosts.clone(),
+    }
 }
 
 fn forwarding(config: &Config) -> Forwarding {
     Forwarding {
         trusted_proxies: Networks::new(config.http.trusted_proxies.iter().copied()),
-        header: ForwardedHeader::default(),
+        header: ForwardedHeader::new(&config.http.forwarded_header),
     }
 }
 
@@ -43,13 +58,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::config::Values;
 
     #[test]
     fn the_interval_wins_over_what_contradicts_it() {
         const MINUTE: Duration = Duration::from_secs(60);
-        let mut config = Config::default();
-        config.announce.interval = 2 * MINUTE;
-        let settings = super::settings(&config);
+        let mut values = Values::default();
+        values.announce.interval = 2 * MINUTE;
+        let settings = super::settings(&values.validate().unwrap());
         assert_eq!(settings.interval, 2 * MINUTE);
         assert_eq!(settings.jitter, MINUTE);
         assert_eq!(settings.min_interval, MINUTE);

@@ -1,35 +1,36 @@
 //! How a tracker comes up: sockets, privileges, lists, threads, in this order.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
+use opentracker_admin::Plane;
 use opentracker_core as core;
 use opentracker_core::AccessLists;
 use opentracker_http::Limits;
 use opentracker_multicast::JoinError;
-use opentracker_net::http::HandOver;
 use opentracker_net::{BindError, Listen, http, udp};
 use opentracker_types::TrackerId;
 use opentracker_udp::Connections;
 use rand::Rng;
 
 use crate::config::{self, Config};
-use crate::fifo::Fifo;
+use crate::fifo::{Fifo, FifoError};
 use crate::housekeeping::Housekeeping;
 use crate::lists::{self, ListError, Occasion};
 use crate::livesync;
+use crate::operator;
 use crate::privileges::{self, PrivilegeError};
 use crate::settings::rules;
 
 /// An address that is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listener {
-    /// `udp` or `http`.
+    /// `udp`, `http` or `admin`.
     pub protocol: &'static str,
     /// The address, with the port that the system chose where it was asked to.
     pub address: SocketAddr,
@@ -54,6 +55,9 @@ pub enum StartError {
     /// An access list cannot be read.
     #[error(transparent)]
     List(#[from] ListError),
+    /// A FIFO cannot be opened.
+    #[error(transparent)]
+    Fifo(#[from] FifoError),
     /// The system gives no more threads.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -67,11 +71,20 @@ pub(crate) struct Started {
     pub(crate) threads: Threads,
 }
 
+/// What is bound before privileges are given up.
+struct Bound {
+    udp: udp::Sockets,
+    http: http::Listeners,
+    admin: Vec<TcpListener>,
+    group: Option<livesync::Joined>,
+}
+
 /// The threads of a tracker that runs.
 #[derive(Debug, Default)]
 pub(crate) struct Threads {
     udp: Option<udp::Server>,
     http: Option<http::Server>,
+    admin: Option<Plane>,
     livesync: Option<livesync::Server>,
     housekeeping: Option<Housekeeping>,
     fifos: Vec<Fifo>,
@@ -80,10 +93,14 @@ pub(crate) struct Threads {
 /// How long HTTP requests that are under way may take when the tracker stops.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
 
+/// The same for what the operator plane serves.
+const ADMIN_GRACE: Duration = Duration::from_secs(1);
+
 /// Starts a tracker.
 pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
     let id = draw_id();
     let (udp_sockets, http_listeners) = bind(config)?;
+    let admin_listeners = operator::bind(config);
     let group = join(config, id)?;
     privileges::drop(&config.process)?;
     let lists = lists::read(&config.access, Occasion::Start);
@@ -96,11 +113,21 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
         Instant::now(),
         &mut rand::rng(),
     ));
-    warn_of_contradictions(config);
     let mut listeners = listeners("udp", udp_sockets.local_addrs());
     listeners.extend(self::listeners("http", http_listeners.local_addrs()));
+    let admin_addresses: Vec<_> = admin_listeners
+        .iter()
+        .filter_map(|listener| listener.local_addr().ok())
+        .collect();
+    listeners.extend(self::listeners("admin", &admin_addresses));
     let mut threads = Threads::default();
-    let served = threads.serve(config, &core, udp_sockets, http_listeners, group);
+    let bound = Bound {
+        udp: udp_sockets,
+        http: http_listeners,
+        admin: admin_listeners,
+        group,
+    };
+    let served = threads.serve(config, &core, id, bound);
     if let Err(error) = served {
         threads.shutdown();
         return Err(StartError::Thread(error));
@@ -127,7 +154,7 @@ fn bind(config: &Config) -> Result<(udp::Sockets, http::Listeners), StartError> 
         return Err(StartError::NoListener);
     }
     let udp_sockets = udp::Sockets::bind(&udp::Config {
-        listen: udp_listen.into_iter().map(Listen::new).collect(),
+        listen: udp_listen,
         workers: match config.udp.workers {
             0 => cores,
             workers => usize::from(workers),
@@ -135,7 +162,7 @@ fn bind(config: &Config) -> Result<(udp::Sockets, http::Listeners), StartError> 
         max_payload: usize::from(config.udp.max_payload),
     })?;
     let http_listeners = http::Listeners::bind(&http::Config {
-        listen: http_listen.into_iter().map(Listen::new).collect(),
+        listen: http_listen,
         threads: cores,
         limits: Limits {
             idle_timeout: config.http.idle_timeout,
@@ -148,32 +175,24 @@ fn bind(config: &Config) -> Result<(udp::Sockets, http::Listeners), StartError> 
 
 /// Returns the addresses to serve by UDP and by HTTP: those of the configuration. Of those that
 /// nobody has written, a family that the kernel lacks is left out.
-pub(crate) fn addresses(config: &Config) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
-    let (mut udp, mut http) = (config.udp.listen.clone(), config.http.listen.clone());
-    let defaults = [
-        (&mut udp, config::Udp::default().listen),
-        (&mut http, config::Http::default().listen),
-    ];
-    let mut is_said = false;
-    for (listen, default) in defaults {
-        if *listen != default {
-            continue;
-        }
-        let (there, lacking) = default
-            .into_iter()
-            .partition::<Vec<_>, _>(|&address| has_family(address));
-        if !is_said && !there.is_empty() && !lacking.is_empty() {
-            let family = if lacking.iter().all(SocketAddr::is_ipv6) {
-                "IPv6"
-            } else {
-                "IPv4"
-            };
-            tracing::warn!("this host has no {family}, which is left out");
-            is_said = true;
-        }
-        *listen = there;
+pub(crate) fn addresses(config: &Config) -> (Vec<Listen>, Vec<Listen>) {
+    let lacks = |listener: &config::Listener| listener.by_default && !has_family(listener.address);
+    let mut listeners = config.udp.listen.iter().chain(&config.http.listen);
+    if let Some(lacking) = listeners.find(|listener| lacks(listener)) {
+        let family = if lacking.address.is_ipv6() {
+            "IPv6"
+        } else {
+            "IPv4"
+        };
+        tracing::warn!("this host has no {family}, which is left out");
     }
-    (udp, http)
+    let there = |listeners: &[config::Listener]| {
+        let there = listeners.iter().filter(|listener| !lacks(listener));
+        there
+            .map(|listener| Listen::new(listener.address).with_v6_only(listener.v6_only))
+            .collect()
+    };
+    (there(&config.udp.listen), there(&config.http.listen))
 }
 
 /// Tells whether the kernel knows the family of an address. What else may be wrong is said when
@@ -203,36 +222,28 @@ fn listeners(protocol: &'static str, addresses: &[SocketAddr]) -> Vec<Listener> 
         .collect()
 }
 
-/// Says what an operator has hardly meant, though it can be done.
-fn warn_of_contradictions(config: &Config) {
-    let announce = &config.announce;
-    if announce.peer_timeout <= announce.interval + announce.jitter {
-        tracing::warn!(
-            "announce.peer_timeout is no longer than announce.interval and announce.jitter: peers \
-             that come back when they are asked to will have timed out"
-        );
-    }
-}
-
 impl Threads {
     /// Starts them all; those that run already when one fails are still to be shut down.
     fn serve(
         &mut self,
         config: &Config,
         core: &Arc<core::Tracker>,
-        udp_sockets: udp::Sockets,
-        http_listeners: http::Listeners,
-        group: Option<livesync::Joined>,
+        id: TrackerId,
+        bound: Bound,
     ) -> io::Result<()> {
+        let group = bound.group;
         let worker = || {
             let cluster = group.as_ref().map(|group| group.teller(core));
             core::Worker::new(Arc::clone(core), rand::random(), cluster)
         };
         let lifetime = config.udp.connection_id_lifetime;
         let connections = Connections::new(rand::random(), core.start(), lifetime);
-        self.udp = Some(udp_sockets.serve(&Arc::new(connections), &worker)?);
-        let hand_over = HandOver::new(drop);
-        self.http = Some(http_listeners.serve(&hand_over, worker)?);
+        let cluster = group.as_ref().map(livesync::Joined::view);
+        let udp_port = bound.udp.local_addrs().first().map(SocketAddr::port);
+        self.udp = Some(bound.udp.serve(&Arc::new(connections), &worker)?);
+        let (plane, hand_over) = operator::start(config, core, id, udp_port, cluster, bound.admin)?;
+        self.admin = Some(plane);
+        self.http = Some(bound.http.serve(&hand_over, worker)?);
         self.livesync = group.map(|group| group.serve(core));
         self.housekeeping = Some(Housekeeping::start(Arc::clone(core))?);
         Ok(())
@@ -262,6 +273,10 @@ impl Threads {
         }
         if let Some(http) = self.http {
             http.shutdown(HTTP_GRACE);
+        }
+        // After those who hand connections over to it.
+        if let Some(admin) = self.admin {
+            admin.shutdown(ADMIN_GRACE);
         }
         // After the workers, whose last packets go to the group.
         if let Some(livesync) = self.livesync {

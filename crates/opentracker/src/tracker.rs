@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::fifo::{Fifo, FifoAction, FifoError};
 use crate::lists::{self, ListError, Lists, Occasion};
 use crate::livesync::View;
-use crate::reload::{self, Reloaded};
+use crate::reload::Reloaded;
 use crate::settings::rules;
 use crate::start::{self, Listener, StartError, Started, Threads};
 use crate::statedump::{self, StatedumpError, StatedumpLoaded};
@@ -51,14 +51,29 @@ impl Tracker {
             listeners,
             threads,
         } = start::start(&config)?;
-        Ok(Self {
+        let access = &config.access;
+        let fifos = [
+            (access.fifo_add.clone(), FifoAction::Add),
+            (access.fifo_delete.clone(), FifoAction::Delete),
+        ];
+        let tracker = Self {
             lists: Arc::new(Lists::new(Arc::clone(&core))),
             core,
             listeners,
             config: ArcSwap::from_pointee(config.clone()),
             wanted: Mutex::new(config),
             threads: Mutex::new(Some(threads)),
-        })
+        };
+        for (path, action) in fifos {
+            if path.as_os_str().is_empty() {
+                continue;
+            }
+            if let Err(error) = tracker.read_fifo(&path, action) {
+                tracker.shutdown();
+                return Err(error.into());
+            }
+        }
+        Ok(tracker)
     }
 
     /// Tries everything that a start would and nothing of which remains: addresses, interface,
@@ -102,17 +117,17 @@ impl Tracker {
             *wanted = config;
         }
         let running = self.config();
-        let mut config = reload::in_force(&running, &wanted);
-        let need_restart = reload::differences(&config, &wanted);
+        let mut config = Config::clone(&running);
+        config.reload(&wanted);
+        let need_restart = wanted.changed_needing_restart(&config);
         let read = lists::read(&wanted.access, Occasion::Reload);
         let mut faults = Vec::new();
         let allow = taken(read.allow, &running.access.allow, &mut faults);
         let deny = taken(read.deny, &running.access.deny, &mut faults);
-        if allow == Taken::Kept {
-            config.access.allow.clone_from(&running.access.allow);
-        }
-        if deny == Taken::Kept {
-            config.access.deny.clone_from(&running.access.deny);
+        for (key, list) in [("access.allow", &allow), ("access.deny", &deny)] {
+            if *list == Taken::Kept {
+                config.keep(key, &running);
+            }
         }
         let (lists, purged) = self.lists.change(|old| {
             let lists = AccessLists {
@@ -124,7 +139,7 @@ impl Tracker {
         if let Some(threads) = &*self.threads() {
             threads.set_cluster_sources(&config.livesync.nodes);
         }
-        let changed = reload::differences(&running, &config);
+        let changed = config.changed(&running);
         self.config.store(Arc::new(config));
         Reloaded {
             changed,

@@ -7,12 +7,10 @@
 //! | and a comment | `every_key_is_printed_with_a_comment` |
 //! | every key is optional | `an_empty_file_is_a_configuration`, `what_is_printed_is_a_configuration` |
 //! | `--check` validates and exits 0 | `check_starts_nothing` |
-//! | `--config FILE` (`-f`) reads TOML | `a_file_is_read_by_either_name` |
-//! | `-f` also accepts a C-style `opentracker.conf` | `a_file_of_the_c_program_is_read` |
-//! | every key can also be given in the environment | `the_environment_wins_over_the_file`, `lists_in_the_environment`, `every_key_is_read_from_the_environment` |
 //! | `udp.listen`, `http.listen`: addresses, `[]` = off | `every_address_is_served`, `udp_can_be_switched_off`, `http_can_be_switched_off` |
 //! | `access.allow`: 40-digit info hashes, one a line, `#` comments; set: only these are served | `only_allowed_torrents_are_served`, `lists_have_comments_and_blank_lines`, `an_empty_allow_list_serves_nothing` |
 //! | `access.deny`: never served, whatever `allow` says | `denied_torrents_are_not_served_whatever_is_allowed` |
+//! | `access.admin` is nobody by default | `nobody_scrapes_everything_by_default` |
 //! | `access.admin` and `access.stats` are networks | `networks_may_be_single_addresses` |
 //! | `log.level` | `the_level_says_what_is_logged` |
 //! | peer addresses never above `debug` | `addresses_of_peers_are_not_logged` |
@@ -26,7 +24,7 @@ use crate::program::{NOTHING, Setup, Tracker, eventually};
 use crate::request::{announce, get};
 
 /// The defaults of the contract, word for word and without its comments.
-const DEFAULTS: &str = r#"
+pub(crate) const DEFAULTS: &str = r#"
 [udp]
 listen = ["0.0.0.0:6969", "[::]:6969"]
 workers = 0
@@ -38,6 +36,7 @@ listen = ["0.0.0.0:6969", "[::]:6969"]
 stats_path = "stats"
 redirect_url = ""
 trusted_proxies = []
+forwarded_header = "x-forwarded-for"
 idle_timeout = "30s"
 
 [announce]
@@ -53,7 +52,13 @@ numwant_max = 200
 allow = ""
 deny = ""
 stats = ["0.0.0.0/0", "::/0"]
-admin = ["127.0.0.0/8", "::1/128"]
+admin = []
+fifo_add = ""
+fifo_delete = ""
+
+[admin]
+listen = ["127.0.0.1:6970"]
+hosts = []
 
 [livesync]
 listen = ""
@@ -84,7 +89,7 @@ fn printed() -> String {
 }
 
 /// The values of a configuration that has one key a line, as they are written, by their keys.
-fn values(text: &str) -> BTreeMap<String, String> {
+pub(crate) fn values(text: &str) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
     let mut section = "";
     let lines = text
@@ -132,7 +137,7 @@ fn an_empty_file_is_a_configuration() {
         "",
         "\n",
         "# nothing\n",
-        "[udp]\n[http]\n[announce]\n[access]\n[process]\n[log]\n",
+        "[udp]\n[http]\n[announce]\n[access]\n[admin]\n[process]\n[log]\n",
     ] {
         let mut setup = Setup::new();
         let ended = setup.text(text).argument("--check").run();
@@ -163,126 +168,12 @@ fn check_starts_nothing() {
 }
 
 #[test]
-fn a_file_is_read_by_either_name() {
-    for flag in ["-f", "--config"] {
-        let mut setup = Setup::udp();
-        setup
-            .set("announce.interval", "10m")
-            .set("announce.jitter", "0s");
-        let config = setup.write_config();
-        setup.argument(flag).argument(config);
-        assert_eq!(interval(&setup.start_bare()), 600, "{flag}");
-    }
-}
-
-fn interval(tracker: &Tracker) -> u32 {
-    Client::of(tracker.udp())
-        .announce(&Announce::new([1; 20], 1000))
-        .interval
-}
-
-#[test]
-fn a_file_of_the_c_program_is_read() {
-    let allowed = [0xaa; 20];
+fn nobody_scrapes_everything_by_default() {
     let mut setup = Setup::new();
-    setup.list("allowed", &[allowed]);
-    let text = format!(
-        "# opentracker config file\n\n\
-         listen.tcp_udp 127.0.0.1:0\n\
-         listen.udp\t127.0.0.2:0   # another one\n\
-         listen.udp.workers 1\n\
-         access.whitelist {}\n\
-         access.stats 192.0.2.0/24\n\
-         access.stats_path numbers\n\
-         access.proxy 10.0.0.0/8\n\
-         tracker.redirect_url https://example.org/\n",
-        setup.path("allowed").display()
-    );
-    setup.text(&text).listeners(3);
+    setup.unset("access.admin");
     let tracker = setup.start();
-    let [one, two] = tracker.addresses("udp")[..] else {
-        panic!("{:?}", tracker.log());
-    };
-    assert_eq!(
-        (one.ip().to_string(), two.ip().to_string()),
-        ("127.0.0.1".into(), "127.0.0.2".into())
-    );
-    let client = Client::at("127.0.0.1", two);
-    client.announce(&Announce::new(allowed, 1000));
-    client
-        .try_announce(&Announce::new([1; 20], 1000))
-        .unwrap_err();
-    assert_eq!(
-        get(tracker.http(), "/").field("location"),
-        Some("https://example.org/")
-    );
-    assert_eq!(get(tracker.http(), "/numbers").status, 403);
-}
-
-#[test]
-fn the_environment_wins_over_the_file() {
-    let mut setup = Setup::udp();
-    setup
-        .set("announce.interval", "30m")
-        .set("announce.jitter", "0s")
-        .variable("OPENTRACKER_ANNOUNCE__INTERVAL", "10m");
-    assert_eq!(interval(&setup.start()), 600);
-    // Also where there is no file.
-    let mut setup = Setup::udp();
-    setup
-        .variable("OPENTRACKER_ANNOUNCE__INTERVAL", "10m")
-        .variable("OPENTRACKER_ANNOUNCE__JITTER", "0s")
-        .variable("OPENTRACKER_UDP__LISTEN", "127.0.0.1:0")
-        .variable("OPENTRACKER_HTTP__LISTEN", "[]");
-    setup.listeners(1);
-    assert_eq!(interval(&setup.start_bare()), 600);
-}
-
-#[test]
-fn lists_in_the_environment() {
-    for value in [
-        r#"["127.0.0.1:0", "[::1]:0"]"#,
-        "127.0.0.1:0, [::1]:0",
-        "127.0.0.1:0,[::1]:0",
-    ] {
-        let mut setup = Setup::udp();
-        setup
-            .variable("OPENTRACKER_UDP__LISTEN", value)
-            .listeners(2);
-        let tracker = setup.start();
-        let ips: Vec<_> = tracker
-            .addresses("udp")
-            .iter()
-            .map(|udp| udp.ip().to_string())
-            .collect();
-        assert_eq!(ips, ["127.0.0.1", "::1"], "{value}");
-    }
-}
-
-#[test]
-fn every_key_is_read_from_the_environment() {
-    // A value that cannot be, so that the program ends; and what it says about it.
-    let mut wrong: BTreeMap<&str, (&str, i32, &str)> = [
-        ("http.stats_path", ("a/b", 2, "a/b")),
-        ("http.redirect_url", ("a b", 2, "a b")),
-        ("access.allow", ("no-such-file", 1, "no-such-file")),
-        ("access.deny", ("no-such-file", 1, "no-such-file")),
-        ("process.user", ("no-such-user", 1, "no-such-user")),
-        ("process.chroot", ("no-such-folder", 1, "no-such-folder")),
-    ]
-    .into();
-    for path in values(DEFAULTS).keys() {
-        let (value, code, said) = wrong.remove(&**path).unwrap_or(("@", 2, "@"));
-        let variable = format!("OPENTRACKER_{}", path.to_uppercase().replace('.', "__"));
-        let mut setup = Setup::udp();
-        let ended = setup.variable(&variable, value).run();
-        assert_eq!(ended.code, Some(code), "{variable}: {ended:?}");
-        assert!(ended.stderr.contains(said), "{variable}: {ended:?}");
-        if code == 2 {
-            assert!(ended.stderr.contains(&variable), "{variable}: {ended:?}");
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:?}");
+    assert_eq!(get(tracker.http(), "/metrics").status, 403);
+    assert_eq!(get(tracker.http(), "/stats").status, 200);
 }
 
 #[test]

@@ -10,7 +10,7 @@
 //! | values that parse and cannot be | `values_out_of_bounds` |
 //! | text that is not TOML | `text_that_is_not_toml` |
 //! | the same of the C program's format | `errors_in_a_file_of_the_c_program` |
-//! | errors in the environment name the variable | `errors_in_the_environment`, `variables_that_are_not_text` |
+//! | `livesync.listen` is the address of an interface | `an_interface_is_needed_to_join_the_cluster` |
 //! | `--check` exits 2 | `check_and_start_agree` |
 //! | a file that cannot be read is a bad configuration | `a_file_that_cannot_be_read` |
 //! | a wrong command line is a bad configuration | `wrong_arguments` |
@@ -18,9 +18,7 @@
 //! | an address that is not ours | `an_address_of_another_host` |
 //! | unreadable list | `a_list_that_cannot_be_read` |
 
-use std::ffi::OsString;
 use std::net::{TcpListener, UdpSocket};
-use std::os::unix::ffi::OsStringExt;
 
 use crate::program::{Ended, NOTHING, Setup};
 
@@ -69,7 +67,7 @@ fn unknown_keys() {
             "[access]\nwhitelist = \"x\"\n",
             2,
             "access.whitelist",
-            &["`allow`"],
+            &["`access.allow`"],
         ),
         (
             "[process]\ngroup = \"x\"\n",
@@ -79,7 +77,12 @@ fn unknown_keys() {
         ),
         ("[log]\ncolour = true\n", 2, "log.colour", &["`level`"]),
         ("udp.worker = 1\n", 1, "udp.worker", &["`workers`"]),
-        ("interval = \"30m\"\n", 1, "interval", &["`announce`"]),
+        (
+            "interval = \"30m\"\n",
+            1,
+            "interval",
+            &["`announce.interval`"],
+        ),
         ("[udp.listen.deeper]\nx = 1\n", 1, "udp.listen", &[]),
     ]);
 }
@@ -87,7 +90,7 @@ fn unknown_keys() {
 #[test]
 fn wrong_types() {
     assert_refused(&[
-        ("[udp]\nlisten = \"0.0.0.0:6969\"\n", 2, "udp.listen", &[]),
+        ("[udp]\nlisten = 6969\n", 2, "udp.listen", &["0.0.0.0:6969"]),
         ("[udp]\nlisten = [6969]\n", 2, "udp.listen", &[]),
         ("[udp]\nworkers = \"2\"\n", 2, "udp.workers", &["1024"]),
         ("[udp]\nworkers = 1.5\n", 2, "udp.workers", &["1024"]),
@@ -116,10 +119,10 @@ fn wrong_types() {
             &["string"],
         ),
         (
-            "[http]\ntrusted_proxies = \"10.0.0.0/8\"\n",
+            "[http]\ntrusted_proxies = { network = \"10.0.0.0/8\" }\n",
             2,
             "http.trusted_proxies",
-            &[],
+            &["192.0.2.0/24"],
         ),
         (
             "[http]\nidle_timeout = 30\n",
@@ -244,7 +247,7 @@ fn values_out_of_bounds() {
             "[udp]\nconnection_id_lifetime = \"1s\"\n",
             2,
             "udp.connection_id_lifetime",
-            &["60s"],
+            &["1m"],
         ),
         (
             "[http]\nidle_timeout = \"0s\"\n",
@@ -270,7 +273,7 @@ fn values_out_of_bounds() {
             "[announce]\ninterval = \"0s\"\n",
             2,
             "announce.interval",
-            &["60s"],
+            &["1m"],
         ),
         (
             "[announce]\npeer_timeout = \"5h\"\n",
@@ -320,7 +323,7 @@ fn errors_in_a_file_of_the_c_program() {
             "access.whitelist x\nlisten.sctp 1\n",
             2,
             "listen.sctp",
-            &["`listen.udp`"],
+            &["`listen.tcp`"],
         ),
         (
             "tracker.user nobody\n\naccess.proxy localhost\n",
@@ -340,49 +343,18 @@ fn errors_in_a_file_of_the_c_program() {
 }
 
 #[test]
-fn errors_in_the_environment() {
-    for (variable, value, words) in [
-        ("OPENTRACKER_UDP__WORKER", "1", &["udp.worker"][..]),
-        ("OPENTRACKER_UPD__WORKERS", "1", &["upd.workers"]),
-        ("OPENTRACKER_UDP__WORKERS", "many", &["\"many\"", "number"]),
-        (
-            "OPENTRACKER_ANNOUNCE__INTERVAL",
-            "10",
-            &["\"10\"", "\"30m\""],
-        ),
-        (
-            "OPENTRACKER_ACCESS__ADMIN",
-            "localhost",
-            &["\"localhost\"", "192.0.2.0/24"],
-        ),
-        ("OPENTRACKER_UDP__MAX_PAYLOAD", "1", &["512"]),
+fn an_interface_is_needed_to_join_the_cluster() {
+    for text in [
+        "[livesync]\nlisten = \"0.0.0.0:9696\"\n",
+        "livesync.cluster.node_ip 10.0.0.1\nlivesync.cluster.listen 0.0.0.0:9696\n",
     ] {
-        let mut setup = Setup::new();
-        let ended = setup.variable(variable, value).run();
-        assert_eq!(ended.code, Some(2), "{variable}: {ended:?}");
-        for word in [&[variable], words].concat() {
-            assert!(ended.stderr.contains(word), "{word}: {ended:?}");
-        }
+        let said = refused(text);
+        assert!(said.contains(":2: livesync."), "{said}");
+        assert!(
+            said.contains("0.0.0.0 is the address of no interface"),
+            "{said}"
+        );
     }
-}
-
-#[test]
-fn variables_that_are_not_text() {
-    for variable in ["OPENTRACKER_ACCESS__DENY", "OPENTRACKER_LOG__LEVEL"] {
-        let mut setup = Setup::new();
-        let ended = setup
-            .variable(variable, OsString::from_vec(b"\xff\xfe".to_vec()))
-            .run();
-        // A deny list that is not read must not pass for none.
-        assert_eq!(ended.code, Some(2), "{variable}: {ended:?}");
-        assert!(ended.stderr.contains(variable), "{ended:?}");
-    }
-    // What is not meant for the program is nothing to it.
-    let mut setup = Setup::udp();
-    setup
-        .variable("OTHER__THING", OsString::from_vec(vec![0xff]))
-        .variable("OPENTRACKER_BIN", "not a key");
-    setup.start();
 }
 
 #[test]
@@ -426,7 +398,8 @@ fn wrong_arguments() {
         &["-p", "70000"],
         &["-P", "udp"],
         &["-i", "localhost"],
-        &["-A", "nowhere"],
+        &["-r"],
+        &["-l"],
         &["--check=yes"],
     ] {
         let mut setup = Setup::new();

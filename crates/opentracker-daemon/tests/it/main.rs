@@ -17,6 +17,7 @@ mod tables;
 
 mod config;
 mod config_errors;
+mod config_sources;
 mod http_announce;
 mod http_connection;
 mod http_pages;

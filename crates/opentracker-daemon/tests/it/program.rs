@@ -22,7 +22,7 @@ pub(crate) const STOP_TIME: Duration = Duration::from_secs(5);
 /// How a tracker will be started: keys, files, arguments, environment.
 ///
 /// Without further ado it listens on UDP and HTTP at ports of 127.0.0.1 that the system chooses,
-/// with one worker.
+/// with one worker, and its own host may read everything.
 #[derive(Debug)]
 pub(crate) struct Setup {
     /// What starts the program, if it is not started at once: a command that ends with `exec`.
@@ -61,7 +61,8 @@ impl Setup {
         setup
             .set("udp.listen", ["127.0.0.1:0"])
             .set("udp.workers", 1)
-            .set("http.listen", ["127.0.0.1:0"]);
+            .set("http.listen", ["127.0.0.1:0"])
+            .set("access.admin", ["127.0.0.0/8", "::1"]);
         setup
     }
 

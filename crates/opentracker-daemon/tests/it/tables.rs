@@ -7,6 +7,7 @@ fn every_test_stands_for_a_sentence() {
     for (module, source) in [
         ("config", include_str!("config.rs")),
         ("config_errors", include_str!("config_errors.rs")),
+        ("config_sources", include_str!("config_sources.rs")),
         ("http_announce", include_str!("http_announce.rs")),
         ("http_connection", include_str!("http_connection.rs")),
         ("http_pages", include_str!("http_pages.rs")),

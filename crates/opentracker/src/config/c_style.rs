@@ -1,139 +1,161 @@
-//! The configuration format of the C program: a key and a value on each line, `#` comments.
+//! The configuration format of the C program: a key and a value on each line.
+//!
+//! As there, `#` begins a comment at the start of a line only, whatever octets follow it; what
+//! follows an address and a space does not count; and a text goes to the end of its line.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 
-use ipnet::IpNet;
+use super::findings::nearest;
+use super::keys::{Key, keys};
 
-use super::{Config, value};
+/// A line that is neither empty nor a comment.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// From 1.
+    pub(super) number: usize,
+    pub(super) word: String,
+    pub(super) meaning: Meaning,
+}
 
-/// Number of the line, the key, and what is wrong.
-type LineError = (usize, String, String);
+#[derive(Debug)]
+pub(super) enum Meaning {
+    /// Keys take a value, or, if `add` says so, a further one.
+    Set {
+        keys: Vec<&'static Key>,
+        value: String,
+        add: bool,
+    },
+    /// The C program knows the key, but nothing here answers to it: why.
+    LeftOut(String),
+    /// The key is unknown.
+    Unknown(String),
+    /// The value cannot be read.
+    Wrong(&'static str),
+}
+
+/// First parts of the C program's keys.
+const FAMILIES: [&str; 5] = ["listen.", "access.", "tracker.", "livesync.", "batchsync."];
+
+/// The key that opens both listeners.
+const BOTH: &str = "listen.tcp_udp";
+
+const LISTENERS: [&str; 3] = [BOTH, "listen.tcp", "listen.udp"];
+
+/// A key of the samples that came with the C program until 2014.
+const BATCHSYNC: &str = "batchsync.cluster.admin_ip";
 
 const DEFAULT_PORT: u16 = 6969;
-
 const CLUSTER_PORT: u16 = 9696;
 
-/// Tells the C program's format from TOML: its first line of substance is neither a table nor an
-/// assignment.
-pub(super) fn is_c_style(text: &str) -> bool {
-    let mut lines = text.lines().map(substance);
-    lines
-        .find(|line| !line.is_empty())
-        .is_some_and(|line| !line.starts_with('[') && !line.contains('='))
+/// Tells the C program's format from TOML: its first word is one of its dotted keys, and what
+/// follows does not make it a dotted key of TOML.
+pub(super) fn is_c_style(octets: &[u8]) -> bool {
+    let first = lines(octets).next();
+    first.is_some_and(|(_, line)| {
+        let text = String::from_utf8_lossy(line);
+        let (word, rest) = split(&text);
+        FAMILIES.iter().any(|family| word.starts_with(family))
+            && !word.contains('=')
+            && !rest.starts_with('=')
+    })
 }
 
-pub(super) fn parse(text: &str) -> Result<Config, LineError> {
-    let mut config = Config::default();
-    let mut listeners = Listeners::default();
-    for (index, line) in text.lines().enumerate() {
-        let line = substance(line);
-        if line.is_empty() {
-            continue;
+/// Reads a configuration, line by line.
+pub(super) fn read(octets: &[u8]) -> Vec<Line> {
+    let mut seen = BTreeSet::new();
+    let mut read = Vec::new();
+    for (number, line) in lines(octets) {
+        let text = String::from_utf8_lossy(line);
+        let (word, argument) = split(&text);
+        if LISTENERS.contains(&word) && seen.insert(BOTH) {
+            // The first listener replaces the defaults of both protocols.
+            let keys = with_c_names(&["listen.tcp", "listen.udp"]);
+            seen.extend(keys.iter().map(|key| key.path()));
+            let (value, add) = (String::new(), false);
+            read.push(Line {
+                number,
+                word: word.to_owned(),
+                meaning: Meaning::Set { keys, value, add },
+            });
         }
-        let (key, argument) = line
-            .split_once(char::is_whitespace)
-            .map_or((line, ""), |(key, argument)| (key, argument.trim()));
-        apply(&mut config, &mut listeners, key, argument)
-            .map_err(|message| (index + 1, key.to_owned(), message))?;
+        let meaning = match &text {
+            _ if argument.is_empty() => Meaning::Wrong("a value is missing after the key"),
+            Cow::Owned(_) => Meaning::Wrong("the value is not UTF-8"),
+            _ => meaning(word, argument, &mut seen),
+        };
+        read.push(Line {
+            number,
+            word: word.to_owned(),
+            meaning,
+        });
     }
-    listeners.apply_to(&mut config);
-    Ok(config)
+    read
 }
 
-/// Listeners replace the defaults, of both protocols, as soon as there is one.
-#[derive(Default)]
-struct Listeners {
-    udp: Vec<SocketAddr>,
-    http: Vec<SocketAddr>,
-    /// The first network of the statistics replaces the default, each further one is added.
-    restricts_stats: bool,
-}
-
-impl Listeners {
-    fn apply_to(self, config: &mut Config) {
-        if !self.udp.is_empty() || !self.http.is_empty() {
-            config.udp.listen = self.udp;
-            config.http.listen = self.http;
+fn meaning(word: &str, argument: &str, seen: &mut BTreeSet<&'static str>) -> Meaning {
+    let keys = match word {
+        BOTH => with_c_names(&["listen.tcp", "listen.udp"]),
+        BATCHSYNC => {
+            let reason = "trackers exchange nothing over HTTP: see [livesync]";
+            return Meaning::LeftOut(reason.to_owned());
         }
+        _ => with_c_names(&[word]),
+    };
+    let Some(key) = keys.first() else {
+        return Meaning::Unknown(unknown(word));
+    };
+    let value = if key.is_text {
+        argument.to_owned()
+    } else {
+        let (value, _) = split(argument);
+        match word {
+            _ if LISTENERS.contains(&word) => with_port(value, DEFAULT_PORT),
+            "livesync.cluster.listen" => with_port(value, CLUSTER_PORT),
+            _ => value.to_owned(),
+        }
+    };
+    let add = !seen.insert(key.path());
+    Meaning::Set { keys, value, add }
+}
+
+fn with_c_names(names: &[&str]) -> Vec<&'static Key> {
+    keys()
+        .filter(|key| key.c_name.is_some_and(|name| names.contains(&name)))
+        .collect()
+}
+
+fn unknown(word: &str) -> String {
+    let names = keys().filter_map(|key| key.c_name).chain([BOTH]);
+    match nearest(word, names) {
+        Some(near) => format!("unknown key: did you mean `{near}`?"),
+        None => "unknown key: docs/configuration.md lists those of the C program".to_owned(),
     }
 }
 
-fn apply(
-    config: &mut Config,
-    listeners: &mut Listeners,
-    key: &str,
-    argument: &str,
-) -> Result<(), String> {
-    if argument.is_empty() {
-        return Err("a value is missing after the key".to_owned());
-    }
-    match key {
-        "listen.tcp_udp" => {
-            let address = listener(argument)?;
-            listeners.udp.push(address);
-            listeners.http.push(address);
-        }
-        "listen.tcp" => listeners.http.push(listener(argument)?),
-        "listen.udp" => listeners.udp.push(listener(argument)?),
-        "listen.udp.workers" => {
-            let workers = argument.parse();
-            let workers =
-                workers.map_err(|_| format!("{argument:?} is not a number of threads"))?;
-            config.udp.workers = value::within(workers, 0, 1024)?;
-        }
-        "access.whitelist" => config.access.allow = argument.into(),
-        "access.blacklist" => config.access.deny = argument.into(),
-        "access.stats" => {
-            if !std::mem::replace(&mut listeners.restricts_stats, true) {
-                config.access.stats.clear();
-            }
-            config.access.stats.push(network(argument)?);
-        }
-        "access.stats_path" => config.http.stats_path = argument.to_owned(),
-        "access.proxy" => config.http.trusted_proxies.push(network(argument)?),
-        "livesync.cluster.listen" => {
-            config.livesync.listen = Some(cluster_listener(argument)?);
-        }
-        "livesync.cluster.node_ip" => config.livesync.nodes.push(network(argument)?),
-        "tracker.rootdir" => config.process.chroot = argument.into(),
-        "tracker.user" => config.process.user = argument.to_owned(),
-        "tracker.redirect_url" => config.http.redirect_url = argument.to_owned(),
-        _ => {
-            return Err(
-                "unknown key, expected one of `listen.tcp_udp`, `listen.tcp`, `listen.udp`, \
-                 `listen.udp.workers`, `access.whitelist`, `access.blacklist`, `access.stats`, \
-                 `access.stats_path`, `access.proxy`, `livesync.cluster.listen`, \
-                 `livesync.cluster.node_ip`, `tracker.rootdir`, `tracker.user`, \
-                 `tracker.redirect_url`"
-                    .to_owned(),
-            );
-        }
-    }
-    Ok(())
-}
-
-/// An address with or without a port.
-fn listener(text: &str) -> Result<SocketAddr, String> {
+/// Completes an address that stands without a port.
+fn with_port(text: &str, port: u16) -> String {
     let alone = text.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(ip) = alone.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, DEFAULT_PORT));
+    match alone.parse::<IpAddr>() {
+        Ok(ip) => SocketAddr::new(ip, port).to_string(),
+        Err(_) => text.to_owned(),
     }
-    value::parse_address(text)
 }
 
-/// The interface of the cluster, with or without a port.
-fn cluster_listener(text: &str) -> Result<SocketAddrV4, String> {
-    text.parse()
-        .or_else(|_| text.parse().map(|ip| SocketAddrV4::new(ip, CLUSTER_PORT)))
-        .map_err(|_| format!("{text:?} is not an IPv4 address with or without a port"))
+/// Lines of substance, with their numbers.
+fn lines(octets: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let lines = octets
+        .split(|&octet| octet == b'\n')
+        .map(<[u8]>::trim_ascii);
+    (1..)
+        .zip(lines)
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"))
 }
 
-fn network(argument: &str) -> Result<IpNet, String> {
-    value::parse_network(argument).map_err(|error| error.to_string())
-}
-
-fn substance(line: &str) -> &str {
-    line.split('#').next().unwrap_or_default().trim()
+fn split(line: &str) -> (&str, &str) {
+    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    (word, rest.trim())
 }
 
 #[cfg(test)]
@@ -141,63 +163,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_whole_file() {
-        let text = "# a comment\n\n\
-            listen.tcp_udp 192.0.2.1:80   # both\n\
-            listen.udp\t2001:db8::1\n\
-            listen.udp.workers 4\n\
-            access.whitelist /etc/allow\n\
-            access.stats 192.0.2.0/24\n\
-            access.stats 198.51.100.7\n\
-            access.stats_path numbers\n\
-            access.proxy 10.0.0.1\n\
-            livesync.cluster.listen 192.0.2.1\n\
-            livesync.cluster.node_ip 192.0.2.2\n\
-            tracker.rootdir /srv\n\
-            tracker.user nobody\n\
-            tracker.redirect_url https://example.org/\n";
-        assert!(is_c_style(text));
-        let config = parse(text).unwrap();
-        assert_eq!(
-            config.udp.listen,
-            [
-                "192.0.2.1:80".parse().unwrap(),
-                "[2001:db8::1]:6969".parse().unwrap()
-            ]
-        );
-        assert_eq!(config.http.listen, ["192.0.2.1:80".parse().unwrap()]);
-        assert_eq!(config.udp.workers, 4);
-        assert_eq!(config.access.allow.as_os_str(), "/etc/allow");
-        assert_eq!(config.access.stats.len(), 2);
-        assert_eq!(config.http.stats_path, "numbers");
-        assert_eq!(config.http.trusted_proxies.len(), 1);
-        assert_eq!(
-            config.livesync.listen,
-            Some("192.0.2.1:9696".parse().unwrap())
-        );
-        assert_eq!(config.livesync.nodes, ["192.0.2.2/32".parse().unwrap()]);
-        assert_eq!(config.process.user, "nobody");
-        assert_eq!(config.process.chroot.as_os_str(), "/srv");
-        assert_eq!(config.http.redirect_url, "https://example.org/");
+    fn the_first_word_tells() {
+        for text in [
+            "listen.udp 0.0.0.0\n",
+            "\n  \n# a = b\n\taccess.whitelist x\n",
+            "tracker.redirect_url https://a.example/?a=b\n[udp]\n",
+            "access.blacklist\n",
+            "# \u{fffd}\nlivesync.cluster.node_ip 1.2.3.4\n",
+        ] {
+            assert!(is_c_style(text.as_bytes()), "{text}");
+        }
+        assert!(is_c_style(b"# caf\xe9 = \nlisten.udp 0.0.0.0\n"));
+        for text in [
+            "",
+            "# nothing\n",
+            "[udp]\n",
+            "udp.workers = 2\n",
+            "udp.workers=2\n",
+            "access.stats = []\n",
+            "access.stats=[\"::1\", \"10.0.0.1\"]\n",
+            "listen = [\"a\"]\n",
+        ] {
+            assert!(!is_c_style(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]
-    fn toml_is_not_taken_for_it() {
-        assert!(!is_c_style(""));
-        assert!(!is_c_style("# nothing\n"));
-        assert!(!is_c_style("[udp]\n"));
-        assert!(!is_c_style("udp.workers = 2\n"));
-    }
-
-    #[test]
-    fn errors_name_line_and_key() {
-        let (line, key, message) = parse("access.whitelist x\nlisten.udp nowhere\n").unwrap_err();
-        assert_eq!((line, key.as_str()), (2, "listen.udp"));
-        assert!(message.contains("is not an address"), "{message}");
-        let (line, key, _) = parse("access.blacklist\n").unwrap_err();
-        assert_eq!((line, key.as_str()), (1, "access.blacklist"));
-        let (_, key, message) = parse("listen.sctp 1\n").unwrap_err();
-        assert_eq!(key, "listen.sctp");
-        assert!(message.starts_with("unknown key"), "{message}");
+    fn addresses_may_lack_their_port() {
+        assert_eq!(with_port("0.0.0.0", 6969), "0.0.0.0:6969");
+        assert_eq!(with_port("2001:db8::1", 6969), "[2001:db8::1]:6969");
+        assert_eq!(with_port("[2001:db8::1]", 6969), "[2001:db8::1]:6969");
+        assert_eq!(with_port("[2001:db8::1]:1", 6969), "[2001:db8::1]:1");
+        assert_eq!(with_port("nowhere", 6969), "nowhere");
     }
 }

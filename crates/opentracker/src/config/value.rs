@@ -1,289 +1,407 @@
-//! How durations, networks and addresses are written.
+//! How the values of keys are written, read and shown.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::time::Duration;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, Serializer, de, ser::SerializeSeq};
+use toml::Spanned;
+use toml::de::DeValue;
 
-/// Reads a network as every key that takes one does: an IPv4 or IPv6 address and a prefix length,
-/// like `192.0.2.0/24`, or an address alone, which is the network of that one address. Space
-/// around it does not count; bits of the address beyond the prefix are kept.
-///
-/// # Errors
-///
-/// Fails on anything else, and on a prefix longer than an address.
-pub fn parse_network(text: &str) -> Result<IpNet, NetworkError> {
-    let text = text.trim();
-    text.parse()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| NetworkError(text.to_owned()))
+/// What somebody wrote for a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Input<'a> {
+    /// A value of a TOML document.
+    Toml(&'a Spanned<DeValue<'a>>),
+    /// A variable of the environment, a flag or a line of the C program's format.
+    Text(&'a str),
 }
 
-/// A text that is not a network, and what would be one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is not a network: write an address and a prefix length, like \"192.0.2.0/24\" or \
-     \"2001:db8::/32\""
-)]
-pub struct NetworkError(String);
+/// What is wrong with a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// Its offset in the document.
+    pub(super) offset: Option<usize>,
+    pub(super) reason: Reason,
+}
 
-const UNITS: [(&str, u64); 4] = [("d", 86400), ("h", 3600), ("m", 60), ("s", 1)];
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// It does not read as what is wanted; it was written so.
+    Unreadable(String),
+    /// It lies outside of the bounds of its key; it was written so.
+    OutOfBounds(String),
+    /// Anything else, in a sentence.
+    Other(String),
+}
 
-pub(super) mod duration {
-    use super::*;
+/// The type of a key.
+pub(super) trait Value: Sized {
+    /// What a value is, with its article: `a duration`.
+    const WANTED: &'static str;
+    /// Whether there may be several.
+    const IS_LIST: bool = false;
+    /// Whether it takes any text, spaces included.
+    const IS_TEXT: bool = false;
+    /// All values, where they are few.
+    const CHOICES: &'static [&'static str] = &[];
 
-    pub(crate) fn serialize<S: Serializer>(
-        duration: &Duration,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format_duration(*duration))
+    /// Says how to write one, after "write"; empty where the bounds of the key say it.
+    fn hint() -> String;
+
+    fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>>;
+
+    fn to_toml(&self) -> toml::Value;
+
+    /// Takes a further value of the same source: lists grow, anything else is replaced.
+    fn add(&mut self, more: Self) {
+        *self = more;
+    }
+}
+
+/// The type of a key that has bounds.
+pub(super) trait Bounded: Value + PartialOrd {
+    /// Writes a bound for people: `512`, `4h`.
+    fn bound(&self) -> String;
+}
+
+impl From<Reason> for Wrong {
+    fn from(reason: Reason) -> Self {
+        Self {
+            offset: None,
+            reason,
+        }
+    }
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn wrong(self, reason: Reason) -> Vec<Wrong> {
+        let offset = match self {
+            Self::Toml(value) => Some(value.span().start),
+            Self::Text(_) => None,
+        };
+        vec![Wrong { offset, reason }]
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Duration, D::Error> {
-        struct Text;
-        impl de::Visitor<'_> for Text {
-            type Value = Duration;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a duration like \"30m\"")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
-                parse_duration(text).ok_or_else(|| {
-                    E::custom(format_args!(
-                        "{text:?} is not a duration: write a number and a unit, `s`, `m`, `h` \
-                         or `d`, like \"30m\""
-                    ))
-                })
+    pub(super) fn unreadable(self) -> Vec<Wrong> {
+        self.wrong(Reason::Unreadable(self.shown()))
+    }
+
+    /// What was written, in quotes if it is text.
+    fn shown(self) -> String {
+        match self {
+            Self::Text(text) => format!("{text:?}"),
+            Self::Toml(value) => match value.get_ref() {
+                DeValue::String(text) => format!("{text:?}"),
+                DeValue::Integer(number) => number.to_string(),
+                DeValue::Float(number) => number.to_string(),
+                DeValue::Boolean(value) => value.to_string(),
+                DeValue::Datetime(time) => time.to_string(),
+                DeValue::Array(_) => "a list".to_owned(),
+                DeValue::Table(_) => "a table".to_owned(),
+            },
+        }
+    }
+
+    pub(super) fn text(self) -> Result<&'a str, Vec<Wrong>> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Toml(value) => value.get_ref().as_str().ok_or_else(|| self.unreadable()),
+        }
+    }
+
+    /// Reads text with a parser that knows nothing of space around it.
+    pub(super) fn parse<T>(self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Vec<Wrong>> {
+        parse(self.text()?.trim()).ok_or_else(|| self.unreadable())
+    }
+}
+
+impl<T: Value> Value for Vec<T> {
+    const WANTED: &'static str = T::WANTED;
+    const IS_LIST: bool = true;
+
+    fn hint() -> String {
+        T::hint()
+    }
+
+    /// One value stands for a list of one. Text is separated by commas, or is the list in TOML.
+    fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>> {
+        match input {
+            Input::Toml(value) => match value.get_ref() {
+                DeValue::Array(values) => read_all(values.iter().map(Input::Toml)),
+                _ => Ok(vec![T::read(input)?]),
+            },
+            Input::Text(text) => {
+                // An address like `[::]:6969` begins with a bracket, too.
+                let in_toml = text
+                    .trim_start()
+                    .starts_with(['[', '{'])
+                    .then(|| DeValue::parse(text));
+                match in_toml {
+                    Some(Ok(list)) => Self::read(Input::Toml(&list)).map_err(|wrongs| {
+                        let reasons = wrongs.into_iter().map(|wrong| wrong.reason);
+                        reasons.map(Wrong::from).collect()
+                    }),
+                    _ => {
+                        let parts = text.split(',').map(str::trim);
+                        read_all(parts.filter(|part| !part.is_empty()).map(Input::Text))
+                    }
+                }
             }
         }
-        deserializer.deserialize_str(Text)
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        toml::Value::Array(self.iter().map(T::to_toml).collect())
+    }
+
+    fn add(&mut self, more: Self) {
+        self.extend(more);
     }
 }
 
-pub(super) mod networks {
-    use super::*;
-
-    pub(crate) fn serialize<S: Serializer>(
-        networks: &[IpNet],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serialize_all(networks, serializer)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<IpNet>, D::Error> {
-        let texts = Vec::<String>::deserialize(deserializer)?;
-        texts
-            .iter()
-            .map(|text| parse_network(text).map_err(de::Error::custom))
-            .collect()
-    }
-}
-
-pub(super) mod addresses {
-    use super::*;
-
-    pub(crate) fn serialize<S: Serializer>(
-        addresses: &[SocketAddr],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serialize_all(addresses, serializer)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<SocketAddr>, D::Error> {
-        let texts = Vec::<String>::deserialize(deserializer)?;
-        texts
-            .iter()
-            .map(|text| parse_address(text).map_err(de::Error::custom))
-            .collect()
-    }
-}
-
-pub(super) mod optional_address {
-    use super::*;
-
-    #[expect(
-        clippy::ref_option,
-        reason = "serde hands over a reference to the field"
-    )]
-    pub(crate) fn serialize<S: Serializer>(
-        address: &Option<SocketAddrV4>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let text = address.map_or_else(String::new, |address| address.to_string());
-        serializer.serialize_str(&text)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<SocketAddrV4>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.is_empty() {
-            return Ok(None);
+/// Reads every value of a list, or says what is wrong with each that cannot be read.
+fn read_all<'a, T: Value>(inputs: impl Iterator<Item = Input<'a>>) -> Result<Vec<T>, Vec<Wrong>> {
+    let mut values = Vec::new();
+    let mut wrongs = Vec::new();
+    for input in inputs {
+        match T::read(input) {
+            Ok(value) => values.push(value),
+            Err(more) => wrongs.extend(more),
         }
-        text.trim().parse().map(Some).map_err(|_| {
-            de::Error::custom(format_args!(
-                "{text:?} is not the address of an interface: write its IPv4 address and the \
-                 port of the cluster, like \"192.168.0.1:9696\", or nothing to switch it off"
-            ))
+    }
+    if wrongs.is_empty() {
+        Ok(values)
+    } else {
+        Err(wrongs)
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($Type:ty),*) => {$(
+        impl Value for $Type {
+            const WANTED: &'static str = "a whole number";
+
+            fn hint() -> String {
+                String::new()
+            }
+
+            fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>> {
+                let number = match input {
+                    Input::Toml(value) => value.get_ref().as_integer().and_then(|number| {
+                        i128::from_str_radix(number.as_str(), number.radix()).ok()
+                    }),
+                    Input::Text(text) => text.trim().parse().ok(),
+                };
+                let number: i128 = number.ok_or_else(|| input.unreadable())?;
+                number
+                    .try_into()
+                    .map_err(|_| input.wrong(Reason::OutOfBounds(number.to_string())))
+            }
+
+            fn to_toml(&self) -> toml::Value {
+                toml::Value::Integer((*self).into())
+            }
+        }
+
+        impl Bounded for $Type {
+            fn bound(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+whole_numbers!(u8, u16, u32);
+
+impl Value for f64 {
+    const WANTED: &'static str = "a number";
+
+    fn hint() -> String {
+        String::new()
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>> {
+        let number = match input {
+            Input::Toml(value) => match value.get_ref() {
+                DeValue::Float(number) => number.as_str().parse().ok(),
+                DeValue::Integer(number) => number.as_str().parse().ok(),
+                _ => None,
+            },
+            Input::Text(text) => text.trim().parse().ok(),
+        };
+        number.ok_or_else(|| input.unreadable())
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        (*self).into()
+    }
+}
+
+impl Bounded for f64 {
+    fn bound(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+impl Value for String {
+    const WANTED: &'static str = "a string";
+    const IS_TEXT: bool = true;
+
+    fn hint() -> String {
+        "it in quotes".to_owned()
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>> {
+        input.text().map(Self::from)
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        self.clone().into()
+    }
+}
+
+impl Value for PathBuf {
+    const WANTED: &'static str = "a path";
+    const IS_TEXT: bool = true;
+
+    fn hint() -> String {
+        "one in quotes, or \"\" for none".to_owned()
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>> {
+        input.text().map(Self::from)
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        self.to_string_lossy().into_owned().into()
+    }
+}
+
+impl Value for IpNet {
+    const WANTED: &'static str = "a network";
+
+    fn hint() -> String {
+        "an address and a prefix length, like \"192.0.2.0/24\" or \"2001:db8::/32\"".to_owned()
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>> {
+        input.parse(|text| {
+            let network = text.parse().ok();
+            network.or_else(|| text.parse::<IpAddr>().ok().map(Self::from))
         })
     }
-}
 
-/// Reads a whole number from `LEAST` to `MOST`.
-pub(super) fn number<'de, D, T, const LEAST: i64, const MOST: i64>(
-    deserializer: D,
-) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: TryFrom<i64>,
-{
-    struct Number<const LEAST: i64, const MOST: i64>;
-    impl<const LEAST: i64, const MOST: i64> de::Visitor<'_> for Number<LEAST, MOST> {
-        type Value = i64;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "a whole number from {LEAST} to {MOST}")
-        }
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<i64, E> {
-            Ok(number)
-        }
+    fn to_toml(&self) -> toml::Value {
+        self.to_string().into()
     }
-    let number = deserializer.deserialize_i64(Number::<LEAST, MOST>)?;
-    within(number, LEAST, MOST).map_err(de::Error::custom)
 }
 
-/// Reads the address of a multicast group.
-pub(super) fn group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ipv4Addr, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let group = text.trim().parse().ok().filter(Ipv4Addr::is_multicast);
-    group.ok_or_else(|| {
-        de::Error::custom(format_args!(
-            "{text:?} is not a multicast group: write an address from \"224.0.0.0\" to \
-             \"239.255.255.255\""
-        ))
-    })
-}
+impl Value for Ipv4Addr {
+    const WANTED: &'static str = "an IPv4 address";
 
-/// Converts a number that is within bounds, which must be those of its type or narrower.
-pub(super) fn within<T: TryFrom<i64>>(number: i64, least: i64, most: i64) -> Result<T, String> {
-    let converted = number.try_into().ok();
-    converted
-        .filter(|_| (least..=most).contains(&number))
-        .ok_or_else(|| format!("{number} is out of bounds: write a number from {least} to {most}"))
-}
-
-/// Writes a duration in the largest unit that divides it more than once: "90m" and "24h" read
-/// better than "1h30m" and "1d".
-pub(super) fn format_duration(duration: Duration) -> String {
-    let total = duration.as_secs();
-    let divides = |seconds| total.is_multiple_of(seconds) && total / seconds > 1;
-    let unit = UNITS.into_iter().find(|&(_, seconds)| divides(seconds));
-    let (name, seconds) = unit.unwrap_or(("s", 1));
-    format!("{}{name}", total / seconds)
-}
-
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text.trim();
-    let mut total = 0_u64;
-    while !rest.is_empty() {
-        let digits = rest.find(|character: char| !character.is_ascii_digit())?;
-        let number: u64 = rest[..digits].parse().ok()?;
-        let (_, seconds) = UNITS
-            .into_iter()
-            .find(|(unit, _)| rest[digits..].starts_with(unit))?;
-        total = total.checked_add(number.checked_mul(seconds)?)?;
-        rest = &rest[digits + 1..];
+    fn hint() -> String {
+        String::new()
     }
-    (!text.trim().is_empty()).then_some(Duration::from_secs(total))
-}
 
-pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    text.trim().parse().map_err(|_| {
-        format!(
-            "{text:?} is not an address to listen on: write an IP address and a port, like \
-             \"0.0.0.0:6969\" or \"[::]:6969\""
-        )
-    })
-}
-
-fn serialize_all<T: ToString, S: Serializer>(
-    values: &[T],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let mut sequence = serializer.serialize_seq(Some(values.len()))?;
-    for value in values {
-        sequence.serialize_element(&value.to_string())?;
+    fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>> {
+        input.parse(|text| text.parse().ok())
     }
-    sequence.end()
+
+    fn to_toml(&self) -> toml::Value {
+        self.to_string().into()
+    }
+}
+
+impl Bounded for Ipv4Addr {
+    fn bound(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for SocketAddr {
+    const WANTED: &'static str = "an address to listen on";
+
+    fn hint() -> String {
+        "an IP address and a port, like \"0.0.0.0:6969\" or \"[::]:6969\"".to_owned()
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>> {
+        input.parse(|text| text.parse().ok())
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        self.to_string().into()
+    }
+}
+
+/// An empty text is none.
+impl Value for Option<SocketAddrV4> {
+    const WANTED: &'static str = "the address of an interface";
+
+    fn hint() -> String {
+        "its IPv4 address and the port of the cluster, like \"192.168.0.1:9696\", or nothing to \
+         switch it off"
+            .to_owned()
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>> {
+        input.parse(|text| match text {
+            "" => Some(None),
+            _ => text.parse().ok().map(Some),
+        })
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        self.map_or_else(String::new, |address| address.to_string())
+            .into()
+    }
+}
+
+/// Checks the bounds of a key.
+pub(super) fn within<T: Bounded>(value: &T, bounds: &RangeInclusive<T>) -> Result<(), Wrong> {
+    if bounds.contains(value) {
+        return Ok(());
+    }
+    Err(Reason::OutOfBounds(value.to_toml().to_string()).into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
-    #[test]
-    fn durations() {
-        for (text, seconds) in [
-            ("0s", 0),
-            ("30s", 30),
-            ("45m", 2700),
-            ("24h", 86400),
-            ("1h30m", 5400),
-            (" 2d ", 172_800),
-        ] {
-            assert_eq!(
-                parse_duration(text),
-                Some(Duration::from_secs(seconds)),
-                "{text}"
-            );
-        }
-        for text in [
-            "",
-            " ",
-            "30",
-            "m",
-            "30x",
-            "-1s",
-            "1.5h",
-            "30 m",
-            "99999999999999999999s",
-        ] {
-            assert_eq!(parse_duration(text), None, "{text}");
-        }
-        assert_eq!(format_duration(Duration::from_secs(86400)), "24h");
-        assert_eq!(format_duration(Duration::from_secs(5400)), "90m");
+    fn read<T: Value>(text: &str) -> Option<T> {
+        T::read(Input::Text(text)).ok()
     }
 
     #[test]
     fn networks_may_be_single_addresses() {
-        assert_eq!(parse_network("::1").unwrap(), "::1/128".parse().unwrap());
+        assert_eq!(read("::1"), Some("::1/128".parse::<IpNet>().unwrap()));
         assert_eq!(
-            parse_network("192.0.2.9").unwrap(),
-            "192.0.2.9/32".parse().unwrap()
+            read("192.0.2.9"),
+            Some("192.0.2.9/32".parse::<IpNet>().unwrap())
         );
-        assert_eq!(
-            parse_network(" 192.0.2.9/24 ").unwrap().to_string(),
-            "192.0.2.9/24"
-        );
+        let with_space = read::<IpNet>(" 192.0.2.9/24 ").unwrap();
+        assert_eq!(with_space.to_string(), "192.0.2.9/24");
         for text in ["192.0.2.0/33", "localhost", "", "192.0.2.1:80"] {
-            let error = parse_network(text).unwrap_err().to_string();
-            let start = format!("{text:?} is not a network: write ");
-            assert!(error.starts_with(&start), "{error}");
+            assert_eq!(read::<IpNet>(text), None, "{text}");
         }
     }
 
-    proptest! {
-        #[test]
-        fn durations_go_both_ways(seconds in 0..10_000_000_u64) {
-            let duration = Duration::from_secs(seconds);
-            prop_assert_eq!(parse_duration(&format_duration(duration)), Some(duration));
+    #[test]
+    fn lists_in_text_have_commas_or_are_toml() {
+        let two = ["[::]:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()];
+        for text in [
+            "[::]:1,127.0.0.1:2",
+            "[::]:1 , 127.0.0.1:2,",
+            r#"["[::]:1", "127.0.0.1:2"]"#,
+        ] {
+            assert_eq!(read::<Vec<SocketAddr>>(text).unwrap(), two, "{text}");
         }
+        for text in ["", "[]", " , "] {
+            assert_eq!(read::<Vec<SocketAddr>>(text).unwrap(), [], "{text}");
+        }
+        let wrongs = Vec::<SocketAddr>::read(Input::Text("x,[::]:1,y")).unwrap_err();
+        assert_eq!(wrongs.len(), 2, "each is said: {wrongs:?}");
     }
 }

@@ -96,6 +96,11 @@ impl Joined {
         ))
     }
 
+    /// Returns where the cluster will be published as this instance sees it.
+    pub(crate) fn view(&self) -> Arc<ArcSwap<View>> {
+        Arc::clone(&self.view)
+    }
+
     /// Begins to serve the group.
     pub(crate) fn serve(self, tracker: &Arc<Tracker>) -> Server {
         let rng = StdRng::from_rng(&mut rand::rng());

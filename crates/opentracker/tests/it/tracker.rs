@@ -4,12 +4,13 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use opentracker::core::PeerBuffers;
+use opentracker::core::{PeerBuffers, Requester, Worker};
 use opentracker::types::{AnnounceRequest, Event, InfoHash};
 use opentracker::{Config, FifoAction, StartError, Tracker};
 
@@ -58,7 +59,7 @@ fn config() -> Config {
 }
 
 fn serves(tracker: &Tracker, info_hash: InfoHash) -> bool {
-    tracker.core().lists().serves(&info_hash)
+    tracker.core().rules().lists.serves(&info_hash)
 }
 
 fn announce(tracker: &Tracker, info_hash: InfoHash) {
@@ -73,9 +74,14 @@ fn announce(tracker: &Tracker, info_hash: InfoHash) {
     let source: IpAddr = [198, 51, 100, 1].into();
     let mut octets = [0; 60];
     let mut peers = PeerBuffers::v4(&mut octets);
-    let mut worker = tracker.core().worker(1, None);
+    let mut worker = Worker::new(Arc::clone(tracker.core()), 1, None);
     worker
-        .announce(&request, source, Instant::now(), &mut peers)
+        .announce(
+            &request,
+            &Requester::new(source),
+            Instant::now(),
+            &mut peers,
+        )
         .unwrap();
 }
 
@@ -186,7 +192,7 @@ fn fifos_without_a_list_make_a_deny_list_and_purge() {
     tracker.read_fifo(&add, FifoAction::Add).unwrap();
     fs::write(&add, format!("{B}\n")).unwrap();
     eventually("the purge", || {
-        tracker.core().store().totals().torrents == 1
+        tracker.core().totals(Instant::now()).torrents == 1
     });
     assert!(serves(&tracker, A) && !serves(&tracker, B));
     // No file stands for this list, so none replaces it.
@@ -227,11 +233,11 @@ fn a_state_dump_is_loaded() {
         .load_statedump(&folder.write("dump", &text))
         .unwrap();
     assert_eq!((loaded.torrents, loaded.expired, loaded.skipped), (2, 1, 1));
-    let store = tracker.core().store();
-    assert_eq!(store.scrape(&A).unwrap().downloads, 7);
-    assert!(store.scrape(&B).is_some());
-    assert_eq!(store.scrape(&denied), None);
-    assert_eq!(store.scrape(&old), None);
+    let known = |info_hash| tracker.core().summary(info_hash, Instant::now());
+    assert_eq!(known(&A).unwrap().counts.downloads, 7);
+    assert!(known(&B).is_some());
+    assert!(known(&denied).is_none());
+    assert!(known(&old).is_none());
     let missing = folder.0.join("missing");
     assert_eq!(tracker.load_statedump(&missing).unwrap_err().path, missing);
     tracker.shutdown();

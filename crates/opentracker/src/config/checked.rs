@@ -1,0 +1,186 @@
+//! A configuration that is valid.
+
+use std::ops::Deref;
+
+use super::findings::{ConfigErrors, Finding};
+use super::keys::{Applies, Key, Values, keys};
+use super::print;
+
+/// Everything that can be configured, checked: what exists is valid.
+///
+/// Its values are read as fields, `config.announce.interval`. It is made by
+/// [`Layers::build`](super::Layers::build) or [`Values::validate`], and the defaults are one.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Config(Values);
+
+impl Values {
+    /// Checks every value.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong.
+    pub fn validate(self) -> Result<Config, ConfigErrors> {
+        let faults = keys().filter_map(|key| {
+            let message = key.check(&self).err()?;
+            Some(Finding::default().about(key.path()).saying(message))
+        });
+        ConfigErrors::check(faults.collect())?;
+        Ok(Config(self))
+    }
+}
+
+impl Deref for Config {
+    type Target = Values;
+
+    fn deref(&self) -> &Values {
+        &self.0
+    }
+}
+
+impl From<Config> for Values {
+    fn from(config: Config) -> Self {
+        config.0
+    }
+}
+
+impl Config {
+    /// Writes the configuration as TOML, without the keys that are as by default.
+    pub fn to_toml(&self) -> String {
+        let default = Values::default();
+        print::toml(&self.0, |key| (key.get)(&self.0) != (key.get)(&default))
+    }
+
+    /// Writes every key with the value that is in force, as TOML.
+    pub fn effective_toml(&self) -> String {
+        print::toml(&self.0, |_| true)
+    }
+
+    /// Returns the keys that differ from a configuration that is in force, and that a reload does
+    /// not apply.
+    pub fn changed_needing_restart(&self, old: &Self) -> Vec<&'static str> {
+        let fixed = keys().filter(|key| key.applies() == Applies::Restart);
+        let changed = fixed.filter(|key| (key.get)(self) != (key.get)(old));
+        changed.map(Key::path).collect()
+    }
+
+    /// Returns the keys that differ from another configuration.
+    pub fn changed(&self, old: &Self) -> Vec<&'static str> {
+        let changed = keys().filter(|key| (key.get)(self) != (key.get)(old));
+        changed.map(Key::path).collect()
+    }
+
+    /// Takes one key over as it was.
+    pub(crate) fn keep(&mut self, path: &str, old: &Self) {
+        for key in keys().filter(|key| key.path() == path) {
+            (key.copy)(old, &mut self.0);
+        }
+    }
+
+    /// Takes over the keys that a reload applies; the others stay as they are in force.
+    pub fn reload(&mut self, new: &Self) {
+        for key in keys().filter(|key| key.applies() == Applies::Reload) {
+            (key.copy)(new, &mut self.0);
+        }
+    }
+
+    /// Returns what can be done but was hardly meant.
+    pub fn warnings(&self) -> Vec<Finding> {
+        let warning = |key: &str, message: &str| Finding::default().about(key).saying(message);
+        let mut warnings = Vec::new();
+        let announce = &self.announce;
+        if announce.peer_timeout <= announce.interval + announce.jitter {
+            warnings.push(warning(
+                "announce.peer_timeout",
+                "it is no longer than announce.interval and announce.jitter: peers that come back \
+                 when they are asked to will have timed out",
+            ));
+        }
+        if self
+            .http
+            .trusted_proxies
+            .iter()
+            .any(|network| network.prefix_len() == 0)
+        {
+            warnings.push(warning(
+                "http.trusted_proxies",
+                "it holds the whole Internet: whoever asks can say that he is somebody else",
+            ));
+        }
+        if self.udp.listen.is_empty() && self.http.listen.is_empty() {
+            warnings.push(warning(
+                "udp.listen",
+                "it is empty, as is http.listen: no client can reach the tracker",
+            ));
+        }
+        warnings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_defaults_are_a_configuration() {
+        assert_eq!(Values::default().validate().unwrap(), Config::default());
+        assert_eq!(Config::default().to_toml(), "");
+        assert_eq!(Config::default().warnings(), []);
+    }
+
+    #[test]
+    fn values_set_in_code_are_checked_as_others_are() {
+        let mut values = Values::default();
+        values.announce.interval = Duration::from_secs(1);
+        values.http.redirect_url = "a b".to_owned();
+        values.livesync.listen = Some("0.0.0.0:1".parse().unwrap());
+        let errors = values.validate().unwrap_err();
+        let said: Vec<_> = errors.faults().iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), 3, "{said:?}");
+        assert_eq!(
+            said[0],
+            "http.redirect_url: \"a b\" is not a URL: it has spaces"
+        );
+        assert_eq!(
+            said[1],
+            "announce.interval: \"1s\" is out of bounds: write a duration from 1m to 1d"
+        );
+    }
+
+    #[test]
+    fn a_reload_applies_what_it_can_and_says_the_rest_each_time() {
+        let mut running = Config::default();
+        let mut values = Values::default();
+        values.udp.workers = 2;
+        values.announce.interval = Duration::from_secs(600);
+        let new = values.validate().unwrap();
+        for _ in 0..2 {
+            assert_eq!(new.changed_needing_restart(&running), ["udp.workers"]);
+            running.reload(&new);
+            assert_eq!(running.udp.workers, 0);
+            assert_eq!(running.announce.interval, Duration::from_secs(600));
+        }
+    }
+
+    #[test]
+    fn what_was_hardly_meant_is_a_warning() {
+        let mut values = Values::default();
+        values.announce.peer_timeout = values.announce.interval;
+        values.http.trusted_proxies = vec!["::/0".parse().unwrap()];
+        values.udp.listen.clear();
+        values.http.listen.clear();
+        let warnings = values.validate().unwrap().warnings();
+        let keys: Vec<_> = warnings
+            .into_iter()
+            .filter_map(|warning| warning.key)
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                "announce.peer_timeout",
+                "http.trusted_proxies",
+                "udp.listen"
+            ]
+        );
+    }
+}
