@@ -5,22 +5,24 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use opentracker::Tracker;
+use opentracker::config::Values;
 use opentracker::livesync::{Counter, View};
 use opentracker::livesync_wire::Beacon;
 use opentracker::types::TrackerId;
-use opentracker::{Config, Tracker};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Returns the configuration of a tracker that is in a cluster and serves clients on any port.
-fn config(interface: Ipv4Addr, group: Ipv4Addr) -> Config {
-    let mut config = Config::default();
-    config.udp.listen = vec!["127.0.0.1:0".parse().unwrap()];
-    config.udp.workers = 1;
-    config.http.listen = vec![];
-    config.livesync.listen = Some(SocketAddrV4::new(interface, 9696));
-    config.livesync.group = group;
-    config
+fn values(interface: Ipv4Addr, group: Ipv4Addr) -> Values {
+    let mut values = Values::default();
+    values.udp.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    values.udp.workers = 1;
+    values.http.listen = vec![];
+    values.admin.listen = vec![];
+    values.livesync.listen = Some(SocketAddrV4::new(interface, 9696));
+    values.livesync.group = group;
+    values
 }
 
 /// Sends a packet to the group until the tracker's view is as it should be.
@@ -46,7 +48,9 @@ fn send_until(
 #[test]
 fn an_absent_interface_is_named_with_those_that_there_are() {
     let group = Ipv4Addr::new(239, 255, 8, 1);
-    let absent = config(Ipv4Addr::new(192, 0, 2, 1), group);
+    let absent = values(Ipv4Addr::new(192, 0, 2, 1), group)
+        .validate()
+        .unwrap();
     // Within a runtime, for none may be dropped there.
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let error = runtime
@@ -61,8 +65,8 @@ fn an_absent_interface_is_named_with_those_that_there_are() {
 #[test]
 fn the_networks_of_the_nodes_apply_at_a_reload() {
     let group = Ipv4Addr::new(239, 255, 8, 2);
-    let mut config = config(Ipv4Addr::LOCALHOST, group);
-    let tracker = Tracker::start(config.clone()).unwrap();
+    let mut values = values(Ipv4Addr::LOCALHOST, group);
+    let tracker = Tracker::start(values.clone().validate().unwrap()).unwrap();
     let sender = TrackerId::new(*b"them");
     let packet = Beacon {
         sender,
@@ -73,8 +77,8 @@ fn the_networks_of_the_nodes_apply_at_a_reload() {
     send_until(&tracker, group, &packet, |_| strangers(&tracker) > 0);
     assert_eq!(tracker.cluster().unwrap().siblings, []);
 
-    config.livesync.nodes = vec!["127.0.0.0/8".parse().unwrap()];
-    let reloaded = tracker.reload(Some(config));
+    values.livesync.nodes = vec!["127.0.0.0/8".parse().unwrap()];
+    let reloaded = tracker.reload(Some(values.validate().unwrap()));
     assert_eq!(reloaded.changed, ["livesync.nodes"]);
     let view = send_until(&tracker, group, &packet, |view| !view.siblings.is_empty());
     let sibling = &view.siblings[0];

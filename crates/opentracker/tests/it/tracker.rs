@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use opentracker::config::Values;
 use opentracker::core::{PeerBuffers, Requester, Worker};
 use opentracker::types::{AnnounceRequest, Event, InfoHash};
 use opentracker::{Config, FifoAction, StartError, Tracker};
@@ -50,12 +51,17 @@ impl Drop for Folder {
     }
 }
 
+fn values() -> Values {
+    let mut values = Values::default();
+    values.udp.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    values.udp.workers = 1;
+    values.http.listen = vec![];
+    values.admin.listen = vec![];
+    values
+}
+
 fn config() -> Config {
-    let mut config = Config::default();
-    config.udp.listen = vec!["127.0.0.1:0".parse().unwrap()];
-    config.udp.workers = 1;
-    config.http.listen = vec![];
-    config
+    values().validate().unwrap()
 }
 
 fn serves(tracker: &Tracker, info_hash: InfoHash) -> bool {
@@ -97,16 +103,17 @@ fn eventually(what: &str, condition: impl Fn() -> bool) {
 fn a_start_that_fails_leaves_a_runtime_of_the_caller_alone() {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.unwrap().block_on(async {
-        let mut config = config();
-        config.livesync.listen = Some("127.0.0.1:9697".parse().unwrap());
-        config.access.deny = "/missing/list".into();
+        let mut values = values();
+        values.livesync.listen = Some("127.0.0.1:9697".parse().unwrap());
+        values.access.deny = "/missing/list".into();
+        let config = values.clone().validate().unwrap();
         // The group is joined by then, on a runtime that has to go.
         let error = Tracker::start(config.clone()).unwrap_err();
         assert!(matches!(error, StartError::List(_)), "{error}");
         let faults = Tracker::check(&config);
         assert_eq!(faults.len(), 1, "{faults:?}");
-        config.access.deny = PathBuf::new();
-        assert_eq!(Tracker::check(&config), []);
+        values.access.deny = PathBuf::new();
+        assert_eq!(Tracker::check(&values.validate().unwrap()), []);
     });
 }
 
@@ -121,11 +128,11 @@ fn the_limits_of_the_process_are_its_own_business() {
 #[test]
 fn the_configuration_is_what_runs() {
     let tracker = Tracker::start(config()).unwrap();
-    let mut wanted = config();
+    let mut wanted = values();
     wanted.udp.workers = 2;
     wanted.announce.numwant_max = 7;
     for _ in 0..2 {
-        let reloaded = tracker.reload(Some(wanted.clone()));
+        let reloaded = tracker.reload(Some(wanted.clone().validate().unwrap()));
         assert_eq!(reloaded.need_restart, ["udp.workers"]);
         assert_eq!(tracker.config().udp.workers, 1);
         assert_eq!(tracker.config().announce.numwant_max, 7);
@@ -133,7 +140,12 @@ fn the_configuration_is_what_runs() {
     // Without a configuration the one before is still to come.
     assert_eq!(tracker.reload(None).need_restart, ["udp.workers"]);
     wanted.udp.workers = 1;
-    assert_eq!(tracker.reload(Some(wanted)).need_restart, [""; 0]);
+    assert_eq!(
+        tracker
+            .reload(Some(wanted.validate().unwrap()))
+            .need_restart,
+        [""; 0]
+    );
     tracker.shutdown();
     tracker.shutdown();
 }
@@ -149,13 +161,13 @@ fn fifos_change_the_list_that_is_configured() {
         fifo.write_all(text.as_bytes()).unwrap();
     };
     for is_allow in [true, false] {
-        let mut config = config();
+        let mut values = values();
         if is_allow {
-            config.access.allow.clone_from(&list);
+            values.access.allow.clone_from(&list);
         } else {
-            config.access.deny.clone_from(&list);
+            values.access.deny.clone_from(&list);
         }
-        let tracker = Tracker::start(config).unwrap();
+        let tracker = Tracker::start(values.validate().unwrap()).unwrap();
         tracker.read_fifo(&add, FifoAction::Add).unwrap();
         tracker.read_fifo(&delete, FifoAction::Delete).unwrap();
         let is_on_list = |info_hash| serves(&tracker, info_hash) == is_allow;
@@ -226,9 +238,9 @@ fn a_state_dump_is_loaded() {
         minutes - 60,
         minutes - 60 * 24 * 3,
     );
-    let mut config = config();
-    config.access.deny = deny;
-    let tracker = Tracker::start(config).unwrap();
+    let mut values = values();
+    values.access.deny = deny;
+    let tracker = Tracker::start(values.validate().unwrap()).unwrap();
     let loaded = tracker
         .load_statedump(&folder.write("dump", &text))
         .unwrap();
