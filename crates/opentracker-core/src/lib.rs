@@ -22,14 +22,9 @@
 //! let tracker = Tracker::new(Rules::default(), now, &mut rng); // open to every torrent
 //! let mut worker = Worker::new(Arc::new(tracker), 7, None);
 //!
-//! let request = AnnounceRequest {
-//!     info_hash: InfoHash::new([1; 20]),
-//!     peer_id: None,
-//!     port: 6881,
-//!     left: Some(0),
-//!     event: Event::Started,
-//!     num_want: None,
-//! };
+//! let request = AnnounceRequest::new(InfoHash::new([1; 20]), 6881)
+//!     .with_left(0)
+//!     .with_event(Event::Started);
 //! let requester = Requester::new(IpAddr::from([192, 0, 2, 1]));
 //! let mut octets = [0; 300];
 //! let mut peers = PeerBuffers::v4(&mut octets);

@@ -7,8 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use opentracker_livesync_wire::{
-    Beacon, Inquire, LiveRecord, MAX_PACKET, ScrapeTellWriter, SyncLive6Writer, SyncLiveWriter,
-    TellRecord,
+    Beacon, Inquire, LiveRecord, LiveWriter, MAX_PACKET, ScrapeTellWriter, TellRecord,
 };
 use opentracker_types::{InfoHash, PeerFlags, TrackerId};
 
@@ -89,11 +88,7 @@ pub(crate) fn datagrams(what: &What, sender: TrackerId) -> Result<Vec<Vec<u8>>> 
             age,
         } => {
             let mut writer = ScrapeTellWriter::new(sender);
-            writer.push(&TellRecord {
-                info_hash: *info_hash,
-                age_minutes: *age,
-                downloads: *downloads,
-            })?;
+            writer.push(&TellRecord::new(*info_hash, *age, *downloads))?;
             writer.take().as_bytes().to_vec()
         }
         What::Hex { octets } => parse_hex(octets)?,
@@ -123,21 +118,15 @@ impl Live {
             (self.stopped, PeerFlags::STOPPED),
         ];
         let flags = flags.into_iter().filter(|(is_set, _)| *is_set);
-        let record = LiveRecord {
-            info_hash: self.info_hash,
-            peer: self.peer.into(),
-            flags: flags.fold(PeerFlags::NONE, |all, (_, flag)| all.with(flag)),
-        };
-        let packet = if record.peer.is_ipv4() && !self.mapped {
-            let mut writer = SyncLiveWriter::new(sender);
-            writer.push(&record)?;
-            writer.take()
+        let flags = flags.fold(PeerFlags::NONE, |all, (_, flag)| all.with(flag));
+        let record = LiveRecord::new(self.info_hash, self.peer.into(), flags);
+        let mut writer = if record.peer.is_ipv4() && !self.mapped {
+            LiveWriter::sync_live(sender)
         } else {
-            let mut writer = SyncLive6Writer::new(sender);
-            writer.push(&record)?;
-            writer.take()
+            LiveWriter::sync_live6(sender)
         };
-        Ok(packet.as_bytes().to_vec())
+        writer.push(&record)?;
+        Ok(writer.take().as_bytes().to_vec())
     }
 }
 

@@ -96,6 +96,7 @@ fn tell_text(record: &TellRecord) -> String {
         info_hash,
         age_minutes,
         downloads,
+        ..
     } = record;
     format!("{info_hash} {downloads} downloads, {age_minutes} min old")
 }
@@ -200,7 +201,7 @@ mod tests {
         );
         assert_eq!(
             heard(b"\x0b").text(),
-            "1500.007 10.0.0.1:9696 not a packet: the packet ends at octet 1, within its header: 0b"
+            "1500.007 10.0.0.1:9696 not a packet: incomplete header, the packet ends at octet 1: 0b"
         );
     }
 

@@ -41,13 +41,11 @@ fn replies(c: &mut Criterion) {
 
     let v4 = [0x5a; 6 * 50];
     let v6 = [0x5a; 18 * 50];
-    let reply = |peers| AnnounceReply {
-        counts: COUNTS,
-        interval_secs: 1800,
-        min_interval_secs: Some(900),
-        external_ip: Some([192, 0, 2, 7].into()),
-        peers,
-        warning: None,
+    let reply = |peers| {
+        let mut reply = AnnounceReply::new(COUNTS, 1800, peers);
+        reply.min_interval_secs = Some(900);
+        reply.external_ip = Some([192, 0, 2, 7].into());
+        reply
     };
     for (name, peers) in [
         (

@@ -1,9 +1,12 @@
+use alloc::vec::Vec;
+
 use opentracker_types::{AnnounceRequest, Event, PeerId};
 
+use crate::error::offset_in;
 use crate::percent::{self, Unfit};
 use crate::query::decode_info_hash;
 use crate::write::put_decimal;
-use crate::{QueryError, QueryPairs};
+use crate::{QueryError, QueryErrorKind, QueryPairs};
 
 /// What a client says in an announce (BEP 3, BEP 21, BEP 23).
 ///
@@ -12,7 +15,7 @@ use crate::{QueryError, QueryPairs};
 /// | `info_hash` | required; 20 octets, percent-encoded |
 /// | `port` | required; 1 to 65535 |
 /// | `peer_id` | 20 octets, percent-encoded |
-/// | `left` | octets to download, 0 to 2⁶⁴ − 1; absent = a leecher |
+/// | `left` | octets to download, 0 to 2⁶⁴ − 1; anything else is a leecher |
 /// | `uploaded`, `downloaded` | octets, 0 to 2⁶⁴ − 1 |
 /// | `event` | `started`, `completed`, `stopped`, `paused`; anything else is none |
 /// | `numwant` | 0 to 2³² − 1; anything else lets the tracker choose |
@@ -23,6 +26,7 @@ use crate::{QueryError, QueryPairs};
 /// are compared as they stand; values are percent-decoded, with `+` for itself. Of a parameter
 /// that is given more than once the first counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AnnounceQuery {
     /// What every front end knows of an announce. Its port is not 0 after decoding.
     pub announce: AnnounceRequest,
@@ -37,38 +41,49 @@ pub struct AnnounceQuery {
 }
 
 impl AnnounceQuery {
+    /// Makes a query that says no more than the announce, and takes peers in compact form.
+    pub const fn new(announce: AnnounceRequest) -> Self {
+        Self {
+            announce,
+            downloaded: None,
+            uploaded: None,
+            compact: true,
+            no_peer_id: false,
+        }
+    }
+
     /// Decodes a query: the octets after the `?` of the request target.
     ///
     /// # Errors
     ///
-    /// Fails if `info_hash` or `port` is missing or wrong, or if there is a `left` that is no
-    /// number. Any other parameter that is wrong counts as absent.
+    /// Fails if `info_hash` or `port` is missing or wrong. Any other parameter that is wrong
+    /// counts as absent: a client that cannot say how much is `left`, and says `-1` or nothing,
+    /// is a leecher.
     pub fn decode(query: &[u8]) -> Result<Self, QueryError> {
         let values = Values::collect(query);
 
-        let info_hash = values.info_hash.ok_or(QueryError::MissingInfoHash)?;
-        let info_hash = decode_info_hash(info_hash)?;
-        let port = values.port.ok_or(QueryError::MissingPort)?;
-        let port = decode_port(port)?;
-        let left = match values.left {
-            Some(left) => Some(percent::decode_number(left).map_err(|_| QueryError::BadLeft)?),
-            None => None,
-        };
+        let missing = |kind| QueryError::new(kind, query.len());
+        let info_hash = values
+            .info_hash
+            .ok_or_else(|| missing(QueryErrorKind::MissingInfoHash))?;
+        let info_hash = decode_info_hash(query, info_hash)?;
+        let port = values
+            .port
+            .ok_or_else(|| missing(QueryErrorKind::MissingPort))?;
+        let port =
+            decode_port(port).map_err(|kind| QueryError::new(kind, offset_in(query, port)))?;
 
-        let peer_id = values
+        let number = |value: Option<&[u8]>| percent::decode_number(value?).ok();
+        let mut announce = AnnounceRequest::new(info_hash, port);
+        announce.peer_id = values
             .peer_id
             .and_then(|peer_id| percent::decode_exact(peer_id).ok())
             .map(PeerId::new);
-        let number = |value: Option<&[u8]>| percent::decode_number(value?).ok();
+        announce.left = number(values.left);
+        announce.event = values.event.map_or(Event::None, decode_event);
+        announce.num_want = number(values.numwant).and_then(|peers| peers.try_into().ok());
         Ok(Self {
-            announce: AnnounceRequest {
-                info_hash,
-                peer_id,
-                port,
-                left,
-                event: values.event.map_or(Event::None, decode_event),
-                num_want: number(values.numwant).and_then(|peers| peers.try_into().ok()),
-            },
+            announce,
             downloaded: number(values.downloaded),
             uploaded: number(values.uploaded),
             compact: number(values.compact) != Some(0),
@@ -137,13 +152,13 @@ impl<'a> Values<'a> {
     }
 }
 
-fn decode_port(value: &[u8]) -> Result<u16, QueryError> {
+fn decode_port(value: &[u8]) -> Result<u16, QueryErrorKind> {
     let number = percent::decode_number(value).map_err(|unfit| match unfit {
-        Unfit::Escape => QueryError::PortEscape,
-        Unfit::Value => QueryError::BadPort,
+        Unfit::Escape => QueryErrorKind::PortEscape,
+        Unfit::Value => QueryErrorKind::BadPort,
     })?;
     match u16::try_from(number) {
-        Ok(0) | Err(_) => Err(QueryError::BadPort),
+        Ok(0) | Err(_) => Err(QueryErrorKind::BadPort),
         Ok(port) => Ok(port),
     }
 }
@@ -194,19 +209,16 @@ mod tests {
     const LEAST: &str = "info_hash=aaaaaaaaaaaaaaaaaaaa&port=1";
 
     fn golden() -> AnnounceQuery {
+        let info_hash = "123456789abcdef123456789abcdef123456789a".parse().unwrap();
+        let announce = AnnounceRequest::new(info_hash, 6881)
+            .with_peer_id(PeerId::new(*b"-XX0001-ab&d f+\0ijkl"))
+            .with_left(u64::MAX)
+            .with_event(Event::Started)
+            .with_num_want(80);
         AnnounceQuery {
-            announce: AnnounceRequest {
-                info_hash: "123456789abcdef123456789abcdef123456789a".parse().unwrap(),
-                peer_id: Some(PeerId::new(*b"-XX0001-ab&d f+\0ijkl")),
-                port: 6881,
-                left: Some(u64::MAX),
-                event: Event::Started,
-                num_want: Some(80),
-            },
             downloaded: Some(16384),
             uploaded: Some(0),
-            compact: true,
-            no_peer_id: false,
+            ..AnnounceQuery::new(announce)
         }
     }
 
@@ -229,79 +241,57 @@ mod tests {
     #[test]
     fn the_least_announce() {
         let query = decode(LEAST).unwrap();
-        let expected = AnnounceQuery {
-            announce: AnnounceRequest {
-                info_hash: InfoHash::new([b'a'; 20]),
-                peer_id: None,
-                port: 1,
-                left: None,
-                event: Event::None,
-                num_want: None,
-            },
-            downloaded: None,
-            uploaded: None,
-            compact: true,
-            no_peer_id: false,
-        };
-        assert_eq!(query, expected);
+        let announce = AnnounceRequest::new(InfoHash::new([b'a'; 20]), 1);
+        assert_eq!(query, AnnounceQuery::new(announce));
         assert!(!query.announce.is_seeder());
     }
 
     #[test]
     fn required_parameters() {
-        for (query, error) in [
-            ("", QueryError::MissingInfoHash),
-            ("port=1", QueryError::MissingInfoHash),
+        use QueryErrorKind::{
+            BadPort, InfoHashEscape, InfoHashLength, MissingInfoHash, MissingPort, PortEscape,
+        };
+        for (query, kind, offset) in [
+            ("", MissingInfoHash, 0),
+            ("port=1", MissingInfoHash, 6),
+            ("INFO_HASH=aaaaaaaaaaaaaaaaaaaa&port=1", MissingInfoHash, 37),
+            ("info_hash&port=1", InfoHashLength, 9),
+            ("info_hash=aaaaaaaaaaaaaaaaaaa&port=1", InfoHashLength, 10),
+            ("info_hash=aaaaaaaaaaaaaaaaaaaaa&port=1", InfoHashLength, 10),
+            ("info_hash=aaaaaaaaaaaaaaaaaaa%&port=1", InfoHashEscape, 10),
+            ("info_hash=aaaaaaaaaaaaaaaaaaa%4&port=1", InfoHashEscape, 10),
             (
-                "INFO_HASH=aaaaaaaaaaaaaaaaaaaa&port=1",
-                QueryError::MissingInfoHash,
+                "port=1&info_hash=%zzaaaaaaaaaaaaaaaaaaa",
+                InfoHashEscape,
+                17,
             ),
-            ("info_hash&port=1", QueryError::InfoHashLength),
-            (
-                "info_hash=aaaaaaaaaaaaaaaaaaa&port=1",
-                QueryError::InfoHashLength,
-            ),
-            (
-                "info_hash=aaaaaaaaaaaaaaaaaaaaa&port=1",
-                QueryError::InfoHashLength,
-            ),
-            (
-                "info_hash=aaaaaaaaaaaaaaaaaaa%&port=1",
-                QueryError::InfoHashEscape,
-            ),
-            (
-                "info_hash=aaaaaaaaaaaaaaaaaaa%4&port=1",
-                QueryError::InfoHashEscape,
-            ),
-            (
-                "info_hash=%zzaaaaaaaaaaaaaaaaaaa&port=1",
-                QueryError::InfoHashEscape,
-            ),
-            ("info_hash=aaaaaaaaaaaaaaaaaaaa", QueryError::MissingPort),
-            ("info_hash=aaaaaaaaaaaaaaaaaaaa&port=", QueryError::BadPort),
-            ("info_hash=aaaaaaaaaaaaaaaaaaaa&port=0", QueryError::BadPort),
-            (
-                "info_hash=aaaaaaaaaaaaaaaaaaaa&port=65536",
-                QueryError::BadPort,
-            ),
-            (
-                "info_hash=aaaaaaaaaaaaaaaaaaaa&port=-1",
-                QueryError::BadPort,
-            ),
-            (
-                "info_hash=aaaaaaaaaaaaaaaaaaaa&port=+1",
-                QueryError::BadPort,
-            ),
-            (
-                "info_hash=aaaaaaaaaaaaaaaaaaaa&port=http",
-                QueryError::BadPort,
-            ),
-            (
-                "info_hash=aaaaaaaaaaaaaaaaaaaa&port=1%",
-                QueryError::PortEscape,
-            ),
+            ("info_hash=aaaaaaaaaaaaaaaaaaaa", MissingPort, 30),
         ] {
+            let error = QueryError::new(kind, offset);
             assert_eq!(decode(query), Err(error), "{query}");
+        }
+        for (port, kind) in [
+            ("", BadPort),
+            ("0", BadPort),
+            ("65536", BadPort),
+            ("18446744073709551617", BadPort),
+            ("-1", BadPort),
+            ("+1", BadPort),
+            ("1 ", BadPort),
+            ("http", BadPort),
+            ("1%", PortEscape),
+        ] {
+            let query = format!("info_hash=aaaaaaaaaaaaaaaaaaaa&port={port}");
+            assert_eq!(decode(&query), Err(QueryError::new(kind, 36)), "{port}");
+        }
+        for (port, number) in [
+            ("1", 1),
+            ("06881", 6881),
+            ("%36881", 6881),
+            ("65535", 65535),
+        ] {
+            let query = format!("info_hash=aaaaaaaaaaaaaaaaaaaa&port={port}");
+            assert_eq!(decode(&query).unwrap().announce.port, number, "{port}");
         }
     }
 
@@ -325,10 +315,29 @@ mod tests {
     fn left() {
         assert_eq!(decode_with("left=0").announce.left, Some(0));
         assert!(decode_with("left=0").announce.is_seeder());
-        for left in ["", "-1", "x", "18446744073709551616", "1%"] {
-            let query = format!("{LEAST}&left={left}");
-            assert_eq!(decode(&query), Err(QueryError::BadLeft), "{left}");
+        let greatest = decode_with("left=18446744073709551615").announce.left;
+        assert_eq!(greatest, Some(u64::MAX));
+        // A client may not know it yet.
+        for left in [
+            "",
+            "-1",
+            "-0",
+            "+0",
+            "Infinity",
+            "NaN",
+            "3.0",
+            "0.0",
+            "x",
+            "18446744073709551616",
+            "0%",
+            "0%20",
+            " 0",
+        ] {
+            let announce = decode_with(&format!("left={left}")).announce;
+            assert_eq!(announce.left, None, "{left}");
+            assert!(!announce.is_seeder(), "{left}");
         }
+        assert_eq!(decode_with("left").announce.left, None);
     }
 
     #[test]
@@ -357,6 +366,8 @@ mod tests {
             ("4294967296", None),
             ("-1", None),
             ("", None),
+            ("-200", None),
+            ("50.0", None),
             ("many", None),
         ] {
             let query = decode_with(&format!("numwant={text}"));
@@ -366,7 +377,15 @@ mod tests {
 
     #[test]
     fn forms_of_the_reply() {
-        for (text, compact) in [("0", false), ("1", true), ("", true), ("no", true)] {
+        for (text, compact) in [
+            ("0", false),
+            ("00", false),
+            ("1", true),
+            ("2", true),
+            ("", true),
+            ("-0", true),
+            ("no", true),
+        ] {
             let query = decode_with(&format!("compact={text}"));
             assert_eq!(query.compact, compact, "{text}");
         }
@@ -383,6 +402,7 @@ mod tests {
             "peer_id=short",
             "peer_id=aaaaaaaaaaaaaaaaaaa%",
             "uploaded=-1",
+            "left=-1",
             "downloaded=%",
             "numwant=%zz",
             "event=%",
@@ -404,14 +424,14 @@ mod tests {
     #[test]
     fn the_first_of_a_name_counts() {
         let twice = "info_hash=aaaaaaaaaaaaaaaaaaaa&info_hash=bbbbbbbbbbbbbbbbbbbb\
-            &port=1&port=2&left=3&left=x&event=&event=stopped";
+            &port=1&port=2&left=3&left=0&event=&event=stopped";
         let announce = decode(twice).unwrap().announce;
         assert_eq!(announce.info_hash, InfoHash::new([b'a'; 20]));
         assert_eq!((announce.port, announce.left), (1, Some(3)));
         assert_eq!(announce.event, Event::None);
         assert_eq!(
             decode(&format!("info_hash=x&{LEAST}")),
-            Err(QueryError::InfoHashLength)
+            Err(QueryError::new(QueryErrorKind::InfoHashLength, 10))
         );
     }
 
@@ -419,11 +439,15 @@ mod tests {
     fn truncation() {
         for len in 0..=GOLDEN.len() {
             let query = &GOLDEN[..len];
-            // The first digit of the port makes it an announce; `left` needs one once it is named.
+            // The first digit of the port makes it an announce.
             let has_port = query.windows(7).any(|octets| octets == b"&port=6");
-            let needs_left = query.ends_with(b"&left") || query.ends_with(b"&left=");
-            let decoded = AnnounceQuery::decode(query);
-            assert_eq!(decoded.is_ok(), has_port && !needs_left, "{len} octets");
+            match AnnounceQuery::decode(query) {
+                Ok(_) => assert!(has_port, "{len} octets"),
+                Err(error) => {
+                    assert!(!has_port, "{len} octets: {error}");
+                    assert!(error.offset() <= len);
+                }
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use opentracker_types::SwarmCounts;
 
-use crate::bencode::{Dictionary, Value};
-use crate::read::{get_string, get_u32, get_u64};
+use crate::bencode::Value;
+use crate::read::{Fields, missing};
 use crate::write::{put_integer, put_string};
 use crate::{Answer, DecodeError, Peers};
 
@@ -21,6 +22,7 @@ use crate::{Answer, DecodeError, Peers};
 /// | `peers6` | 18 octets a peer; optional |
 /// | `warning message` | string for a person to read; optional |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AnnounceReply<'a> {
     /// The counts of the swarm; what a decoded reply does not say is 0.
     pub counts: SwarmCounts,
@@ -37,6 +39,18 @@ pub struct AnnounceReply<'a> {
 }
 
 impl<'a> AnnounceReply<'a> {
+    /// Makes a reply without any of the optional keys.
+    pub const fn new(counts: SwarmCounts, interval_secs: u32, peers: Peers<'a>) -> Self {
+        Self {
+            counts,
+            interval_secs,
+            min_interval_secs: None,
+            external_ip: None,
+            peers,
+            warning: None,
+        }
+    }
+
     /// Appends the reply, keys in ascending order.
     pub fn encode(&self, out: &mut Vec<u8>) {
         // The keys and numbers, and something to spare.
@@ -70,50 +84,51 @@ impl<'a> AnnounceReply<'a> {
     /// one of the keys has is of the wrong type or a number that is negative or beyond 32 bits
     /// (`downloaded`: 63 bits).
     pub fn decode(body: &'a [u8]) -> Result<Answer<'a, Self>, DecodeError> {
-        Answer::decode(body, Self::of_dictionary)
+        Answer::decode(body, Self::of_fields)
     }
 
-    fn of_dictionary(reply: Dictionary<'a>) -> Result<Self, DecodeError> {
-        let count = |key| get_u32(reply, key).map(Option::unwrap_or_default);
+    fn of_fields(reply: Fields<'a>) -> Result<Self, DecodeError> {
+        let count = |key| reply.u32(key).map(Option::unwrap_or_default);
         Ok(Self {
             counts: SwarmCounts {
                 seeders: count("complete")?,
                 leechers: count("incomplete")?,
-                downloads: get_u64(reply, "downloaded")?.unwrap_or_default(),
+                downloads: reply.u64("downloaded")?.unwrap_or_default(),
             },
-            interval_secs: get_u32(reply, "interval")?
-                .ok_or(DecodeError::MissingKey("interval"))?,
-            min_interval_secs: get_u32(reply, "min interval")?,
-            external_ip: get_string(reply, "external ip")?
-                .map(external_ip)
-                .transpose()?,
+            interval_secs: reply.u32("interval")?.ok_or(missing("interval"))?,
+            min_interval_secs: reply.u32("min interval")?,
+            external_ip: reply.get("external ip", external_ip)?,
             peers: peers(reply)?,
-            warning: get_string(reply, "warning message")?,
+            warning: reply.string("warning message")?,
         })
     }
 }
 
-fn external_ip(octets: &[u8]) -> Result<IpAddr, DecodeError> {
+fn external_ip(value: Value<'_>) -> Option<IpAddr> {
+    let octets = value.as_string()?;
     let v4 = || <[u8; 4]>::try_from(octets).map(IpAddr::from);
     let v6 = || <[u8; 16]>::try_from(octets).map(IpAddr::from);
-    v4().or_else(|_| v6())
-        .map(|ip| ip.to_canonical())
-        .map_err(|_| DecodeError::WrongValue("external ip"))
+    let ip = v4().or_else(|_| v6()).ok()?;
+    Some(ip.to_canonical())
 }
 
-fn peers(reply: Dictionary<'_>) -> Result<Peers<'_>, DecodeError> {
-    match reply.get(b"peers") {
-        Some(Value::List(list)) => Ok(Peers::List(list)),
-        Some(Value::String(v4)) => Ok(Peers::Compact {
+fn peers(reply: Fields<'_>) -> Result<Peers<'_>, DecodeError> {
+    let peers = reply.get("peers", |value| match value {
+        Value::List(list) => Some(Peers::List(list)),
+        Value::String(v4) => Some(Peers::Compact { v4, v6: None }),
+        _ => None,
+    })?;
+    match peers {
+        Some(Peers::Compact { v4, .. }) => Ok(Peers::Compact {
             v4,
-            v6: get_string(reply, "peers6")?,
+            v6: reply.string("peers6")?,
         }),
+        Some(peers) => Ok(peers),
         // A tracker without IPv4 may leave it out.
         None => Ok(Peers::Compact {
             v4: &[],
-            v6: get_string(reply, "peers6")?,
+            v6: reply.string("peers6")?,
         }),
-        Some(_) => Err(DecodeError::WrongValue("peers")),
     }
 }
 
@@ -122,6 +137,7 @@ mod tests {
     use opentracker_types::PeerAddr;
 
     use super::*;
+    use crate::DecodeErrorKind;
 
     /// 192.0.2.7:6881 and 198.51.100.1:80.
     const V4: &[u8] = b"\xc0\x00\x02\x07\x1a\xe1\xc6\x33\x64\x01\x00\x50";
@@ -280,46 +296,40 @@ mod tests {
 
     #[test]
     fn wrong_replies() {
-        for (body, error) in [
-            ("de", DecodeError::MissingKey("interval")),
-            ("d8:interval2:60e", DecodeError::WrongValue("interval")),
-            ("d8:intervali-1ee", DecodeError::WrongValue("interval")),
-            (
-                "d8:intervali4294967296ee",
-                DecodeError::WrongValue("interval"),
-            ),
-            ("d8:completelee", DecodeError::WrongValue("complete")),
+        use DecodeErrorKind::{MissingKey, WrongValue};
+        for (body, kind, key, offset) in [
+            ("de", MissingKey, "interval", 0),
+            ("d8:interval2:60e", WrongValue, "interval", 11),
+            ("d8:intervali-1ee", WrongValue, "interval", 11),
+            ("d8:intervali4294967296ee", WrongValue, "interval", 11),
+            ("d8:completelee", WrongValue, "complete", 11),
             (
                 "d11:external ip3:abc8:intervali1ee",
-                DecodeError::WrongValue("external ip"),
+                WrongValue,
+                "external ip",
+                15,
             ),
-            (
-                "d8:intervali1e5:peersi1ee",
-                DecodeError::WrongValue("peers"),
-            ),
+            ("d8:intervali1e5:peersi1ee", WrongValue, "peers", 21),
             (
                 "d8:intervali1e5:peers0:6:peers6lee",
-                DecodeError::WrongValue("peers6"),
+                WrongValue,
+                "peers6",
+                31,
             ),
         ] {
-            let decoded = AnnounceReply::decode(body.as_bytes());
-            assert_eq!(decoded, Err(error), "{body}");
+            let error = AnnounceReply::decode(body.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), kind, "{body}");
+            assert_eq!((error.key(), error.offset()), (Some(key), offset), "{body}");
         }
-        assert_eq!(
-            DecodeError::MissingKey("interval").to_string(),
-            "no key \"interval\""
-        );
     }
 
     #[test]
     fn truncation() {
         let body = encode(&reply(Peers::ToList { v4: V4, v6: V6 }));
         for len in 0..body.len() {
-            let decoded = AnnounceReply::decode(&body[..len]);
-            assert!(
-                matches!(decoded, Err(DecodeError::Bencode(_))),
-                "{len} octets"
-            );
+            let error = AnnounceReply::decode(&body[..len]).unwrap_err();
+            assert_eq!(error.kind(), DecodeErrorKind::Incomplete, "{len} octets");
+            assert_eq!(error.offset(), len);
         }
     }
 }

@@ -18,8 +18,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::fmt;
-use std::iter::FusedIterator;
+use alloc::string::ToString;
+use core::fmt;
+use core::iter::FusedIterator;
+
+use crate::{DecodeError, DecodeErrorKind};
 
 /// How deep lists and dictionaries may nest: one that holds only strings and integers is 1 deep.
 pub const MAX_DEPTH: usize = 16;
@@ -30,13 +33,13 @@ pub const MAX_DEPTH: usize = 16;
 ///
 /// Fails if the input is not the bencode of exactly one value, or nests deeper than
 /// [`MAX_DEPTH`].
-pub fn decode(input: &[u8]) -> Result<Value<'_>, BencodeError> {
+pub fn decode(input: &[u8]) -> Result<Value<'_>, DecodeError> {
     let mut reader = Reader::new(input);
     let value = reader.value(MAX_DEPTH)?;
     if reader.rest.is_empty() {
         Ok(value)
     } else {
-        Err(reader.error(BencodeErrorKind::Trailing))
+        Err(reader.error(DecodeErrorKind::Trailing))
     }
 }
 
@@ -149,8 +152,20 @@ pub struct Dictionary<'a> {
 impl<'a> Dictionary<'a> {
     /// Looks up a key, from the front; of a repeated key the first counts.
     pub fn get(self, key: &[u8]) -> Option<Value<'a>> {
-        self.iter()
-            .find_map(|(candidate, value)| (candidate == key).then_some(value))
+        self.locate(key).map(|(_, value)| value)
+    }
+
+    /// Looks up a key as [`get`](Self::get) does, and returns the entries from its value on, too.
+    pub(crate) fn locate(self, key: &[u8]) -> Option<(&'a [u8], Value<'a>)> {
+        let mut reader = Reader::new(self.entries);
+        loop {
+            let candidate = reader.checked_value()?.as_string()?;
+            let at = reader.rest;
+            let value = reader.checked_value()?;
+            if candidate == key {
+                return Some((at, value));
+            }
+        }
     }
 
     /// Goes through keys and values in the order in which they stand there.
@@ -196,57 +211,6 @@ impl<'a> Iterator for DictionaryIter<'a> {
 
 impl FusedIterator for DictionaryIter<'_> {}
 
-/// Why an input is not bencode, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} at octet {offset}")]
-pub struct BencodeError {
-    kind: BencodeErrorKind,
-    offset: usize,
-}
-
-impl BencodeError {
-    /// Returns what is wrong.
-    pub const fn kind(&self) -> BencodeErrorKind {
-        self.kind
-    }
-
-    /// Returns where, in octets from the start of the input.
-    pub const fn offset(&self) -> usize {
-        self.offset
-    }
-}
-
-/// What is wrong with an input that is not bencode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum BencodeErrorKind {
-    /// The input ends within a value.
-    Incomplete,
-    /// No value begins like this.
-    NotAValue,
-    /// An integer or a length is malformed or too large.
-    BadNumber,
-    /// A key of a dictionary is not a string.
-    BadKey,
-    /// Lists and dictionaries nest deeper than [`MAX_DEPTH`].
-    TooDeep,
-    /// Something follows the value.
-    Trailing,
-}
-
-impl fmt::Display for BencodeErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Incomplete => "the input ends too early,",
-            Self::NotAValue => "not a bencoded value",
-            Self::BadNumber => "malformed number",
-            Self::BadKey => "key that is not a string",
-            Self::TooDeep => "nested too deep",
-            Self::Trailing => "more than one value",
-        })
-    }
-}
-
 /// The input from a place on, and where that is.
 #[derive(Debug, Clone)]
 struct Reader<'a> {
@@ -262,11 +226,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    const fn error(&self, kind: BencodeErrorKind) -> BencodeError {
-        BencodeError {
-            kind,
-            offset: self.offset,
-        }
+    const fn error(&self, kind: DecodeErrorKind) -> DecodeError {
+        DecodeError::new(kind, self.offset)
     }
 
     /// Reads a value of an input that was checked before; `None` at its end.
@@ -280,9 +241,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a value in which lists and dictionaries nest at most `depth` deep.
-    fn value(&mut self, depth: usize) -> Result<Value<'a>, BencodeError> {
+    fn value(&mut self, depth: usize) -> Result<Value<'a>, DecodeError> {
         match self.rest.first() {
-            None => Err(self.error(BencodeErrorKind::Incomplete)),
+            None => Err(self.error(DecodeErrorKind::Incomplete)),
             Some(b'i') => {
                 self.take(1)?;
                 self.number_until(b'e').map(Value::Integer)
@@ -298,7 +259,7 @@ impl<'a> Reader<'a> {
             Some(b'd') => {
                 let entries = self.container(depth, |reader, depth| {
                     if !matches!(reader.rest.first(), None | Some(b'0'..=b'9')) {
-                        return Err(reader.error(BencodeErrorKind::BadKey));
+                        return Err(reader.error(DecodeErrorKind::BadKey));
                     }
                     reader.string()?;
                     reader.value(depth)?;
@@ -306,7 +267,7 @@ impl<'a> Reader<'a> {
                 })?;
                 Ok(Value::Dictionary(Dictionary { entries }))
             }
-            Some(_) => Err(self.error(BencodeErrorKind::NotAValue)),
+            Some(_) => Err(self.error(DecodeErrorKind::NotAValue)),
         }
     }
 
@@ -314,10 +275,10 @@ impl<'a> Reader<'a> {
     fn container(
         &mut self,
         depth: usize,
-        mut item: impl FnMut(&mut Self, usize) -> Result<(), BencodeError>,
-    ) -> Result<&'a [u8], BencodeError> {
+        mut item: impl FnMut(&mut Self, usize) -> Result<(), DecodeError>,
+    ) -> Result<&'a [u8], DecodeError> {
         let Some(depth) = depth.checked_sub(1) else {
-            return Err(self.error(BencodeErrorKind::TooDeep));
+            return Err(self.error(DecodeErrorKind::TooDeep));
         };
         self.take(1)?;
         let start = self.clone();
@@ -329,16 +290,16 @@ impl<'a> Reader<'a> {
         Ok(items.unwrap_or_default())
     }
 
-    fn string(&mut self) -> Result<&'a [u8], BencodeError> {
+    fn string(&mut self) -> Result<&'a [u8], DecodeError> {
         let start = self.clone();
         let octets = self.number_until(b':')?;
         let octets =
-            usize::try_from(octets).map_err(|_| start.error(BencodeErrorKind::BadNumber))?;
+            usize::try_from(octets).map_err(|_| start.error(DecodeErrorKind::BadNumber))?;
         self.take(octets)
     }
 
     /// Reads a canonical decimal number and the octet that ends it.
-    fn number_until(&mut self, end: u8) -> Result<i64, BencodeError> {
+    fn number_until(&mut self, end: u8) -> Result<i64, DecodeError> {
         let start = self.clone();
         let is_negative = self.rest.first() == Some(&b'-');
         if is_negative {
@@ -349,32 +310,32 @@ impl<'a> Reader<'a> {
         let mut digits = 0_usize;
         loop {
             let &[octet] = self.take(1)? else {
-                return Err(start.error(BencodeErrorKind::BadNumber));
+                return Err(start.error(DecodeErrorKind::BadNumber));
             };
             let digit = match octet {
                 b'0'..=b'9' => i64::from(octet - b'0'),
                 octet if octet == end => break,
-                _ => return Err(start.error(BencodeErrorKind::BadNumber)),
+                _ => return Err(start.error(DecodeErrorKind::BadNumber)),
             };
             // Downwards for a negative number, so that the least one has its turn.
             let digit = if is_negative { -digit } else { digit };
             number = number
                 .checked_mul(10)
                 .and_then(|number| number.checked_add(digit))
-                .ok_or_else(|| start.error(BencodeErrorKind::BadNumber))?;
+                .ok_or_else(|| start.error(DecodeErrorKind::BadNumber))?;
             digits += 1;
         }
         if digits == 0 || (leads_with_zero && (digits > 1 || is_negative)) {
-            return Err(start.error(BencodeErrorKind::BadNumber));
+            return Err(start.error(DecodeErrorKind::BadNumber));
         }
         Ok(number)
     }
 
-    fn take(&mut self, octets: usize) -> Result<&'a [u8], BencodeError> {
+    fn take(&mut self, octets: usize) -> Result<&'a [u8], DecodeError> {
         let Some((taken, rest)) = self.rest.split_at_checked(octets) else {
             // What is missing would stand where the input ends.
             self.offset += self.rest.len();
-            return Err(self.error(BencodeErrorKind::Incomplete));
+            return Err(self.error(DecodeErrorKind::Incomplete));
         };
         self.rest = rest;
         self.offset += octets;
@@ -386,7 +347,7 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
-    fn decode_text(text: &str) -> Result<Value<'_>, BencodeError> {
+    fn decode_text(text: &str) -> Result<Value<'_>, DecodeError> {
         decode(text.as_bytes())
     }
 
@@ -416,7 +377,7 @@ mod tests {
             "i-9223372036854775809e",
         ] {
             let error = decode_text(text).unwrap_err();
-            assert_eq!(error.kind(), BencodeErrorKind::BadNumber, "{text}");
+            assert_eq!(error.kind(), DecodeErrorKind::BadNumber, "{text}");
             assert_eq!(error.offset(), 1, "{text}");
         }
     }
@@ -426,14 +387,14 @@ mod tests {
         assert_eq!(decode(b"0:"), Ok(Value::String(b"")));
         assert_eq!(decode(b"3:\x00e\xff"), Ok(Value::String(b"\x00e\xff")));
         for (text, kind, offset) in [
-            ("3:ab", BencodeErrorKind::Incomplete, 4),
-            ("3", BencodeErrorKind::Incomplete, 1),
-            ("9223372036854775807:", BencodeErrorKind::Incomplete, 20),
-            ("18446744073709551616:", BencodeErrorKind::BadNumber, 0),
-            ("01:a", BencodeErrorKind::BadNumber, 0),
-            ("1x:a", BencodeErrorKind::BadNumber, 0),
-            ("-1:a", BencodeErrorKind::NotAValue, 0),
-            ("1:ab", BencodeErrorKind::Trailing, 3),
+            ("3:ab", DecodeErrorKind::Incomplete, 4),
+            ("3", DecodeErrorKind::Incomplete, 1),
+            ("9223372036854775807:", DecodeErrorKind::Incomplete, 20),
+            ("18446744073709551616:", DecodeErrorKind::BadNumber, 0),
+            ("01:a", DecodeErrorKind::BadNumber, 0),
+            ("1x:a", DecodeErrorKind::BadNumber, 0),
+            ("-1:a", DecodeErrorKind::NotAValue, 0),
+            ("1:ab", DecodeErrorKind::Trailing, 3),
         ] {
             let error = decode_text(text).unwrap_err();
             assert_eq!((error.kind(), error.offset()), (kind, offset), "{text}");
@@ -474,18 +435,18 @@ mod tests {
     #[test]
     fn errors_say_where() {
         for (text, kind, offset) in [
-            ("", BencodeErrorKind::Incomplete, 0),
-            ("x", BencodeErrorKind::NotAValue, 0),
-            ("e", BencodeErrorKind::NotAValue, 0),
-            ("l", BencodeErrorKind::Incomplete, 1),
-            ("li1e", BencodeErrorKind::Incomplete, 4),
-            ("li1exe", BencodeErrorKind::NotAValue, 4),
-            ("d", BencodeErrorKind::Incomplete, 1),
-            ("di1ei2ee", BencodeErrorKind::BadKey, 1),
-            ("d1:ae", BencodeErrorKind::NotAValue, 4),
-            ("d1:a", BencodeErrorKind::Incomplete, 4),
-            ("i1ei2e", BencodeErrorKind::Trailing, 3),
-            ("i1", BencodeErrorKind::Incomplete, 2),
+            ("", DecodeErrorKind::Incomplete, 0),
+            ("x", DecodeErrorKind::NotAValue, 0),
+            ("e", DecodeErrorKind::NotAValue, 0),
+            ("l", DecodeErrorKind::Incomplete, 1),
+            ("li1e", DecodeErrorKind::Incomplete, 4),
+            ("li1exe", DecodeErrorKind::NotAValue, 4),
+            ("d", DecodeErrorKind::Incomplete, 1),
+            ("di1ei2ee", DecodeErrorKind::BadKey, 1),
+            ("d1:ae", DecodeErrorKind::NotAValue, 4),
+            ("d1:a", DecodeErrorKind::Incomplete, 4),
+            ("i1ei2e", DecodeErrorKind::Trailing, 3),
+            ("i1", DecodeErrorKind::Incomplete, 2),
         ] {
             let error = decode_text(text).unwrap_err();
             assert_eq!((error.kind(), error.offset()), (kind, offset), "{text}");
@@ -502,11 +463,11 @@ mod tests {
         assert!(decode_text(&nested(MAX_DEPTH)).is_ok());
         for depth in [MAX_DEPTH + 1, 100_000] {
             let error = decode_text(&nested(depth)).unwrap_err();
-            assert_eq!(error.kind(), BencodeErrorKind::TooDeep);
+            assert_eq!(error.kind(), DecodeErrorKind::TooDeep);
             assert_eq!(error.offset(), MAX_DEPTH);
         }
         let deep_dictionary = "d0:".repeat(100_000);
         let error = decode_text(&deep_dictionary).unwrap_err();
-        assert_eq!(error.kind(), BencodeErrorKind::TooDeep);
+        assert_eq!(error.kind(), DecodeErrorKind::TooDeep);
     }
 }

@@ -1,6 +1,8 @@
+use alloc::vec::Vec;
+
 use crate::DecodeError;
-use crate::bencode::{self, Dictionary, Value};
-use crate::read::get_string;
+use crate::bencode::Value;
+use crate::read::Fields;
 use crate::write::{put_integer, put_string};
 
 /// Refuses an announce or a scrape (BEP 3, BEP 31).
@@ -18,6 +20,7 @@ use crate::write::{put_integer, put_string};
 /// assert_eq!(body, b"d14:failure reason15:tracker is full8:retry ini15ee");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure<'a> {
     /// For a person to read; UTF-8 by custom, any octets by rule.
     pub reason: &'a [u8],
@@ -54,15 +57,18 @@ impl<'a> Failure<'a> {
 
     /// Reads a refusal out of a reply; `None` if the reply is something else. A `retry in` that
     /// is neither of its two forms counts as absent, since a refusal is one anyhow.
-    fn of_reply(reply: Dictionary<'a>) -> Result<Option<Self>, DecodeError> {
-        let Some(reason) = get_string(reply, "failure reason")? else {
+    fn of_reply(reply: Fields<'a>) -> Result<Option<Self>, DecodeError> {
+        let Some(reason) = reply.string("failure reason")? else {
             return Ok(None);
         };
-        let retry_in = reply.get(b"retry in").and_then(|value| match value {
-            Value::Integer(minutes) => Some(RetryIn::Minutes(minutes.try_into().ok()?)),
-            Value::String(text) => (text == NEVER).then_some(RetryIn::Never),
-            _ => None,
-        });
+        let retry_in = reply
+            .dictionary()
+            .get(b"retry in")
+            .and_then(|value| match value {
+                Value::Integer(minutes) => Some(RetryIn::Minutes(minutes.try_into().ok()?)),
+                Value::String(text) => (text == NEVER).then_some(RetryIn::Never),
+                _ => None,
+            });
         Ok(Some(Self { reason, retry_in }))
     }
 }
@@ -89,11 +95,9 @@ impl<'a, T> Answer<'a, T> {
     /// Decodes a body that is a refusal or what `decode_reply` makes of it.
     pub(crate) fn decode(
         body: &'a [u8],
-        decode_reply: impl FnOnce(Dictionary<'a>) -> Result<T, DecodeError>,
+        decode_reply: impl FnOnce(Fields<'a>) -> Result<T, DecodeError>,
     ) -> Result<Self, DecodeError> {
-        let reply = bencode::decode(body)?
-            .as_dictionary()
-            .ok_or(DecodeError::NotADictionary)?;
+        let reply = Fields::decode(body)?;
         match Failure::of_reply(reply)? {
             Some(failure) => Ok(Self::Failure(failure)),
             None => decode_reply(reply).map(Self::Reply),
@@ -106,6 +110,7 @@ const NEVER: &[u8] = b"never";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DecodeErrorKind;
 
     fn decode(body: &[u8]) -> Result<Answer<'_, ()>, DecodeError> {
         Answer::decode(body, |_| Ok(()))
@@ -147,13 +152,15 @@ mod tests {
                 "{body}"
             );
         }
-        assert_eq!(
-            decode(b"d14:failure reasoni1ee"),
-            Err(DecodeError::WrongValue("failure reason"))
-        );
-        assert_eq!(decode(b"le"), Err(DecodeError::NotADictionary));
         assert_eq!(decode(b"de"), Ok(Answer::Reply(())));
-        let error = decode(b"d").unwrap_err();
-        assert_eq!(error.to_string(), "the input ends too early, at octet 1");
+        let error = decode(b"d14:failure reasoni1ee").unwrap_err();
+        assert_eq!(error.kind(), DecodeErrorKind::WrongValue);
+        assert_eq!((error.key(), error.offset()), (Some("failure reason"), 18));
+        let error = decode(b"le").unwrap_err();
+        assert_eq!(error.kind(), DecodeErrorKind::NotADictionary);
+        assert_eq!(
+            decode(b"d").unwrap_err().kind(),
+            DecodeErrorKind::Incomplete
+        );
     }
 }

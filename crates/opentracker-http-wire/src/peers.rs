@@ -1,5 +1,6 @@
-use std::fmt::{self, Write as _};
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::fmt::{self, Write as _};
+use core::net::IpAddr;
 
 use opentracker_types::PeerAddr;
 

@@ -1,5 +1,7 @@
 //! Percent-encoding (RFC 3986, section 2.1). `+` is a plus sign, never a space.
 
+use alloc::vec::Vec;
+
 /// A `%` without two hexadecimal digits after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;

@@ -1,9 +1,10 @@
-use std::iter::FusedIterator;
+use core::iter::FusedIterator;
 
 use opentracker_types::InfoHash;
 
-use crate::QueryError;
+use crate::error::offset_in;
 use crate::percent::{self, Unfit};
+use crate::{QueryError, QueryErrorKind};
 
 /// Goes through the parameters of a query as pairs of name and value, both as they stand there,
 /// not percent-decoded.
@@ -50,13 +51,17 @@ impl<'a> Iterator for QueryPairs<'a> {
 
 impl FusedIterator for QueryPairs<'_> {}
 
-/// Decodes the value of an `info_hash`.
-pub(crate) fn decode_info_hash(value: &[u8]) -> Result<InfoHash, QueryError> {
-    match percent::decode_exact(value) {
-        Ok(octets) => Ok(InfoHash::new(octets)),
-        Err(Unfit::Escape) => Err(QueryError::InfoHashEscape),
-        Err(Unfit::Value) => Err(QueryError::InfoHashLength),
-    }
+/// Decodes the value of an `info_hash` in `query`.
+pub(crate) fn decode_info_hash(query: &[u8], value: &[u8]) -> Result<InfoHash, QueryError> {
+    percent::decode_exact(value)
+        .map(InfoHash::new)
+        .map_err(|unfit| {
+            let kind = match unfit {
+                Unfit::Escape => QueryErrorKind::InfoHashEscape,
+                Unfit::Value => QueryErrorKind::InfoHashLength,
+            };
+            QueryError::new(kind, offset_in(query, value))
+        })
 }
 
 /// Splits around the first `separator`; without one, everything is before it.
@@ -66,7 +71,8 @@ fn split_at_octet(octets: &[u8], separator: u8) -> (&[u8], &[u8]) {
         .iter()
         .position(|&octet| octet == separator)
         .and_then(|at| Some((octets.get(..at)?, octets.get(at + 1..)?)))
-        .unwrap_or((octets, &[]))
+        // What is after everything is empty, but it has a place.
+        .unwrap_or_else(|| octets.split_at(octets.len()))
 }
 
 #[cfg(test)]

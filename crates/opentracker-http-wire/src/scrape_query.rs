@@ -1,3 +1,5 @@
+use alloc::vec::Vec;
+
 use opentracker_types::InfoHash;
 
 use crate::query::decode_info_hash;
@@ -57,7 +59,7 @@ impl ScrapeQuery {
         let values = QueryPairs::new(query)
             .filter_map(|(name, value)| (name == b"info_hash").then_some(value));
         for value in values.take(Self::MAX_INFO_HASHES) {
-            decoded.insert(decode_info_hash(value)?);
+            decoded.insert(decode_info_hash(query, value)?);
         }
         Ok(decoded)
     }
@@ -98,6 +100,7 @@ impl ScrapeQuery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::QueryErrorKind;
 
     fn numbered(number: u8) -> InfoHash {
         InfoHash::new([number; 20])
@@ -159,17 +162,20 @@ mod tests {
     #[test]
     fn malformed_info_hashes() {
         let good = "info_hash=aaaaaaaaaaaaaaaaaaaa";
-        for (text, error) in [
-            ("info_hash", QueryError::InfoHashLength),
-            ("info_hash=short", QueryError::InfoHashLength),
-            ("info_hash=%4", QueryError::InfoHashEscape),
+        for (text, kind, offset) in [
+            ("info_hash", QueryErrorKind::InfoHashLength, 40),
+            ("info_hash&x", QueryErrorKind::InfoHashLength, 40),
+            ("info_hash=short", QueryErrorKind::InfoHashLength, 41),
+            ("info_hash=%4", QueryErrorKind::InfoHashEscape, 41),
             (
                 "info_hash=aaaaaaaaaaaaaaaaaaaa%",
-                QueryError::InfoHashEscape,
+                QueryErrorKind::InfoHashEscape,
+                41,
             ),
         ] {
             let query = format!("{good}&{text}");
-            assert_eq!(ScrapeQuery::decode(query.as_bytes()), Err(error), "{text}");
+            let error = ScrapeQuery::decode(query.as_bytes()).unwrap_err();
+            assert_eq!((error.kind(), error.offset()), (kind, offset), "{text}");
         }
     }
 }

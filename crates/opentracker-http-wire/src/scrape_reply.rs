@@ -1,7 +1,9 @@
+use alloc::vec::Vec;
+
 use opentracker_types::{InfoHash, SwarmCounts};
 
-use crate::bencode::Dictionary;
-use crate::read::{get_dictionary, get_u32, get_u64};
+use crate::bencode::{Dictionary, Value};
+use crate::read::{Fields, missing};
 use crate::write::{put_decimal, put_integer};
 use crate::{Answer, DecodeError};
 
@@ -18,7 +20,7 @@ use crate::{Answer, DecodeError};
 ///
 /// ```
 /// use opentracker_http_wire::ScrapeReply;
-/// use opentracker_types::{InfoHash, SwarmCounts};
+/// use opentracker_http_wire::types::{InfoHash, SwarmCounts};
 ///
 /// let mut body = Vec::new();
 /// let mut reply = ScrapeReply::begin(&mut body);
@@ -57,9 +59,11 @@ impl<'a> ScrapeReply<'a> {
     /// Goes through the entries in the order in which they stand there. Counts that an entry does
     /// not have are 0.
     pub fn entries(self) -> impl Iterator<Item = (InfoHash, SwarmCounts)> + Clone + use<'a> {
+        // They have been checked, so no error has to say where it is.
+        let files = Fields::new(&[], self.files);
         self.files
             .iter()
-            .filter_map(|(key, counts)| entry(key, counts.as_dictionary()?).ok())
+            .filter_map(move |(key, counts)| entry(files, key, counts).ok())
     }
 
     /// Returns how many seconds the client should leave between scrapes, if the tracker says so.
@@ -72,25 +76,23 @@ impl<'a> ScrapeReply<'a> {
     /// # Errors
     ///
     /// Fails if the body is not the bencode of a dictionary, if it has no `files`, if something
-    /// there is not an info hash with counts, or if a number is negative or beyond 32 bits.
+    /// there is not an info hash with counts, or if a number is negative or beyond 32 bits
+    /// (`downloaded`: 63 bits).
     pub fn decode(body: &'a [u8]) -> Result<Answer<'a, Self>, DecodeError> {
-        Answer::decode(body, Self::of_dictionary)
+        Answer::decode(body, Self::of_fields)
     }
 
-    fn of_dictionary(reply: Dictionary<'a>) -> Result<Self, DecodeError> {
-        let files = get_dictionary(reply, "files")?.ok_or(DecodeError::MissingKey("files"))?;
-        for (key, counts) in files {
-            let counts = counts
-                .as_dictionary()
-                .ok_or(DecodeError::WrongValue("files"))?;
-            entry(key, counts)?;
+    fn of_fields(reply: Fields<'a>) -> Result<Self, DecodeError> {
+        let files = reply.fields("files")?.ok_or(missing("files"))?;
+        for (key, counts) in files.dictionary() {
+            entry(files, key, counts)?;
         }
-        let min_request_interval_secs = match get_dictionary(reply, "flags")? {
-            Some(flags) => get_u32(flags, "min_request_interval")?,
+        let min_request_interval_secs = match reply.fields("flags")? {
+            Some(flags) => flags.u32("min_request_interval")?,
             None => None,
         };
         Ok(Self {
-            files,
+            files: files.dictionary(),
             min_request_interval_secs,
         })
     }
@@ -161,15 +163,21 @@ impl ScrapeReplyWriter {
     }
 }
 
-fn entry(key: &[u8], counts: Dictionary<'_>) -> Result<(InfoHash, SwarmCounts), DecodeError> {
-    let info_hash: [u8; InfoHash::LEN] = key
-        .try_into()
-        .map_err(|_| DecodeError::WrongValue("files"))?;
-    let count = |key| get_u32(counts, key).map(Option::unwrap_or_default);
+/// Reads an entry of `files`; one that is wrong is said to be so where its key is.
+fn entry<'a>(
+    files: Fields<'a>,
+    key: &[u8],
+    counts: Value<'a>,
+) -> Result<(InfoHash, SwarmCounts), DecodeError> {
+    let (Ok(info_hash), Some(counts)) = (<[u8; 20]>::try_from(key), counts.as_dictionary()) else {
+        return Err(files.wrong_value("files", key));
+    };
+    let counts = files.within(counts);
+    let count = |key| counts.u32(key).map(Option::unwrap_or_default);
     let counts = SwarmCounts {
         seeders: count("complete")?,
         leechers: count("incomplete")?,
-        downloads: get_u64(counts, "downloaded")?.unwrap_or_default(),
+        downloads: counts.u64("downloaded")?.unwrap_or_default(),
     };
     Ok((info_hash.into(), counts))
 }
@@ -177,6 +185,7 @@ fn entry(key: &[u8], counts: Dictionary<'_>) -> Result<(InfoHash, SwarmCounts), 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DecodeErrorKind;
 
     /// By hand from BEP 48, keys sorted as BEP 3 asks.
     const GOLDEN: &[u8] = b"d5:filesd\
@@ -291,25 +300,34 @@ mod tests {
 
     #[test]
     fn wrong_replies() {
-        for (body, error) in [
-            ("de", DecodeError::MissingKey("files")),
-            ("d5:filesle1:xi1ee", DecodeError::WrongValue("files")),
-            ("d5:filesd1:xdeee", DecodeError::WrongValue("files")),
+        use DecodeErrorKind::{MissingKey, WrongValue};
+        for (body, kind, key, offset) in [
+            ("de", MissingKey, "files", 0),
+            ("d5:filesle1:xi1ee", WrongValue, "files", 8),
+            ("d5:filesd1:xdeee", WrongValue, "files", 11),
             (
                 "d5:filesd20:aaaaaaaaaaaaaaaaaaaai1eee",
-                DecodeError::WrongValue("files"),
+                WrongValue,
+                "files",
+                12,
             ),
             (
                 "d5:filesd20:aaaaaaaaaaaaaaaaaaaad8:completei-1eeee",
-                DecodeError::WrongValue("complete"),
+                WrongValue,
+                "complete",
+                43,
             ),
-            ("d5:filesde5:flagsi1ee", DecodeError::WrongValue("flags")),
+            ("d5:filesde5:flagsi1ee", WrongValue, "flags", 17),
             (
                 "d5:filesde5:flagsd20:min_request_interval0:ee",
-                DecodeError::WrongValue("min_request_interval"),
+                WrongValue,
+                "min_request_interval",
+                41,
             ),
         ] {
-            assert_eq!(ScrapeReply::decode(body.as_bytes()), Err(error), "{body}");
+            let error = ScrapeReply::decode(body.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), kind, "{body}");
+            assert_eq!((error.key(), error.offset()), (Some(key), offset), "{body}");
         }
     }
 
@@ -323,11 +341,9 @@ mod tests {
     #[test]
     fn truncation() {
         for len in 0..GOLDEN.len() {
-            let decoded = ScrapeReply::decode(&GOLDEN[..len]);
-            assert!(
-                matches!(decoded, Err(DecodeError::Bencode(_))),
-                "{len} octets"
-            );
+            let error = ScrapeReply::decode(&GOLDEN[..len]).unwrap_err();
+            assert_eq!(error.kind(), DecodeErrorKind::Incomplete, "{len} octets");
+            assert_eq!(error.offset(), len);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The pieces of bencode that replies are written with.
 
+use alloc::vec::Vec;
+
 /// Appends a number in decimal.
 #[inline]
 pub(crate) fn put_decimal(out: &mut Vec<u8>, number: impl itoa::Integer) {

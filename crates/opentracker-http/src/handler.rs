@@ -243,15 +243,11 @@ impl Handler {
         let v4 = &self.v4[..v4_octets];
         let v6 = (v6_octets > 0).then_some(&self.v6[..v6_octets]);
         self.body.clear();
-        AnnounceReply {
-            counts: reply.counts,
-            interval_secs: reply.interval_secs,
-            min_interval_secs: Some(reply.min_interval_secs),
-            external_ip: (client.via == Via::Socket).then_some(client.ip),
-            peers: Peers::of_query(&query, v4, v6),
-            warning: None,
-        }
-        .encode(&mut self.body);
+        let peers = Peers::of_query(&query, v4, v6);
+        let mut answer = AnnounceReply::new(reply.counts, reply.interval_secs, peers);
+        answer.min_interval_secs = Some(reply.min_interval_secs);
+        answer.external_ip = (client.via == Via::Socket).then_some(client.ip);
+        answer.encode(&mut self.body);
         self.counters.count(Counter::Announce);
         ANSWERED
     }

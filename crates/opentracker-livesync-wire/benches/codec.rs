@@ -30,11 +30,7 @@ fn sync_live6(c: &mut Criterion) {
 }
 
 fn scrape_tell(c: &mut Criterion) {
-    let record = TellRecord {
-        info_hash: InfoHash::new([7; 20]),
-        age_minutes: 30,
-        downloads: 12_345,
-    };
+    let record = TellRecord::new(InfoHash::new([7; 20]), 30, 12_345);
     let mut writer = ScrapeTellWriter::new(SENDER);
     bench(c, "scrape_tell", ScrapeTell::MAX_RECORDS, || {
         while writer.push(black_box(&record)).is_ok() {}
@@ -68,11 +64,8 @@ fn decode(datagram: &[u8]) {
 }
 
 fn live_record(ip: &str) -> LiveRecord {
-    LiveRecord {
-        info_hash: InfoHash::new([7; 20]),
-        peer: PeerAddr::new(ip.parse().expect("a literal address"), 6881),
-        flags: PeerFlags::SEEDING,
-    }
+    let peer = PeerAddr::new(ip.parse().expect("a literal address"), 6881);
+    LiveRecord::new(InfoHash::new([7; 20]), peer, PeerFlags::SEEDING)
 }
 
 criterion_group!(benches, sync_live, sync_live6, scrape_tell);

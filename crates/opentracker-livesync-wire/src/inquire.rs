@@ -3,7 +3,7 @@ use nom::combinator::{all_consuming, map};
 use opentracker_types::TrackerId;
 
 use crate::octets::{octets, put};
-use crate::{DecodeError, HEADER_LEN};
+use crate::{DecodeError, DecodeErrorKind, HEADER_LEN};
 
 /// A tracker asks another for all its torrents, type 2 (docs/livesync.md, INQUIRE).
 ///
@@ -42,11 +42,10 @@ impl Inquire {
             Ok((_, target)) => Ok(Self { sender, target }),
             Err(_) => {
                 let octets = HEADER_LEN + body.len();
-                Err(DecodeError::Length {
-                    packet_type: Self::TYPE,
-                    octets,
-                    at: octets.min(Self::WIRE_LEN),
-                })
+                Err(DecodeError::new(
+                    DecodeErrorKind::Length,
+                    octets.min(Self::WIRE_LEN),
+                ))
             }
         }
     }

@@ -4,7 +4,7 @@ use nom::number::complete::be_u32;
 use opentracker_types::TrackerId;
 
 use crate::octets::octets;
-use crate::{Beacon, DecodeError, Inquire, ScrapeTell, SyncLive, SyncLive6};
+use crate::{Beacon, DecodeError, DecodeErrorKind, Inquire, ScrapeTell, SyncLive, SyncLive6};
 
 /// Octets of the header that every packet begins with (docs/livesync.md, Header).
 ///
@@ -14,12 +14,16 @@ use crate::{Beacon, DecodeError, Inquire, ScrapeTell, SyncLive, SyncLive6};
 /// | 0x0004 | 4 | packet type |
 pub const HEADER_LEN: usize = 8;
 
-/// The most octets that a packet has on the wire, without UDP and IP headers.
+/// The most octets that a packet without a seal has on the wire, without UDP and IP headers.
 ///
 /// An Ethernet frame carries 1500 octets; 20 of them are the IPv4 header, which leaves a
-/// datagram of 1480 octets, and 8 of these are the UDP header. All three writers fill their
-/// packets from this one number (docs/livesync.md, Size).
+/// datagram of 1480 octets, and 8 of these are the UDP header (docs/livesync.md, Size). The
+/// writers fill their packets up to this number unless `with_max_octets` gives them a smaller
+/// one, so that something may follow the records.
 pub const MAX_PACKET: usize = MAX_FRAME - IPV4_HEADER_LEN - UDP_HEADER_LEN;
+
+/// Where the header has the packet type.
+const TYPE_OFFSET: usize = 4;
 
 const MAX_FRAME: usize = 1500;
 const IPV4_HEADER_LEN: usize = 20;
@@ -30,7 +34,7 @@ const _: () = assert!(SyncLive::MAX_RECORDS == 52);
 const _: () = assert!(SyncLive6::MAX_RECORDS == 36);
 const _: () = assert!(ScrapeTell::MAX_RECORDS == 45);
 
-/// Returns how many records of `record_len` octets fit a packet.
+/// Returns how many records of `record_len` octets fit a packet without a seal.
 pub(crate) const fn records_that_fit(record_len: usize) -> usize {
     (MAX_PACKET - HEADER_LEN) / record_len
 }
@@ -62,7 +66,7 @@ impl<'a> Packet<'a> {
     /// anything: count the error, do not shout about it.
     pub fn decode(datagram: &'a [u8]) -> Result<Self, DecodeError> {
         let Ok((body, (sender, packet_type))) = header(datagram) else {
-            return Err(DecodeError::Header { at: datagram.len() });
+            return Err(DecodeError::new(DecodeErrorKind::Header, datagram.len()));
         };
         match packet_type {
             SyncLive::TYPE => Ok(Self::SyncLive(SyncLive::decode_body(sender, body))),
@@ -73,7 +77,7 @@ impl<'a> Packet<'a> {
             },
             Inquire::TYPE => Inquire::decode_body(sender, body).map(Self::Inquire),
             ScrapeTell::TYPE => ScrapeTell::decode_body(sender, body).map(Self::ScrapeTell),
-            _ => Err(DecodeError::UnknownType { packet_type }),
+            _ => Err(DecodeError::new(DecodeErrorKind::UnknownType, TYPE_OFFSET)),
         }
     }
 

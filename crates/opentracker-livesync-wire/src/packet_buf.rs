@@ -26,18 +26,22 @@ impl PacketBuf {
             len: 0,
         };
         packet
-            .push(sender.as_bytes())
-            .and_then(|()| packet.push(&packet_type.to_be_bytes()))
+            .push(sender.as_bytes(), HEADER_LEN)
+            .and_then(|()| packet.push(&packet_type.to_be_bytes(), HEADER_LEN))
             .expect("an empty packet has room for a header");
         packet
     }
 
-    /// Appends `field`, or leaves the packet as it is where there is no room.
+    /// Appends `field`, or leaves the packet as it is where it would grow beyond `max_octets`.
     #[inline]
-    pub(crate) fn push<const N: usize>(&mut self, field: &[u8; N]) -> Result<(), PushError> {
+    pub(crate) fn push<const N: usize>(
+        &mut self,
+        field: &[u8; N],
+        max_octets: usize,
+    ) -> Result<(), PushError> {
         let slot = self
             .octets
-            .get_mut(self.len..)
+            .get_mut(self.len..max_octets)
             .and_then(<[u8]>::first_chunk_mut)
             .ok_or(PushError::Full)?;
         *slot = *field;
@@ -45,9 +49,9 @@ impl PacketBuf {
         Ok(())
     }
 
-    /// Returns the octets behind the header.
-    pub(crate) const fn body_len(&self) -> usize {
-        self.len - HEADER_LEN
+    /// Returns how many octets are in the packet, the header among them.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     /// Returns the packet and goes on with an empty one of the same header.

@@ -3,7 +3,7 @@ use opentracker_types::{InfoHash, TrackerId};
 use crate::octets::{put, take};
 use crate::packet::records_that_fit;
 use crate::writer::record_writer;
-use crate::{DecodeError, PushError};
+use crate::{DecodeError, DecodeErrorKind, HEADER_LEN, PushError};
 
 /// A part of a tracker's answer to an inquiry, type 3 (docs/livesync.md, SCRAPE_TELL).
 ///
@@ -25,7 +25,7 @@ impl<'a> ScrapeTell<'a> {
     pub const TYPE: u32 = 3;
     /// Octets of a record.
     pub const RECORD_LEN: usize = 32;
-    /// Records of a full packet.
+    /// Records of a full packet without a seal.
     pub const MAX_RECORDS: usize = records_that_fit(Self::RECORD_LEN);
 
     /// Returns the id of the tracker that sent the packet.
@@ -44,9 +44,7 @@ impl<'a> ScrapeTell<'a> {
     ) -> Result<Self, DecodeError> {
         let (records, _part_of_a_record) = body.as_chunks();
         if records.is_empty() {
-            return Err(DecodeError::NoRecord {
-                packet_type: Self::TYPE,
-            });
+            return Err(DecodeError::new(DecodeErrorKind::NoRecord, HEADER_LEN));
         }
         Ok(Self { sender, records })
     }
@@ -60,18 +58,30 @@ impl PartialEq for ScrapeTell<'_> {
 
 impl Eq for ScrapeTell<'_> {}
 
-/// What a tracker tells of one torrent.
+/// What a tracker tells of one torrent (docs/livesync.md, SCRAPE_TELL).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct TellRecord {
     /// The torrent.
     pub info_hash: InfoHash,
     /// Minutes since it was last announced.
     pub age_minutes: u32,
-    /// How often its download was reported as completed.
+    /// How often its download was reported as completed. Any number may arrive: which ones can
+    /// be true is the receiver's business.
     pub downloads: u64,
 }
 
 impl TellRecord {
+    /// Makes a record.
+    #[inline]
+    pub const fn new(info_hash: InfoHash, age_minutes: u32, downloads: u64) -> Self {
+        Self {
+            info_hash,
+            age_minutes,
+            downloads,
+        }
+    }
+
     #[inline]
     fn read(octets: &[u8; ScrapeTell::RECORD_LEN]) -> Self {
         let rest = &mut octets.as_slice();
@@ -103,9 +113,9 @@ impl ScrapeTellWriter {
     ///
     /// # Errors
     ///
-    /// Fails, and leaves the packet as it is, when [`ScrapeTell::MAX_RECORDS`] are in it.
+    /// Fails, and leaves the packet as it is, when it is full.
     #[inline]
     pub fn push(&mut self, record: &TellRecord) -> Result<(), PushError> {
-        self.packet.push(&record.write())
+        self.append(&record.write())
     }
 }

@@ -16,7 +16,7 @@ use crate::{LiveRecord, PushError};
 /// | 0x001c | 4 | the peer's IPv4 address |
 /// | 0x0020 | 2 | the peer's port |
 /// | 0x0022 | 1 | flags: SEEDING 0x80, COMPLETED 0x40, STOPPED 0x20 |
-/// | 0x0023 | 1 | age, sent as 0 and ignored |
+/// | 0x0023 | 1 | age: 0 in live records, in told ones a [`PeerAge`](crate::PeerAge) |
 ///
 /// There may be no record at all: an idle C node of 2010 sends such a packet now and then.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ impl<'a> SyncLive<'a> {
     pub const TYPE: u32 = 0;
     /// Octets of a record.
     pub const RECORD_LEN: usize = 28;
-    /// Records of a full packet.
+    /// Records of a full packet without a seal.
     pub const MAX_RECORDS: usize = records_that_fit(Self::RECORD_LEN);
 
     /// Returns the id of the tracker that sent the packet.
@@ -52,7 +52,7 @@ impl<'a> SyncLive<'a> {
 }
 
 impl PartialEq for SyncLive<'_> {
-    /// Compares what the packets say: ages and unknown flag bits say nothing.
+    /// Compares what the packets say: unknown flag bits say nothing.
     fn eq(&self, other: &Self) -> bool {
         self.sender == other.sender && self.records().eq(other.records())
     }
@@ -70,14 +70,13 @@ impl SyncLiveWriter {
     ///
     /// # Errors
     ///
-    /// Fails, and leaves the packet as it is, when [`SyncLive::MAX_RECORDS`] are in it or the
-    /// peer has an IPv6 address.
+    /// Fails, and leaves the packet as it is, when it is full or the peer has an IPv6 address.
     #[inline]
     pub fn push(&mut self, record: &LiveRecord) -> Result<(), PushError> {
         let IpAddr::V4(ip) = record.peer.ip() else {
             return Err(PushError::NotIpv4);
         };
         let octets: [u8; SyncLive::RECORD_LEN] = record.write(&ip.octets());
-        self.packet.push(&octets)
+        self.append(&octets)
     }
 }

@@ -4,7 +4,7 @@ use opentracker_types::TrackerId;
 
 use crate::packet::records_that_fit;
 use crate::writer::record_writer;
-use crate::{Beacon, DecodeError, HEADER_LEN, LiveRecord, PushError};
+use crate::{Beacon, DecodeError, DecodeErrorKind, HEADER_LEN, LiveRecord, PushError};
 
 /// Announces of IPv6 peers, type 1 (docs/livesync.md, SYNC_LIVE6).
 ///
@@ -16,7 +16,7 @@ use crate::{Beacon, DecodeError, HEADER_LEN, LiveRecord, PushError};
 /// | 0x001c | 16 | the peer's IPv6 address, or `::ffff:a.b.c.d` for an IPv4 peer |
 /// | 0x002c | 2 | the peer's port |
 /// | 0x002e | 1 | flags: SEEDING 0x80, COMPLETED 0x40, STOPPED 0x20 |
-/// | 0x002f | 1 | age, sent as 0 and ignored |
+/// | 0x002f | 1 | age: 0 in live records, in told ones a [`PeerAge`](crate::PeerAge) |
 ///
 /// The type is also that of [`Beacon`]. A beacon has exactly 16 octets and this packet at least
 /// 48, so the length tells which it is.
@@ -31,7 +31,7 @@ impl<'a> SyncLive6<'a> {
     pub const TYPE: u32 = 1;
     /// Octets of a record.
     pub const RECORD_LEN: usize = 40;
-    /// Records of a full packet.
+    /// Records of a full packet without a seal.
     pub const MAX_RECORDS: usize = records_that_fit(Self::RECORD_LEN);
 
     /// Returns the id of the tracker that sent the packet.
@@ -50,18 +50,17 @@ impl<'a> SyncLive6<'a> {
         let (records, _part_of_a_record) = body.as_chunks();
         if records.is_empty() {
             let octets = HEADER_LEN + body.len();
-            return Err(DecodeError::Length {
-                packet_type: Self::TYPE,
-                octets,
-                at: octets.min(Beacon::WIRE_LEN),
-            });
+            return Err(DecodeError::new(
+                DecodeErrorKind::Length,
+                octets.min(Beacon::WIRE_LEN),
+            ));
         }
         Ok(Self { sender, records })
     }
 }
 
 impl PartialEq for SyncLive6<'_> {
-    /// Compares what the packets say: ages and unknown flag bits say nothing.
+    /// Compares what the packets say: unknown flag bits say nothing.
     fn eq(&self, other: &Self) -> bool {
         self.sender == other.sender && self.records().eq(other.records())
     }
@@ -79,7 +78,7 @@ impl SyncLive6Writer {
     ///
     /// # Errors
     ///
-    /// Fails, and leaves the packet as it is, when [`SyncLive6::MAX_RECORDS`] are in it.
+    /// Fails, and leaves the packet as it is, when it is full.
     #[inline]
     pub fn push(&mut self, record: &LiveRecord) -> Result<(), PushError> {
         let ip = match record.peer.ip() {
@@ -87,6 +86,6 @@ impl SyncLive6Writer {
             IpAddr::V6(ip) => ip,
         };
         let octets: [u8; SyncLive6::RECORD_LEN] = record.write(&ip.octets());
-        self.packet.push(&octets)
+        self.append(&octets)
     }
 }

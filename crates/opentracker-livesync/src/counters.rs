@@ -1,4 +1,4 @@
-use opentracker_livesync_wire::DecodeError;
+use opentracker_livesync_wire::{DecodeError, DecodeErrorKind};
 
 opentracker_core::counters! {
     /// What happens to the packets of the cluster, and to their records.
@@ -57,10 +57,10 @@ opentracker_core::counters! {
 impl Counter {
     /// Returns what counts a datagram that is no packet.
     pub(crate) const fn of(error: &DecodeError) -> Self {
-        match error {
-            DecodeError::Header { .. } => Self::Header,
-            DecodeError::UnknownType { .. } => Self::UnknownType,
-            DecodeError::NoRecord { .. } => Self::NoRecord,
+        match error.kind() {
+            DecodeErrorKind::Header => Self::Header,
+            DecodeErrorKind::UnknownType => Self::UnknownType,
+            DecodeErrorKind::NoRecord => Self::NoRecord,
             _ => Self::Length,
         }
     }

@@ -65,11 +65,7 @@ impl<T: Transmit> Teller<T> {
 
 impl<T: Transmit> Cluster for Teller<T> {
     fn tell(&mut self, info_hash: &InfoHash, peer: PeerAddr, flags: PeerFlags, now: Instant) {
-        let record = LiveRecord {
-            info_hash: *info_hash,
-            peer,
-            flags,
-        };
+        let record = LiveRecord::new(*info_hash, peer, flags);
         self.accumulator.handle_announce(&record, now);
         self.send_ready();
     }

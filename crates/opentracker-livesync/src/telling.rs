@@ -113,9 +113,9 @@ fn told(mut writer: ScrapeTellWriter) -> Option<Told> {
 }
 
 const fn record(torrent: &TorrentSummary) -> TellRecord {
-    TellRecord {
-        info_hash: torrent.info_hash,
-        age_minutes: torrent.idle_minutes,
-        downloads: torrent.counts.downloads,
-    }
+    TellRecord::new(
+        torrent.info_hash,
+        torrent.idle_minutes,
+        torrent.counts.downloads,
+    )
 }

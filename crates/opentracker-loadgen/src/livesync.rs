@@ -167,11 +167,9 @@ impl Engine<'_> {
             (true, false) => PeerFlags::SEEDING,
             (false, false) => PeerFlags::NONE,
         };
-        LiveRecord {
-            info_hash: self.population.info_hash(peer.torrent),
-            peer: PeerAddr::new(ip.expect("below the capacity of the network"), peer.port),
-            flags,
-        }
+        let info_hash = self.population.info_hash(peer.torrent);
+        let address = PeerAddr::new(ip.expect("below the capacity of the network"), peer.port);
+        LiveRecord::new(info_hash, address, flags)
     }
 
     fn queue_packet(&mut self) {

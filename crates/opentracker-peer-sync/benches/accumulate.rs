@@ -13,11 +13,8 @@ fn announce(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     let now = Instant::now();
     for (name, ip) in [("ipv4", "198.51.100.23"), ("ipv6", "2001:db8::17")] {
-        let record = LiveRecord {
-            info_hash: InfoHash::new([7; 20]),
-            peer: PeerAddr::new(ip.parse().expect("a literal address"), 6881),
-            flags: PeerFlags::SEEDING,
-        };
+        let peer = PeerAddr::new(ip.parse().expect("a literal address"), 6881);
+        let record = LiveRecord::new(InfoHash::new([7; 20]), peer, PeerFlags::SEEDING);
         let id = SharedId::new(TrackerId::new([1, 2, 3, 4]));
         let mut accumulator = Accumulator::new(id, Settings::default());
         group.bench_function(name, |b| {

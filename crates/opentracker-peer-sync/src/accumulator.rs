@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use opentracker_livesync_wire::{LiveRecord, PacketBuf};
+use opentracker_livesync_wire::{LiveRecord, LiveWriter, PacketBuf};
 
 use crate::filling::Filling;
 use crate::{Dialect, Settings, SharedId};
@@ -52,8 +52,8 @@ impl Accumulator {
     pub fn new(id: SharedId, settings: Settings) -> Self {
         Self {
             settings,
-            ipv4: Filling::v4(id.get()),
-            ipv6: Filling::v6(id.get()),
+            ipv4: Filling::new(LiveWriter::sync_live, id.get()),
+            ipv6: Filling::new(LiveWriter::sync_live6, id.get()),
             id,
             ready: VecDeque::with_capacity(MAX_READY),
             counters: Counters::default(),

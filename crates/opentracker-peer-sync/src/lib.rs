@@ -25,14 +25,9 @@
 //! let mut now = Instant::now();
 //! let id = SharedId::new(TrackerId::new([1, 2, 3, 4]));
 //! let mut accumulator = Accumulator::new(id, Settings::default());
-//! accumulator.handle_announce(
-//!     &LiveRecord {
-//!         info_hash: InfoHash::new([7; 20]),
-//!         peer: PeerAddr::new("198.51.100.23".parse()?, 6881),
-//!         flags: PeerFlags::SEEDING,
-//!     },
-//!     now,
-//! );
+//! let peer = PeerAddr::new("198.51.100.23".parse()?, 6881);
+//! let record = LiveRecord::new(InfoHash::new([7; 20]), peer, PeerFlags::SEEDING);
+//! accumulator.handle_announce(&record, now);
 //! assert!(accumulator.poll_output().is_none(), "the packet waits for more");
 //!
 //! now = accumulator.poll_timeout().expect("not for ever");

@@ -246,6 +246,7 @@ impl Bucket {
             + swarms
     }
 
+    #[inline]
     pub(crate) fn find(&self, key: &Key) -> Option<usize> {
         let is_it = |at| self.torrents.get(at).info_hash == *key.info_hash();
         self.index.find(key.hash(), is_it)
@@ -263,10 +264,10 @@ impl Bucket {
 }
 
 fn counts_of(torrent: &Torrent, large_counts: &LargeCounts) -> SwarmCounts {
-    let peers = torrent.swarm.peers();
+    let (seeders, leechers) = torrent.swarm.counts();
     SwarmCounts {
-        seeders: saturating_u32(peers.seeders()),
-        leechers: saturating_u32(peers.leechers()),
+        seeders: saturating_u32(seeders),
+        leechers: saturating_u32(leechers),
         downloads: large_counts.get(torrent.downloads, &torrent.info_hash),
     }
 }

@@ -51,6 +51,17 @@ impl Swarm {
         matches!(self, Self::Empty { .. })
     }
 
+    /// The numbers of seeders and of leechers. Every reply has them, so that they are not added up
+    /// from [`Self::peers`].
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        match self {
+            Self::Empty { .. } => (0, 0),
+            Self::Inline { lengths, octets } => lengths.cells(octets).counts(),
+            Self::Listed { lengths, octets } => lengths.cells(octets).counts(),
+            Self::Large(large) => large.counts(),
+        }
+    }
+
     pub(crate) fn peers(&self) -> PerKind<u64> {
         match self {
             Self::Empty { .. } => PerKind::default(),

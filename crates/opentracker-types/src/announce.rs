@@ -22,7 +22,17 @@ pub enum Event {
 ///
 /// The peer's IP address is not part of it: that is the source of the packet or connection, and
 /// a front end hands it over separately.
+///
+/// ```
+/// use opentracker_types::{AnnounceRequest, Event, InfoHash};
+///
+/// let request = AnnounceRequest::new(InfoHash::new([7; 20]), 6881)
+///     .with_left(0)
+///     .with_event(Event::Started);
+/// assert!(request.is_seeder());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AnnounceRequest {
     /// The torrent.
     pub info_hash: InfoHash,
@@ -41,6 +51,52 @@ pub struct AnnounceRequest {
 }
 
 impl AnnounceRequest {
+    /// Makes a request that says no more than what it must: a leecher without a peer id, no
+    /// event, as many peers as the tracker chooses.
+    #[inline]
+    pub const fn new(info_hash: InfoHash, port: u16) -> Self {
+        Self {
+            info_hash,
+            peer_id: None,
+            port,
+            left: None,
+            event: Event::None,
+            num_want: None,
+        }
+    }
+
+    /// Says what the client calls itself.
+    #[inline]
+    #[must_use]
+    pub const fn with_peer_id(mut self, peer_id: PeerId) -> Self {
+        self.peer_id = Some(peer_id);
+        self
+    }
+
+    /// Says how many octets the client still has to download.
+    #[inline]
+    #[must_use]
+    pub const fn with_left(mut self, left: u64) -> Self {
+        self.left = Some(left);
+        self
+    }
+
+    /// Says the event.
+    #[inline]
+    #[must_use]
+    pub const fn with_event(mut self, event: Event) -> Self {
+        self.event = event;
+        self
+    }
+
+    /// Says how many peers the client asks for.
+    #[inline]
+    #[must_use]
+    pub const fn with_num_want(mut self, num_want: u32) -> Self {
+        self.num_want = Some(num_want);
+        self
+    }
+
     /// Tells whether the announcing peer is a seeder: it says that nothing is left.
     pub fn is_seeder(&self) -> bool {
         self.left == Some(0)

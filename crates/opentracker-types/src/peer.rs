@@ -1,10 +1,13 @@
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::fmt;
+use core::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::str::FromStr;
 
 /// Where a peer accepts connections: an address and a port.
 ///
 /// The address is canonical: an IPv4-mapped IPv6 address (`::ffff:a.b.c.d`) is held as IPv4, so
 /// that a peer is the same on every path. Flow labels and scope ids are not part of it.
+///
+/// As text it is `192.0.2.7:6881` or `[2001:db8::7]:6881`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerAddr {
     ip: IpAddr,
@@ -93,6 +96,29 @@ impl fmt::Debug for PeerAddr {
     }
 }
 
+impl FromStr for PeerAddr {
+    type Err = AddrParseError;
+
+    /// Parses an address and a port as [`SocketAddr`] does.
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        text.parse::<SocketAddr>().map(Self::from)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for PeerAddr {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        SocketAddr::from(*self).serialize(serializer)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for PeerAddr {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        SocketAddr::deserialize(deserializer).map(Self::from)
+    }
+}
+
 /// How far an address reaches, and so who may be told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -149,49 +175,6 @@ impl Scope {
     }
 }
 
-/// The flags of a peer as live sync carries them and as the store keeps them.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[repr(transparent)]
-pub struct PeerFlags(u8);
-
-impl PeerFlags {
-    /// A plain leecher.
-    pub const NONE: Self = Self(0);
-    /// The peer has everything.
-    pub const SEEDING: Self = Self(0x80);
-    /// The peer has reported the end of its download.
-    pub const COMPLETED: Self = Self(0x40);
-    /// The peer goes away.
-    pub const STOPPED: Self = Self(0x20);
-
-    /// Keeps the three known bits of an octet and drops the rest.
-    pub const fn from_bits(bits: u8) -> Self {
-        Self(bits & (Self::SEEDING.0 | Self::COMPLETED.0 | Self::STOPPED.0))
-    }
-
-    /// Returns the octet.
-    pub const fn bits(self) -> u8 {
-        self.0
-    }
-
-    /// Tells whether all of `other` is set.
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Returns the union of both.
-    #[must_use]
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-impl fmt::Debug for PeerFlags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PeerFlags({:#04x})", self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +184,24 @@ mod tests {
         let mapped = PeerAddr::new("::ffff:10.1.2.3".parse().unwrap(), 1);
         assert_eq!(mapped, PeerAddr::new("10.1.2.3".parse().unwrap(), 1));
         assert_eq!(mapped.scope(), Some(Scope::Private));
+    }
+
+    #[test]
+    fn text_goes_both_ways() {
+        for text in ["192.0.2.7:6881", "[2001:db8::7]:6881"] {
+            assert_eq!(text.parse::<PeerAddr>().unwrap().to_string(), text);
+        }
+        let mapped: PeerAddr = "[::ffff:192.0.2.7]:6881".parse().unwrap();
+        assert_eq!(mapped.to_string(), "192.0.2.7:6881");
+        for text in [
+            "",
+            "192.0.2.7",
+            "2001:db8::7:6881",
+            "192.0.2.7:65536",
+            "a.example:80",
+        ] {
+            assert!(text.parse::<PeerAddr>().is_err(), "{text}");
+        }
     }
 
     #[test]
@@ -255,11 +256,5 @@ mod tests {
             assert_eq!(Private.is_visible_to(requester), requester == Private);
             assert_eq!(Loopback.is_visible_to(requester), requester == Loopback);
         }
-    }
-
-    #[test]
-    fn unknown_flag_bits_are_dropped() {
-        assert_eq!(PeerFlags::from_bits(0xff).bits(), 0xe0);
-        assert!(PeerFlags::from_bits(0xc0).contains(PeerFlags::SEEDING.with(PeerFlags::COMPLETED)));
     }
 }

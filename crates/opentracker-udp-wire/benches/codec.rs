@@ -16,22 +16,18 @@ const COUNTS: SwarmCounts = SwarmCounts {
 };
 
 fn announce() -> AnnounceRequest<'static> {
+    let announce = Announce::new(InfoHash::new(*b"aaaaaaaaaaaaaaaaaaaa"), 6881)
+        .with_peer_id(PeerId::new(*b"-XX0001-abcdefghijkl"))
+        .with_left(1 << 32)
+        .with_event(Event::Started)
+        .with_num_want(50);
+    let (connection, transaction) = (0x0123_4567_89ab_cdef.into(), 0x0bad_cafe.into());
     AnnounceRequest {
-        connection: 0x0123_4567_89ab_cdef.into(),
-        transaction: 0x0bad_cafe.into(),
-        announce: Announce {
-            info_hash: InfoHash::new(*b"aaaaaaaaaaaaaaaaaaaa"),
-            peer_id: Some(PeerId::new(*b"-XX0001-abcdefghijkl")),
-            port: 6881,
-            left: Some(1 << 32),
-            event: Event::Started,
-            num_want: Some(50),
-        },
         downloaded: 65536,
         uploaded: 16384,
-        ip: [0; 4],
         key: 0xdead_beef,
         options: AnnounceOptions::new(b"\x02\x09/announce"),
+        ..AnnounceRequest::new(connection, transaction, announce)
     }
 }
 

@@ -52,6 +52,26 @@ impl<'a> AnnounceRequest<'a> {
     /// Octets of the fixed part, without options.
     pub const WIRE_LEN: usize = 98;
 
+    /// Makes a request that says no more than what it must: nothing downloaded or uploaded yet,
+    /// the sender's own address, a key of 0, no options.
+    #[inline]
+    pub const fn new(
+        connection: ConnectionId,
+        transaction: TransactionId,
+        announce: Announce,
+    ) -> Self {
+        Self {
+            connection,
+            transaction,
+            announce,
+            downloaded: 0,
+            uploaded: 0,
+            ip: [0; 4],
+            key: 0,
+            options: AnnounceOptions::new(&[]),
+        }
+    }
+
     /// Decodes the packet; everything after its fixed part is options.
     ///
     /// # Errors
@@ -80,17 +100,15 @@ impl<'a> AnnounceRequest<'a> {
         else {
             return Err(too_short(packet).with(head.transaction));
         };
+        let mut announce = Announce::new(info_hash, port)
+            .with_peer_id(peer_id)
+            .with_left(left)
+            .with_event(event);
+        announce.num_want = u32::try_from(num_want).ok();
         Ok(Self {
             connection: head.connection,
             transaction: head.transaction,
-            announce: Announce {
-                info_hash,
-                peer_id: Some(peer_id),
-                port,
-                left: Some(left),
-                event,
-                num_want: u32::try_from(num_want).ok(),
-            },
+            announce,
             downloaded,
             uploaded,
             ip,
@@ -178,17 +196,14 @@ mod tests {
         \x02\x04/a?b";
 
     fn golden() -> AnnounceRequest<'static> {
+        let info_hash = "00112233445566778899aabbccddeeff00112233".parse().unwrap();
         AnnounceRequest {
             connection: 0x0123_4567_89ab_cdef.into(),
             transaction: 0x0bad_cafe.into(),
-            announce: Announce {
-                info_hash: "00112233445566778899aabbccddeeff00112233".parse().unwrap(),
-                peer_id: Some(PeerId::new(*b"-XX0001-abcdefghijkl")),
-                port: 6881,
-                left: Some(1 << 32),
-                event: Event::Started,
-                num_want: None,
-            },
+            announce: Announce::new(info_hash, 6881)
+                .with_peer_id(PeerId::new(*b"-XX0001-abcdefghijkl"))
+                .with_left(1 << 32)
+                .with_event(Event::Started),
             downloaded: 65536,
             uploaded: 16384,
             ip: [192, 0, 2, 7],

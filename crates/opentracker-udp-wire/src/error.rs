@@ -2,11 +2,10 @@ use core::fmt;
 
 use crate::TransactionId;
 
-/// Why octets are not the packet that a decoder takes: what is wrong, where, and whom to tell.
+/// Why octets are not the packet that a decoder takes: what is wrong, and where.
 ///
-/// The [`kind`](Self::kind) is for counting. Where the packet got as far as its transaction id,
-/// [`transaction`](Self::transaction) has it, so that a tracker may answer with an
-/// [`ErrorReply`](crate::ErrorReply).
+/// Where the packet got as far as its transaction id, [`transaction`](Self::transaction) has it,
+/// so that a tracker may answer with an [`ErrorReply`](crate::ErrorReply).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at octet {offset}")]
 pub struct DecodeError {
@@ -25,6 +24,11 @@ impl DecodeError {
     /// packet that is too short, the offset at which it ends.
     pub const fn offset(&self) -> usize {
         self.offset
+    }
+
+    /// Returns a short word for the kind, fit to label a counter.
+    pub const fn reason(&self) -> &'static str {
+        self.kind.reason()
     }
 
     /// Returns the transaction id, if the packet has one.
@@ -46,7 +50,7 @@ impl DecodeError {
     }
 }
 
-/// What is wrong with a packet; a tracker counts malformed packets by it.
+/// What is wrong with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
@@ -64,7 +68,7 @@ pub enum DecodeErrorKind {
 
 impl DecodeErrorKind {
     /// Every kind, in order of declaration.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: &'static [Self] = &[
         Self::TooShort,
         Self::BadMagic,
         Self::UnknownAction,
@@ -72,12 +76,12 @@ impl DecodeErrorKind {
         Self::TornInfoHash,
     ];
 
-    /// Returns a name in snake case, fit for the label of a metric.
-    pub const fn label(self) -> &'static str {
+    /// Returns a short word for the kind, fit to label a counter.
+    pub const fn reason(self) -> &'static str {
         match self {
-            Self::TooShort => "too_short",
-            Self::BadMagic => "bad_magic",
-            Self::UnknownAction => "unknown_action",
+            Self::TooShort => "short",
+            Self::BadMagic => "magic",
+            Self::UnknownAction => "action",
             Self::NoInfoHash => "no_info_hash",
             Self::TornInfoHash => "torn_info_hash",
         }
@@ -118,6 +122,7 @@ mod tests {
     fn errors_say_what_and_where() {
         let error = DecodeError::new(DecodeErrorKind::TooShort, 97).with(5.into());
         assert_eq!(error.to_string(), "packet too short, it ends at octet 97");
+        assert_eq!((error.reason(), error.offset()), ("short", 97));
         assert_eq!(error.transaction(), Some(5.into()));
         let error = DecodeError::new(DecodeErrorKind::BadMagic, 0);
         assert_eq!(
@@ -127,9 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_distinct() {
-        let mut labels = DecodeErrorKind::ALL.map(DecodeErrorKind::label);
-        labels.sort_unstable();
-        assert!(labels.windows(2).all(|pair| pair[0] < pair[1]));
+    fn reasons_are_distinct() {
+        let kinds = DecodeErrorKind::ALL.iter();
+        let mut reasons: Vec<_> = kinds.map(|kind| kind.reason()).collect();
+        reasons.sort_unstable();
+        assert!(reasons.is_sorted_by(|a, b| a < b), "{reasons:?}");
     }
 }

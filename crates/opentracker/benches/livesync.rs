@@ -9,7 +9,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use opentracker::core::{Cluster, PeerBuffers, Requester, Rules, Tracker, Worker};
 use opentracker::livesync::{Instance, Settings, SharedId, Source, Teller, Transmit};
 use opentracker::livesync_wire::{LiveRecord, SyncLive, SyncLiveWriter};
-use opentracker::types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, TrackerId};
+use opentracker::types::{AnnounceRequest, InfoHash, PeerAddr, PeerFlags, TrackerId};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -44,15 +44,16 @@ fn torrent(number: u32) -> InfoHash {
 
 /// The peer and the torrent of an announce, in an order without pattern.
 fn record(number: u32, torrents: u32) -> LiveRecord {
-    LiveRecord {
-        info_hash: torrent(number.wrapping_mul(2_654_435_761) % torrents),
-        peer: PeerAddr::new(Ipv4Addr::from_bits(0x2000_0000 + number).into(), 6881),
-        flags: if number.is_multiple_of(3) {
-            PeerFlags::SEEDING
-        } else {
-            PeerFlags::NONE
-        },
-    }
+    let flags = if number.is_multiple_of(3) {
+        PeerFlags::SEEDING
+    } else {
+        PeerFlags::NONE
+    };
+    LiveRecord::new(
+        torrent(number.wrapping_mul(2_654_435_761) % torrents),
+        PeerAddr::new(Ipv4Addr::from_bits(0x2000_0000 + number).into(), 6881),
+        flags,
+    )
 }
 
 fn packets(torrents: u32) -> Vec<Vec<u8>> {
@@ -158,14 +159,9 @@ impl Clients {
         let record = record(self.number % Self::COUNT, Self::TORRENTS);
         let elapsed = u64::from(self.number) * Self::INTERVAL_SECS / u64::from(Self::COUNT);
         let now = self.start + Duration::from_secs(elapsed);
-        let request = AnnounceRequest {
-            info_hash: record.info_hash,
-            peer_id: None,
-            port: record.peer.port(),
-            left: Some(u64::from(record.flags == PeerFlags::NONE)),
-            event: Event::None,
-            num_want: Some(WANT),
-        };
+        let request = AnnounceRequest::new(record.info_hash, record.peer.port())
+            .with_left(u64::from(record.flags == PeerFlags::NONE))
+            .with_num_want(WANT);
         let mut octets = [0; 6 * WANT as usize];
         let mut peers = PeerBuffers::v4(&mut octets);
         let reply =

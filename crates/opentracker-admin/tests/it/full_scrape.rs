@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 use opentracker_admin::Counter;
 use opentracker_core::{PeerBuffers, Requester, Worker};
 use opentracker_http_wire::{Answer, ScrapeReply};
-use opentracker_types::{AnnounceRequest, Event, InfoHash, SwarmCounts};
+use opentracker_types::{AnnounceRequest, InfoHash, SwarmCounts};
 
 use crate::site::{Client, PATIENCE, Plan, Site};
 
@@ -28,14 +28,9 @@ fn hash(number: u32) -> InfoHash {
 fn fill(site: &Site, torrents: u32) {
     let mut worker = Worker::new(Arc::clone(&site.tracker), 1, None);
     for number in 0..torrents {
-        let request = AnnounceRequest {
-            info_hash: hash(number),
-            peer_id: None,
-            port: 1,
-            left: Some(0),
-            event: Event::None,
-            num_want: Some(0),
-        };
+        let request = AnnounceRequest::new(hash(number), 1)
+            .with_left(0)
+            .with_num_want(0);
         let mut peers = PeerBuffers::both(&mut [], &mut []);
         let requester = Requester::new([192, 0, 2, 1].into());
         let now = site.tracker.start();

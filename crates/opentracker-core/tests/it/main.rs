@@ -28,14 +28,9 @@ fn tracker(settings: Settings) -> Arc<Tracker> {
 }
 
 fn request(port: u16, left: u64, event: Event) -> AnnounceRequest {
-    AnnounceRequest {
-        info_hash: TORRENT,
-        peer_id: None,
-        port,
-        left: Some(left),
-        event,
-        num_want: None,
-    }
+    AnnounceRequest::new(TORRENT, port)
+        .with_left(left)
+        .with_event(event)
 }
 
 /// Announces and returns the reply and the number of IPv4 and IPv6 peers handed out.
@@ -237,10 +232,8 @@ fn numwant_is_defaulted_and_clamped() {
         announce(&mut worker, &request, "192.0.2.1", now).unwrap();
     }
     for (num_want, given) in [(None, 5), (Some(0), 0), (Some(7), 7), (Some(u32::MAX), 20)] {
-        let request = AnnounceRequest {
-            num_want,
-            ..request(1, 1, Event::None)
-        };
+        let mut request = request(1, 1, Event::None);
+        request.num_want = num_want;
         let (_, v4, v6) = announce(&mut worker, &request, "192.0.2.1", now).unwrap();
         assert_eq!((v4, v6), (given, 0), "{num_want:?}");
     }
@@ -271,10 +264,7 @@ fn a_lan_works_and_nothing_leaks_from_it() {
         let request = request(9, 1, Event::Started);
         let (_, got_v4, got_v6) = announce(&mut worker, &request, source, now).unwrap();
         assert_eq!((got_v4, got_v6), (v4, v6), "{source}");
-        let stop = AnnounceRequest {
-            event: Event::Stopped,
-            ..request
-        };
+        let stop = request.with_event(Event::Stopped);
         if !sources.contains(&source) {
             let (_, v4, v6) = announce(&mut worker, &stop, source, now).unwrap();
             assert_eq!((v4, v6), (0, 0), "stopped gets no peers");

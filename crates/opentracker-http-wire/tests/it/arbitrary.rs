@@ -36,31 +36,27 @@ pub(crate) fn announce_query() -> impl Strategy<Value = AnnounceQuery> {
         event,
         any::<Option<u32>>(),
     )
-        .prop_map(
-            |(info_hash, peer_id, port, left, event, num_want)| AnnounceRequest {
-                info_hash,
-                peer_id,
-                port,
-                left,
-                event,
-                num_want,
-            },
-        );
+        .prop_map(|(info_hash, peer_id, port, left, event, num_want)| {
+            let mut announce = AnnounceRequest::new(info_hash, port).with_event(event);
+            announce.peer_id = peer_id;
+            announce.left = left;
+            announce.num_want = num_want;
+            announce
+        });
     (
         announce,
         any::<[Option<u64>; 2]>(),
         any::<bool>(),
         any::<bool>(),
     )
-        .prop_map(
-            |(announce, [downloaded, uploaded], compact, no_peer_id)| AnnounceQuery {
-                announce,
-                downloaded,
-                uploaded,
-                compact,
-                no_peer_id,
-            },
-        )
+        .prop_map(|(announce, [downloaded, uploaded], compact, no_peer_id)| {
+            let mut query = AnnounceQuery::new(announce);
+            query.downloaded = downloaded;
+            query.uploaded = uploaded;
+            query.compact = compact;
+            query.no_peer_id = no_peer_id;
+            query
+        })
 }
 
 /// Octets that are often a query, or nearly: the right names with values good and bad.

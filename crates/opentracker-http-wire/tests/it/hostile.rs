@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use crate::arbitrary;
 
 fn exhaust_query(query: &[u8]) {
-    if let Ok(query) = AnnounceQuery::decode(query) {
-        assert_ne!(query.announce.port, 0);
+    match AnnounceQuery::decode(query) {
+        Ok(query) => assert_ne!(query.announce.port, 0),
+        Err(error) => assert!(error.offset() <= query.len()),
     }
     if let Ok(query) = ScrapeQuery::decode(query) {
         assert!(query.info_hashes().len() <= ScrapeQuery::MAX_INFO_HASHES);
@@ -22,11 +23,15 @@ fn exhaust_reply(body: &[u8]) {
     if let Err(error) = bencode::decode(body) {
         assert!(error.offset() <= body.len());
     }
-    if let Ok(Answer::Reply(reply)) = AnnounceReply::decode(body) {
-        assert!(reply.peers.iter().count() <= body.len());
+    match AnnounceReply::decode(body) {
+        Ok(Answer::Reply(reply)) => assert!(reply.peers.iter().count() <= body.len()),
+        Ok(Answer::Failure(failure)) => assert!(failure.reason.len() <= body.len()),
+        Err(error) => assert!(error.offset() <= body.len()),
     }
-    if let Ok(Answer::Reply(reply)) = ScrapeReply::decode(body) {
-        assert!(reply.entries().count() <= body.len());
+    match ScrapeReply::decode(body) {
+        Ok(Answer::Reply(reply)) => assert!(reply.entries().count() <= body.len()),
+        Ok(Answer::Failure(failure)) => assert!(failure.reason.len() <= body.len()),
+        Err(error) => assert!(error.offset() <= body.len()),
     }
 }
 

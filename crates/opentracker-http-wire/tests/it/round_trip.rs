@@ -90,14 +90,11 @@ proptest! {
         v4 in arbitrary::compact_peers(6),
         v6 in option::of(arbitrary::compact_peers(18)),
     ) {
-        let mut reply = AnnounceReply {
-            counts,
-            interval_secs,
-            min_interval_secs,
-            external_ip,
-            peers: Peers::Compact { v4: &v4, v6: v6.as_deref() },
-            warning: warning.as_deref(),
-        };
+        let compact_peers = Peers::Compact { v4: &v4, v6: v6.as_deref() };
+        let mut reply = AnnounceReply::new(counts, interval_secs, compact_peers);
+        reply.min_interval_secs = min_interval_secs;
+        reply.external_ip = external_ip;
+        reply.warning = warning.as_deref();
         let expected_peers = peers_of(&v4, v6.as_deref().unwrap_or_default());
 
         let compact = written(|out| reply.encode(out));
@@ -109,12 +106,13 @@ proptest! {
         let listed = written(|out| reply.encode(out));
         assert_canonical(&listed);
         prop_assert_eq!(reply.peers.iter().collect::<Vec<_>>(), &expected_peers[..]);
-        let Ok(Answer::Reply(decoded)) = AnnounceReply::decode(&listed) else {
+        let Ok(Answer::Reply(mut decoded)) = AnnounceReply::decode(&listed) else {
             panic!("not a reply: {}", listed.escape_ascii());
         };
         prop_assert_eq!(decoded.peers.iter().collect::<Vec<_>>(), expected_peers);
-        prop_assert_eq!(AnnounceReply { peers: reply.peers, ..decoded }, reply);
-        prop_assert_eq!(written(|out| decoded.encode(out)), listed);
+        prop_assert_eq!(written(|out| decoded.encode(out)), &listed[..]);
+        decoded.peers = reply.peers;
+        prop_assert_eq!(decoded, reply);
     }
 
     #[test]
@@ -135,7 +133,8 @@ proptest! {
 
     #[test]
     fn failure(reason in ".{0,40}", retry_in in arbitrary::retry_in()) {
-        let failure = Failure { retry_in, ..Failure::new(&reason) };
+        let mut failure = Failure::new(&reason);
+        failure.retry_in = retry_in;
         let body = written(|out| failure.encode(out));
         assert_canonical(&body);
         prop_assert_eq!(AnnounceReply::decode(&body), Ok(Answer::Failure(failure)));
@@ -170,17 +169,13 @@ fn is_whole(peers: Peers<'_>) -> bool {
 fn nothing_is_allocated_in_steady_state() {
     let v4 = [7; 300];
     let v6 = [8; 900];
-    let reply = AnnounceReply {
-        counts: SwarmCounts::default(),
-        interval_secs: 1800,
-        min_interval_secs: Some(900),
-        external_ip: Some([192, 0, 2, 9].into()),
-        peers: Peers::Compact {
-            v4: &v4,
-            v6: Some(&v6),
-        },
-        warning: None,
+    let peers = Peers::Compact {
+        v4: &v4,
+        v6: Some(&v6),
     };
+    let mut reply = AnnounceReply::new(SwarmCounts::default(), 1800, peers);
+    reply.min_interval_secs = Some(900);
+    reply.external_ip = Some([192, 0, 2, 9].into());
     let mut body = Vec::new();
     reply.encode(&mut body);
     let (place, capacity) = (body.as_ptr(), body.capacity());

@@ -75,23 +75,23 @@ fn captured_packets_go_both_ways() {
 
 fn live_records(said: &Value) -> Vec<LiveRecord> {
     records(said)
-        .map(|record| LiveRecord {
-            info_hash: info_hash(record),
-            peer: PeerAddr::new(
+        .map(|record| {
+            assert_eq!(number(record, "time"), 0, "C nodes send no age");
+            let peer = PeerAddr::new(
                 text(record, "ip").parse::<IpAddr>().unwrap(),
                 u16::try_from(number(record, "port")).unwrap(),
-            ),
-            flags: PeerFlags::from_bits(u8::try_from(number(record, "flags")).unwrap()),
+            );
+            let flags = PeerFlags::from_bits(u8::try_from(number(record, "flags")).unwrap());
+            LiveRecord::new(info_hash(record), peer, flags)
         })
         .collect()
 }
 
 fn tell_records(said: &Value) -> Vec<TellRecord> {
     records(said)
-        .map(|record| TellRecord {
-            info_hash: info_hash(record),
-            age_minutes: u32::try_from(number(record, "age")).unwrap(),
-            downloads: number(record, "downloaded"),
+        .map(|record| {
+            let age_minutes = u32::try_from(number(record, "age")).unwrap();
+            TellRecord::new(info_hash(record), age_minutes, number(record, "downloaded"))
         })
         .collect()
 }

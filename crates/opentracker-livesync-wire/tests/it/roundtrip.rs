@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use opentracker_livesync_wire::{
-    Beacon, Inquire, LiveRecord, Packet, ScrapeTell, ScrapeTellWriter, SyncLive, SyncLive6,
-    SyncLive6Writer, SyncLiveWriter, TellRecord,
+    Beacon, Inquire, LiveRecord, Packet, PeerAge, ScrapeTell, ScrapeTellWriter, SyncLive,
+    SyncLive6, SyncLive6Writer, SyncLiveWriter, TellRecord,
 };
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags, TrackerId};
 use proptest::collection::vec;
@@ -138,19 +138,17 @@ fn live_record(ip: impl Strategy<Value = IpAddr>) -> impl Strategy<Value = LiveR
         Just(seeding.with(stopped)),
         Just(seeding.with(completed).with(stopped)),
     ];
-    (any::<[u8; 20]>(), ip, any::<u16>(), flags).prop_map(|(hash, ip, port, flags)| LiveRecord {
-        info_hash: InfoHash::new(hash),
-        peer: PeerAddr::new(ip, port),
-        flags,
+    let age = proptest::option::of(0..=u64::from(PeerAge::MAX_MINUTES));
+    (any::<[u8; 20]>(), ip, any::<u16>(), flags, age).prop_map(|(hash, ip, port, flags, age)| {
+        let peer = PeerAddr::new(ip, port);
+        let mut record = LiveRecord::new(InfoHash::new(hash), peer, flags);
+        record.age = age.map(|minutes| PeerAge::from_minutes(minutes).unwrap());
+        record
     })
 }
 
 fn tell_record() -> impl Strategy<Value = TellRecord> {
     (any::<[u8; 20]>(), any::<u32>(), any::<u64>()).prop_map(|(hash, age_minutes, downloads)| {
-        TellRecord {
-            info_hash: InfoHash::new(hash),
-            age_minutes,
-            downloads,
-        }
+        TellRecord::new(InfoHash::new(hash), age_minutes, downloads)
     })
 }

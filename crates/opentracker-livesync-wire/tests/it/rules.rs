@@ -1,8 +1,8 @@
 //! The rules of docs/livesync.md that a codec has to keep, each by name.
 
 use opentracker_livesync_wire::{
-    Beacon, DecodeError, LiveRecord, MAX_PACKET, Packet, PushError, ScrapeTell, ScrapeTellWriter,
-    SyncLive, SyncLive6, SyncLive6Writer, SyncLiveWriter, TellRecord,
+    Beacon, DecodeErrorKind, LiveRecord, LiveWriter, MAX_PACKET, Packet, PeerAge, PushError,
+    ScrapeTell, ScrapeTellWriter, SyncLive, SyncLive6, SyncLive6Writer, SyncLiveWriter, TellRecord,
 };
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags, TrackerId};
 
@@ -87,8 +87,9 @@ fn length_tells_a_beacon_from_a_sync_live6() {
             (48.., Ok(Packet::SyncLive6(live))) => {
                 assert_eq!(live.records().len(), (octets - 8) / 40);
             }
-            (_, Err(DecodeError::Length { at, .. })) if octets < 48 && octets != 16 => {
-                assert_eq!(at, octets.min(Beacon::WIRE_LEN));
+            (_, Err(error)) if octets < 48 && octets != 16 => {
+                assert_eq!(error.kind(), DecodeErrorKind::Length);
+                assert_eq!(error.offset(), octets.min(Beacon::WIRE_LEN));
             }
             (_, other) => panic!("{octets} octets: {other:?}"),
         }
@@ -125,10 +126,9 @@ fn a_sync_live_may_be_empty_and_a_tell_may_not() {
         assert_eq!(live.sender(), SENDER);
         assert_eq!(live.records().len(), 0);
     }
-    assert_eq!(
-        Packet::decode(&datagram(3, 39)),
-        Err(DecodeError::NoRecord { packet_type: 3 })
-    );
+    let error = Packet::decode(&datagram(3, 39)).unwrap_err();
+    assert_eq!(error.kind(), DecodeErrorKind::NoRecord);
+    assert_eq!(error.offset(), 8);
 }
 
 #[test]
@@ -148,24 +148,95 @@ fn an_inquire_has_exactly_twelve_octets() {
 fn a_short_header_and_an_unknown_type_are_refused() {
     for octets in 0..8 {
         let error = Packet::decode(&datagram(0, 8)[..octets]).unwrap_err();
-        assert_eq!(error, DecodeError::Header { at: octets });
+        assert_eq!(error.kind(), DecodeErrorKind::Header);
+        assert_eq!(error.offset(), octets);
     }
     for packet_type in [4, 0x100, u32::MAX] {
         let error = Packet::decode(&datagram(packet_type, 36)).unwrap_err();
-        assert_eq!(error, DecodeError::UnknownType { packet_type });
+        assert_eq!(error.kind(), DecodeErrorKind::UnknownType);
         assert_eq!(error.offset(), 4);
     }
 }
 
 #[test]
-fn the_age_of_a_record_says_nothing() {
-    let mut writer = SyncLiveWriter::new(SENDER);
-    writer.push(&live_record("198.51.100.23")).unwrap();
-    let sent = writer.as_bytes().to_vec();
-    assert_eq!(sent[0x23], 0);
-    let mut aged = sent.clone();
-    aged[0x23] = 45;
-    assert_eq!(Packet::decode(&aged), Packet::decode(&sent));
+fn a_told_record_has_an_age_and_a_live_one_has_none() {
+    let live = live_record("198.51.100.23");
+    let told = live.with_age(PeerAge::from_minutes(44).unwrap());
+    let mut writers = [
+        LiveWriter::sync_live(SENDER),
+        LiveWriter::sync_live6(SENDER),
+    ];
+    for (writer, at) in writers.iter_mut().zip([0x23, 0x2f]) {
+        writer.push(&live).unwrap();
+        assert_eq!(writer.take().as_bytes()[at], 0);
+        writer.push(&told).unwrap();
+        assert_eq!(writer.as_bytes()[at], 45);
+        let records: Vec<_> = match Packet::decode(writer.as_bytes()).unwrap() {
+            Packet::SyncLive(live) => live.records().collect(),
+            Packet::SyncLive6(live) => live.records().collect(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(records, [told]);
+        assert_ne!(records, [live]);
+    }
+}
+
+#[test]
+fn a_live_writer_is_the_writer_of_its_form() {
+    let record = live_record("198.51.100.23");
+    let mut live = LiveWriter::sync_live(SENDER);
+    let mut live6 = LiveWriter::sync_live6(SENDER);
+    assert_eq!(
+        live.push(&live_record("2001:db8::17")),
+        Err(PushError::NotIpv4)
+    );
+    assert!(live.is_empty() && live6.is_empty());
+    while live.push(&record).is_ok() {}
+    while live6.push(&record).is_ok() {}
+    assert!(live.is_full() && live6.is_full());
+    assert_eq!((live.len(), live6.len()), (52, 36));
+
+    let mut expected = SyncLiveWriter::new(SENDER);
+    while expected.push(&record).is_ok() {}
+    assert_eq!(live.take().as_bytes(), expected.as_bytes());
+    let mut expected = SyncLive6Writer::new(SENDER);
+    while expected.push(&record).is_ok() {}
+    assert_eq!(live6.take().as_bytes(), expected.as_bytes());
+    assert!(live.is_empty() && live6.is_empty());
+}
+
+/// Sealed packets have at most 1232 octets, the last 24 of them a trailer.
+#[test]
+fn a_writer_leaves_room_for_a_trailer() {
+    const MAX_OCTETS: usize = 1232 - 24;
+    let mut live = LiveWriter::sync_live(SENDER).with_max_octets(MAX_OCTETS);
+    let mut live6 = LiveWriter::sync_live6(SENDER).with_max_octets(MAX_OCTETS);
+    let mut tell = ScrapeTellWriter::new(SENDER).with_max_octets(MAX_OCTETS);
+    for _ in 0..2 {
+        while !live.is_full() {
+            live.push(&live_record("198.51.100.23")).unwrap();
+        }
+        while !live6.is_full() {
+            live6.push(&live_record("2001:db8::17")).unwrap();
+        }
+        while !tell.is_full() {
+            tell.push(&tell_record()).unwrap();
+        }
+        assert_eq!(tell.push(&tell_record()), Err(PushError::Full));
+        assert_eq!((live.len(), live.take().as_bytes().len()), (42, 1184));
+        assert_eq!((live6.len(), live6.take().as_bytes().len()), (30, 1208));
+        assert_eq!((tell.len(), tell.take().as_bytes().len()), (37, 1192));
+    }
+
+    let mut beyond = SyncLiveWriter::new(SENDER).with_max_octets(usize::MAX);
+    while beyond.push(&live_record("198.51.100.23")).is_ok() {}
+    assert_eq!(beyond.len(), SyncLive::MAX_RECORDS);
+    for too_few in [0, 7, 8, 35] {
+        let mut writer = SyncLiveWriter::new(SENDER).with_max_octets(too_few);
+        assert!(writer.is_full());
+        let refused = writer.push(&live_record("198.51.100.23"));
+        assert_eq!(refused, Err(PushError::Full));
+    }
 }
 
 #[test]
@@ -200,17 +271,10 @@ fn datagram(packet_type: u32, octets: usize) -> Vec<u8> {
 }
 
 fn live_record(ip: &str) -> LiveRecord {
-    LiveRecord {
-        info_hash: InfoHash::new([7; 20]),
-        peer: PeerAddr::new(ip.parse().unwrap(), 6881),
-        flags: PeerFlags::SEEDING,
-    }
+    let peer = PeerAddr::new(ip.parse().unwrap(), 6881);
+    LiveRecord::new(InfoHash::new([7; 20]), peer, PeerFlags::SEEDING)
 }
 
 fn tell_record() -> TellRecord {
-    TellRecord {
-        info_hash: InfoHash::new([7; 20]),
-        age_minutes: 30,
-        downloads: 12_345,
-    }
+    TellRecord::new(InfoHash::new([7; 20]), 30, 12_345)
 }

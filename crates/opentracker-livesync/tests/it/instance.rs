@@ -87,23 +87,17 @@ fn this_host() -> Source {
 
 fn announce_of(sender: TrackerId) -> Vec<u8> {
     let mut writer = SyncLiveWriter::new(sender);
-    let record = LiveRecord {
-        info_hash: TORRENT,
-        peer: PeerAddr::new([198, 51, 100, 1].into(), 6881),
-        flags: PeerFlags::SEEDING,
-    };
+    let peer = PeerAddr::new([198, 51, 100, 1].into(), 6881);
+    let record = LiveRecord::new(TORRENT, peer, PeerFlags::SEEDING);
     writer.push(&record).unwrap();
     writer.take().as_bytes().to_vec()
 }
 
 fn tell_of(sender: TrackerId, downloads: u64) -> Vec<u8> {
     let mut writer = ScrapeTellWriter::new(sender);
-    let record = TellRecord {
-        info_hash: TORRENT,
-        age_minutes: 0,
-        downloads,
-    };
-    writer.push(&record).unwrap();
+    writer
+        .push(&TellRecord::new(TORRENT, 0, downloads))
+        .unwrap();
     writer.take().as_bytes().to_vec()
 }
 

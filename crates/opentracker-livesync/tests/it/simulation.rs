@@ -84,13 +84,13 @@ fn two_with_one_id_part_and_hear_each_other() {
     world.network.conditions = Conditions::LAN;
     world.give_id(1, ESTABLISHED);
     assert_eq!(world.machine(1).id(), world.machine(ESTABLISHED).id());
-    world.complete_at(1, archived(7));
-    world.complete_at(ESTABLISHED, archived(8));
+    world.come(1, archived(7));
+    world.come(ESTABLISHED, archived(8));
     world.run_for(times.peer_sync.max_delay + MINUTE);
     let ids: Vec<_> = world.machines().map(Machine::id).collect();
     assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[2] != ids[0]);
     for (number, unheard_of) in [(1, 1000), (ESTABLISHED, 1001)] {
-        world.complete_at(number, archived(unheard_of));
+        world.come(number, archived(unheard_of));
     }
     world.run_for(times.peer_sync.max_delay + MINUTE);
     for machine in world.machines() {
@@ -208,7 +208,8 @@ impl Times {
             settings: Settings {
                 interval,
                 jitter,
-                timing: Timing::new(peer_timeout, 24 * 60 * MINUTE, renew_boundary),
+                timing: Timing::new(peer_timeout, 24 * 60 * MINUTE, renew_boundary)
+                    .with_interval(interval),
                 ..Settings::default()
             },
             peer_timeout,

@@ -80,11 +80,7 @@ impl World {
             rng,
             times,
         };
-        for number in 0..ARCHIVED {
-            for _ in 0..=number % 3 {
-                world.pass_by(archived(number));
-            }
-        }
+        world.fill_archive();
         for _ in 0..world.rng.random_range(5..40) {
             let client = world.client();
             world.clients.push(client);
@@ -174,24 +170,40 @@ impl World {
         self.machines.iter().map(|slot| slot.traffic.tells).sum()
     }
 
-    /// Lets a new peer complete a torrent at any machine and go without a word.
-    pub(crate) fn pass_by(&mut self, torrent: InfoHash) {
-        let number = self.draw(self.machines.len());
-        self.complete_at(number, torrent);
+    /// Lets a new peer complete a torrent at a machine and go. Another one is there meanwhile: a
+    /// torrent that a single prefix announced would not be kept.
+    pub(crate) fn complete_at(&mut self, number: usize, torrent: InfoHash) {
+        let guests = self.come(number, torrent);
+        self.go(number, torrent, guests);
     }
 
-    /// Lets a new peer complete a torrent at a machine and go without a word. A peer of another
-    /// network is there too, or the torrent would be forgotten with its only one.
-    pub(crate) fn complete_at(&mut self, number: usize, torrent: InfoHash) {
-        let peer = self.peer();
-        let other: IpAddr = if peer.is_ipv4() {
-            [203, 0, 113, 1].into()
-        } else {
-            [0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1].into()
-        };
-        self.announce(number, torrent, peer, true, Event::Completed);
-        let other = PeerAddr::new(other, 6881);
-        self.announce(number, torrent, other, false, Event::Started);
+    /// Lets all machines hear of torrents that were completed, and whose peers have left.
+    fn fill_archive(&mut self) {
+        let mut visits = Vec::new();
+        for number in 0..ARCHIVED {
+            for _ in 0..=number % 3 {
+                let (home, torrent) = (self.draw(self.machines.len()), archived(number));
+                visits.push((home, torrent, self.come(home, torrent)));
+            }
+        }
+        // Nobody hears that one has left before it hears that there were two.
+        self.run_for(self.times.peer_sync.max_delay + Conditions::HEALED.most_delay);
+        for (home, torrent, guests) in visits {
+            self.go(home, torrent, guests);
+        }
+    }
+
+    /// Lets two new peers come to a machine, the first of which completes.
+    pub(crate) fn come(&mut self, number: usize, torrent: InfoHash) -> [PeerAddr; 2] {
+        let guests = [self.peer(), self.peer()];
+        self.announce(number, torrent, guests[0], true, Event::Completed);
+        self.announce(number, torrent, guests[1], false, Event::Started);
+        guests
+    }
+
+    fn go(&mut self, number: usize, torrent: InfoHash, guests: [PeerAddr; 2]) {
+        self.announce(number, torrent, guests[0], true, Event::Stopped);
+        self.announce(number, torrent, guests[1], false, Event::Stopped);
     }
 
     fn next_at(&self) -> Instant {
@@ -270,8 +282,9 @@ impl World {
                 }
             }
             _ => {
+                let home = self.draw(self.machines.len());
                 let number = self.rng.random_range(0..ARCHIVED);
-                self.pass_by(archived(number));
+                self.complete_at(home, archived(number));
             }
         }
     }
@@ -287,12 +300,12 @@ impl World {
         self.machines[number].machine = None;
     }
 
-    /// Makes a peer that never was.
+    /// Makes a peer that never was, of a prefix of its own.
     fn peer(&mut self) -> PeerAddr {
         self.peers_made += 1;
         let [high, low] = self.peers_made.to_be_bytes();
         let ip: IpAddr = if self.rng.random_bool(0.3) {
-            [0x2001, 0xdb8, 0, 0, 0, 0, 0, self.peers_made].into()
+            [0x2001, 0xdb8, self.peers_made, 0, 0, 0, 0, 1].into()
         } else {
             [198, 51, high, low].into()
         };
@@ -377,14 +390,9 @@ impl World {
         is_seeder: bool,
         event: Event,
     ) -> Option<Duration> {
-        let request = AnnounceRequest {
-            info_hash: torrent,
-            peer_id: None,
-            port: peer.port(),
-            left: Some(u64::from(!is_seeder)),
-            event,
-            num_want: None,
-        };
+        let request = AnnounceRequest::new(torrent, peer.port())
+            .with_left(u64::from(!is_seeder))
+            .with_event(event);
         let machine = self.machines[number].machine.as_mut()?;
         let wait = machine.announce(&request, peer.ip(), self.now, &mut self.rng);
         self.transmit(number);

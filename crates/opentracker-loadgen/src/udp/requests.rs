@@ -233,23 +233,12 @@ impl Encoder {
         transaction: TransactionId,
     ) -> AnnounceRequest<'static> {
         let peer = self.population.peer(job.peer);
-        AnnounceRequest {
-            connection,
-            transaction,
-            announce: Announce {
-                info_hash: self.population.info_hash(peer.torrent),
-                peer_id: Some(peer.id),
-                port: peer.port,
-                left: Some(if peer.is_seeder { 0 } else { LEFT_OCTETS }),
-                event: job.event,
-                num_want: self.num_want,
-            },
-            downloaded: 0,
-            uploaded: 0,
-            ip: [0; 4],
-            key: 0,
-            options: Default::default(),
-        }
+        let mut announce = Announce::new(self.population.info_hash(peer.torrent), peer.port)
+            .with_peer_id(peer.id)
+            .with_left(if peer.is_seeder { 0 } else { LEFT_OCTETS })
+            .with_event(job.event);
+        announce.num_want = self.num_want;
+        AnnounceRequest::new(connection, transaction, announce)
     }
 }
 

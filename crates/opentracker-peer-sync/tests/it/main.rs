@@ -278,11 +278,8 @@ fn accumulator(dialect: Dialect) -> Accumulator {
 }
 
 fn record(ip: &str, port: u16) -> LiveRecord {
-    LiveRecord {
-        info_hash: InfoHash::new([7; 20]),
-        peer: PeerAddr::new(ip.parse().unwrap(), port),
-        flags: PeerFlags::NONE,
-    }
+    let peer = PeerAddr::new(ip.parse().unwrap(), port);
+    LiveRecord::new(InfoHash::new([7; 20]), peer, PeerFlags::NONE)
 }
 
 fn start() -> Instant {

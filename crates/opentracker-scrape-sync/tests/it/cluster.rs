@@ -218,11 +218,7 @@ impl Instance {
         let packets = hashes.chunks(ScrapeTell::MAX_RECORDS).map(|hashes| {
             let mut writer = ScrapeTellWriter::new(self.id);
             for info_hash in hashes {
-                let record = TellRecord {
-                    info_hash: *info_hash,
-                    age_minutes: 0,
-                    downloads: self.downloads[info_hash],
-                };
+                let record = TellRecord::new(*info_hash, 0, self.downloads[info_hash]);
                 writer.push(&record).unwrap();
             }
             writer.as_bytes().to_vec()

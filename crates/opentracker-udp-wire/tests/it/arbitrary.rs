@@ -2,8 +2,7 @@
 
 use opentracker_types::{AnnounceRequest as Announce, Event, InfoHash, PeerId, SwarmCounts};
 use opentracker_udp_wire::{
-    AnnounceOptions, AnnounceReply, AnnounceRequest, ConnectReply, ConnectRequest, ErrorReply,
-    ScrapeRequest,
+    AnnounceReply, AnnounceRequest, ConnectReply, ConnectRequest, ErrorReply, ScrapeRequest,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -25,16 +24,14 @@ pub(crate) fn announce_request() -> impl Strategy<Value = (AnnounceRequest<'stat
         event,
         num_want,
     )
-        .prop_map(
-            |(info_hash, peer_id, port, left, event, num_want)| Announce {
-                info_hash: InfoHash::new(info_hash),
-                peer_id: Some(PeerId::new(peer_id)),
-                port,
-                left: Some(left),
-                event,
-                num_want,
-            },
-        );
+        .prop_map(|(info_hash, peer_id, port, left, event, num_want)| {
+            let mut announce = Announce::new(InfoHash::new(info_hash), port)
+                .with_peer_id(PeerId::new(peer_id))
+                .with_left(left)
+                .with_event(event);
+            announce.num_want = num_want;
+            announce
+        });
     (
         any::<(u64, u32)>(),
         announce,
@@ -44,14 +41,11 @@ pub(crate) fn announce_request() -> impl Strategy<Value = (AnnounceRequest<'stat
         .prop_map(
             |((connection, transaction), announce, (downloaded, uploaded, ip, key), options)| {
                 let request = AnnounceRequest {
-                    connection: connection.into(),
-                    transaction: transaction.into(),
-                    announce,
                     downloaded,
                     uploaded,
                     ip,
                     key,
-                    options: AnnounceOptions::default(),
+                    ..AnnounceRequest::new(connection.into(), transaction.into(), announce)
                 };
                 (request, options)
             },

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use opentracker_core::{Rules, Tracker, Worker};
 use opentracker_types::{AnnounceRequest as Announce, Event, InfoHash, PeerId};
 use opentracker_udp::{Connections, Datagrams, Handler};
-use opentracker_udp_wire::{AnnounceOptions, AnnounceRequest, ConnectionId, TransactionId};
+use opentracker_udp_wire::{AnnounceRequest, ConnectionId, TransactionId};
 use rand::CryptoRng;
 
 /// The greatest reply that the tracker sends by default.
@@ -86,23 +86,12 @@ pub(crate) fn announce(
     number: usize,
     event: Event,
 ) -> [u8; AnnounceRequest::WIRE_LEN] {
-    let request = AnnounceRequest {
-        connection,
-        transaction: TransactionId::from(1),
-        announce: Announce {
-            info_hash: InfoHash::new(info_hash),
-            peer_id: Some(PeerId::new([b'p'; PeerId::LEN])),
-            port: PORT,
-            left: Some(u64::from(number % 10 >= 3)),
-            event,
-            num_want: Some(NUM_WANT),
-        },
-        downloaded: 0,
-        uploaded: 0,
-        ip: [0; 4],
-        key: 0,
-        options: AnnounceOptions::default(),
-    };
+    let announce = Announce::new(InfoHash::new(info_hash), PORT)
+        .with_peer_id(PeerId::new([b'p'; PeerId::LEN]))
+        .with_left(u64::from(number % 10 >= 3))
+        .with_event(event)
+        .with_num_want(NUM_WANT);
+    let request = AnnounceRequest::new(connection, TransactionId::from(1), announce);
     let mut octets = [0; AnnounceRequest::WIRE_LEN];
     request.encode(&mut octets).expect("there is room");
     octets

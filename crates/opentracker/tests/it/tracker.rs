@@ -69,14 +69,9 @@ fn serves(tracker: &Tracker, info_hash: InfoHash) -> bool {
 }
 
 fn announce(tracker: &Tracker, info_hash: InfoHash) {
-    let request = AnnounceRequest {
-        info_hash,
-        peer_id: None,
-        port: 6881,
-        left: Some(0),
-        event: Event::Started,
-        num_want: None,
-    };
+    let request = AnnounceRequest::new(info_hash, 6881)
+        .with_left(0)
+        .with_event(Event::Started);
     let source: IpAddr = [198, 51, 100, 1].into();
     let mut octets = [0; 60];
     let mut peers = PeerBuffers::v4(&mut octets);
