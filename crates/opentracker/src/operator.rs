@@ -2,9 +2,14 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Instant;
 
-use opentracker_admin::{Config as PlaneConfig, Identity, Plane};
+use arc_swap::ArcSwap;
+use opentracker_admin::{
+    Cluster, ClusterNode, ClusterView, Config as PlaneConfig, Identity, Plane,
+};
 use opentracker_core::{Tracker, Worker};
+use opentracker_livesync::{Sibling, View};
 use opentracker_net::http::HandOver;
 use opentracker_types::TrackerId;
 
@@ -29,6 +34,7 @@ pub(crate) fn start(
     core: &Arc<Tracker>,
     id: TrackerId,
     udp_port: Option<u16>,
+    cluster: Option<Arc<ArcSwap<View>>>,
     listeners: Vec<TcpListener>,
 ) -> std::io::Result<(Plane, HandOver)> {
     let mut plane = PlaneConfig::new(Identity {
@@ -37,6 +43,8 @@ pub(crate) fn start(
     });
     plane.limits.idle_timeout = config.http.idle_timeout;
     plane.udp_port = udp_port;
+    plane.cluster =
+        cluster.map(|view| ClusterView::new(move || shown(&view.load(), Instant::now())));
     let worker = Worker::new(Arc::clone(core), rand::random(), None);
     let plane = Plane::start(plane, worker, listeners)?;
     let handle = plane.handle();
@@ -44,4 +52,23 @@ pub(crate) fn start(
         handle.take(connection.stream, connection.address, connection.octets);
     });
     Ok((plane, hand_over))
+}
+
+/// Returns what operators are shown of the cluster.
+fn shown(view: &View, now: Instant) -> Cluster {
+    let node = |sibling: &Sibling| ClusterNode {
+        address: sibling.address.ip(),
+        tracker_id: Some(sibling.id),
+        heard_ago: Some(now.saturating_duration_since(sibling.heard_at)),
+        lag: None,
+        torrents: sibling.claimed_torrents(),
+        packets: sibling.packets,
+        applied: sibling.applied_records,
+        dropped: sibling.dropped_packets + sibling.dropped_records,
+    };
+    Cluster {
+        tracker_id: view.id,
+        is_joined: view.is_joined,
+        nodes: view.siblings.iter().map(node).collect(),
+    }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use opentracker::livesync_wire::{Packet, ScrapeTell, SyncLive6};
-use opentracker::types::{AnnounceRequest, Event, InfoHash, PeerAddr};
+use opentracker_livesync_wire::{Packet, ScrapeTell, SyncLive6};
+use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -111,6 +111,13 @@ impl World {
         self.run_for(Duration::ZERO);
     }
 
+    /// Replaces a machine by one that knows nothing and has drawn the id of another.
+    pub(crate) fn give_id(&mut self, number: usize, of: usize) {
+        let id = self.machine(of).id();
+        let machine = Machine::with_id(id, &self.times, self.now, &mut self.rng);
+        self.machines[number].machine = Some(machine);
+    }
+
     /// Goes on for a time.
     pub(crate) fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
@@ -187,7 +194,7 @@ impl World {
     }
 
     /// Lets two new peers come to a machine, the first of which completes.
-    fn come(&mut self, number: usize, torrent: InfoHash) -> [PeerAddr; 2] {
+    pub(crate) fn come(&mut self, number: usize, torrent: InfoHash) -> [PeerAddr; 2] {
         let guests = [self.peer(), self.peer()];
         self.announce(number, torrent, guests[0], true, Event::Completed);
         self.announce(number, torrent, guests[1], false, Event::Started);
@@ -216,7 +223,7 @@ impl World {
     fn step(&mut self) {
         while let Some(datagram) = self.network.receive(self.now) {
             if let Some(machine) = &mut self.machines[datagram.to].machine {
-                machine.receive(&datagram.octets, datagram.from, self.now);
+                machine.receive(&datagram.octets, datagram.from, datagram.to, self.now);
                 self.transmit(datagram.to);
             }
         }
@@ -255,10 +262,8 @@ impl World {
         let Some(machine) = &mut slot.machine else {
             return;
         };
-        for packet in machine.packets(self.now) {
-            let machines = self.network.machines();
-            slot.traffic
-                .count(&packet, machine, machines, &self.times, self.now);
+        for packet in machine.packets() {
+            slot.traffic.count(&packet, machine, &self.times, self.now);
             self.network.send(number, &packet, self.now, &mut self.rng);
         }
     }
@@ -432,17 +437,10 @@ impl Traffic {
         };
     }
 
-    /// Counts a packet. In one beacon interval a node sends one beacon, one inquiry, the packets
-    /// that are full of announces and those whose time is over, and answers inquiries: each of the
-    /// others inquires once and the network may double that.
-    fn count(
-        &mut self,
-        packet: &[u8],
-        machine: &Machine,
-        machines: usize,
-        times: &Times,
-        now: Instant,
-    ) {
+    /// Counts a packet. In one beacon interval a machine sends one beacon, one inquiry, the packets
+    /// that are full of announces and those whose time is over, and tells of each torrent once,
+    /// however many inquire.
+    fn count(&mut self, packet: &[u8], machine: &Machine, times: &Times, now: Instant) {
         let interval = times.scrape_sync.beacon_interval;
         if now >= self.since + interval {
             self.restart(now);
@@ -464,6 +462,8 @@ impl Traffic {
             Packet::ScrapeTell(_) => {
                 self.told += 1;
                 self.tells += 1;
+                let tell = machine.torrents(now).div_ceil(ScrapeTell::MAX_RECORDS);
+                assert!(self.told <= tell, "tells: {self:?}");
             }
         }
         assert!(self.beacons <= 1, "beacons in an interval");
@@ -474,8 +474,6 @@ impl Traffic {
         let timed = 2 * WORKERS * (1 + usize::try_from(delays).unwrap());
         let full = self.live_records / SyncLive6::MAX_RECORDS;
         assert!(self.live <= timed + full, "announces: {self:?}");
-        let tell = machine.torrents().div_ceil(ScrapeTell::MAX_RECORDS);
-        assert!(self.told <= 2 * machines * tell, "tells: {self:?}");
     }
 }
 
@@ -484,6 +482,11 @@ pub(crate) fn archived(number: u16) -> InfoHash {
     let mut octets = [0; InfoHash::LEN];
     octets[..2].copy_from_slice(&number.to_be_bytes());
     InfoHash::new(octets)
+}
+
+/// Tells whether a torrent is one with peers.
+pub(crate) fn is_lively(torrent: &InfoHash) -> bool {
+    (0..LIVELY).any(|number| lively(number) == *torrent)
 }
 
 /// The info hash of a torrent with peers.
