@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use opentracker_admin::{
     Cluster, ClusterNode, ClusterView, Config as PlaneConfig, Identity, Plane,
 };
-use opentracker_core::{Tracker, Worker};
+use opentracker_core::Worker;
 use opentracker_livesync::{Sibling, View};
 use opentracker_net::http::HandOver;
 use opentracker_types::TrackerId;
@@ -28,24 +28,33 @@ pub(crate) fn bind(config: &Config) -> Vec<TcpListener> {
     bound.collect()
 }
 
+/// What the operator plane shows besides what it finds itself.
+pub(crate) struct Shown {
+    /// What the tracker calls itself.
+    pub(crate) id: TrackerId,
+    /// The port of the announce URL by UDP, if there is one.
+    pub(crate) udp_port: Option<u16>,
+    /// Who is in the cluster, if there is one.
+    pub(crate) cluster: Option<Arc<ArcSwap<View>>>,
+}
+
 /// Starts the operator plane, and returns it with the way for connections to it.
 pub(crate) fn start(
     config: &Config,
-    core: &Arc<Tracker>,
-    id: TrackerId,
-    udp_port: Option<u16>,
-    cluster: Option<Arc<ArcSwap<View>>>,
+    worker: Worker,
+    shown: Shown,
     listeners: Vec<TcpListener>,
 ) -> std::io::Result<(Plane, HandOver)> {
     let mut plane = PlaneConfig::new(Identity {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        tracker_id: id,
+        tracker_id: shown.id,
     });
     plane.limits.idle_timeout = config.http.idle_timeout;
-    plane.udp_port = udp_port;
-    plane.cluster =
-        cluster.map(|view| ClusterView::new(move || shown(&view.load(), Instant::now())));
-    let worker = Worker::new(Arc::clone(core), rand::random(), None);
+    plane.udp_port = shown.udp_port;
+    let cluster = |view: Arc<ArcSwap<View>>| {
+        ClusterView::new(move || cluster_of(&view.load(), Instant::now()))
+    };
+    plane.cluster = shown.cluster.map(cluster);
     let plane = Plane::start(plane, worker, listeners)?;
     let handle = plane.handle();
     let hand_over = HandOver::new(move |connection| {
@@ -55,7 +64,7 @@ pub(crate) fn start(
 }
 
 /// Returns what operators are shown of the cluster.
-fn shown(view: &View, now: Instant) -> Cluster {
+fn cluster_of(view: &View, now: Instant) -> Cluster {
     let node = |sibling: &Sibling| ClusterNode {
         address: sibling.address.ip(),
         tracker_id: Some(sibling.id),

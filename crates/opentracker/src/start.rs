@@ -23,7 +23,7 @@ use crate::fifo::{Fifo, FifoError};
 use crate::housekeeping::Housekeeping;
 use crate::lists::{self, ListError, Occasion};
 use crate::livesync;
-use crate::operator;
+use crate::operator::{self, Shown};
 use crate::privileges::{self, PrivilegeError};
 use crate::settings::rules;
 
@@ -238,10 +238,13 @@ impl Threads {
         };
         let lifetime = config.udp.connection_id_lifetime;
         let connections = Connections::new(rand::random(), core.start(), lifetime);
-        let cluster = group.as_ref().map(livesync::Joined::view);
-        let udp_port = bound.udp.local_addrs().first().map(SocketAddr::port);
+        let shown = Shown {
+            id,
+            udp_port: bound.udp.local_addrs().first().map(SocketAddr::port),
+            cluster: group.as_ref().map(livesync::Joined::view),
+        };
         self.udp = Some(bound.udp.serve(&Arc::new(connections), &worker)?);
-        let (plane, hand_over) = operator::start(config, core, id, udp_port, cluster, bound.admin)?;
+        let (plane, hand_over) = operator::start(config, worker(), shown, bound.admin)?;
         self.admin = Some(plane);
         self.http = Some(bound.http.serve(&hand_over, worker)?);
         self.livesync = group.map(|group| group.serve(core));
