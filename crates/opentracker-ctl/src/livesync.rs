@@ -14,8 +14,8 @@ use opentracker_types::TrackerId;
 use crate::packets::{self, What};
 use crate::show::Heard;
 
-/// Nodes that are listed. Further ones are counted only.
-const MAX_NODES: usize = 1024;
+/// Senders that are listed. Further ones are counted only.
+const MAX_SENDERS: usize = 1024;
 
 /// Octets of the longest datagram.
 const MAX_DATAGRAM: usize = 65_507;
@@ -37,7 +37,7 @@ pub(crate) enum Command {
     Inject {
         #[command(flatten)]
         place: Place,
-        /// The id of the node to be, 8 hexadecimal digits.
+        /// The id to send in the name of, 8 hexadecimal digits.
         #[arg(long, default_value = "63746c21", value_parser = packets::parse_id)]
         id: TrackerId,
         #[command(subcommand)]
@@ -123,58 +123,58 @@ async fn inject(group: &Group, id: TrackerId, what: &What) -> Result<()> {
 
 async fn nodes(mut group: Group, listen_for: Duration) -> Result<()> {
     let mut buffer = vec![0; MAX_DATAGRAM];
-    let mut nodes = Nodes::default();
+    let mut senders = Senders::default();
     let end = Instant::now() + listen_for;
     while let Ok(received) = tokio::time::timeout_at(end.into(), group.recv(&mut buffer)).await {
         let (octets, source) = received?;
-        nodes.hear(&buffer[..octets], source, Instant::now());
+        senders.hear(&buffer[..octets], source, Instant::now());
     }
     io::stdout()
         .lock()
-        .write_all(nodes.table(Instant::now()).as_bytes())?;
+        .write_all(senders.table(Instant::now()).as_bytes())?;
     Ok(())
 }
 
 /// Who was heard.
 #[derive(Debug, Default)]
-struct Nodes {
-    by_id: BTreeMap<TrackerId, Node>,
-    /// Packets of nodes beyond the number that is listed.
+struct Senders {
+    by_id: BTreeMap<TrackerId, Sender>,
+    /// Packets of senders beyond the number that is listed.
     unlisted: u64,
     /// Datagrams that are no packet.
     unread: u64,
 }
 
 #[derive(Debug)]
-struct Node {
+struct Sender {
     source: SocketAddrV4,
     packets: u64,
     torrents: Option<u64>,
     heard_at: Instant,
 }
 
-impl Nodes {
+impl Senders {
     fn hear(&mut self, octets: &[u8], source: SocketAddrV4, now: Instant) {
         let Ok(packet) = Packet::decode(octets) else {
             self.unread += 1;
             return;
         };
         let id = packet.sender();
-        if self.by_id.len() >= MAX_NODES && !self.by_id.contains_key(&id) {
+        if self.by_id.len() >= MAX_SENDERS && !self.by_id.contains_key(&id) {
             self.unlisted += 1;
             return;
         }
-        let node = self.by_id.entry(id).or_insert(Node {
+        let sender = self.by_id.entry(id).or_insert(Sender {
             source,
             packets: 0,
             torrents: None,
             heard_at: now,
         });
-        node.source = source;
-        node.packets += 1;
-        node.heard_at = now;
+        sender.source = source;
+        sender.packets += 1;
+        sender.heard_at = now;
         if let Packet::Beacon(beacon) = packet {
-            node.torrents = Some(beacon.torrents);
+            sender.torrents = Some(beacon.torrents);
         }
     }
 
@@ -183,15 +183,15 @@ impl Nodes {
             "{:8}  {:21}  {:>10}  {:>12}  {}\n",
             "id", "address", "packets", "torrents", "last heard"
         );
-        for (id, node) in &self.by_id {
-            let torrents = node.torrents.map_or("-".to_owned(), |t| t.to_string());
-            let ago = now.saturating_duration_since(node.heard_at).as_secs();
-            let source = node.source.to_string();
-            let packets = node.packets;
+        for (id, sender) in &self.by_id {
+            let torrents = sender.torrents.map_or("-".to_owned(), |t| t.to_string());
+            let ago = now.saturating_duration_since(sender.heard_at).as_secs();
+            let source = sender.source.to_string();
+            let packets = sender.packets;
             table += &format!("{id}  {source:21}  {packets:>10}  {torrents:>12}  {ago} s ago\n");
         }
         for (count, what) in [
-            (self.unlisted, "packets of further nodes"),
+            (self.unlisted, "packets of further senders"),
             (self.unread, "datagrams that are no packet"),
         ] {
             if count > 0 {
@@ -231,13 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn nodes_are_listed_by_id_and_bounded() {
-        let mut nodes = Nodes::default();
+    fn senders_are_listed_by_id_and_bounded() {
+        let mut senders = Senders::default();
         let (source, now) = ("10.0.0.1:9696".parse().unwrap(), Instant::now());
-        nodes.hear(b"idid\0\0\0\x01\0\0\0\0\0\0\0\x07", source, now);
-        nodes.hear(b"idid\0\0\0\0", source, now);
-        nodes.hear(b"?", source, now);
-        let table = nodes.table(now + Duration::from_secs(3));
+        senders.hear(b"idid\0\0\0\x01\0\0\0\0\0\0\0\x07", source, now);
+        senders.hear(b"idid\0\0\0\0", source, now);
+        senders.hear(b"?", source, now);
+        let table = senders.table(now + Duration::from_secs(3));
         let lines: Vec<Vec<&str>> = table
             .lines()
             .map(|line| line.split_whitespace().collect())
@@ -245,10 +245,10 @@ mod tests {
         let expected = ["69646964", "10.0.0.1:9696", "2", "7", "3", "s", "ago"];
         assert_eq!(lines[1], expected);
         assert_eq!(lines[2].join(" "), "1 datagrams that are no packet");
-        for number in 0..=MAX_NODES {
+        for number in 0..=MAX_SENDERS {
             let id = u32::try_from(number).unwrap().to_be_bytes();
-            nodes.hear(&[&id[..], &[0; 4]].concat(), source, now);
+            senders.hear(&[&id[..], &[0; 4]].concat(), source, now);
         }
-        assert_eq!((nodes.by_id.len(), nodes.unlisted), (MAX_NODES, 2));
+        assert_eq!((senders.by_id.len(), senders.unlisted), (MAX_SENDERS, 2));
     }
 }

@@ -21,9 +21,9 @@ pub(crate) enum What {
         /// The number.
         torrents: u64,
     },
-    /// A question for all torrents of a node: INQUIRE.
+    /// A question for all torrents of a tracker: INQUIRE.
     Inquire {
-        /// The id of the node, 8 hexadecimal digits.
+        /// The id of the tracker, 8 hexadecimal digits.
         #[arg(value_parser = parse_id)]
         target: TrackerId,
     },
@@ -70,7 +70,7 @@ pub(crate) struct Live {
     mapped: bool,
 }
 
-/// Returns the datagrams to send in the name of a node.
+/// Returns the datagrams to send in the name of a tracker.
 pub(crate) fn datagrams(what: &What, sender: TrackerId) -> Result<Vec<Vec<u8>>> {
     let datagram = match what {
         What::Live(live) => live.encode(sender)?,
@@ -101,7 +101,7 @@ pub(crate) fn datagrams(what: &What, sender: TrackerId) -> Result<Vec<Vec<u8>>> 
     Ok(vec![datagram])
 }
 
-/// Parses the id of a node.
+/// Parses the id of a tracker.
 pub(crate) fn parse_id(text: &str) -> Result<TrackerId> {
     let octets = parse_hex(text)?;
     let octets = octets.as_slice().try_into();

@@ -3,6 +3,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV4, UdpSocket as StdUdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use opentracker_datagrams::{bind_multicast, set_receive_buffer};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
@@ -10,7 +11,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tracing::{info, trace, warn};
 
 use crate::counters::{Counters, Counting};
-use crate::interface::Interface;
+use crate::interface::{Interface, own_addresses};
 use crate::membership::Membership;
 use crate::{GroupConfig, JoinError};
 
@@ -57,7 +58,10 @@ impl Group {
         }
         let interface = Interface::with_address(address)
             .map_err(JoinError::at("look at the network interfaces"))?
-            .ok_or(JoinError::NoSuchAddress { interface: address })?;
+            .ok_or_else(|| JoinError::NoSuchAddress {
+                interface: address,
+                present: own_addresses(),
+            })?;
         find_route(&config)?;
 
         let (socket, granted_octets) = open(&config)?;
@@ -158,6 +162,11 @@ impl Group {
     /// Returns what sends to the group from any thread.
     pub fn sender(&self) -> Sender {
         self.sender.clone()
+    }
+
+    /// Replaces the networks that datagrams are taken from.
+    pub fn set_sources(&mut self, sources: Vec<IpNet>) {
+        self.config.sources = sources;
     }
 
     /// Tells whether the interface is there and joined, as far as the last check knows.

@@ -1,5 +1,5 @@
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// An interface that has the address that we look for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,17 @@ impl Interface {
         let table = std::fs::read_to_string("/proc/thread-self/net/igmp");
         table.map_or(true, |table| is_listed(&table, self.index, group))
     }
+}
+
+/// Returns the IPv4 addresses of this host, as far as it says them.
+pub(crate) fn own_addresses() -> Vec<Ipv4Addr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let addresses = interfaces.iter().map(if_addrs::Interface::ip);
+    let v4 = addresses.filter_map(|ip| match ip {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    });
+    v4.collect()
 }
 
 /// Looks a membership up in the kernel's table, which reads like this:
@@ -93,6 +104,7 @@ mod tests {
 
     #[test]
     fn the_loopback_interface_has_its_address() {
+        assert!(own_addresses().contains(&Ipv4Addr::LOCALHOST));
         let lo = Interface::with_address(Ipv4Addr::LOCALHOST)
             .unwrap()
             .expect("a host without loopback cannot run these tests");

@@ -2,10 +2,9 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use opentracker_livesync_wire::{LiveRecord, LiveWriter, PacketBuf};
-use opentracker_types::TrackerId;
 
 use crate::filling::Filling;
-use crate::{Dialect, Settings};
+use crate::{Dialect, Settings, SharedId};
 
 /// How many finished packets wait to be polled. With more than that the driver has stalled; the
 /// oldest is dropped then, and counted, because what it says is the most likely to be outdated.
@@ -17,6 +16,7 @@ pub const MAX_READY: usize = 32;
 /// are being filled and room for [`MAX_READY`] finished ones.
 #[derive(Debug)]
 pub struct Accumulator {
+    id: SharedId,
     settings: Settings,
     ipv4: Filling,
     ipv6: Filling,
@@ -47,12 +47,14 @@ pub struct Counters {
 }
 
 impl Accumulator {
-    /// Makes an accumulator that tells in the name of `id`.
-    pub fn new(id: TrackerId, settings: Settings) -> Self {
+    /// Makes an accumulator that tells in the name of `id`, whatever that is when a packet is
+    /// finished.
+    pub fn new(id: SharedId, settings: Settings) -> Self {
         Self {
             settings,
-            ipv4: Filling::new(LiveWriter::sync_live(id)),
-            ipv6: Filling::new(LiveWriter::sync_live6(id)),
+            ipv4: Filling::new(LiveWriter::sync_live, id.get()),
+            ipv6: Filling::new(LiveWriter::sync_live6, id.get()),
+            id,
             ready: VecDeque::with_capacity(MAX_READY),
             counters: Counters::default(),
         }
@@ -74,17 +76,18 @@ impl Accumulator {
         filling.push(record, || now + self.settings.max_delay);
         self.counters.records += 1;
         if filling.is_full() {
-            let packet = filling.take();
+            let packet = filling.take(self.id.get());
             self.finish(packet);
         }
     }
 
     /// Finishes the packets whose first record has waited long enough.
     pub fn handle_timeout(&mut self, now: Instant) {
+        let id = self.id.get();
         let due = |filling: &mut Filling| {
             let deadline = filling.deadline()?;
             if deadline <= now {
-                filling.take()
+                filling.take(id)
             } else {
                 None
             }
@@ -95,7 +98,8 @@ impl Accumulator {
 
     /// Finishes the packets as they are, for a tracker that is about to stop.
     pub fn flush(&mut self) {
-        let packets = [self.ipv4.take(), self.ipv6.take()];
+        let id = self.id.get();
+        let packets = [self.ipv4.take(id), self.ipv6.take(id)];
         packets.into_iter().for_each(|packet| self.finish(packet));
     }
 

@@ -19,11 +19,12 @@
 //! use std::time::{Duration, Instant};
 //!
 //! use opentracker_livesync_wire::LiveRecord;
-//! use opentracker_peer_sync::{Accumulator, Dialect, Output, Settings};
+//! use opentracker_peer_sync::{Accumulator, Output, Settings, SharedId};
 //! use opentracker_types::{InfoHash, PeerAddr, PeerFlags, TrackerId};
 //!
 //! let mut now = Instant::now();
-//! let mut accumulator = Accumulator::new(TrackerId::new([1, 2, 3, 4]), Settings::default());
+//! let id = SharedId::new(TrackerId::new([1, 2, 3, 4]));
+//! let mut accumulator = Accumulator::new(id, Settings::default());
 //! let peer = PeerAddr::new("198.51.100.23".parse()?, 6881);
 //! let record = LiveRecord::new(InfoHash::new([7; 20]), peer, PeerFlags::SEEDING);
 //! accumulator.handle_announce(&record, now);
@@ -42,6 +43,8 @@
 mod accumulator;
 mod filling;
 mod settings;
+mod shared_id;
 
 pub use accumulator::{Accumulator, Counters, MAX_READY, Output};
 pub use settings::{Dialect, Settings};
+pub use shared_id::SharedId;

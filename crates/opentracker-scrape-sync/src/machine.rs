@@ -1,12 +1,11 @@
-use std::net::SocketAddr;
+use std::cmp::Reverse;
 use std::time::Instant;
 
 use opentracker_livesync_wire::{Beacon, Inquire};
 use opentracker_types::{InfoHash, TrackerId};
 
-use crate::nodes::Nodes;
 use crate::telling::{Portion, Telling};
-use crate::{Claim, Node, Settings};
+use crate::{Claim, Settings, Standing};
 
 /// How many times one instance is inquired before it is given up. The need then ends; the next
 /// beacon of an instance that we are behind of begins another.
@@ -25,7 +24,6 @@ pub struct ScrapeSync {
     next_beacon: Instant,
     inquiry: Inquiry,
     telling: Telling,
-    nodes: Nodes,
     pending: Pending,
 }
 
@@ -47,20 +45,6 @@ pub enum Output {
     /// Send what we know of these torrents, of which somebody told less than we know: all of
     /// them now, in as few packets as they fit.
     TellBack(Vec<InfoHash>),
-}
-
-/// What became of a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Handled {
-    /// It was taken; a tell is to be applied.
-    Taken,
-    /// It carries our own id, so it is our own, or of an instance that got the same id, and is
-    /// ignored.
-    Own,
-    /// It is an inquiry of another instance than ours.
-    NotAsked,
-    /// It is an inquiry of ours during a tell of ours, which changes nothing.
-    Telling,
 }
 
 /// Whether and whom we have to inquire.
@@ -98,7 +82,6 @@ impl ScrapeSync {
             next_beacon: now + settings.first_beacon_delay,
             inquiry: Inquiry::NotNeeded,
             telling: Telling::new(id, &settings),
-            nodes: Nodes::default(),
             pending: Pending::default(),
         }
     }
@@ -109,65 +92,42 @@ impl ScrapeSync {
         self.torrents = torrents;
     }
 
-    /// Takes a beacon and, if the driver knows it, where it came from.
-    pub fn handle_beacon(
-        &mut self,
-        beacon: &Beacon,
-        source: Option<SocketAddr>,
-        now: Instant,
-    ) -> Handled {
-        let Some(node) = self.hear(beacon.sender, source, now) else {
-            return Handled::Own;
-        };
+    /// Takes what we call ourselves from now on.
+    pub const fn handle_id(&mut self, id: TrackerId) {
+        self.id = id;
+        self.telling.handle_id(id);
+    }
+
+    /// Takes a beacon of the instance that stands so.
+    pub fn handle_beacon(&mut self, beacon: &Beacon, sender: &mut Standing, now: Instant) {
         let torrents = beacon.torrents;
-        node.claim = Some(Claim { torrents, at: now });
+        sender.claim = Some(Claim { torrents, at: now });
         if self.inquiry == Inquiry::NotNeeded && self.is_behind(torrents) {
             self.inquiry = Inquiry::Waiting {
                 since: now,
                 until: now + 2 * self.settings.beacon_interval,
             };
         }
-        Handled::Taken
     }
 
-    /// Takes an inquiry, and starts a tell if it asks us and none of ours runs.
-    pub fn handle_inquire(
-        &mut self,
-        inquire: &Inquire,
-        source: Option<SocketAddr>,
-        now: Instant,
-    ) -> Handled {
-        if self.hear(inquire.sender, source, now).is_none() {
-            return Handled::Own;
+    /// Takes an inquiry, and starts a tell if it asks us, none of ours runs, and the last one of
+    /// ours ended a beacon interval ago. Returns whether it did.
+    pub fn handle_inquire(&mut self, inquire: &Inquire, now: Instant) -> bool {
+        let starts = inquire.target == self.id && self.telling.start(now);
+        if starts {
+            self.pending.start_tell = true;
+            self.pending.tell_next = true;
         }
-        if inquire.target != self.id {
-            return Handled::NotAsked;
-        }
-        if self.telling.is_running() {
-            return Handled::Telling;
-        }
-        self.telling.start(now);
-        self.pending.start_tell = true;
-        self.pending.tell_next = true;
-        Handled::Taken
+        starts
     }
 
-    /// Takes that a packet of a tell came, which ends a need to inquire: a scrape sync is going
-    /// on. If the packet is [`Handled::Taken`], the driver applies its records and reports each
-    /// to [`handle_record`](Self::handle_record).
-    pub fn handle_tell(
-        &mut self,
-        sender: TrackerId,
-        source: Option<SocketAddr>,
-        now: Instant,
-    ) -> Handled {
-        let Some(node) = self.hear(sender, source, now) else {
-            return Handled::Own;
-        };
-        node.given_up = 0;
+    /// Takes that a packet of a tell came from the instance that stands so. That ends a need to
+    /// inquire: a scrape sync is going on. The driver applies the records and reports each to
+    /// [`handle_record`](Self::handle_record).
+    pub fn handle_tell(&mut self, sender: TrackerId, standing: &mut Standing, now: Instant) {
+        standing.given_up = 0;
         self.inquiry = Inquiry::NotNeeded;
         self.telling.hear(sender, now);
-        Handled::Taken
     }
 
     /// Takes how a record of a tell compared: if our download count is the larger one, the
@@ -176,30 +136,21 @@ impl ScrapeSync {
         self.telling.compare(info_hash, ours_is_larger);
     }
 
-    /// Takes that a packet of peer sync came, which says that its sender is in the cluster.
-    pub fn handle_live(
-        &mut self,
-        sender: TrackerId,
-        source: Option<SocketAddr>,
-        now: Instant,
-    ) -> Handled {
-        match self.hear(sender, source, now) {
-            Some(_) => Handled::Taken,
-            None => Handled::Own,
-        }
-    }
-
     /// Takes that the walk of [`Output::StartTell`] is at its end and all its packets are sent.
-    pub fn handle_tell_end(&mut self) {
-        self.telling.end();
+    pub fn handle_tell_end(&mut self, now: Instant) {
+        self.telling.end(now);
         self.pending.start_tell = false;
         self.pending.tell_next = false;
     }
 
-    /// Does what is due.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    /// Does what is due. `siblings` are the other instances that are known.
+    pub fn handle_timeout<'a>(
+        &mut self,
+        siblings: impl Iterator<Item = (TrackerId, &'a mut Standing)>,
+        now: Instant,
+    ) {
         if self.inquiry_at().is_some_and(|due| due <= now) {
-            self.inquire(now);
+            self.inquire(siblings, now);
         }
         if self.beacon_at().is_some_and(|due| due <= now) {
             self.pending.beacon = true;
@@ -258,22 +209,6 @@ impl ScrapeSync {
         self.telling.is_running()
     }
 
-    /// Returns the other instances that are remembered, by id; at most
-    /// [`MAX_NODES`](crate::MAX_NODES).
-    pub fn nodes(&self) -> &[Node] {
-        self.nodes.as_slice()
-    }
-
-    /// Notes who sent a packet, or returns `None` if it was ourselves.
-    fn hear(
-        &mut self,
-        sender: TrackerId,
-        source: Option<SocketAddr>,
-        now: Instant,
-    ) -> Option<&mut Node> {
-        (sender != self.id).then(|| self.nodes.hear(sender, source, now))
-    }
-
     fn is_behind(&self, theirs: u64) -> bool {
         self.settings
             .inquire_threshold
@@ -292,21 +227,21 @@ impl ScrapeSync {
     }
 
     /// Goes on where waiting is over: asks, asks again, or ends the need.
-    fn inquire(&mut self, now: Instant) {
+    fn inquire<'a>(
+        &mut self,
+        siblings: impl Iterator<Item = (TrackerId, &'a mut Standing)>,
+        now: Instant,
+    ) {
         let next = match self.inquiry {
             Inquiry::NotNeeded => None,
-            Inquiry::Waiting { since, .. } => self
-                .nodes
-                .best(since, self.torrents, self.settings.inquire_threshold)
-                .map(|target| (target, 1)),
-            // Peer sync may have brought us there meanwhile.
-            Inquiry::Asked { target, .. } if !self.is_behind_of(target) => None,
+            Inquiry::Waiting { since, .. } => self.best(siblings, since).map(|target| (target, 1)),
             Inquiry::Asked {
                 target, inquiries, ..
-            } if inquiries < MAX_INQUIRIES => Some((target, inquiries + 1)),
-            Inquiry::Asked { target, .. } => {
-                self.nodes.give_up(target);
-                None
+            } => {
+                let is_target = |(id, _): &(TrackerId, &mut Standing)| *id == target;
+                let asked = siblings.filter(is_target).map(|(_, standing)| standing);
+                self.ask_again(asked.collect(), inquiries)
+                    .map(|inquiries| (target, inquiries))
             }
         };
         self.pending.inquire = next.map(|(target, _)| target);
@@ -320,12 +255,41 @@ impl ScrapeSync {
         };
     }
 
-    /// Tells whether we are behind of what an instance claimed. One that is forgotten counts as
-    /// it did when it was asked.
-    fn is_behind_of(&self, id: TrackerId) -> bool {
-        self.nodes
-            .claim(id)
-            .is_none_or(|claim| self.is_behind(claim.torrents))
+    /// Returns the instance to inquire: of those that have beaconed since `since`, and that we
+    /// are behind of, the one with the most torrents.
+    ///
+    /// One that was given up comes after all that were given up less often, so that an instance
+    /// that never answers cannot keep us from asking another. Between equals the least id wins,
+    /// so that two instances that have heard the same beacons ask the same.
+    fn best<'a>(
+        &self,
+        siblings: impl Iterator<Item = (TrackerId, &'a mut Standing)>,
+        since: Instant,
+    ) -> Option<TrackerId> {
+        siblings
+            .filter_map(|(id, standing)| Some((id, standing.given_up, standing.claim?)))
+            .filter(|(_, _, claim)| claim.at >= since && self.is_behind(claim.torrents))
+            .max_by_key(|&(id, given_up, claim)| (Reverse(given_up), claim.torrents, Reverse(id)))
+            .map(|(id, ..)| id)
+    }
+
+    /// Returns which inquiry is next of an instance that was asked so often without a tell, or
+    /// `None` to end the need: we have caught up (peer sync may have brought us there), or have
+    /// asked often enough and give it up. One that is forgotten counts as it did when it was
+    /// asked.
+    fn ask_again(&self, asked: Vec<&mut Standing>, inquiries: u8) -> Option<u8> {
+        let mut claims = asked.iter().map(|standing| standing.claim);
+        let is_behind = |claim: Option<Claim>| claim.is_none_or(|c| self.is_behind(c.torrents));
+        if !asked.is_empty() && !claims.any(is_behind) {
+            return None;
+        }
+        if inquiries < MAX_INQUIRIES {
+            return Some(inquiries + 1);
+        }
+        for standing in asked {
+            standing.given_up = standing.given_up.saturating_add(1);
+        }
+        None
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Telling {
     torrents_per_tick: usize,
     running: Option<Running>,
     heard_at: Option<Instant>,
+    /// When a pause after our last tell is over.
+    rests_until: Option<Instant>,
     known_better: BTreeSet<InfoHash>,
     has_yielded: bool,
 }
@@ -42,6 +44,7 @@ impl Telling {
             torrents_per_tick: packets.saturating_mul(ScrapeTell::MAX_RECORDS),
             running: None,
             heard_at: None,
+            rests_until: None,
             known_better: BTreeSet::new(),
             has_yielded: false,
         }
@@ -51,26 +54,37 @@ impl Telling {
         self.running.is_some()
     }
 
-    /// Starts a tell of all torrents, whose first portion is due at once.
-    pub(crate) fn start(&mut self, now: Instant) {
+    pub(crate) const fn handle_id(&mut self, id: TrackerId) {
+        self.id = id;
+    }
+
+    /// Starts a tell of all torrents, whose first portion is due at once, unless one of ours
+    /// runs or has just ended. Returns whether it did.
+    pub(crate) fn start(&mut self, now: Instant) -> bool {
+        if self.is_running() || self.rests_until.is_some_and(|until| now < until) {
+            return false;
+        }
         self.running = Some(Running {
             scope: Scope::All,
             next_tick: now + self.tick,
         });
         // All torrents: so these are told as well.
         self.known_better.clear();
+        true
     }
 
     /// Ends a tell of all torrents.
-    pub(crate) fn end(&mut self) {
-        self.running.take_if(|running| running.scope == Scope::All);
+    pub(crate) fn end(&mut self, now: Instant) {
+        if self.take_running(Scope::All) {
+            self.rest(now);
+        }
     }
 
     /// Notes a packet of somebody else's tell. A tell back gives way to it.
     pub(crate) fn hear(&mut self, sender: TrackerId, now: Instant) {
         self.heard_at = Some(now);
-        let is_back = |running: &mut Running| running.scope == Scope::Back;
-        if self.running.take_if(is_back).is_some() {
+        if self.take_running(Scope::Back) {
+            self.rest(now);
             // Both may be telling back, and both give way now. The lesser id goes on first.
             self.has_yielded = sender < self.id;
         }
@@ -113,13 +127,14 @@ impl Telling {
                 running.next_tick = next_tick;
                 Some(Portion::Next)
             }
-            _ => Some(Portion::Back(self.take_back(next_tick))),
+            _ => Some(Portion::Back(self.take_back(now))),
         }
     }
 
     /// Returns when to start telling back what we know better: one beacon interval after the last
     /// tell that was heard, so that none is interrupted, and our place within a second interval,
-    /// so that of all that know better one is first and the others hear it.
+    /// so that of all that know better one is first and the others hear it; and not in a pause
+    /// after a tell of ours.
     fn back_at(&self) -> Option<Instant> {
         if self.known_better.is_empty() {
             return None;
@@ -127,17 +142,36 @@ impl Telling {
         let yielded = u32::from(self.has_yielded);
         let place = f64::from(u32::from_be_bytes(*self.id.as_bytes())) / 2f64.powi(32);
         let wait = self.beacon_interval * (1 + yielded) + self.beacon_interval.mul_f64(place);
-        Some(self.heard_at? + wait)
+        Some(self.heard_at? + wait).max(self.rests_until)
     }
 
-    fn take_back(&mut self, next_tick: Instant) -> Vec<InfoHash> {
+    fn take_back(&mut self, now: Instant) -> Vec<InfoHash> {
         self.has_yielded = false;
         let torrents = std::iter::from_fn(|| self.known_better.pop_first())
             .take(self.torrents_per_tick)
             .collect();
-        let scope = Scope::Back;
-        self.running = (!self.known_better.is_empty()).then_some(Running { scope, next_tick });
+        if self.known_better.is_empty() {
+            self.running = None;
+            self.rest(now);
+        } else {
+            self.running = Some(Running {
+                scope: Scope::Back,
+                next_tick: now + self.tick,
+            });
+        }
         torrents
+    }
+
+    /// Ends a tell of this scope if one runs; returns whether one did.
+    fn take_running(&mut self, scope: Scope) -> bool {
+        let is_it = |running: &mut Running| running.scope == scope;
+        self.running.take_if(is_it).is_some()
+    }
+
+    /// Begins the pause that lies between two tells of ours, so that nobody can buy one tell
+    /// after the other with twelve octets each.
+    fn rest(&mut self, now: Instant) {
+        self.rests_until = Some(now + self.beacon_interval);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::cell::AnyCell;
 use crate::key::Key;
 use crate::prefetch::{Purpose, prefetch};
 use crate::store::Store;
+use crate::torrent::Torrent;
 
 /// Requests that go along together.
 const BURST: usize = 64;
@@ -32,26 +33,48 @@ impl Store {
 
     /// Begins to load what [`Self::scrape`] and [`Self::apply_downloads`] will need.
     pub fn prefetch_torrents(&self, batch: impl Iterator<Item = Key>) {
-        let batch = batch.map(|key| key.hash());
-        in_bursts(batch, 0, |hashes| {
-            self.prefetch_burst(hashes.iter().copied());
+        in_bursts(batch.map(|key| key.hash()), 0, |hashes| {
+            for hash in &*hashes {
+                self.bucket_of(*hash).prefetch_index(*hash);
+            }
+            for hash in &*hashes {
+                let bucket = self.bucket_of(*hash);
+                if let Some(torrent) = bucket.guess(*hash).and_then(|at| bucket.try_torrent(at)) {
+                    prefetch(torrent);
+                }
+            }
         });
     }
 
     fn prefetch_peers(&self, batch: impl Iterator<Item = (Key, PeerAddr)>, purpose: Purpose) {
-        let batch = batch.map(|(key, peer)| (key.hash(), AnyCell::from(peer)));
-        in_bursts(batch, (0, AnyCell::VACANT), |burst| {
-            self.prefetch_burst(burst.iter().map(|(hash, _)| *hash));
-            for (hash, peer) in burst {
-                if let Some(torrent) = self.bucket_of(*hash).guess(*hash) {
-                    torrent.swarm.prefetch(peer);
+        let batch = batch.map(|(key, peer)| Upcoming {
+            hash: key.hash(),
+            peer: AnyCell::from(peer),
+            at: None,
+        });
+        in_bursts(batch, Upcoming::NONE, |burst| {
+            for one in &*burst {
+                self.bucket_of(one.hash).prefetch_index(one.hash);
+            }
+            for one in &mut *burst {
+                let bucket = self.bucket_of(one.hash);
+                one.at = bucket.guess(one.hash);
+                if let Some(torrent) = one.torrent(&bucket) {
+                    prefetch(torrent);
                 }
             }
-            for (hash, peer) in burst {
-                if let Some(torrent) = self.bucket_of(*hash).guess(*hash) {
-                    torrent
-                        .swarm
-                        .prefetch_peer(peer, purpose, &self.secrets().peers);
+            for one in &mut *burst {
+                let bucket = self.bucket_of(one.hash);
+                let torrent = one.torrent(&bucket);
+                if !torrent.is_some_and(|torrent| torrent.swarm.prefetch(&one.peer)) {
+                    one.at = None;
+                }
+            }
+            for one in burst.iter().filter(|one| one.at.is_some()) {
+                let bucket = self.bucket_of(one.hash);
+                if let Some(torrent) = one.torrent(&bucket) {
+                    let keys = &self.secrets().peers;
+                    torrent.swarm.prefetch_peer(&one.peer, purpose, keys);
                 }
             }
         });
@@ -60,20 +83,35 @@ impl Store {
     fn bucket_of(&self, hash: u64) -> impl Deref<Target = Bucket> {
         self.buckets().read(self.buckets().number(hash))
     }
+}
 
-    fn prefetch_burst(&self, hashes: impl Iterator<Item = u64> + Clone) {
-        for hash in hashes.clone() {
-            self.bucket_of(hash).prefetch_index(hash);
-        }
-        for hash in hashes {
-            if let Some(torrent) = self.bucket_of(hash).guess(hash) {
-                prefetch(torrent);
-            }
-        }
+/// A peer that will be entered.
+#[derive(Clone, Copy)]
+struct Upcoming {
+    hash: u64,
+    peer: AnyCell,
+    /// Where its torrent stood a moment ago; `None` if there is nothing more to load.
+    at: Option<usize>,
+}
+
+impl Upcoming {
+    const NONE: Self = Self {
+        hash: 0,
+        peer: AnyCell::VACANT,
+        at: None,
+    };
+
+    /// The torrent, or another one that has come to stand there meanwhile: a guess is good enough.
+    fn torrent<'a>(&self, bucket: &'a Bucket) -> Option<&'a Torrent> {
+        bucket.try_torrent(self.at?)
     }
 }
 
-fn in_bursts<T: Copy>(mut batch: impl Iterator<Item = T>, vacant: T, mut visit: impl FnMut(&[T])) {
+fn in_bursts<T: Copy>(
+    mut batch: impl Iterator<Item = T>,
+    vacant: T,
+    mut visit: impl FnMut(&mut [T]),
+) {
     let mut burst = [vacant; BURST];
     loop {
         let mut len = 0;
@@ -84,6 +122,6 @@ fn in_bursts<T: Copy>(mut batch: impl Iterator<Item = T>, vacant: T, mut visit: 
         if len == 0 {
             return;
         }
-        visit(&burst[..len]);
+        visit(&mut burst[..len]);
     }
 }

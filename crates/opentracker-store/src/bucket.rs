@@ -63,11 +63,15 @@ impl Bucket {
         self.index.prefetch(hash);
     }
 
-    /// Returns the torrent that a hash most probably means, without a look at it: comparing the
-    /// info hash would wait for memory.
-    pub(crate) fn guess(&self, hash: u64) -> Option<&Torrent> {
-        let at = self.index.find(hash, |_| true)?;
-        Some(self.torrents.get(at))
+    /// Returns where the torrent stands that a hash most probably means, without a look at it:
+    /// comparing the info hash would wait for memory.
+    pub(crate) fn guess(&self, hash: u64) -> Option<usize> {
+        self.index.find(hash, |_| true)
+    }
+
+    /// Returns the torrent at a position, if there is one.
+    pub(crate) fn try_torrent(&self, at: usize) -> Option<&Torrent> {
+        (at < self.len()).then(|| self.torrents.get(at))
     }
 
     /// Enters or refreshes a peer, and lets it choose others.
@@ -246,6 +250,7 @@ impl Bucket {
             + swarms
     }
 
+    #[inline]
     pub(crate) fn find(&self, key: &Key) -> Option<usize> {
         let is_it = |at| self.torrents.get(at).info_hash == *key.info_hash();
         self.index.find(key.hash(), is_it)
@@ -263,10 +268,10 @@ impl Bucket {
 }
 
 fn counts_of(torrent: &Torrent, large_counts: &LargeCounts) -> SwarmCounts {
-    let peers = torrent.swarm.peers();
+    let (seeders, leechers) = torrent.swarm.counts();
     SwarmCounts {
-        seeders: saturating_u32(peers.seeders()),
-        leechers: saturating_u32(peers.leechers()),
+        seeders: saturating_u32(seeders),
+        leechers: saturating_u32(leechers),
         downloads: large_counts.get(torrent.downloads, &torrent.info_hash),
     }
 }

@@ -73,6 +73,20 @@ impl Large {
         self.v4.iter().all(Table::is_empty) && self.v6.iter().all(Table::is_empty)
     }
 
+    /// The numbers of seeders and of leechers.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let v4 = self.v4.iter().map(|t| (t.class().seeding, t.len()));
+        let v6 = self.v6.iter().map(|t| (t.class().seeding, t.len()));
+        v4.chain(v6)
+            .fold((0, 0), |(seeders, leechers), (seeding, peers)| {
+                if seeding {
+                    (seeders + peers, leechers)
+                } else {
+                    (seeders, leechers + peers)
+                }
+            })
+    }
+
     pub(crate) fn peers(&self) -> PerKind<u64> {
         let mut peers = PerKind::default();
         for table in &self.v4 {

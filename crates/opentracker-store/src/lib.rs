@@ -10,9 +10,15 @@
 //! draws no randomness of its own ([`Store::new`] and [`Picker::new`] take seeds), spawns no
 //! thread, and has no rules: who may announce, and how often, is decided above.
 //!
-//! To drive it: one `Store` for all, one [`Picker`] per thread, [`Store::announce`] and
-//! [`Store::scrape`] for clients, [`Store::apply`] and [`Store::apply_downloads`] for siblings, and
-//! every minute a round of [`Sweeper::step`]s.
+//! To drive it: one `Store` for all, one [`Picker`] per thread, a [`Key`] for each info hash of a
+//! request, [`Store::announce`] and [`Store::scrape`] for clients, [`Store::apply`] and
+//! [`Store::apply_downloads`] for siblings, [`Store::retain`] for torrents that are not served any
+//! more, and every minute a round of [`Sweeper::step`]s.
+//!
+//! A torrent without peers is kept for its download count until the torrent timeout, if it is
+//! *established*: peers of two prefixes (IPv4 /32, IPv6 /56) announced it, or its announces span
+//! more than one interval ([`Timing::with_interval`]), or a sibling told of its count. Otherwise
+//! it is forgotten with its last peer, so that one address cannot fill the memory.
 //!
 //! ```
 //! use opentracker_store::{Announce, Minute, Moment, PeerBuffers, Picker, Presence, Store, Timing};

@@ -58,6 +58,13 @@ impl Cells<'_> {
         self.v6.iter().copied().map(Cell6::from_octets)
     }
 
+    /// The numbers of seeders and of leechers.
+    pub(crate) fn counts(self) -> (usize, usize) {
+        let seeders =
+            self.v4().filter(Cell::is_seeding).count() + self.v6().filter(Cell::is_seeding).count();
+        (seeders, self.v4.len() + self.v6.len() - seeders)
+    }
+
     pub(crate) fn peers(self) -> PerKind<u64> {
         let v4_seeders = self.v4().filter(Cell::is_seeding).count() as u64;
         let v6_seeders = self.v6().filter(Cell::is_seeding).count() as u64;

@@ -55,11 +55,13 @@ impl Stripes {
     }
 
     /// Locks a bucket for reading.
+    #[inline]
     pub(crate) fn read(&self, number: u16) -> impl Deref<Target = Bucket> {
         self.buckets.get(&number).expect("every bucket is there")
     }
 
     /// Locks a bucket for writing.
+    #[inline]
     pub(crate) fn write(&self, number: u16) -> impl DerefMut<Target = Bucket> {
         let bucket = self.buckets.get_mut(&number);
         bucket.expect("every bucket is there")

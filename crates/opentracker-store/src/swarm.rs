@@ -51,6 +51,17 @@ impl Swarm {
         matches!(self, Self::Empty { .. })
     }
 
+    /// The numbers of seeders and of leechers. Every reply has them, so that they are not added up
+    /// from [`Self::peers`].
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        match self {
+            Self::Empty { .. } => (0, 0),
+            Self::Inline { lengths, octets } => lengths.cells(octets).counts(),
+            Self::Listed { lengths, octets } => lengths.cells(octets).counts(),
+            Self::Large(large) => large.counts(),
+        }
+    }
+
     pub(crate) fn peers(&self) -> PerKind<u64> {
         match self {
             Self::Empty { .. } => PerKind::default(),
@@ -137,14 +148,19 @@ impl Swarm {
         }
     }
 
-    /// Begins to load what [`Self::enter`] needs first beyond the swarm itself.
-    pub(crate) fn prefetch(&self, peer: &AnyCell) {
+    /// Begins to load what [`Self::enter`] needs first beyond the swarm itself; says whether
+    /// [`Self::prefetch_peer`] has more to load then.
+    pub(crate) fn prefetch(&self, peer: &AnyCell) -> bool {
         match (self, peer) {
-            (Self::Empty { .. } | Self::Inline { .. }, _) => {}
-            (Self::Listed { octets, .. }, _) => prefetch_all(octets),
+            (Self::Empty { .. } | Self::Inline { .. }, _) => return false,
+            (Self::Listed { octets, .. }, _) => {
+                prefetch_all(octets);
+                return false;
+            }
             (Self::Large(large), AnyCell::V4(_)) => prefetch_all(&large.v4),
             (Self::Large(large), AnyCell::V6(_)) => prefetch_all(&large.v6),
         }
+        true
     }
 
     /// Begins to load the peer, and others if they will be handed out, after [`Self::prefetch`].

@@ -42,9 +42,14 @@ impl Torrent {
     /// Establishes the torrent if an announce of this peer is reason to.
     #[inline]
     pub(crate) fn note_announce<C: SwarmCell>(&mut self, peer: &C, moment: &Moment) {
-        if !self.downloads.is_established()
-            && (self.downloads.span_interval(moment) || self.swarm.has_other_prefix(peer))
-        {
+        if !self.downloads.is_established() {
+            self.try_to_establish(peer, moment);
+        }
+    }
+
+    #[cold]
+    fn try_to_establish<C: SwarmCell>(&mut self, peer: &C, moment: &Moment) {
+        if self.downloads.span_interval(moment) || self.swarm.has_other_prefix(peer) {
             self.downloads.establish();
         }
     }

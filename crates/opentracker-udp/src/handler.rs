@@ -93,6 +93,9 @@ impl Handler {
                 datagrams.reply(index, octets);
             }
         }
+        if self.announces.is_empty() {
+            return;
+        }
         let upcoming = self.announces.iter();
         self.worker.prefetch_announces(upcoming.map(|pending| {
             let peer = PeerAddr::new(pending.client, pending.request.port);
@@ -131,6 +134,7 @@ impl Handler {
 
     /// Decodes a datagram, and answers it unless it is an announce, which is kept. Returns the
     /// octets of the reply, if there is one.
+    #[inline]
     fn receive(
         &mut self,
         datagrams: &mut impl Datagrams,
@@ -141,10 +145,13 @@ impl Handler {
             return self.drop(Counter::BadSource);
         };
         let client = source.ip().to_canonical();
-        let request = match Request::decode(octets) {
+        let has_port = source.port() != 0;
+        let room = reply.len().min(self.max_payload);
+        let reply = &mut reply[..room];
+        match Request::decode(octets) {
             // It goes to the core, which looks at the address itself.
             Ok(Request::Announce(announce))
-                if source.port() != 0 && self.is_known(announce.connection, client, now) =>
+                if has_port && self.is_known(announce.connection, client, now) =>
             {
                 self.announces.push(Pending {
                     index,
@@ -153,16 +160,9 @@ impl Handler {
                     key: self.worker.key(&announce.announce.info_hash),
                     request: announce.announce,
                 });
-                return None;
+                None
             }
-            request => request,
-        };
-        if source.port() == 0 || Scope::of(client).is_none() {
-            return self.drop(Counter::BadSource);
-        }
-        let room = reply.len().min(self.max_payload);
-        let reply = &mut reply[..room];
-        match request {
+            _ if !has_port || Scope::of(client).is_none() => self.drop(Counter::BadSource),
             Ok(Request::Connect(connect)) => self.connect(connect, client, now, reply),
             Ok(Request::Scrape(scrape)) if self.is_known(scrape.connection(), client, now) => {
                 self.scrape(&scrape, client, reply)
@@ -182,6 +182,7 @@ impl Handler {
         }
     }
 
+    #[inline]
     fn connect(
         &mut self,
         request: ConnectRequest,

@@ -1,16 +1,14 @@
 //! What the cluster costs: applying what siblings tell, and telling what clients announce.
 
 use std::hint::black_box;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use opentracker::core::{AccessLists, Cluster, PeerBuffers, Settings, Tracker, Worker};
-use opentracker::livesync::{Node, Teller, Transmit};
+use opentracker::core::{Cluster, PeerBuffers, Requester, Rules, Tracker, Worker};
+use opentracker::livesync::{Instance, Settings, SharedId, Source, Teller, Transmit};
 use opentracker::livesync_wire::{LiveRecord, SyncLive, SyncLiveWriter};
-use opentracker::peer_sync::{self, Accumulator};
-use opentracker::scrape_sync;
 use opentracker::types::{AnnounceRequest, InfoHash, PeerAddr, PeerFlags, TrackerId};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -21,7 +19,7 @@ const THEIRS: TrackerId = TrackerId::new(*b"them");
 /// Packets that are applied in turn: 100,000 of 52 records are 5.2 million announces.
 const PACKETS: u32 = 100_000;
 
-/// Less than what is taken of one node in a second, which is a bound and not a cost.
+/// Less than what is taken of one source in a second, which is a bound and not a cost.
 const PACKETS_A_SECOND: u32 = 16_384;
 
 /// How many peers a client wants.
@@ -29,9 +27,7 @@ const WANT: u32 = 30;
 
 fn tracker() -> Arc<Tracker> {
     Arc::new(Tracker::new(
-        Settings::default(),
-        AccessLists::default(),
-        Duration::from_secs(240),
+        Rules::default(),
         Instant::now(),
         &mut StdRng::seed_from_u64(1),
     ))
@@ -79,14 +75,16 @@ fn apply(criterion: &mut Criterion) {
     for torrents in [100_000, 1_000_000] {
         let tracker = tracker();
         let start = tracker.start();
-        let settings = scrape_sync::Settings::default();
-        let mut node = Node::new(Arc::clone(&tracker), OURS, settings, true, start);
+        let (id, settings) = (SharedId::new(OURS), Settings::default());
+        let rng = StdRng::seed_from_u64(1);
+        let mut instance = Instance::new(Arc::clone(&tracker), id, &settings, rng, start);
+        let sibling = Source::new(SocketAddr::from(([10, 0, 0, 2], 9696)));
         let packets = packets(torrents);
         let mut number = 0_u32;
         let mut turn = || {
             let packet = &packets[(number % PACKETS) as usize];
             let now = start + Duration::from_secs(u64::from(number / PACKETS_A_SECOND));
-            node.handle_packet(black_box(packet), None, now);
+            instance.handle_packet(black_box(packet), sibling, now);
             number = number.wrapping_add(1);
         };
         // All peers are known from here on, as most are in a cluster that has run for a while.
@@ -97,7 +95,8 @@ fn apply(criterion: &mut Criterion) {
                 bencher.iter(&mut turn);
             },
         );
-        assert_eq!(tracker.store().totals().torrents, u64::from(torrents));
+        let later = start + Duration::from_secs(1_000_000);
+        assert_eq!(tracker.totals(later).torrents, u64::from(torrents));
     }
     group.finish();
 }
@@ -141,14 +140,15 @@ impl Clients {
         let tracker = tracker();
         let cluster = is_in_cluster.then(|| -> Box<dyn Cluster> {
             Box::new(Teller::new(
-                Accumulator::new(OURS, peer_sync::Settings::default()),
+                SharedId::new(OURS),
+                Settings::default().peer_sync,
                 BlackHole::open(),
-                tracker.counters().register(),
+                tracker.counters(),
             ))
         });
         let mut clients = Self {
-            worker: tracker.worker(1, cluster),
             start: tracker.start(),
+            worker: Worker::new(tracker, 1, cluster),
             number: 0,
         };
         (0..Self::COUNT).for_each(|_| clients.turn());
@@ -164,9 +164,9 @@ impl Clients {
             .with_num_want(WANT);
         let mut octets = [0; 6 * WANT as usize];
         let mut peers = PeerBuffers::v4(&mut octets);
-        let reply = self
-            .worker
-            .announce(&request, record.peer.ip(), now, &mut peers);
+        let reply =
+            self.worker
+                .announce(&request, &Requester::new(record.peer.ip()), now, &mut peers);
         black_box((reply.is_ok(), octets));
         self.number += 1;
     }

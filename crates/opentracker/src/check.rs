@@ -33,15 +33,9 @@ impl fmt::Display for Fault {
 pub(crate) fn check(config: &Config) -> Vec<Fault> {
     let mut faults = Faults::default();
     check_listeners(config, &mut faults);
-    // On a thread of its own, as at a start: a runtime is dropped here.
-    thread::scope(|scope| {
-        let joining = scope.spawn(|| start::join(config, start::draw_id()).map(drop));
-        match joining.join() {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => faults.add(&error),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    });
+    if let Err(error) = start::join(config, start::draw_id()) {
+        faults.add(&error);
+    }
     let user = match config.process.user.as_str() {
         "" => None,
         user => match privileges::look_up(user) {

@@ -2,9 +2,14 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Instant;
 
-use opentracker_admin::{Config as PlaneConfig, Identity, Plane};
-use opentracker_core::{Tracker, Worker};
+use arc_swap::ArcSwap;
+use opentracker_admin::{
+    Cluster, ClusterNode, ClusterView, Config as PlaneConfig, Identity, Plane,
+};
+use opentracker_core::Worker;
+use opentracker_livesync::{Sibling, View};
 use opentracker_net::http::HandOver;
 use opentracker_types::TrackerId;
 
@@ -23,25 +28,56 @@ pub(crate) fn bind(config: &Config) -> Vec<TcpListener> {
     bound.collect()
 }
 
+/// What the operator plane shows besides what it finds itself.
+pub(crate) struct Shown {
+    /// What the tracker calls itself.
+    pub(crate) id: TrackerId,
+    /// The port of the announce URL by UDP, if there is one.
+    pub(crate) udp_port: Option<u16>,
+    /// Who is in the cluster, if there is one.
+    pub(crate) cluster: Option<Arc<ArcSwap<View>>>,
+}
+
 /// Starts the operator plane, and returns it with the way for connections to it.
 pub(crate) fn start(
     config: &Config,
-    core: &Arc<Tracker>,
-    id: TrackerId,
-    udp_port: Option<u16>,
+    worker: Worker,
+    shown: Shown,
     listeners: Vec<TcpListener>,
 ) -> std::io::Result<(Plane, HandOver)> {
     let mut plane = PlaneConfig::new(Identity {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        tracker_id: id,
+        tracker_id: shown.id,
     });
     plane.limits.idle_timeout = config.http.idle_timeout;
-    plane.udp_port = udp_port;
-    let worker = Worker::new(Arc::clone(core), rand::random(), None);
+    plane.udp_port = shown.udp_port;
+    let cluster = |view: Arc<ArcSwap<View>>| {
+        ClusterView::new(move || cluster_of(&view.load(), Instant::now()))
+    };
+    plane.cluster = shown.cluster.map(cluster);
     let plane = Plane::start(plane, worker, listeners)?;
     let handle = plane.handle();
     let hand_over = HandOver::new(move |connection| {
         handle.take(connection.stream, connection.address, connection.octets);
     });
     Ok((plane, hand_over))
+}
+
+/// Returns what operators are shown of the cluster.
+fn cluster_of(view: &View, now: Instant) -> Cluster {
+    let node = |sibling: &Sibling| ClusterNode {
+        address: sibling.address.ip(),
+        tracker_id: Some(sibling.id),
+        heard_ago: Some(now.saturating_duration_since(sibling.heard_at)),
+        lag: None,
+        torrents: sibling.claimed_torrents(),
+        packets: sibling.packets,
+        applied: sibling.applied_records,
+        dropped: sibling.dropped_packets + sibling.dropped_records,
+    };
+    Cluster {
+        tracker_id: view.id,
+        is_joined: view.is_joined,
+        nodes: view.siblings.iter().map(node).collect(),
+    }
 }

@@ -65,7 +65,7 @@ mod tests {
         const MINUTE: Duration = Duration::from_secs(60);
         let mut values = Values::default();
         values.announce.interval = 2 * MINUTE;
-        let settings = super::settings(&values.validate().unwrap());
+        let settings = settings(&values.validate().unwrap());
         assert_eq!(settings.interval, 2 * MINUTE);
         assert_eq!(settings.jitter, MINUTE);
         assert_eq!(settings.min_interval, MINUTE);

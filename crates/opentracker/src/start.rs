@@ -1,12 +1,13 @@
 //! How a tracker comes up: sockets, privileges, lists, threads, in this order.
 
-use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
-use std::thread::{self, available_parallelism};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use opentracker_admin::Plane;
 use opentracker_core as core;
 use opentracker_core::AccessLists;
@@ -22,7 +23,7 @@ use crate::fifo::{Fifo, FifoError};
 use crate::housekeeping::Housekeeping;
 use crate::lists::{self, ListError, Occasion};
 use crate::livesync;
-use crate::operator;
+use crate::operator::{self, Shown};
 use crate::privileges::{self, PrivilegeError};
 use crate::settings::rules;
 
@@ -45,17 +46,6 @@ pub enum StartError {
     /// An address cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// No interface has the address that is to join the cluster's multicast group.
-    #[error(
-        "livesync.listen: no interface has {address}; this host has {}",
-        Addresses(present)
-    )]
-    NoInterface {
-        /// The address of the configuration.
-        address: Ipv4Addr,
-        /// The addresses that there are.
-        present: Vec<Ipv4Addr>,
-    },
     /// The cluster's multicast group cannot be joined.
     #[error("livesync.listen")]
     LiveSync(#[source] JoinError),
@@ -106,21 +96,8 @@ const HTTP_GRACE: Duration = Duration::from_secs(2);
 /// The same for what the operator plane serves.
 const ADMIN_GRACE: Duration = Duration::from_secs(1);
 
-/// Starts a tracker on a thread of its own, since it drops a runtime where it fails, which a
-/// caller's own runtime would not let it.
+/// Starts a tracker.
 pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
-    thread::scope(|scope| {
-        let starting = thread::Builder::new()
-            .name("start".to_owned())
-            .spawn_scoped(scope, || start_here(config))
-            .map_err(StartError::Thread)?;
-        starting
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
-
-fn start_here(config: &Config) -> Result<Started, StartError> {
     let id = draw_id();
     let (udp_sockets, http_listeners) = bind(config)?;
     let admin_listeners = operator::bind(config);
@@ -235,39 +212,7 @@ fn has_family(address: SocketAddr) -> bool {
 
 /// Joins the cluster, if live sync is on.
 pub(crate) fn join(config: &Config, id: TrackerId) -> Result<Option<livesync::Joined>, StartError> {
-    livesync::Joined::join(&config.livesync, id).map_err(|error| match error {
-        JoinError::NoSuchAddress { interface } => StartError::NoInterface {
-            address: interface,
-            present: own_addresses(),
-        },
-        error => StartError::LiveSync(error),
-    })
-}
-
-fn own_addresses() -> Vec<Ipv4Addr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let addresses = interfaces.iter().map(if_addrs::Interface::ip);
-    let v4 = addresses.filter_map(|ip| match ip {
-        std::net::IpAddr::V4(ip) => Some(ip),
-        std::net::IpAddr::V6(_) => None,
-    });
-    v4.collect()
-}
-
-/// Addresses in a sentence.
-struct Addresses<'a>(&'a [Ipv4Addr]);
-
-impl fmt::Display for Addresses<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("no IPv4 address");
-        }
-        for (place, address) in self.0.iter().enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
-            write!(f, "{comma}{address}")?;
-        }
-        Ok(())
-    }
+    livesync::Joined::join(&config.livesync, id).map_err(StartError::LiveSync)
 }
 
 fn listeners(protocol: &'static str, addresses: &[SocketAddr]) -> Vec<Listener> {
@@ -293,14 +238,16 @@ impl Threads {
         };
         let lifetime = config.udp.connection_id_lifetime;
         let connections = Connections::new(rand::random(), core.start(), lifetime);
-        let udp_port = bound.udp.local_addrs().first().map(SocketAddr::port);
+        let shown = Shown {
+            id,
+            udp_port: bound.udp.local_addrs().first().map(SocketAddr::port),
+            cluster: group.as_ref().map(livesync::Joined::view),
+        };
         self.udp = Some(bound.udp.serve(&Arc::new(connections), &worker)?);
-        let (plane, hand_over) = operator::start(config, core, id, udp_port, bound.admin)?;
+        let (plane, hand_over) = operator::start(config, worker(), shown, bound.admin)?;
         self.admin = Some(plane);
         self.http = Some(bound.http.serve(&hand_over, worker)?);
-        self.livesync = group
-            .map(|group| group.serve(Arc::clone(core)))
-            .transpose()?;
+        self.livesync = group.map(|group| group.serve(core));
         self.housekeeping = Some(Housekeeping::start(Arc::clone(core))?);
         Ok(())
     }
@@ -308,6 +255,18 @@ impl Threads {
     /// Adds a thread that reads a FIFO.
     pub(crate) fn add_fifo(&mut self, fifo: Fifo) {
         self.fifos.push(fifo);
+    }
+
+    /// Returns where the cluster is published as this instance sees it, if there is one.
+    pub(crate) fn cluster(&self) -> Option<&Arc<ArcSwap<livesync::View>>> {
+        self.livesync.as_ref().map(livesync::Server::view)
+    }
+
+    /// Replaces the networks that packets of the cluster are taken from.
+    pub(crate) fn set_cluster_sources(&self, sources: &[IpNet]) {
+        if let Some(livesync) = &self.livesync {
+            livesync.set_sources(sources.to_vec());
+        }
     }
 
     /// Stops accepting, finishes what is under way, and ends all threads.

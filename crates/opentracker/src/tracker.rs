@@ -12,6 +12,7 @@ use crate::check::{self, Fault};
 use crate::config::Config;
 use crate::fifo::{Fifo, FifoAction, FifoError};
 use crate::lists::{self, ListError, Lists, Occasion};
+use crate::livesync::View;
 use crate::reload::Reloaded;
 use crate::settings::rules;
 use crate::start::{self, Listener, StartError, Started, Threads};
@@ -98,6 +99,13 @@ impl Tracker {
         &self.core
     }
 
+    /// Returns the cluster as this instance sees it, at most a second old; `None` without live
+    /// sync.
+    pub fn cluster(&self) -> Option<Arc<View>> {
+        let threads = self.threads();
+        Some(threads.as_ref()?.cluster()?.load_full())
+    }
+
     /// Takes over what can change at run time of a configuration, or keeps the present one, and
     /// reads the access lists again. A list that cannot be read stays as it is, and so does its
     /// key; everything else comes into force. Swarms that are no longer served are forgotten.
@@ -128,6 +136,9 @@ impl Tracker {
             };
             rules(&config, lists)
         });
+        if let Some(threads) = &*self.threads() {
+            threads.set_cluster_sources(&config.livesync.nodes);
+        }
         let changed = config.changed(&running);
         self.config.store(Arc::new(config));
         Reloaded {

@@ -55,7 +55,7 @@ const TABLE: &[Row] = &[
     ),
     row(Floor::Logic, "opentracker-peer-sync", ""),
     row(Floor::Logic, "opentracker-scrape-sync", ""),
-    row(Floor::Machines, "opentracker-livesync", "thiserror"),
+    row(Floor::Machines, "opentracker-livesync", "rand tracing"),
     row(Floor::FrontEnds, "opentracker-udp", "siphasher"),
     row(Floor::FrontEnds, "opentracker-http", "httparse itoa"),
     row(Floor::Io, "opentracker-net", ""),

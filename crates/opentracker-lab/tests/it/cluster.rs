@@ -71,7 +71,7 @@ fn a_newcomer_asks_the_one_with_the_most_torrents_and_learns_its_counts() {
     let (small, large) = (cluster.member("small"), cluster.member("large"));
     let one = cluster.tracker("one");
     for number in 0..TORRENTS {
-        one.complete(client, torrent(number));
+        cluster.complete(&one, torrent(number));
     }
     cluster.wait_until("the established one beacons", || {
         large.heard(|packet| packet.beacon() == Some(TORRENTS as u64))
@@ -113,7 +113,7 @@ fn who_was_unplugged_catches_up() {
     let client = &cluster.client;
     let (one, two) = (cluster.tracker("one"), cluster.tracker("two"));
     let member = cluster.member("listener");
-    one.complete(client, torrent(MISSED));
+    cluster.complete(&one, torrent(MISSED));
     cluster.wait_until("both know a download", || {
         two.counts(client, torrent(MISSED)).downloads == 1
     });
@@ -125,7 +125,7 @@ fn who_was_unplugged_catches_up() {
         let torrents = || (0..MISSED).map(|number| torrent(1000 * (round + 1) + number));
         unplug(&two.host);
         for torrent in torrents() {
-            one.complete(client, torrent);
+            cluster.complete(&one, torrent);
         }
         let alive = torrents().next().expect("there are some");
         one.announce(client, Family::V4, alive, 6881, Is::Leecher);
@@ -149,13 +149,13 @@ fn who_was_unplugged_catches_up() {
 }
 
 #[test]
-fn strangers_and_its_own_packets_are_ignored() {
+fn strangers_are_ignored_and_another_with_its_id_makes_it_draw_one() {
     let cluster = Cluster::new("cluster-strangers", "");
     let client = &cluster.client;
     let (one, two) = (cluster.tracker("one"), cluster.tracker("two"));
     let member = cluster.member("member");
     let stranger = Member::on(&cluster.stranger);
-    one.complete(client, torrent(0));
+    cluster.complete(&one, torrent(0));
     cluster.wait_until("the first and none but it has told", || {
         member.heard(|packet| packet.kind == SYNC_LIVE)
     });
@@ -166,7 +166,7 @@ fn strangers_and_its_own_packets_are_ignored() {
     cluster.wait_until("the stranger was heard", || {
         member.heard(|packet| packet.sender == stranger.id)
     });
-    // As the first would hear itself if the network sent its packets back.
+    // Another that has drawn the id of the first.
     member.send(&live(id, own, client.ipv4()));
     member.send(b"no packet at all");
     member.send(&live(member.id, taken, client.ipv4()));
@@ -178,6 +178,13 @@ fn strangers_and_its_own_packets_are_ignored() {
     }
     assert_eq!(one.counts(client, own), SwarmCounts::default());
     assert_eq!(two.counts(client, own).seeders, 1);
+    let unheard_of = torrent(4);
+    one.announce(client, Family::V4, unheard_of, 6881, Is::Seeder);
+    cluster.wait_until("the first tells in another name", || {
+        member.heard(|packet| packet.body.starts_with(unheard_of.as_bytes()))
+    });
+    let told = member.find(|packet| packet.body.starts_with(unheard_of.as_bytes()));
+    assert_ne!(told.sender, id);
 }
 
 #[test]
@@ -274,7 +281,7 @@ impl Cluster {
     }
 
     /// Starts a tracker on a host of its own, and waits until it serves.
-    fn tracker(&self, name: &str) -> Node {
+    fn tracker(&self, name: &str) -> Instance {
         let host = self.lab.host(name);
         let delay = if self.settings.contains("max_delay") {
             ""
@@ -294,7 +301,7 @@ impl Cluster {
         let mut program = Tracker::spawn(&host, &[], &["--config", path]);
         let endpoint = Tracker::endpoint(&host, Scheme::Udp, Family::V4);
         program.wait_until_answering(&[endpoint]);
-        Node {
+        Instance {
             host,
             program,
             endpoint,
@@ -305,6 +312,13 @@ impl Cluster {
         Member::on(&self.lab.host(name))
     }
 
+    /// Lets the client complete a torrent. Another is there too, or the torrent would be
+    /// forgotten with its only peer.
+    fn complete(&self, tracker: &Instance, torrent: InfoHash) {
+        tracker.announce(&self.client, Family::V4, torrent, 6881, Is::Completed);
+        tracker.announce(&self.watcher, Family::V4, torrent, 6881, Is::Leecher);
+    }
+
     #[track_caller]
     fn wait_until(&self, what: &str, condition: impl FnMut() -> bool) {
         self.lab.wait_until(PATIENCE, what, condition);
@@ -312,7 +326,7 @@ impl Cluster {
 }
 
 /// A tracker of a cluster.
-struct Node {
+struct Instance {
     host: Host,
     program: Tracker,
     endpoint: Endpoint,
@@ -327,7 +341,7 @@ enum Is {
     Gone,
 }
 
-impl Node {
+impl Instance {
     fn counts(&self, from: &Host, torrent: InfoHash) -> SwarmCounts {
         self.endpoint
             .scrape(from, torrent)
@@ -347,16 +361,9 @@ impl Node {
         from.enter(|| announce(tracker, torrent, port, is))
             .expect("a tracker that runs answers")
     }
-
-    /// Lets a client complete a torrent and go.
-    fn complete(&self, from: &Host, torrent: InfoHash) {
-        for is in [Is::Completed, Is::Gone] {
-            self.announce(from, Family::V4, torrent, 6881, is);
-        }
-    }
 }
 
-/// A member of the group: a node that we play ourselves.
+/// A member of the group: an instance that we play ourselves.
 struct Member {
     id: [u8; 4],
     hears: UdpSocket,

@@ -4,7 +4,9 @@
 use std::time::{Duration, Instant};
 
 use opentracker_livesync_wire::{LiveRecord, Packet, SyncLive, SyncLive6};
-use opentracker_peer_sync::{Accumulator, Counters, Dialect, MAX_READY, Output, Settings};
+use opentracker_peer_sync::{
+    Accumulator, Counters, Dialect, MAX_READY, Output, Settings, SharedId,
+};
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags, TrackerId};
 use proptest::prelude::*;
 
@@ -174,6 +176,32 @@ fn a_stalled_driver_costs_the_oldest_packets() {
     assert_eq!(ports(&packets)[0], 3 * 52 + 1);
 }
 
+#[test]
+fn a_packet_is_finished_in_the_name_that_we_have_then() {
+    let (old, new) = (TrackerId::new([1; 4]), ID);
+    for dialect in [Dialect::Full, Dialect::CDual] {
+        let id = SharedId::new(old);
+        let settings = Settings {
+            dialect,
+            ..Settings::default()
+        };
+        let mut accumulator = Accumulator::new(id.clone(), settings);
+        accumulator.handle_announce(&record("2001:db8::17", 1), start());
+        accumulator.handle_announce(&record("198.51.100.23", 2), start());
+        id.set(new);
+        accumulator.handle_announce(&record("2001:db8::17", 3), start());
+        accumulator.handle_announce(&record("198.51.100.23", 4), start());
+        accumulator.flush();
+        // Which also looks at the sender.
+        let mut told = ports(&sent(&mut accumulator));
+        told.sort_unstable();
+        assert_eq!(told, [1, 2, 3, 4]);
+        accumulator.handle_announce(&record("2001:db8::17", 5), start());
+        accumulator.flush();
+        assert_eq!(ports(&sent(&mut accumulator)), [5]);
+    }
+}
+
 proptest! {
     /// Whatever comes in whatever order: a driver that keeps to the timeouts sends each record
     /// once, in order within its family, and none later than the delay allows.
@@ -246,7 +274,7 @@ fn ports(packets: &[Vec<u8>]) -> Vec<u16> {
 
 fn accumulator(dialect: Dialect) -> Accumulator {
     let max_delay = DELAY;
-    Accumulator::new(ID, Settings { dialect, max_delay })
+    Accumulator::new(SharedId::new(ID), Settings { dialect, max_delay })
 }
 
 fn record(ip: &str, port: u16) -> LiveRecord {

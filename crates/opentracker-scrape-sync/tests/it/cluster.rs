@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use opentracker_livesync_wire::{Packet, ScrapeTell, ScrapeTellWriter, TellRecord};
-use opentracker_scrape_sync::{Handled, InquireThreshold, Output, ScrapeSync, Settings};
+use opentracker_scrape_sync::{InquireThreshold, Output, ScrapeSync, Settings, Standing};
 use opentracker_types::{InfoHash, TrackerId};
 
 use crate::start;
 
-const NODES: u32 = 12;
+const INSTANCES: u32 = 12;
 const ESTABLISHED: u32 = 3;
 const TORRENTS: u32 = 5_000;
 const LOST_PERCENT: u64 = 33;
@@ -39,16 +39,17 @@ fn newcomers_get_in_sync_whatever_the_network_does() {
 struct Cluster {
     random: Random,
     now: Instant,
-    nodes: Vec<Node>,
+    instances: Vec<Instance>,
     /// By arrival; the number keeps those of the same time apart.
     flying: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
     sent: u64,
     tells: u32,
 }
 
-struct Node {
+struct Instance {
     id: TrackerId,
     machine: ScrapeSync,
+    siblings: BTreeMap<TrackerId, Standing>,
     downloads: BTreeMap<InfoHash, u64>,
     walk: Option<InfoHash>,
 }
@@ -57,7 +58,7 @@ impl Cluster {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let now = start();
-        let nodes = (0..NODES).map(|number| {
+        let instances = (0..INSTANCES).map(|number| {
             let is_established = number < ESTABLISHED;
             let mut settings = Settings::default();
             if is_established {
@@ -72,18 +73,19 @@ impl Cluster {
                 })
                 .collect();
             let id = TrackerId::new(u32::try_from(random.below(1 << 32)).unwrap().to_be_bytes());
-            Node {
+            Instance {
                 id,
                 machine: ScrapeSync::new(id, settings, now),
+                siblings: BTreeMap::new(),
                 downloads,
                 walk: None,
             }
         });
-        let nodes = nodes.collect();
+        let instances = instances.collect();
         Self {
             random,
             now,
-            nodes,
+            instances,
             flying: BTreeMap::new(),
             sent: 0,
             tells: 0,
@@ -91,7 +93,9 @@ impl Cluster {
     }
 
     fn torrents(&self) -> impl Iterator<Item = u64> {
-        self.nodes.iter().map(|node| node.downloads.len() as u64)
+        self.instances
+            .iter()
+            .map(|instance| instance.downloads.len() as u64)
     }
 
     fn run(&mut self, time: Duration) {
@@ -103,11 +107,11 @@ impl Cluster {
                 && arrival.key().0 <= next
             {
                 let (place, datagram) = arrival.remove();
-                self.nodes[place].receive(&datagram, next);
+                self.instances[place].receive(&datagram, next);
                 self.perform(place);
             }
-            for place in 0..self.nodes.len() {
-                self.nodes[place].machine.handle_timeout(next);
+            for place in 0..self.instances.len() {
+                self.instances[place].handle_timeout(next);
                 self.perform(place);
             }
         }
@@ -115,37 +119,39 @@ impl Cluster {
 
     fn next_event(&self) -> Option<Instant> {
         let arrival = self.flying.first_key_value().map(|((at, _), _)| *at);
-        self.nodes
+        self.instances
             .iter()
-            .filter_map(|node| node.machine.poll_timeout())
+            .filter_map(|instance| instance.machine.poll_timeout())
             .chain(arrival)
             .min()
     }
 
     fn perform(&mut self, place: usize) {
-        while let Some(output) = self.nodes[place].machine.poll_output() {
-            let node = &mut self.nodes[place];
+        while let Some(output) = self.instances[place].machine.poll_output() {
+            let instance = &mut self.instances[place];
             let datagrams = match output {
                 Output::Beacon(beacon) => vec![beacon.encode().to_vec()],
                 Output::Inquire(inquire) => vec![inquire.encode().to_vec()],
                 Output::StartTell => {
                     self.tells += 1;
-                    node.walk = node.downloads.keys().next().copied();
+                    instance.walk = instance.downloads.keys().next().copied();
                     vec![]
                 }
-                Output::TellNext { packets } => node.walk_on(packets),
-                Output::TellBack(hashes) => node.tell(&hashes),
+                Output::TellNext { packets } => instance.walk_on(packets, self.now),
+                Output::TellBack(hashes) => instance.tell(&hashes),
             };
             for datagram in datagrams {
                 self.send(place, &datagram);
             }
-            let node = &mut self.nodes[place];
-            node.machine.handle_torrents(node.downloads.len() as u64);
+            let instance = &mut self.instances[place];
+            instance
+                .machine
+                .handle_torrents(instance.downloads.len() as u64);
         }
     }
 
     fn send(&mut self, from: usize, datagram: &[u8]) {
-        for to in (0..self.nodes.len()).filter(|to| *to != from) {
+        for to in (0..self.instances.len()).filter(|to| *to != from) {
             let copies = match self.random.below(100) {
                 percent if percent < LOST_PERCENT => 0,
                 percent if percent < LOST_PERCENT + DOUBLED_PERCENT => 2,
@@ -160,19 +166,26 @@ impl Cluster {
     }
 }
 
-impl Node {
+impl Instance {
+    fn handle_timeout(&mut self, now: Instant) {
+        let siblings = self.siblings.iter_mut();
+        let siblings = siblings.map(|(id, standing)| (*id, standing));
+        self.machine.handle_timeout(siblings, now);
+    }
+
     fn receive(&mut self, datagram: &[u8], now: Instant) {
         self.machine.handle_torrents(self.downloads.len() as u64);
         match Packet::decode(datagram).unwrap() {
             Packet::Beacon(beacon) => {
-                self.machine.handle_beacon(&beacon, None, now);
+                let standing = self.siblings.entry(beacon.sender).or_default();
+                self.machine.handle_beacon(&beacon, standing, now);
             }
             Packet::Inquire(inquire) => {
-                self.machine.handle_inquire(&inquire, None, now);
+                self.machine.handle_inquire(&inquire, now);
             }
             Packet::ScrapeTell(tell) => {
-                let handled = self.machine.handle_tell(tell.sender(), None, now);
-                assert_eq!(handled, Handled::Taken);
+                let standing = self.siblings.entry(tell.sender()).or_default();
+                self.machine.handle_tell(tell.sender(), standing, now);
                 for TellRecord {
                     info_hash,
                     downloads,
@@ -188,10 +201,10 @@ impl Node {
         }
     }
 
-    fn walk_on(&mut self, packets: u32) -> Vec<Vec<u8>> {
+    fn walk_on(&mut self, packets: u32, now: Instant) -> Vec<Vec<u8>> {
         let portion = usize::try_from(packets).unwrap() * ScrapeTell::MAX_RECORDS;
         let Some(begin) = self.walk else {
-            self.machine.handle_tell_end();
+            self.machine.handle_tell_end(now);
             return vec![];
         };
         let mut rest = self.downloads.range(begin..).map(|(hash, _)| *hash);

@@ -1,23 +1,24 @@
 //! Every course of events in clusters of three, found by a model checker.
 //!
-//! The nodes are real machines, each with the least of a driver. The checker picks which packet
+//! The instances are real machines, each with the least of a driver. The checker picks which packet
 //! arrives next and, as often as a scenario allows, loses one, doubles one or holds one back
-//! until the next timeout; in some scenarios a node dies, at any moment. Time stands still while
+//! until the next timeout; in some scenarios a instance dies, at any moment. Time stands still while
 //! packets fly, and jumps to the next timeout when all have landed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use opentracker_livesync_wire::{Beacon, Inquire};
-use opentracker_scrape_sync::{Handled, InquireThreshold, Inquiry, Output, ScrapeSync, Settings};
+use opentracker_scrape_sync::{InquireThreshold, Inquiry, Output, ScrapeSync, Settings, Standing};
 use opentracker_types::{InfoHash, TrackerId};
 use stateright::{Checker, Model, Property};
 
 use crate::start;
 
 const INTERVAL: Duration = Duration::from_secs(60);
+const TICK: Duration = Duration::from_secs(1);
 
-const NODES: usize = 3;
+const INSTANCES: usize = 3;
 const TORRENTS: usize = 3;
 const ALL: Known = Known([Some(5); TORRENTS]);
 const TWO: Known = Known([Some(5), Some(5), None]);
@@ -27,63 +28,63 @@ const BEST: Known = Known([Some(9), None, None]);
 
 #[test]
 fn one_established_and_two_newcomers() {
-    let nodes = [newcomer(NOTHING), established(1, ALL), newcomer(NOTHING)];
-    explore(nodes, Faults::packets(2));
+    let instances = [newcomer(NOTHING), established(1, ALL), newcomer(NOTHING)];
+    explore(instances, Faults::packets(2));
 }
 
 #[test]
 fn two_of_equal_size_and_a_newcomer() {
-    let nodes = [established(1, ALL), established(20, ALL), newcomer(NOTHING)];
-    explore(nodes, Faults::packets(2));
+    let instances = [established(1, ALL), established(20, ALL), newcomer(NOTHING)];
+    explore(instances, Faults::packets(2));
 }
 
 #[test]
 fn two_that_beacon_at_once_and_a_newcomer() {
-    let nodes = [established(1, ALL), established(1, ALL), newcomer(NOTHING)];
-    explore(nodes, Faults::packets(2));
+    let instances = [established(1, ALL), established(1, ALL), newcomer(NOTHING)];
+    explore(instances, Faults::packets(2));
 }
 
 #[test]
 fn two_of_unequal_size_and_a_newcomer() {
-    let nodes = [established(1, ALL), established(20, TWO), newcomer(NOTHING)];
-    explore(nodes, Faults::packets(2));
+    let instances = [established(1, ALL), established(20, TWO), newcomer(NOTHING)];
+    explore(instances, Faults::packets(2));
 }
 
 #[test]
 fn one_of_two_of_equal_size_dies() {
-    let nodes = [established(1, ALL), established(20, ALL), newcomer(NOTHING)];
-    explore(nodes, Faults::packets(1).and_a_death());
+    let instances = [established(1, ALL), established(20, ALL), newcomer(NOTHING)];
+    explore(instances, Faults::packets(1).and_a_death());
 }
 
 #[test]
 fn one_of_two_of_unequal_size_dies() {
-    let nodes = [established(1, ALL), established(20, TWO), newcomer(NOTHING)];
-    explore(nodes, Faults::packets(0).and_a_death());
+    let instances = [established(1, ALL), established(20, TWO), newcomer(NOTHING)];
+    explore(instances, Faults::packets(0).and_a_death());
 }
 
 #[test]
 fn two_newcomers_know_better() {
-    let nodes = [newcomer(BETTER), established(20, ALL), newcomer(BEST)];
-    explore(nodes, Faults::packets(2));
+    let instances = [newcomer(BETTER), established(20, ALL), newcomer(BEST)];
+    explore(instances, Faults::packets(2));
 }
 
 #[test]
 fn all_three_beacon() {
-    let nodes = [
+    let instances = [
         established(1, NOTHING),
         established(20, ALL),
         established(40, BEST),
     ];
-    explore(nodes, Faults::packets(2));
+    explore(instances, Faults::packets(2));
 }
 
 /// Explores a scenario without a fault, and then with as many as are given.
-fn explore(nodes: [Setup; NODES], faults: Faults) {
+fn explore(instances: [Setup; INSTANCES], faults: Faults) {
     let start = start();
     for faults in [Faults::NONE, faults] {
         let scenario = Scenario {
             start,
-            nodes,
+            instances,
             faults,
         };
         let checker = scenario.checker().spawn_bfs().join();
@@ -96,18 +97,18 @@ fn explore(nodes: [Setup; NODES], faults: Faults) {
 #[derive(Clone)]
 struct Scenario {
     start: Instant,
-    nodes: [Setup; NODES],
+    instances: [Setup; INSTANCES],
     faults: Faults,
 }
 
-/// A node as a scenario begins.
+/// A instance as a scenario begins.
 #[derive(Clone, Copy)]
 struct Setup {
     first_beacon_secs: u64,
     known: Known,
 }
 
-/// Download counts of the torrents that a node serves.
+/// Download counts of the torrents that a instance serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Known([Option<u8>; TORRENTS]);
 
@@ -116,7 +117,7 @@ struct Known([Option<u8>; TORRENTS]);
 struct Faults {
     /// How many packets may be lost, doubled or held back on the way to one receiver.
     packets: u8,
-    /// How many nodes may die.
+    /// How many instances may die.
     deaths: u8,
 }
 
@@ -136,7 +137,7 @@ impl Faults {
 
     /// Returns how long it takes at most until all is well again. The first tell is over after
     /// three and a half intervals, and two that tell back take two each. A packet that gets lost
-    /// costs a quiet interval, a half to the next beacon, and two of waiting; a node that dies
+    /// costs a quiet interval, a half to the next beacon, and two of waiting; a instance that dies
     /// costs its three inquiries besides.
     fn horizon(self) -> Duration {
         let half_intervals = 15 + 7 * u32::from(self.packets) + 13 * u32::from(self.deaths);
@@ -147,7 +148,7 @@ impl Faults {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct State {
     now: Instant,
-    nodes: Vec<Node>,
+    instances: Vec<Instance>,
     /// Packets that can arrive now, and those held back to the next timeout; both in order, so
     /// that states do not differ by the order of sending.
     flying: Vec<Flight>,
@@ -155,13 +156,16 @@ struct State {
     faults: Faults,
     /// Who told last, and when.
     told: Option<(usize, Instant)>,
-    /// Whether two nodes told at a time.
+    /// Whether two instances told at a time.
     has_collided: bool,
+    /// Whether one told again without a pause.
+    has_hurried: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Node {
+struct Instance {
     machine: ScrapeSync,
+    siblings: BTreeMap<TrackerId, Standing>,
     is_alive: bool,
     beacons: bool,
     known: Known,
@@ -171,6 +175,8 @@ struct Node {
     needs: u8,
     /// The need that its tell answers.
     cause: Option<Need>,
+    /// When it told last.
+    told_at: Option<Instant>,
 }
 
 /// A need to inquire: whose, and which of its.
@@ -210,26 +216,29 @@ impl Model for Scenario {
     type Action = Event;
 
     fn init_states(&self) -> Vec<State> {
-        let nodes = self.nodes.iter().enumerate().map(|(place, setup)| {
+        let instances = self.instances.iter().enumerate().map(|(place, setup)| {
             let first_beacon = Duration::from_secs(setup.first_beacon_secs);
-            Node {
+            Instance {
                 machine: ScrapeSync::new(id(place), settings(first_beacon), self.start),
+                siblings: BTreeMap::new(),
                 is_alive: true,
                 beacons: first_beacon < self.faults.horizon(),
                 known: setup.known,
                 walk: 0,
                 needs: 0,
                 cause: None,
+                told_at: None,
             }
         });
         vec![State {
             now: self.start,
-            nodes: nodes.collect(),
+            instances: instances.collect(),
             flying: Vec::new(),
             held_back: Vec::new(),
             faults: self.faults,
             told: None,
             has_collided: false,
+            has_hurried: false,
         }]
     }
 
@@ -244,7 +253,7 @@ impl Model for Scenario {
             }
         }
         if state.faults.deaths > 0 {
-            actions.extend((0..NODES).map(Event::Dies));
+            actions.extend((0..INSTANCES).map(Event::Dies));
         }
         if state.flying.is_empty() && !self.is_over(state) {
             actions.push(Event::TimeJumps);
@@ -274,15 +283,15 @@ impl Model for Scenario {
                 state.faults.packets -= 1;
             }
             Event::Dies(place) => {
-                state.nodes[place].is_alive = false;
+                state.instances[place].is_alive = false;
                 state.faults.deaths -= 1;
             }
             Event::TimeJumps => {
                 let now = state.next_timeout()?;
                 state.now = now;
                 state.flying.append(&mut state.held_back);
-                for place in 0..NODES {
-                    state.drive(place, |node| node.machine.handle_timeout(now));
+                for place in 0..INSTANCES {
+                    state.drive(place, |instance| instance.handle_timeout(now));
                 }
             }
         }
@@ -292,8 +301,11 @@ impl Model for Scenario {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always("one need has one tell", |_, state: &State| {
-                let causes = || state.tellers().filter_map(|node| node.cause);
+                let causes = || state.tellers().filter_map(|instance| instance.cause);
                 causes().count() == causes().collect::<BTreeSet<_>>().len()
+            }),
+            Property::always("a pause lies between two tells", |_, state: &State| {
+                !state.has_hurried
             }),
             Property::always(
                 "without a fault nobody tells beside another",
@@ -315,7 +327,8 @@ impl Model for Scenario {
             Property::sometimes(
                 "with faults enough somebody inquires again",
                 |scenario: &Self, state: &State| {
-                    scenario.faults.packets < 2 || state.nodes.iter().any(Node::inquires_again)
+                    scenario.faults.packets < 2
+                        || state.instances.iter().any(Instance::inquires_again)
                 },
             ),
             Property::sometimes("the end comes", |scenario: &Self, state: &State| {
@@ -337,32 +350,33 @@ impl Scenario {
 }
 
 impl State {
-    fn alive(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().filter(|node| node.is_alive)
+    fn alive(&self) -> impl Iterator<Item = &Instance> {
+        self.instances.iter().filter(|instance| instance.is_alive)
     }
 
-    fn tellers(&self) -> impl Iterator<Item = &Node> {
-        self.alive().filter(|node| node.machine.is_telling())
+    fn tellers(&self) -> impl Iterator<Item = &Instance> {
+        self.alive()
+            .filter(|instance| instance.machine.is_telling())
     }
 
     fn next_timeout(&self) -> Option<Instant> {
         self.alive()
-            .filter_map(|node| node.machine.poll_timeout())
+            .filter_map(|instance| instance.machine.poll_timeout())
             .min()
     }
 
     /// Tells whether nobody is behind of one that says how many torrents it has.
     fn is_in_sync(&self) -> bool {
-        let beaconing = self.alive().filter(|node| node.beacons);
-        let most = beaconing.map(Node::torrents).max().unwrap_or_default();
+        let beaconing = self.alive().filter(|instance| instance.beacons);
+        let most = beaconing.map(Instance::torrents).max().unwrap_or_default();
         let threshold = InquireThreshold::default();
         self.alive()
-            .all(|node| !threshold.is_behind(node.torrents(), most))
+            .all(|instance| !threshold.is_behind(instance.torrents(), most))
     }
 
     fn counts_agree(&self) -> bool {
         self.alive()
-            .all(|node| self.alive().all(|other| other.known == node.known))
+            .all(|instance| self.alive().all(|other| other.known == instance.known))
     }
 
     fn take_off(&mut self, flight: &Flight) {
@@ -373,66 +387,73 @@ impl State {
     fn arrive(&mut self, flight: Flight) {
         let now = self.now;
         let sender = id(flight.from);
-        self.drive(flight.to, |node| match flight.packet {
+        self.drive(flight.to, |instance| match flight.packet {
             Sent::Beacon { torrents } => {
                 let beacon = Beacon { sender, torrents };
-                node.machine.handle_beacon(&beacon, None, now);
+                let standing = instance.siblings.entry(sender).or_default();
+                instance.machine.handle_beacon(&beacon, standing, now);
             }
             Sent::Inquire { target, need } => {
                 let inquire = Inquire { sender, target };
-                if node.machine.handle_inquire(&inquire, None, now) == Handled::Taken {
-                    node.cause = Some(need);
+                if instance.machine.handle_inquire(&inquire, now) {
+                    instance.cause = Some(need);
                 }
             }
             Sent::Tell { torrent, downloads } => {
-                node.machine.handle_tell(sender, None, now);
-                let ours = &mut node.known.0[torrent];
+                let standing = instance.siblings.entry(sender).or_default();
+                instance.machine.handle_tell(sender, standing, now);
+                let ours = &mut instance.known.0[torrent];
                 let ours_is_larger = *ours > Some(downloads);
                 *ours = (*ours).max(Some(downloads));
-                node.machine.handle_record(hash(torrent), ours_is_larger);
+                instance
+                    .machine
+                    .handle_record(hash(torrent), ours_is_larger);
             }
         });
     }
 
-    /// Does something to a node if it lives, and then what its machine wants done.
-    fn drive(&mut self, place: usize, act: impl FnOnce(&mut Node)) {
-        let node = &mut self.nodes[place];
-        if !node.is_alive {
+    /// Does something to a instance if it lives, and then what its machine wants done.
+    fn drive(&mut self, place: usize, act: impl FnOnce(&mut Instance)) {
+        let instance = &mut self.instances[place];
+        if !instance.is_alive {
             return;
         }
-        let was_needed = node.machine.inquiry() != Inquiry::NotNeeded;
-        node.machine.handle_torrents(node.torrents());
-        act(node);
-        node.machine.handle_torrents(node.torrents());
-        let is_needed = node.machine.inquiry() != Inquiry::NotNeeded;
-        node.needs += u8::from(is_needed && !was_needed);
-        while let Some(output) = self.nodes[place].machine.poll_output() {
+        let was_needed = instance.machine.inquiry() != Inquiry::NotNeeded;
+        instance.machine.handle_torrents(instance.torrents());
+        act(instance);
+        instance.machine.handle_torrents(instance.torrents());
+        let is_needed = instance.machine.inquiry() != Inquiry::NotNeeded;
+        instance.needs += u8::from(is_needed && !was_needed);
+        while let Some(output) = self.instances[place].machine.poll_output() {
             self.perform(place, output);
         }
         self.flying.sort();
     }
 
     fn perform(&mut self, place: usize, output: Output) {
-        let node = &mut self.nodes[place];
+        let instance = &mut self.instances[place];
         match output {
             Output::Beacon(Beacon { torrents, .. }) => self.send(place, Sent::Beacon { torrents }),
             Output::Inquire(Inquire { target, .. }) => {
-                let (of, number) = (place, node.needs);
+                let (of, number) = (place, instance.needs);
                 let need = Need { of, number };
                 self.send(place, Sent::Inquire { target, need });
             }
-            Output::StartTell => node.walk = 0,
+            Output::StartTell => {
+                instance.walk = 0;
+                self.has_hurried |= instance.told_at.is_some_and(|at| self.now < at + INTERVAL);
+            }
             Output::TellNext { packets } => {
                 for _ in 0..packets {
-                    let walked = self.nodes[place].known_from_walk();
+                    let walked = self.instances[place].known_from_walk();
                     let Some(torrent) = walked else { break };
-                    self.nodes[place].walk = torrent + 1;
+                    self.instances[place].walk = torrent + 1;
                     self.tell(place, torrent);
                 }
-                let node = &mut self.nodes[place];
-                if node.known_from_walk().is_none() {
-                    node.machine.handle_tell_end();
-                    node.cause = None;
+                let instance = &mut self.instances[place];
+                if instance.known_from_walk().is_none() {
+                    instance.machine.handle_tell_end(self.now);
+                    instance.cause = None;
                 }
             }
             Output::TellBack(hashes) => {
@@ -444,22 +465,24 @@ impl State {
     }
 
     fn tell(&mut self, place: usize, torrent: usize) {
-        let others_run = self
-            .nodes
-            .iter()
-            .enumerate()
-            .any(|(other, node)| other != place && node.is_alive && node.machine.is_telling());
+        let others_run = self.instances.iter().enumerate().any(|(other, instance)| {
+            other != place && instance.is_alive && instance.machine.is_telling()
+        });
         let others_told = self
             .told
             .is_some_and(|(other, at)| other != place && at == self.now);
         self.has_collided |= others_run || others_told;
         self.told = Some((place, self.now));
-        let downloads = self.nodes[place].known.0[torrent].unwrap();
+        // Its next portion of the same tell, or another tell.
+        let told_at = self.instances[place].told_at.replace(self.now);
+        self.has_hurried |=
+            told_at.is_some_and(|at| self.now > at + TICK && self.now < at + INTERVAL);
+        let downloads = self.instances[place].known.0[torrent].unwrap();
         self.send(place, Sent::Tell { torrent, downloads });
     }
 
     fn send(&mut self, from: usize, packet: Sent) {
-        let receivers = (0..NODES).filter(|to| *to != from);
+        let receivers = (0..INSTANCES).filter(|to| *to != from);
         self.flying.extend(receivers.map(|to| Flight {
             from,
             to,
@@ -468,7 +491,13 @@ impl State {
     }
 }
 
-impl Node {
+impl Instance {
+    fn handle_timeout(&mut self, now: Instant) {
+        let siblings = self.siblings.iter_mut();
+        let siblings = siblings.map(|(id, standing)| (*id, standing));
+        self.machine.handle_timeout(siblings, now);
+    }
+
     fn torrents(&self) -> u64 {
         self.known.0.iter().flatten().count() as u64
     }
@@ -502,7 +531,7 @@ fn settings(first_beacon_delay: Duration) -> Settings {
         first_beacon_delay,
         beacon_interval: INTERVAL,
         inquire_threshold: InquireThreshold::default(),
-        tick: Duration::from_secs(1),
+        tick: TICK,
         packets_per_tick: 1,
     }
 }

@@ -1,10 +1,11 @@
 //! Whatever comes in, in whatever order, and however late the driver is: the machine neither
 //! panics nor spins nor grows.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use opentracker_livesync_wire::{Beacon, Inquire};
-use opentracker_scrape_sync::{MAX_NODES, MAX_TELL_BACK, Output, ScrapeSync, Settings};
+use opentracker_scrape_sync::{MAX_TELL_BACK, Output, ScrapeSync, Settings, Standing};
 use opentracker_types::{InfoHash, TrackerId};
 use proptest::prelude::*;
 
@@ -13,10 +14,10 @@ use crate::start;
 #[derive(Debug, Clone)]
 enum Call {
     Torrents(u64),
+    Renamed(u8),
     Beacon(u8, u64),
     Inquire(u8, u8),
     Tell(u8, Vec<(u8, bool)>),
-    Live(u8),
     TellEnd,
     Wait(Duration),
     Timeout,
@@ -27,31 +28,33 @@ proptest! {
     fn neither_panics_nor_spins_nor_grows(calls in prop::collection::vec(call(), 1..300)) {
         let mut now = start();
         let mut us = ScrapeSync::new(id(0), Settings::default(), now);
+        let mut siblings: BTreeMap<TrackerId, Standing> = BTreeMap::new();
         for call in calls {
             match call {
                 Call::Torrents(torrents) => us.handle_torrents(torrents),
+                Call::Renamed(number) => us.handle_id(id(number)),
                 Call::Beacon(sender, torrents) => {
                     let sender = id(sender);
-                    us.handle_beacon(&Beacon { sender, torrents }, None, now);
+                    let standing = siblings.entry(sender).or_default();
+                    us.handle_beacon(&Beacon { sender, torrents }, standing, now);
                 }
                 Call::Inquire(sender, target) => {
                     let (sender, target) = (id(sender), id(target));
-                    us.handle_inquire(&Inquire { sender, target }, None, now);
+                    us.handle_inquire(&Inquire { sender, target }, now);
                 }
                 Call::Tell(sender, records) => {
-                    us.handle_tell(id(sender), None, now);
+                    let standing = siblings.entry(id(sender)).or_default();
+                    us.handle_tell(id(sender), standing, now);
                     for (torrent, ours_is_larger) in records {
                         us.handle_record(InfoHash::new([torrent; 20]), ours_is_larger);
                     }
                 }
-                Call::Live(sender) => {
-                    us.handle_live(id(sender), None, now);
-                }
-                Call::TellEnd => us.handle_tell_end(),
+                Call::TellEnd => us.handle_tell_end(now),
                 Call::Wait(time) => now += time,
                 Call::Timeout => {
                     now = now.max(us.poll_timeout().unwrap_or(now));
-                    us.handle_timeout(now);
+                    let known = siblings.iter_mut().map(|(id, standing)| (*id, standing));
+                    us.handle_timeout(known, now);
                     prop_assert!(us.poll_timeout().is_none_or(|next| next > now));
                 }
             }
@@ -62,7 +65,6 @@ proptest! {
                     prop_assert!((1..=MAX_TELL_BACK).contains(&torrents.len()));
                 }
             }
-            prop_assert!(us.nodes().len() <= MAX_NODES);
         }
     }
 }
@@ -76,7 +78,7 @@ fn call() -> impl Strategy<Value = Call> {
         (0u8..4, 0u8..2).prop_map(|(sender, target)| Call::Inquire(sender, target)),
         (0u8..4, prop::collection::vec(record, 0..45))
             .prop_map(|(sender, records)| Call::Tell(sender, records)),
-        any::<u8>().prop_map(Call::Live),
+        any::<u8>().prop_map(Call::Renamed),
         Just(Call::TellEnd),
         time.prop_map(Call::Wait),
         Just(Call::Timeout),

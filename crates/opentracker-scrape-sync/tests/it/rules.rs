@@ -1,12 +1,12 @@
 //! The rules of docs/livesync.md, Scrape sync, each by name.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use opentracker_livesync_wire::{Beacon, Inquire, ScrapeTell};
 use opentracker_scrape_sync::{
-    Claim, Handled, Inquiry, MAX_INQUIRIES, MAX_NODES, MAX_TELL_BACK, Node, Output, ScrapeSync,
-    Settings,
+    Inquiry, MAX_INQUIRIES, MAX_TELL_BACK, Output, ScrapeSync, Settings, Standing,
 };
 use opentracker_types::{InfoHash, TrackerId};
 
@@ -50,10 +50,10 @@ mod beaconing {
     fn rests_while_our_tell_runs() {
         let (mut us, begin) = machine(100);
         let due = begin + Settings::default().first_beacon_delay;
-        us.handle_inquire(&inquire_from(ALICE), None, due - MOMENT);
+        us.handle_inquire(&inquire_from(ALICE), due - MOMENT);
         us.handle_timeout(due);
         assert!(!outputs(&mut us).contains(&our_beacon(100)));
-        us.handle_tell_end();
+        us.handle_tell_end(begin);
         us.handle_timeout(due + MOMENT);
         assert_eq!(outputs(&mut us), [our_beacon(100)]);
     }
@@ -63,7 +63,7 @@ mod beaconing {
         let (mut us, begin) = machine(100);
         let due = begin + Settings::default().first_beacon_delay;
         let heard = due - INTERVAL / 2;
-        us.handle_tell(ALICE, None, heard);
+        us.handle_tell(ALICE, heard);
         us.handle_timeout(due);
         assert_eq!(outputs(&mut us), []);
         assert_eq!(us.poll_timeout(), Some(heard + INTERVAL));
@@ -86,7 +86,7 @@ mod inquiring {
             (u64::MAX / 2, u64::MAX, true),
         ] {
             let (mut us, begin) = machine(ours);
-            us.handle_beacon(&beacon_from(ALICE, theirs), None, begin);
+            us.handle_beacon(&beacon_from(ALICE, theirs), begin);
             let inquiry = us.inquiry();
             assert_eq!(inquiry != Inquiry::NotNeeded, is_needed, "{ours}/{theirs}");
         }
@@ -95,10 +95,10 @@ mod inquiring {
     #[test]
     fn waits_two_intervals_from_the_first_beacon_that_counts() {
         let (mut us, begin) = machine(80);
-        us.handle_beacon(&beacon_from(ALICE, 90), None, begin);
+        us.handle_beacon(&beacon_from(ALICE, 90), begin);
         let since = begin + INTERVAL / 2;
-        us.handle_beacon(&beacon_from(BOB, 300), None, since);
-        us.handle_beacon(&beacon_from(BOB, 300), None, since + INTERVAL);
+        us.handle_beacon(&beacon_from(BOB, 300), since);
+        us.handle_beacon(&beacon_from(BOB, 300), since + INTERVAL);
         let until = since + 2 * INTERVAL;
         assert_eq!(us.inquiry(), Inquiry::Waiting { since, until });
         us.handle_timeout(until - MOMENT);
@@ -112,7 +112,7 @@ mod inquiring {
     fn asks_only_the_one_with_the_most_torrents() {
         let (mut us, begin) = machine(0);
         for (sender, torrents) in [(ALICE, 300), (ZOE, 500), (BOB, 400)] {
-            us.handle_beacon(&beacon_from(sender, torrents), None, begin);
+            us.handle_beacon(&beacon_from(sender, torrents), begin);
         }
         us.handle_timeout(begin + 2 * INTERVAL);
         assert_eq!(outputs(&mut us), [our_inquire(ZOE)]);
@@ -123,7 +123,7 @@ mod inquiring {
         for order in [[ALICE, BOB, ZOE], [ZOE, BOB, ALICE], [BOB, ALICE, ZOE]] {
             let (mut us, begin) = machine(0);
             for sender in order {
-                us.handle_beacon(&beacon_from(sender, 300), None, begin);
+                us.handle_beacon(&beacon_from(sender, 300), begin);
             }
             us.handle_timeout(begin + 2 * INTERVAL);
             assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
@@ -133,10 +133,10 @@ mod inquiring {
     #[test]
     fn passes_over_an_instance_that_no_longer_beacons() {
         let (mut us, begin) = machine(300);
-        us.handle_beacon(&beacon_from(ZOE, 301), None, begin);
+        us.handle_beacon(&beacon_from(ZOE, 301), begin);
         us.handle_torrents(0);
         let since = begin + INTERVAL;
-        us.handle_beacon(&beacon_from(ALICE, 200), None, since);
+        us.handle_beacon(&beacon_from(ALICE, 200), since);
         us.handle_timeout(since + 2 * INTERVAL);
         assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
     }
@@ -144,7 +144,7 @@ mod inquiring {
     #[test]
     fn is_over_when_we_have_caught_up() {
         let (mut us, begin) = machine(0);
-        us.handle_beacon(&beacon_from(ALICE, 300), None, begin);
+        us.handle_beacon(&beacon_from(ALICE, 300), begin);
         us.handle_torrents(290);
         us.handle_timeout(begin + 2 * INTERVAL);
         assert_eq!(outputs(&mut us), []);
@@ -163,7 +163,7 @@ mod inquiring {
         let asked = start();
         let mut us = asking(ALICE, asked);
         // Another that has more by now changes nothing: one need has one target.
-        us.handle_beacon(&beacon_from(BOB, 500), None, asked + MOMENT);
+        us.handle_beacon(&beacon_from(BOB, 500), asked + MOMENT);
         us.handle_timeout(asked + INTERVAL - MOMENT);
         assert_eq!(outputs(&mut us), []);
         for again in 1..u32::from(MAX_INQUIRIES) {
@@ -178,7 +178,7 @@ mod inquiring {
         let mut us = asking(ALICE, asked);
         let given_up = ask_in_vain(&mut us, asked);
         assert_eq!(us.inquiry(), Inquiry::NotNeeded);
-        us.handle_beacon(&beacon_from(ALICE, 300), None, given_up);
+        us.handle_beacon(&beacon_from(ALICE, 300), given_up);
         us.handle_timeout(given_up + 2 * INTERVAL);
         assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
     }
@@ -190,17 +190,17 @@ mod inquiring {
         let mut now = ask_in_vain(&mut us, asked);
         // Nobody answers, so they take turns, though Alice always has more.
         for target in [BOB, ALICE, BOB] {
-            us.handle_beacon(&beacon_from(ALICE, 300), None, now);
-            us.handle_beacon(&beacon_from(BOB, 200), None, now);
+            us.handle_beacon(&beacon_from(ALICE, 300), now);
+            us.handle_beacon(&beacon_from(BOB, 200), now);
             now += 2 * INTERVAL;
             us.handle_timeout(now);
             assert_eq!(outputs(&mut us), [our_inquire(target)]);
             now = ask_in_vain(&mut us, now);
         }
         // A tell of hers clears her name.
-        us.handle_tell(ALICE, None, now);
-        us.handle_beacon(&beacon_from(ALICE, 300), None, now);
-        us.handle_beacon(&beacon_from(BOB, 200), None, now);
+        us.handle_tell(ALICE, now);
+        us.handle_beacon(&beacon_from(ALICE, 300), now);
+        us.handle_beacon(&beacon_from(BOB, 200), now);
         us.handle_timeout(now + 2 * INTERVAL);
         assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
     }
@@ -208,23 +208,23 @@ mod inquiring {
     #[test]
     fn is_over_when_any_tell_is_heard() {
         let (mut waiting, begin) = machine(0);
-        waiting.handle_beacon(&beacon_from(ALICE, 300), None, begin);
+        waiting.handle_beacon(&beacon_from(ALICE, 300), begin);
         for mut us in [waiting, asking(ALICE, begin)] {
             let heard = begin + INTERVAL / 2;
-            assert_eq!(us.handle_tell(BOB, None, heard), Handled::Taken);
+            us.handle_tell(BOB, heard);
             assert_eq!(us.inquiry(), Inquiry::NotNeeded);
             us.handle_timeout(begin + 3 * INTERVAL);
             assert_eq!(outputs(&mut us), []);
             // A later beacon begins a new need, with its own time to wait.
             let later = begin + 4 * INTERVAL;
-            us.handle_beacon(&beacon_from(ALICE, 300), None, later);
+            us.handle_beacon(&beacon_from(ALICE, 300), later);
             us.handle_timeout(later + 2 * INTERVAL);
             assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
         }
     }
 
     /// Returns when the last inquiry of three has gone unanswered.
-    fn ask_in_vain(us: &mut ScrapeSync, first_asked: Instant) -> Instant {
+    fn ask_in_vain(us: &mut Instance, first_asked: Instant) -> Instant {
         let mut now = first_asked;
         for _ in 0..MAX_INQUIRIES {
             now += INTERVAL;
@@ -235,10 +235,10 @@ mod inquiring {
     }
 
     /// Returns an instance without torrents that has just inquired one with 300.
-    fn asking(target: TrackerId, asked: Instant) -> ScrapeSync {
+    fn asking(target: TrackerId, asked: Instant) -> Instance {
         let begin = asked - 2 * INTERVAL;
-        let mut us = ScrapeSync::new(US, Settings::default(), begin);
-        us.handle_beacon(&beacon_from(target, 300), None, begin);
+        let mut us = Instance::new(Settings::default(), begin);
+        us.handle_beacon(&beacon_from(target, 300), begin);
         us.handle_timeout(asked);
         assert_eq!(outputs(&mut us), [our_inquire(target)]);
         us
@@ -255,7 +255,7 @@ mod answering {
     fn tells_a_budget_of_packets_each_tick() {
         let (mut us, begin) = machine(100_000);
         let inquire = inquire_from(ALICE);
-        assert_eq!(us.handle_inquire(&inquire, None, begin), Handled::Taken);
+        assert!(us.handle_inquire(&inquire, begin));
         assert_eq!(outputs(&mut us), [Output::StartTell, NEXT]);
         for tick in 1..5 {
             assert_eq!(us.poll_timeout(), Some(begin + tick * TICK));
@@ -264,7 +264,7 @@ mod answering {
             us.handle_timeout(begin + tick * TICK);
             assert_eq!(outputs(&mut us), [NEXT]);
         }
-        us.handle_tell_end();
+        us.handle_tell_end(begin);
         assert!(!us.is_telling());
         us.handle_timeout(begin + 5 * TICK);
         assert_eq!(outputs(&mut us), []);
@@ -273,7 +273,7 @@ mod answering {
     #[test]
     fn makes_up_for_no_missed_tick() {
         let (mut us, begin) = machine(100_000);
-        us.handle_inquire(&inquire_from(ALICE), None, begin);
+        us.handle_inquire(&inquire_from(ALICE), begin);
         outputs(&mut us);
         let late = begin + 50 * TICK;
         us.handle_timeout(late);
@@ -285,42 +285,69 @@ mod answering {
     #[test]
     fn is_not_changed_by_an_inquiry_during_a_tell() {
         let (mut us, begin) = machine(100_000);
-        us.handle_inquire(&inquire_from(ALICE), None, begin);
+        us.handle_inquire(&inquire_from(ALICE), begin);
         outputs(&mut us);
         for sender in [ALICE, BOB] {
             let before = us.poll_timeout();
-            let handled = us.handle_inquire(&inquire_from(sender), None, begin + MOMENT);
-            assert_eq!(handled, Handled::Telling);
+            assert!(!us.handle_inquire(&inquire_from(sender), begin + MOMENT));
             assert_eq!(outputs(&mut us), []);
             assert_eq!(us.poll_timeout(), before);
         }
     }
 
     #[test]
-    fn tells_again_when_asked_again() {
+    fn rests_for_an_interval_after_a_tell_of_its_own() {
         let (mut us, begin) = machine(100);
-        for _ in 0..2 {
-            us.handle_inquire(&inquire_from(ALICE), None, begin);
-            assert_eq!(outputs(&mut us), [Output::StartTell, NEXT]);
-            us.handle_tell_end();
+        us.handle_inquire(&inquire_from(ALICE), begin);
+        assert_eq!(outputs(&mut us), [Output::StartTell, NEXT]);
+        let end = begin + TICK;
+        us.handle_tell_end(end);
+        let before = us.clone();
+        for wait in [Duration::ZERO, INTERVAL / 2, INTERVAL - MOMENT] {
+            for sender in [ALICE, BOB] {
+                assert!(!us.handle_inquire(&inquire_from(sender), end + wait));
+            }
+            assert_eq!(us.machine, before.machine, "nothing changes");
         }
+        assert!(us.handle_inquire(&inquire_from(BOB), end + INTERVAL));
+        assert_eq!(outputs(&mut us), [Output::StartTell, NEXT]);
+    }
+
+    #[test]
+    fn rests_after_telling_back_too() {
+        let (mut us, begin) = machine(100);
+        us.handle_tell(ALICE, begin);
+        us.handle_record(InfoHash::new([1; 20]), true);
+        let told = us.poll_timeout().unwrap();
+        us.handle_timeout(told);
+        assert_eq!(outputs(&mut us).len(), 1);
+        assert!(!us.handle_inquire(&inquire_from(ALICE), told + INTERVAL - MOMENT));
+        assert!(us.handle_inquire(&inquire_from(ALICE), told + INTERVAL));
+    }
+
+    #[test]
+    fn goes_by_its_new_id() {
+        let (mut us, begin) = machine(100);
+        us.handle_id(ZOE);
+        assert!(!us.handle_inquire(&inquire_from(ALICE), begin));
+        let (sender, target) = (ALICE, ZOE);
+        assert!(us.handle_inquire(&Inquire { sender, target }, begin));
     }
 
     #[test]
     fn compares_the_target_with_our_id_and_not_the_sender() {
         let (mut us, begin) = machine(100);
         let (sender, target) = (ALICE, BOB);
-        let handled = us.handle_inquire(&Inquire { sender, target }, None, begin);
-        assert_eq!(handled, Handled::NotAsked);
+        assert!(!us.handle_inquire(&Inquire { sender, target }, begin));
         assert_eq!(outputs(&mut us), []);
     }
 
     #[test]
     fn goes_on_beside_the_tell_of_another() {
         let (mut us, begin) = machine(100_000);
-        us.handle_inquire(&inquire_from(ALICE), None, begin);
+        us.handle_inquire(&inquire_from(ALICE), begin);
         outputs(&mut us);
-        us.handle_tell(BOB, None, begin + MOMENT);
+        us.handle_tell(BOB, begin + MOMENT);
         us.handle_timeout(begin + TICK);
         assert_eq!(outputs(&mut us), [NEXT]);
     }
@@ -338,7 +365,7 @@ mod telling_back {
         let (mut us, begin) = machine(100);
         know_better(&mut us, &[hash(1)], begin);
         let last = begin + INTERVAL / 2;
-        us.handle_tell(ALICE, None, last);
+        us.handle_tell(ALICE, last);
         let due = last + INTERVAL + PLACE;
         assert_eq!(us.poll_timeout(), Some(due));
         us.handle_timeout(due - MOMENT);
@@ -356,7 +383,7 @@ mod telling_back {
         know_better(&mut us, &[hash(1), hash(2)], begin);
         us.handle_record(hash(3), false);
         // Somebody else tells back more than we know.
-        us.handle_tell(BOB, None, begin);
+        us.handle_tell(BOB, begin);
         us.handle_record(hash(1), false);
         us.handle_timeout(begin + 2 * INTERVAL);
         assert_eq!(outputs(&mut us), [Output::TellBack(vec![hash(2)])]);
@@ -366,8 +393,8 @@ mod telling_back {
     fn is_needless_after_a_tell_of_everything() {
         let (mut us, begin) = machine(100);
         know_better(&mut us, &[hash(1)], begin);
-        us.handle_inquire(&inquire_from(ALICE), None, begin);
-        us.handle_tell_end();
+        us.handle_inquire(&inquire_from(ALICE), begin);
+        us.handle_tell_end(begin);
         outputs(&mut us);
         us.handle_timeout(begin + 3 * INTERVAL);
         assert_eq!(outputs(&mut us), []);
@@ -376,14 +403,16 @@ mod telling_back {
     #[test]
     fn waits_for_the_end_of_a_tell_of_everything() {
         let (mut us, begin) = machine(100);
-        us.handle_inquire(&inquire_from(ALICE), None, begin);
+        us.handle_inquire(&inquire_from(ALICE), begin);
         outputs(&mut us);
         know_better(&mut us, &[hash(1)], begin);
         let due = begin + INTERVAL + PLACE;
         us.handle_timeout(due);
         assert_eq!(outputs(&mut us), [Output::TellNext { packets: 8 }]);
-        us.handle_tell_end();
-        us.handle_timeout(due);
+        us.handle_tell_end(due);
+        // And then for the pause that lies between two tells of ours.
+        assert_eq!(us.poll_timeout(), Some(due + INTERVAL));
+        us.handle_timeout(due + INTERVAL);
         assert_eq!(outputs(&mut us), [Output::TellBack(vec![hash(1)])]);
     }
 
@@ -416,7 +445,7 @@ mod telling_back {
             assert!(us.is_telling());
 
             let heard = begin + INTERVAL + PLACE + MOMENT;
-            us.handle_tell(sender, None, heard);
+            us.handle_tell(sender, heard);
             assert!(!us.is_telling());
             let due = heard + INTERVAL + PLACE + further;
             assert_eq!(us.poll_timeout(), Some(due));
@@ -443,8 +472,8 @@ mod telling_back {
         assert_eq!(told, MAX_TELL_BACK);
     }
 
-    fn know_better(us: &mut ScrapeSync, torrents: &[InfoHash], now: Instant) {
-        assert_eq!(us.handle_tell(ALICE, None, now), Handled::Taken);
+    fn know_better(us: &mut Instance, torrents: &[InfoHash], now: Instant) {
+        us.handle_tell(ALICE, now);
         for torrent in torrents {
             us.handle_record(*torrent, true);
         }
@@ -462,52 +491,12 @@ mod telling_back {
 }
 
 #[test]
-fn packets_with_our_own_id_are_ignored() {
+fn a_need_outlives_that_its_target_is_forgotten() {
     let (mut us, begin) = machine(0);
-    let before = us.clone();
-    let (sender, target) = (US, US);
-    let handled = [
-        us.handle_beacon(&beacon_from(US, 300), None, begin),
-        us.handle_inquire(&Inquire { sender, target }, None, begin),
-        us.handle_tell(US, None, begin),
-        us.handle_live(US, None, begin),
-    ];
-    assert_eq!(handled, [Handled::Own; 4]);
-    assert_eq!(us, before);
-}
-
-#[test]
-fn whoever_sends_is_in_the_cluster() {
-    let (mut us, begin) = machine(1000);
-    let source = |port| Some(SocketAddr::from(([10, 0, 0, 2], port)));
-    us.handle_beacon(&beacon_from(BOB, 300), source(1), begin);
-    us.handle_live(BOB, source(2), begin + MOMENT);
-    us.handle_inquire(&inquire_from(ALICE), None, begin + MOMENT);
-    let claim = Claim {
-        torrents: 300,
-        at: begin,
-    };
-    let node = |id, source, claim| Node {
-        id,
-        source,
-        heard_at: begin + MOMENT,
-        claim,
-        given_up: 0,
-    };
-    let nodes = [node(ALICE, None, None), node(BOB, source(2), Some(claim))];
-    assert_eq!(us.nodes(), nodes);
-}
-
-#[test]
-fn a_flood_of_ids_is_bounded_and_a_need_outlives_it() {
-    let (mut us, begin) = machine(0);
-    us.handle_beacon(&beacon_from(ALICE, 300), None, begin);
+    us.handle_beacon(&beacon_from(ALICE, 300), begin);
     us.handle_timeout(begin + 2 * INTERVAL);
     assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
-    for id in 0..10_000_u32 {
-        us.handle_live(TrackerId::new(id.to_le_bytes()), None, begin + 2 * INTERVAL);
-    }
-    assert_eq!(us.nodes().len(), MAX_NODES);
+    us.siblings.clear();
     us.handle_timeout(begin + 3 * INTERVAL);
     assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
 }
@@ -522,8 +511,8 @@ fn settings_of_zero_do_not_spin() {
         ..Settings::default()
     };
     let mut now = start();
-    let mut us = ScrapeSync::new(US, settings, now);
-    us.handle_inquire(&inquire_from(ALICE), None, now);
+    let mut us = Instance::new(settings, now);
+    us.handle_inquire(&inquire_from(ALICE), now);
     assert!(outputs(&mut us).contains(&Output::TellNext { packets: 1 }));
     for _ in 0..10 {
         let next = us.poll_timeout().unwrap();
@@ -534,15 +523,61 @@ fn settings_of_zero_do_not_spin() {
     }
 }
 
+/// A machine with the list that its driver keeps.
+#[derive(Debug, Clone)]
+struct Instance {
+    machine: ScrapeSync,
+    siblings: BTreeMap<TrackerId, Standing>,
+}
+
+impl Instance {
+    fn new(settings: Settings, now: Instant) -> Self {
+        Self {
+            machine: ScrapeSync::new(US, settings, now),
+            siblings: BTreeMap::new(),
+        }
+    }
+
+    fn handle_beacon(&mut self, beacon: &Beacon, now: Instant) {
+        let standing = self.siblings.entry(beacon.sender).or_default();
+        self.machine.handle_beacon(beacon, standing, now);
+    }
+
+    fn handle_tell(&mut self, sender: TrackerId, now: Instant) {
+        let standing = self.siblings.entry(sender).or_default();
+        self.machine.handle_tell(sender, standing, now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        let siblings = self.siblings.iter_mut();
+        let siblings = siblings.map(|(id, standing)| (*id, standing));
+        self.machine.handle_timeout(siblings, now);
+    }
+}
+
+impl Deref for Instance {
+    type Target = ScrapeSync;
+
+    fn deref(&self) -> &ScrapeSync {
+        &self.machine
+    }
+}
+
+impl DerefMut for Instance {
+    fn deref_mut(&mut self) -> &mut ScrapeSync {
+        &mut self.machine
+    }
+}
+
 /// An instance that has just started.
-fn machine(torrents: u64) -> (ScrapeSync, Instant) {
+fn machine(torrents: u64) -> (Instance, Instant) {
     let begin = start();
-    let mut us = ScrapeSync::new(US, Settings::default(), begin);
+    let mut us = Instance::new(Settings::default(), begin);
     us.handle_torrents(torrents);
     (us, begin)
 }
 
-fn outputs(us: &mut ScrapeSync) -> Vec<Output> {
+fn outputs(us: &mut Instance) -> Vec<Output> {
     std::iter::from_fn(|| us.poll_output()).collect()
 }
 

@@ -5,4 +5,5 @@
 
 mod lifetime;
 mod model;
+mod operations;
 mod selection;

@@ -303,7 +303,7 @@ sections! {
         /// Networks that packets are taken from; empty = none.
         ///
         /// The other nodes: packets from elsewhere are dropped.
-        nodes: Vec<IpNet> = Vec::new(), Restart, c "livesync.cluster.node_ip";
+        nodes: Vec<IpNet> = Vec::new(), Reload, c "livesync.cluster.node_ip";
 
         /// Which packets are sent, for clusters with C nodes.
         ///

@@ -2,9 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod config;
-mod machine;
-mod network;
-mod node;
-mod simulation;
+mod livesync;
 mod tracker;
-mod world;

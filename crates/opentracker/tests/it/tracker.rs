@@ -4,12 +4,14 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use opentracker::core::PeerBuffers;
+use opentracker::config::Values;
+use opentracker::core::{PeerBuffers, Requester, Worker};
 use opentracker::types::{AnnounceRequest, Event, InfoHash};
 use opentracker::{Config, FifoAction, StartError, Tracker};
 
@@ -49,33 +51,38 @@ impl Drop for Folder {
     }
 }
 
+fn values() -> Values {
+    let mut values = Values::default();
+    values.udp.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    values.udp.workers = 1;
+    values.http.listen = vec![];
+    values.admin.listen = vec![];
+    values
+}
+
 fn config() -> Config {
-    let mut config = Config::default();
-    config.udp.listen = vec!["127.0.0.1:0".parse().unwrap()];
-    config.udp.workers = 1;
-    config.http.listen = vec![];
-    config
+    values().validate().unwrap()
 }
 
 fn serves(tracker: &Tracker, info_hash: InfoHash) -> bool {
-    tracker.core().lists().serves(&info_hash)
+    tracker.core().rules().lists.serves(&info_hash)
 }
 
 fn announce(tracker: &Tracker, info_hash: InfoHash) {
-    let request = AnnounceRequest {
-        info_hash,
-        peer_id: None,
-        port: 6881,
-        left: Some(0),
-        event: Event::Started,
-        num_want: None,
-    };
+    let request = AnnounceRequest::new(info_hash, 6881)
+        .with_left(0)
+        .with_event(Event::Started);
     let source: IpAddr = [198, 51, 100, 1].into();
     let mut octets = [0; 60];
     let mut peers = PeerBuffers::v4(&mut octets);
-    let mut worker = tracker.core().worker(1, None);
+    let mut worker = Worker::new(Arc::clone(tracker.core()), 1, None);
     worker
-        .announce(&request, source, Instant::now(), &mut peers)
+        .announce(
+            &request,
+            &Requester::new(source),
+            Instant::now(),
+            &mut peers,
+        )
         .unwrap();
 }
 
@@ -91,16 +98,17 @@ fn eventually(what: &str, condition: impl Fn() -> bool) {
 fn a_start_that_fails_leaves_a_runtime_of_the_caller_alone() {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.unwrap().block_on(async {
-        let mut config = config();
-        config.livesync.listen = Some("127.0.0.1:9697".parse().unwrap());
-        config.access.deny = "/missing/list".into();
+        let mut values = values();
+        values.livesync.listen = Some("127.0.0.1:9697".parse().unwrap());
+        values.access.deny = "/missing/list".into();
+        let config = values.clone().validate().unwrap();
         // The group is joined by then, on a runtime that has to go.
         let error = Tracker::start(config.clone()).unwrap_err();
         assert!(matches!(error, StartError::List(_)), "{error}");
         let faults = Tracker::check(&config);
         assert_eq!(faults.len(), 1, "{faults:?}");
-        config.access.deny = PathBuf::new();
-        assert_eq!(Tracker::check(&config), []);
+        values.access.deny = PathBuf::new();
+        assert_eq!(Tracker::check(&values.validate().unwrap()), []);
     });
 }
 
@@ -115,11 +123,11 @@ fn the_limits_of_the_process_are_its_own_business() {
 #[test]
 fn the_configuration_is_what_runs() {
     let tracker = Tracker::start(config()).unwrap();
-    let mut wanted = config();
+    let mut wanted = values();
     wanted.udp.workers = 2;
     wanted.announce.numwant_max = 7;
     for _ in 0..2 {
-        let reloaded = tracker.reload(Some(wanted.clone()));
+        let reloaded = tracker.reload(Some(wanted.clone().validate().unwrap()));
         assert_eq!(reloaded.need_restart, ["udp.workers"]);
         assert_eq!(tracker.config().udp.workers, 1);
         assert_eq!(tracker.config().announce.numwant_max, 7);
@@ -127,7 +135,12 @@ fn the_configuration_is_what_runs() {
     // Without a configuration the one before is still to come.
     assert_eq!(tracker.reload(None).need_restart, ["udp.workers"]);
     wanted.udp.workers = 1;
-    assert_eq!(tracker.reload(Some(wanted)).need_restart, [""; 0]);
+    assert_eq!(
+        tracker
+            .reload(Some(wanted.validate().unwrap()))
+            .need_restart,
+        [""; 0]
+    );
     tracker.shutdown();
     tracker.shutdown();
 }
@@ -143,13 +156,13 @@ fn fifos_change_the_list_that_is_configured() {
         fifo.write_all(text.as_bytes()).unwrap();
     };
     for is_allow in [true, false] {
-        let mut config = config();
+        let mut values = values();
         if is_allow {
-            config.access.allow.clone_from(&list);
+            values.access.allow.clone_from(&list);
         } else {
-            config.access.deny.clone_from(&list);
+            values.access.deny.clone_from(&list);
         }
-        let tracker = Tracker::start(config).unwrap();
+        let tracker = Tracker::start(values.validate().unwrap()).unwrap();
         tracker.read_fifo(&add, FifoAction::Add).unwrap();
         tracker.read_fifo(&delete, FifoAction::Delete).unwrap();
         let is_on_list = |info_hash| serves(&tracker, info_hash) == is_allow;
@@ -186,7 +199,7 @@ fn fifos_without_a_list_make_a_deny_list_and_purge() {
     tracker.read_fifo(&add, FifoAction::Add).unwrap();
     fs::write(&add, format!("{B}\n")).unwrap();
     eventually("the purge", || {
-        tracker.core().store().totals().torrents == 1
+        tracker.core().totals(Instant::now()).torrents == 1
     });
     assert!(serves(&tracker, A) && !serves(&tracker, B));
     // No file stands for this list, so none replaces it.
@@ -220,18 +233,18 @@ fn a_state_dump_is_loaded() {
         minutes - 60,
         minutes - 60 * 24 * 3,
     );
-    let mut config = config();
-    config.access.deny = deny;
-    let tracker = Tracker::start(config).unwrap();
+    let mut values = values();
+    values.access.deny = deny;
+    let tracker = Tracker::start(values.validate().unwrap()).unwrap();
     let loaded = tracker
         .load_statedump(&folder.write("dump", &text))
         .unwrap();
     assert_eq!((loaded.torrents, loaded.expired, loaded.skipped), (2, 1, 1));
-    let store = tracker.core().store();
-    assert_eq!(store.scrape(&A).unwrap().downloads, 7);
-    assert!(store.scrape(&B).is_some());
-    assert_eq!(store.scrape(&denied), None);
-    assert_eq!(store.scrape(&old), None);
+    let known = |info_hash| tracker.core().summary(info_hash, Instant::now());
+    assert_eq!(known(&A).unwrap().counts.downloads, 7);
+    assert!(known(&B).is_some());
+    assert!(known(&denied).is_none());
+    assert!(known(&old).is_none());
     let missing = folder.0.join("missing");
     assert_eq!(tracker.load_statedump(&missing).unwrap_err().path, missing);
     tracker.shutdown();

@@ -1,24 +1,17 @@
 use std::fmt::Debug;
 use std::time::Instant;
 
-use opentracker_core::{Cluster, Counters};
+use opentracker_core::{Cluster, CounterRegistry, Counters};
 use opentracker_livesync_wire::LiveRecord;
-use opentracker_multicast::Sender;
-use opentracker_peer_sync::{self as peer_sync, Accumulator, Output};
+use opentracker_peer_sync::{self as peer_sync, Accumulator, Output, SharedId};
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
 
-use super::Counter;
+use crate::Counter;
 
 /// Where a worker's packets go.
 pub trait Transmit: Debug + Send {
     /// Sends a packet without waiting, and says whether it was taken.
     fn transmit(&self, packet: &[u8]) -> bool;
-}
-
-impl Transmit for Sender {
-    fn transmit(&self, packet: &[u8]) -> bool {
-        self.try_send(packet).is_ok()
-    }
 }
 
 /// One worker's end of the cluster: its own accumulator, and its own hand on the network. Telling
@@ -33,12 +26,17 @@ pub struct Teller<T> {
 }
 
 impl<T: Transmit> Teller<T> {
-    /// Makes the end of a cluster in which the tracker calls itself as the accumulator says.
-    pub fn new(accumulator: Accumulator, network: T, counters: Counters<Counter>) -> Self {
+    /// Makes the end of the cluster that one more worker owns, which tells in the name of `id`.
+    pub fn new(
+        id: SharedId,
+        settings: peer_sync::Settings,
+        network: T,
+        counters: &CounterRegistry,
+    ) -> Self {
         Self {
-            accumulator,
+            accumulator: Accumulator::new(id, settings),
             network,
-            counters,
+            counters: counters.register(),
             counted: peer_sync::Counters::default(),
         }
     }
@@ -47,9 +45,9 @@ impl<T: Transmit> Teller<T> {
         while let Some(Output::Send(packet)) = self.accumulator.poll_output() {
             let sent = self.network.transmit(packet.as_bytes());
             self.counters.count(if sent {
-                Counter::LiveSyncSent
+                Counter::Sent
             } else {
-                Counter::LiveSyncDroppedSend
+                Counter::SendFailed
             });
         }
     }
@@ -59,8 +57,8 @@ impl<T: Transmit> Teller<T> {
         let now = self.accumulator.counters();
         let told = now.records - self.counted.records;
         let unspoken = now.unspoken_records - self.counted.unspoken_records;
-        self.counters.add(Counter::LiveSyncTold, told);
-        self.counters.add(Counter::LiveSyncDroppedDialect, unspoken);
+        self.counters.add(Counter::AnnouncesTold, told);
+        self.counters.add(Counter::Unspoken, unspoken);
         self.counted = now;
     }
 }

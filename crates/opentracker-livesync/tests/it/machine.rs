@@ -5,14 +5,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use opentracker::core::{AccessLists, PeerBuffers, Settings, Tracker, Worker};
-use opentracker::livesync::{Node, Teller, Transmit};
-use opentracker::peer_sync::{self, Accumulator};
-use opentracker::scrape_sync;
-use opentracker::store::{Store, Sweeper};
-use opentracker::types::{AnnounceRequest, InfoHash, TrackerId};
-use rand::Rng;
+use opentracker_core::{
+    AccessLists, PeerBuffers, Requester, Rules, Settings, Sweeper, Tracker, Walk, Worker,
+};
+use opentracker_livesync::{
+    self as livesync, Instance, Output, SharedId, Source, Teller, Transmit,
+};
+use opentracker_peer_sync as peer_sync;
+use opentracker_scrape_sync as scrape_sync;
+use opentracker_types::{AnnounceRequest, InfoHash, TrackerId};
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -47,8 +50,9 @@ impl Transmit for Outbox {
 #[derive(Debug)]
 pub(crate) struct Machine {
     tracker: Arc<Tracker>,
+    id: SharedId,
     workers: Vec<Worker>,
-    node: Node,
+    instance: Instance,
     outbox: Outbox,
     sweeper: Sweeper,
     sweep_at: Instant,
@@ -57,35 +61,37 @@ pub(crate) struct Machine {
 impl Machine {
     /// Starts a tracker that knows nothing.
     pub(crate) fn start(times: &Times, now: Instant, rng: &mut StdRng) -> Self {
-        let (mut store_seed, mut id) = ([0; 32], [0; TrackerId::LEN]);
-        rng.fill_bytes(&mut store_seed);
-        rng.fill_bytes(&mut id);
-        let id = TrackerId::new(id);
-        let tracker = Arc::new(Tracker::with_store(
-            Store::with_parts(store_seed, PARTS),
-            times.settings.clone(),
-            AccessLists::default(),
-            4 * MINUTE,
-            now,
-            rng,
-        ));
-        let outbox = Outbox::default();
+        let id = TrackerId::new(rng.next_u32().to_be_bytes());
+        Self::with_id(id, times, now, rng)
+    }
+
+    /// Starts a tracker that knows nothing and has drawn this id.
+    pub(crate) fn with_id(id: TrackerId, times: &Times, now: Instant, rng: &mut StdRng) -> Self {
+        let rules = Rules::new(times.settings.clone(), AccessLists::default());
+        let tracker = Arc::new(Tracker::with_parts(PARTS, rules, now, rng));
+        let (id, outbox) = (SharedId::new(id), Outbox::default());
         let worker = |_| {
-            let teller = Teller::new(
-                Accumulator::new(id, times.peer_sync),
-                outbox.clone(),
-                tracker.counters().register(),
-            );
-            tracker.worker(rng.next_u64(), Some(Box::new(teller)))
+            let (id, network) = (id.clone(), outbox.clone());
+            let teller = Teller::new(id, times.peer_sync, network, tracker.counters());
+            Worker::new(Arc::clone(&tracker), rng.next_u64(), Some(Box::new(teller)))
         };
+        let workers = (0..WORKERS).map(worker).collect();
+        let settings = livesync::Settings::new(times.peer_sync, times.scrape_sync);
+        let ids = StdRng::seed_from_u64(rng.next_u64());
         Self {
-            workers: (0..WORKERS).map(worker).collect(),
-            node: Node::new(Arc::clone(&tracker), id, times.scrape_sync, true, now),
+            workers,
+            instance: Instance::new(Arc::clone(&tracker), id.clone(), &settings, ids, now),
+            id,
             outbox,
             sweeper: Sweeper::new(),
             sweep_at: now + MINUTE,
             tracker,
         }
+    }
+
+    /// Returns what it calls itself.
+    pub(crate) fn id(&self) -> TrackerId {
+        self.id.get()
     }
 
     /// Announces as a client; returns when it shall come back.
@@ -99,14 +105,17 @@ impl Machine {
         let (mut v4, mut v6) = ([0; 60], [0; 180]);
         let mut peers = PeerBuffers::both(&mut v4, &mut v6);
         let worker = usize::try_from(rng.next_u32()).unwrap() % WORKERS;
-        let reply = self.workers[worker].announce(request, source, now, &mut peers);
+        let requester = Requester::new(source);
+        let reply = self.workers[worker].announce(request, &requester, now, &mut peers);
         Duration::from_secs(u64::from(reply.unwrap().interval_secs))
     }
 
-    /// Takes a datagram.
-    pub(crate) fn receive(&mut self, octets: &[u8], from: usize, now: Instant) {
-        let source = SocketAddr::from(([10, 0, 0, u8::try_from(from).unwrap()], 9696));
-        self.node.handle_packet(octets, Some(source), now);
+    /// Takes a datagram of the machine `from`, being the machine `to`.
+    pub(crate) fn receive(&mut self, octets: &[u8], from: usize, to: usize, now: Instant) {
+        let address = [10, 0, 0, u8::try_from(from).unwrap()];
+        let mut source = Source::new(SocketAddr::from((address, 9696)));
+        source.is_this_host = from == to;
+        self.instance.handle_packet(octets, source, now);
     }
 
     /// Returns when [`Self::handle_timeout`] wants to be called.
@@ -114,7 +123,7 @@ impl Machine {
         self.workers
             .iter()
             .filter_map(Worker::poll_timeout)
-            .chain(self.node.poll_timeout())
+            .chain(self.instance.poll_timeout())
             .fold(self.sweep_at, Instant::min)
     }
 
@@ -123,11 +132,10 @@ impl Machine {
         for worker in &mut self.workers {
             worker.handle_timeout(now);
         }
-        self.node.handle_timeout(now);
+        self.instance.handle_timeout(now);
         if self.sweep_at <= now {
             self.sweep_at += MINUTE;
-            let moment = self.tracker.moment(now);
-            while self.sweeper.step(self.tracker.store(), &moment).is_none() {}
+            while self.sweeper.step(&self.tracker, now).is_none() {}
         }
     }
 
@@ -139,37 +147,34 @@ impl Machine {
     }
 
     /// Takes the packets that are to be sent.
-    pub(crate) fn packets(&mut self, now: Instant) -> Vec<Vec<u8>> {
+    pub(crate) fn packets(&mut self) -> Vec<Vec<u8>> {
         let mut packets = std::mem::take(&mut *self.outbox.0.lock().unwrap());
-        self.node.poll_transmit(now, |packet| {
-            packets.push(packet.to_vec());
-            true
-        });
+        while let Some(Output::Send(packet)) = self.instance.poll_output() {
+            packets.push(packet);
+        }
         packets
     }
 
-    pub(crate) fn torrents(&self) -> usize {
-        usize::try_from(self.tracker.store().totals().torrents).unwrap()
+    pub(crate) fn torrents(&self, now: Instant) -> usize {
+        self.downloads(now).len()
     }
 
     /// Returns the download count of each torrent.
     pub(crate) fn downloads(&self, now: Instant) -> BTreeMap<InfoHash, u64> {
-        let (store, moment) = (self.tracker.store(), self.tracker.moment(now));
         let mut downloads = BTreeMap::new();
-        for part in 0..store.parts() {
-            store.visit(part, &moment, |summary| {
-                downloads.insert(summary.info_hash, summary.counts.downloads);
-            });
+        let mut walk = Walk::new();
+        while let Some(torrents) = walk.next_part(&self.tracker, now) {
+            let torrents = torrents.iter();
+            downloads.extend(torrents.map(|torrent| (torrent.info_hash, torrent.counts.downloads)));
         }
         downloads
     }
 
     /// Returns all peers, and whether each is a seeder.
     pub(crate) fn peers(&self, now: Instant) -> BTreeMap<(InfoHash, SocketAddr), bool> {
-        let store = self.tracker.store();
         let mut peers = BTreeMap::new();
         for info_hash in self.downloads(now).into_keys() {
-            store.visit_peers(&store.key(&info_hash), |octets, is_seeder| {
+            self.tracker.visit_peers(&info_hash, |octets, is_seeder| {
                 peers.insert((info_hash, address(octets)), is_seeder);
             });
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use opentracker::livesync_wire::{Packet, ScrapeTell, SyncLive6};
-use opentracker::types::{AnnounceRequest, Event, InfoHash, PeerAddr};
+use opentracker_livesync_wire::{Packet, ScrapeTell, SyncLive6};
+use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -80,11 +80,7 @@ impl World {
             rng,
             times,
         };
-        for number in 0..ARCHIVED {
-            for _ in 0..=number % 3 {
-                world.pass_by(archived(number));
-            }
-        }
+        world.fill_archive();
         for _ in 0..world.rng.random_range(5..40) {
             let client = world.client();
             world.clients.push(client);
@@ -113,6 +109,13 @@ impl World {
         self.stop(number);
         self.machines[number].up_at = Some(self.now);
         self.run_for(Duration::ZERO);
+    }
+
+    /// Replaces a machine by one that knows nothing and has drawn the id of another.
+    pub(crate) fn give_id(&mut self, number: usize, of: usize) {
+        let id = self.machine(of).id();
+        let machine = Machine::with_id(id, &self.times, self.now, &mut self.rng);
+        self.machines[number].machine = Some(machine);
     }
 
     /// Goes on for a time.
@@ -167,17 +170,40 @@ impl World {
         self.machines.iter().map(|slot| slot.traffic.tells).sum()
     }
 
-    /// Lets a new peer complete a torrent at any machine and go.
-    pub(crate) fn pass_by(&mut self, torrent: InfoHash) {
-        let number = self.draw(self.machines.len());
-        self.complete_at(number, torrent);
+    /// Lets a new peer complete a torrent at a machine and go. Another one is there meanwhile: a
+    /// torrent that a single prefix announced would not be kept.
+    pub(crate) fn complete_at(&mut self, number: usize, torrent: InfoHash) {
+        let guests = self.come(number, torrent);
+        self.go(number, torrent, guests);
     }
 
-    /// Lets a new peer complete a torrent at a machine and go.
-    pub(crate) fn complete_at(&mut self, number: usize, torrent: InfoHash) {
-        let peer = self.peer();
-        self.announce(number, torrent, peer, true, Event::Completed);
-        self.announce(number, torrent, peer, true, Event::Stopped);
+    /// Lets all machines hear of torrents that were completed, and whose peers have left.
+    fn fill_archive(&mut self) {
+        let mut visits = Vec::new();
+        for number in 0..ARCHIVED {
+            for _ in 0..=number % 3 {
+                let (home, torrent) = (self.draw(self.machines.len()), archived(number));
+                visits.push((home, torrent, self.come(home, torrent)));
+            }
+        }
+        // Nobody hears that one has left before it hears that there were two.
+        self.run_for(self.times.peer_sync.max_delay + Conditions::HEALED.most_delay);
+        for (home, torrent, guests) in visits {
+            self.go(home, torrent, guests);
+        }
+    }
+
+    /// Lets two new peers come to a machine, the first of which completes.
+    pub(crate) fn come(&mut self, number: usize, torrent: InfoHash) -> [PeerAddr; 2] {
+        let guests = [self.peer(), self.peer()];
+        self.announce(number, torrent, guests[0], true, Event::Completed);
+        self.announce(number, torrent, guests[1], false, Event::Started);
+        guests
+    }
+
+    fn go(&mut self, number: usize, torrent: InfoHash, guests: [PeerAddr; 2]) {
+        self.announce(number, torrent, guests[0], true, Event::Stopped);
+        self.announce(number, torrent, guests[1], false, Event::Stopped);
     }
 
     fn next_at(&self) -> Instant {
@@ -197,7 +223,7 @@ impl World {
     fn step(&mut self) {
         while let Some(datagram) = self.network.receive(self.now) {
             if let Some(machine) = &mut self.machines[datagram.to].machine {
-                machine.receive(&datagram.octets, datagram.from, self.now);
+                machine.receive(&datagram.octets, datagram.from, datagram.to, self.now);
                 self.transmit(datagram.to);
             }
         }
@@ -236,10 +262,8 @@ impl World {
         let Some(machine) = &mut slot.machine else {
             return;
         };
-        for packet in machine.packets(self.now) {
-            let machines = self.network.machines();
-            slot.traffic
-                .count(&packet, machine, machines, &self.times, self.now);
+        for packet in machine.packets() {
+            slot.traffic.count(&packet, machine, &self.times, self.now);
             self.network.send(number, &packet, self.now, &mut self.rng);
         }
     }
@@ -258,8 +282,9 @@ impl World {
                 }
             }
             _ => {
+                let home = self.draw(self.machines.len());
                 let number = self.rng.random_range(0..ARCHIVED);
-                self.pass_by(archived(number));
+                self.complete_at(home, archived(number));
             }
         }
     }
@@ -275,12 +300,12 @@ impl World {
         self.machines[number].machine = None;
     }
 
-    /// Makes a peer that never was.
+    /// Makes a peer that never was, of a prefix of its own.
     fn peer(&mut self) -> PeerAddr {
         self.peers_made += 1;
         let [high, low] = self.peers_made.to_be_bytes();
         let ip: IpAddr = if self.rng.random_bool(0.3) {
-            [0x2001, 0xdb8, 0, 0, 0, 0, 0, self.peers_made].into()
+            [0x2001, 0xdb8, self.peers_made, 0, 0, 0, 0, 1].into()
         } else {
             [198, 51, high, low].into()
         };
@@ -412,17 +437,10 @@ impl Traffic {
         };
     }
 
-    /// Counts a packet. In one beacon interval a node sends one beacon, one inquiry, the packets
-    /// that are full of announces and those whose time is over, and answers inquiries: each of the
-    /// others inquires once and the network may double that.
-    fn count(
-        &mut self,
-        packet: &[u8],
-        machine: &Machine,
-        machines: usize,
-        times: &Times,
-        now: Instant,
-    ) {
+    /// Counts a packet. In one beacon interval a machine sends one beacon, one inquiry, the packets
+    /// that are full of announces and those whose time is over, and tells of each torrent once,
+    /// however many inquire.
+    fn count(&mut self, packet: &[u8], machine: &Machine, times: &Times, now: Instant) {
         let interval = times.scrape_sync.beacon_interval;
         if now >= self.since + interval {
             self.restart(now);
@@ -444,6 +462,8 @@ impl Traffic {
             Packet::ScrapeTell(_) => {
                 self.told += 1;
                 self.tells += 1;
+                let tell = machine.torrents(now).div_ceil(ScrapeTell::MAX_RECORDS);
+                assert!(self.told <= tell, "tells: {self:?}");
             }
         }
         assert!(self.beacons <= 1, "beacons in an interval");
@@ -454,8 +474,6 @@ impl Traffic {
         let timed = 2 * WORKERS * (1 + usize::try_from(delays).unwrap());
         let full = self.live_records / SyncLive6::MAX_RECORDS;
         assert!(self.live <= timed + full, "announces: {self:?}");
-        let tell = machine.torrents().div_ceil(ScrapeTell::MAX_RECORDS);
-        assert!(self.told <= 2 * machines * tell, "tells: {self:?}");
     }
 }
 
@@ -464,6 +482,11 @@ pub(crate) fn archived(number: u16) -> InfoHash {
     let mut octets = [0; InfoHash::LEN];
     octets[..2].copy_from_slice(&number.to_be_bytes());
     InfoHash::new(octets)
+}
+
+/// Tells whether a torrent is one with peers.
+pub(crate) fn is_lively(torrent: &InfoHash) -> bool {
+    (0..LIVELY).any(|number| lively(number) == *torrent)
 }
 
 /// The info hash of a torrent with peers.

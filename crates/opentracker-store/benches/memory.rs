@@ -1,7 +1,7 @@
 //! What a store costs in memory, all in: fills one as a busy tracker would and compares what the
 //! process has resident before and after.
 //!
-//! `cargo run --release --example memory -p opentracker-store -- TORRENTS PEERS`
+//! `cargo bench -p opentracker-store --bench memory -- TORRENTS PEERS`
 //!
 //! Peers announce in an order without pattern, so that all swarms grow side by side, which is the
 //! hardest case for an allocator. A negative number of peers gives every torrent exactly so many.
@@ -12,7 +12,9 @@ use opentracker_store::{Announce, Minute, Moment, PeerBuffers, Picker, Presence,
 use opentracker_types::{InfoHash, PeerAddr};
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|text| {
+    // Cargo adds `--bench`.
+    let arguments = std::env::args().skip(1).filter(|text| text != "--bench");
+    let mut arguments = arguments.map(|text| {
         text.parse::<i64>()
             .expect("the arguments are numbers: torrents and peers")
     });

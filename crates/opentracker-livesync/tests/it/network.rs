@@ -87,11 +87,6 @@ impl Network {
         }
     }
 
-    /// Returns how many machines there are.
-    pub(crate) fn machines(&self) -> usize {
-        self.sides.len()
-    }
-
     /// Sends to the group: to every machine, the sender too, which must not mind.
     pub(crate) fn send(&mut self, from: usize, octets: &[u8], now: Instant, rng: &mut StdRng) {
         let octets: Rc<[u8]> = octets.into();

@@ -1,0 +1,8 @@
+//! An instance by itself, and clusters of many on a simulated network.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod instance;
+mod machine;
+mod network;
+mod simulation;
+mod world;
