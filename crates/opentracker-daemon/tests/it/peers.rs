@@ -357,6 +357,7 @@ fn what_one_address_makes_up_is_forgotten() {
     assert_eq!(metrics.get("opentracker_completed_total"), 400);
 }
 
+#[test]
 fn downloads_stay_when_peers_of_two_addresses_go() {
     let tracker = tracker();
     let [one, two] = ["127.0.0.1", "127.0.0.2"].map(|ip| Client::at(ip, tracker.udp()));
