@@ -70,7 +70,10 @@ fn a_client_that_never_reads_costs_little() {
     // Until neither side takes more for a while.
     while blocked < 50 {
         match client.stream.write(request.as_bytes()) {
-            Ok(_) => blocked = 0,
+            Ok(octets) => {
+                assert!(octets > 0);
+                blocked = 0;
+            }
             Err(_) => {
                 blocked += 1;
                 std::thread::sleep(Duration::from_millis(10));
