@@ -9,6 +9,7 @@
 //! | a byte order mark is ignored everywhere | `a_byte_order_mark_is_ignored` |
 //! | `#` begins a comment at the start of a line of a C-style file only, bytes in comments are any | `a_file_of_the_c_program_is_told_by_its_first_word` |
 //! | a variable that nearly names a key, or that is empty and switches a list off, is a warning | `doubtful_variables_are_warned_of` |
+//! | `trusted_proxies` that hold the whole Internet are a warning | `proxies_from_everywhere_are_warned_of` |
 //! | `--config FILE` (`-f`) reads TOML | `a_file_is_read_by_either_name` |
 //! | `-f` also accepts a C-style `opentracker.conf` | `a_file_of_the_c_program_is_read` |
 //! | every key can also be given in the environment | `the_environment_wins_over_the_file`, `lists_in_the_environment`, `every_key_is_read_from_the_environment` |
@@ -169,6 +170,16 @@ fn doubtful_variables_are_warned_of() {
         log.contains("did you mean OPENTRACKER_ANNOUNCE__INTERVAL?"),
         "{log}"
     );
+}
+#[test]
+fn proxies_from_everywhere_are_warned_of() {
+    for networks in ["0.0.0.0/0", "::/0", "10.0.0.0/8,::/0"] {
+        let mut setup = Setup::udp();
+        setup.variable("OPENTRACKER_HTTP__TRUSTED_PROXIES", networks);
+        let said = "http.trusted_proxies: it holds the whole Internet";
+        let log = setup.start().log().join("\n");
+        assert!(log.contains(said), "{networks}: {log}");
+    }
 }
 #[test]
 fn a_file_is_read_by_either_name() {
