@@ -278,6 +278,7 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
+            #[expect(clippy::disallowed_methods, reason = "any instant will do")]
             let now = Instant::now();
             let context = Context::new(fixture::handler(now), Limits::default());
             Self {

@@ -64,13 +64,20 @@ fn where_none_is_idle_a_new_connection_is_closed() {
 fn a_client_that_never_reads_costs_little() {
     let site = Site::start();
     let mut client = site.connect();
-    let request = SCRAPE.repeat(1000);
+    let requests = SCRAPE.repeat(1000);
+    let mut rest = requests.as_bytes();
     client.stream.set_nonblocking(true).unwrap();
     let mut blocked = 0;
     // Until neither side takes more for a while.
     while blocked < 50 {
-        match client.stream.write(request.as_bytes()) {
-            Ok(_) => blocked = 0,
+        match client.stream.write(rest) {
+            Ok(written) => {
+                blocked = 0;
+                rest = match &rest[written..] {
+                    [] => requests.as_bytes(),
+                    rest => rest,
+                };
+            }
             Err(_) => {
                 blocked += 1;
                 std::thread::sleep(Duration::from_millis(10));
