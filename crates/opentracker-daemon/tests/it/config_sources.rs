@@ -33,7 +33,7 @@ fn check_prints_what_would_be_in_force() {
         .text("[udp]\nworkers = 3\n")
         .variable("OPENTRACKER_ANNOUNCE__INTERVAL", "10m")
         .argument("-i")
-        .argument("192.0.2.1")
+        .argument("127.0.0.9")
         .argument("--check");
     let ended = setup.run();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
@@ -41,8 +41,8 @@ fn check_prints_what_would_be_in_force() {
     for (key, value) in [
         ("udp.workers", "3"),
         ("announce.interval", "\"10m\""),
-        ("udp.listen", "[\"192.0.2.1:6969\"]"),
-        ("http.listen", "[\"192.0.2.1:6969\"]"),
+        ("udp.listen", "[\"127.0.0.9:6969\"]"),
+        ("http.listen", "[\"127.0.0.9:6969\"]"),
     ] {
         expected.insert(key.to_owned(), value.to_owned());
     }

@@ -10,7 +10,10 @@
 //! | `HEAD` on the pages | `head_gets_the_head_of_get` |
 //! | other methods are refused | `other_methods_are_refused` |
 //! | absolute targets, as HTTP/1.1 says | `a_target_may_be_absolute` |
-//! | unknown path 404 | `an_unknown_path_is_404` |
+//! | unknown path 404 (bencoded for a client's `/…/announce`) | `an_unknown_path_is_404`, `a_wrong_announce_url_is_refused` |
+//! | what clients are known to send is served: `//announce`, `/announce/`, `/announce.php`, `/?info_hash=…` | `what_clients_are_known_to_send_is_served` |
+//! | octets ≥ 0x80 unescaped in the query | `octets_are_taken_unescaped` |
+//! | two `Host` fields are refused (RFC 9112, 3.2) | `two_hosts_are_refused` |
 //! | head over 8 KiB 431 | `a_head_over_8_kib_is_431`, `a_head_of_8_kib_is_taken` |
 //! | too slow 408 | `a_slow_head_is_408` |
 //! | a head arrives in any pieces | `a_head_may_come_octet_by_octet` |
@@ -290,25 +293,108 @@ fn an_unknown_path_is_404() {
     let tracker = tracker();
     for target in [
         "/nowhere",
-        "/announce/",
         "/announcex",
         "/announc",
         "/ANNOUNCE",
         "/x/announce",
         "/scrape/x",
         "/stats/x",
-        "//announce",
         "/favicon.ico",
         "/../etc/passwd",
         "/%61nnounce",
         "/.",
     ] {
-        let target = format!(
-            "{target}?{}",
-            announce(&TORRENT, 1000, "").split_once('?').unwrap().1
-        );
-        assert_eq!(get(tracker.http(), &target).status, 404, "{target}");
+        for query in ["", "?port=1000&left=5"] {
+            let target = format!("{target}{query}");
+            assert_eq!(get(tracker.http(), &target).status, 404, "{target}");
+        }
     }
+}
+
+#[test]
+fn a_wrong_announce_url_is_refused() {
+    let tracker = tracker();
+    let query = announce(&TORRENT, 1000, "");
+    let (_, query) = query.split_once('?').unwrap();
+    for (path, status) in [
+        ("/stats", 200),
+        ("/metrics", 200),
+        ("/nowhere", 200),
+        ("/announcex", 200),
+        ("/ANNOUNCE", 200),
+        ("/%61nnounce", 200),
+        ("/announce/key", 200),
+        ("/key/announce", 404),
+        ("/key/announce.php", 404),
+        ("/a/b/announce/", 404),
+    ] {
+        let response = get(tracker.http(), &format!("{path}?{query}"));
+        assert_eq!(response.status, status, "{path}");
+        let reason = response.failure_reason();
+        assert!(reason.contains("announce URL"), "{path}: {reason}");
+    }
+    assert_eq!(Metrics::of(tracker.http()).http_errors(404, "path"), 10);
+    let none = get(tracker.http(), &scrape(&[TORRENT])).bencode();
+    assert_eq!(none.get("files").unwrap().keys().len(), 0, "{none:?}");
+}
+
+#[test]
+fn what_clients_are_known_to_send_is_served() {
+    let tracker = tracker();
+    let query = announce(&TORRENT, 1000, "");
+    let (_, query) = query.split_once('?').unwrap();
+    for path in [
+        "/announce",
+        "//announce",
+        "///announce",
+        "/announce/",
+        "/announce.php",
+        "//announce.php",
+        "/",
+        "//",
+    ] {
+        let reply = get(tracker.http(), &format!("{path}?{query}"));
+        assert_eq!(reply.announced().incomplete, 1, "{path}");
+    }
+    let query = scrape(&[TORRENT]);
+    let (_, query) = query.split_once('?').unwrap();
+    for path in ["/scrape", "//scrape", "/scrape/", "/scrape.php"] {
+        let reply = get(tracker.http(), &format!("{path}?{query}")).bencode();
+        assert_eq!(reply.get("files").unwrap().keys().len(), 1, "{path}");
+    }
+}
+
+#[test]
+fn octets_are_taken_unescaped() {
+    let tracker = tracker();
+    for info_hash in [[0x80; 20], [0xff; 20], *b"\xc3\xa9\xe9\xfe-0123456789abcde"] {
+        let mut request = b"GET /announce?port=1000&info_hash=".to_vec();
+        request.extend(info_hash);
+        request.extend(b"&peer_id=\xff\xfe HTTP/1.1\r\nHost: tracker.test\r\n\r\n");
+        let mut connection = Connection::to(tracker.http());
+        connection.send(&request);
+        connection.response().announced();
+        let escaped = get(tracker.http(), &announce(&info_hash, 1001, "")).announced();
+        assert_eq!(escaped.incomplete, 2, "{info_hash:02x?}");
+    }
+}
+
+#[test]
+fn two_hosts_are_refused() {
+    let tracker = tracker();
+    for target in [&*announce(&TORRENT, 1000, ""), "/stats", "/", "/metrics"] {
+        for host in ["Host: tracker.test", "host: other.test", "HOST:"] {
+            // The first is always there.
+            let mut connection = Connection::to(tracker.http());
+            connection.offer(head("GET", target, &[], &[host]).as_bytes());
+            assert_eq!(connection.response().status, 400, "{target}: {host}");
+        }
+    }
+    let metrics = Metrics::of(tracker.http());
+    assert_eq!(
+        metrics.http_errors(400, "host") + metrics.page_errors(400, "host"),
+        12
+    );
 }
 
 /// A request whose head has so many octets.
@@ -547,20 +633,28 @@ fn errors_are_counted_by_kind() {
     assert_eq!(offered(b"GET /announce HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
     assert_eq!(offered(request_of(9000).as_bytes()), 431);
     let metrics = Metrics::of(server);
+    // Announces and scrapes, with what is no request at all.
     for (status, kind, times) in [
-        (404, None, 2),
-        (405, None, 1),
-        (400, Some("head"), 1),
-        (400, Some("info_hash"), 1),
-        (431, None, 1),
-        (403, None, 0),
-        (408, None, 0),
+        (400, "head", 1),
+        (400, "info_hash", 1),
+        (404, "path", 0),
+        (405, "method", 0),
+        (408, "head", 0),
+        (431, "head", 1),
     ] {
-        assert_eq!(
-            metrics.http_errors(status, kind),
-            times,
-            "{status} {kind:?}"
-        );
+        let counted = metrics.http_errors(status, kind);
+        assert_eq!(counted, times, "{status} {kind}");
+    }
+    // Pages.
+    for (status, kind, times) in [
+        (400, "head", 0),
+        (403, "network", 0),
+        (404, "path", 2),
+        (405, "method", 1),
+        (431, "head", 0),
+    ] {
+        let counted = metrics.page_errors(status, kind);
+        assert_eq!(counted, times, "{status} {kind}");
     }
     assert_eq!(metrics.get("opentracker_http_connections_total"), 7);
 }

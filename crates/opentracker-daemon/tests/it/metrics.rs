@@ -99,11 +99,17 @@ impl Metrics {
         ))
     }
 
-    /// Responses of a status, of those there are several kinds of one kind.
-    pub(crate) fn http_errors(&self, status: u16, kind: Option<&str>) -> u64 {
-        let kind = kind.map_or_else(String::new, |kind| format!(",kind=\"{kind}\""));
+    /// Announces and scrapes that were answered by an error.
+    pub(crate) fn http_errors(&self, status: u16, kind: &str) -> u64 {
         self.get(&format!(
-            "opentracker_http_errors_total{{status=\"{status}\"{kind}}}"
+            "opentracker_http_errors_total{{status=\"{status}\",kind=\"{kind}\"}}"
+        ))
+    }
+
+    /// Requests for pages that were answered by an error.
+    pub(crate) fn page_errors(&self, status: u16, kind: &str) -> u64 {
+        self.get(&format!(
+            "opentracker_pages_errors_total{{status=\"{status}\",kind=\"{kind}\"}}"
         ))
     }
 

@@ -14,12 +14,14 @@
 //! | so a LAN tracker works | `peers_of_a_site_find_each_other` |
 //! | a peer that changes sides is counted once | `a_leecher_becomes_a_seeder_and_back` |
 //! | `completed` counts once per peer, and only from a peer that has `left=0` | `completed_counts_once_and_from_seeders_alone` |
-//! | a download stays counted when its peer is gone | `downloads_stay_when_peers_go` |
+//! | a torrent whose only peers came and went is forgotten with them, `completed` or not | `what_one_address_makes_up_is_forgotten` |
+//! | until it has been seen by peers of two prefixes | `downloads_stay_when_peers_of_two_addresses_go` |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crate::datagram::{Announce, COMPLETED, Client, Counts, Reply, STARTED, STOPPED};
+use crate::metrics::Metrics;
 use crate::program::{Setup, Tracker};
 use crate::request::{self, Announced};
 
@@ -336,24 +338,42 @@ fn completed_counts_once_and_from_seeders_alone() {
 }
 
 #[test]
+fn what_one_address_makes_up_is_forgotten() {
+    let tracker = Setup::new().start();
+    let client = Client::of(tracker.udp());
+    for number in 0..200_u8 {
+        let info_hash = [number; 20];
+        // Nor does another port make it another address.
+        for port in [1000, 1001] {
+            let seeder = Announce::new(info_hash, port).seeding();
+            client.announce(&seeder.clone().event(COMPLETED));
+            assert_eq!(client.scrape(&[info_hash])[0].downloads, 1);
+            client.announce(&seeder.event(STOPPED));
+            assert_eq!(client.scrape(&[info_hash]), [Counts::default()]);
+        }
+    }
+    let metrics = Metrics::of(tracker.http());
+    assert_eq!(metrics.get("opentracker_torrents"), 0);
+    assert_eq!(metrics.get("opentracker_completed_total"), 400);
+}
+
+#[test]
 fn downloads_stay_when_peers_of_two_addresses_go() {
-    let tracker = tracker();
-    let [one, two] = ["127.0.0.1", "127.0.0.2"].map(|ip| Client::at(ip, tracker.udp()));
-    let seeder = Announce::new(TORRENT, 1000).seeding();
-    let leecher = Announce::new(TORRENT, 1000);
-    let counts = |downloads| Counts {
-        downloads,
+    let tracker = behind_proxy();
+    let announce = |ip, more| {
+        let target = request::announce(&TORRENT, 1000, more);
+        let fields = [("X-Forwarded-For", ip)];
+        request::get_with(tracker.http(), &target, &fields).announced()
+    };
+    announce("203.0.113.9", "left=0&event=completed");
+    announce("198.51.100.1", "left=5");
+    announce("198.51.100.1", "event=stopped");
+    announce("203.0.113.9", "left=0&event=stopped");
+    let expected = Counts {
+        downloads: 1,
         ..Counts::default()
     };
-    // One address buys nothing that lasts.
-    one.announce(&seeder.clone().event(COMPLETED));
-    one.announce(&seeder.clone().event(STOPPED));
-    assert_eq!(one.scrape(&[TORRENT]), [counts(0)]);
-    one.announce(&seeder.clone().event(COMPLETED));
-    two.announce(&leecher.clone().event(STARTED));
-    one.announce(&seeder.event(STOPPED));
-    two.announce(&leecher.event(STOPPED));
-    assert_eq!(one.scrape(&[TORRENT]), [counts(1)]);
+    assert_eq!(Client::of(tracker.udp()).scrape(&[TORRENT]), [expected]);
 }
 
 /// A tracker whose clients come from any address, through a proxy at 127.0.0.1.

@@ -44,8 +44,8 @@ fn each_listener_has_a_line() {
         .iter()
         .filter(|line| line.contains("listening on"))
         .collect();
-    assert_eq!(lines.len(), 3, "{lines:?}");
-    for (protocol, number) in [("udp", 2), ("http", 1)] {
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    for (protocol, number) in [("udp", 2), ("http", 1), ("admin", 1)] {
         assert_eq!(tracker.addresses(protocol).len(), number, "{lines:?}");
     }
 }

@@ -21,8 +21,8 @@ pub(crate) const STOP_TIME: Duration = Duration::from_secs(5);
 
 /// How a tracker will be started: keys, files, arguments, environment.
 ///
-/// Without further ado it listens on UDP and HTTP at ports of 127.0.0.1 that the system chooses,
-/// with one worker, and its own host may read everything.
+/// Without further ado it listens on UDP and HTTP and for its operator at ports of 127.0.0.1 that
+/// the system chooses, with one worker, and its own host may read everything.
 #[derive(Debug)]
 pub(crate) struct Setup {
     /// What starts the program, if it is not started at once: a command that ends with `exec`.
@@ -62,6 +62,8 @@ impl Setup {
             .set("udp.listen", ["127.0.0.1:0"])
             .set("udp.workers", 1)
             .set("http.listen", ["127.0.0.1:0"])
+            .set("admin.listen", ["127.0.0.1:0"])
+            .set("admin.hosts", ["tracker.test"])
             .set("access.admin", ["127.0.0.0/8", "::1"]);
         setup
     }
@@ -213,8 +215,9 @@ impl Setup {
                 .map(|value| value.matches('"').count() / 2);
             addresses.expect("the test says how many listeners there are")
         };
+        let keys = ["udp.listen", "http.listen", "admin.listen"];
         self.listeners
-            .unwrap_or_else(|| of_key("udp.listen") + of_key("http.listen"))
+            .unwrap_or_else(|| keys.into_iter().map(of_key).sum())
     }
 }
 
@@ -364,6 +367,11 @@ impl Tracker {
     /// The address of the first HTTP listener.
     pub(crate) fn http(&self) -> SocketAddr {
         self.addresses("http")[0]
+    }
+
+    /// The address of the operator's own listener.
+    pub(crate) fn operator(&self) -> SocketAddr {
+        self.addresses("admin")[0]
     }
 
     pub(crate) fn process(&self) -> u32 {

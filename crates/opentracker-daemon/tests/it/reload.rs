@@ -17,7 +17,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::datagram::{Announce, Client, Counts};
-use crate::program::{STOP_TIME, Setup, Tracker, eventually, list};
+use crate::program::{NOTHING, STOP_TIME, Setup, Tracker, eventually, list};
 use crate::request::{Connection, announce, get, get_with};
 
 const TORRENT: [u8; 20] = [0xab; 20];
@@ -272,6 +272,7 @@ fn a_configuration_through_a_pipe_stays_in_force() {
     let mut setup = Setup::new();
     setup
         .list("access.allow", &[TORRENT])
+        .set("access.admin", NOTHING)
         .set("access.stats", ["192.0.2.1"]);
     let tracker = setup.start_from_pipe();
     for _ in 0..2 {
@@ -294,6 +295,7 @@ fn a_configuration_that_is_suddenly_empty_stays_in_force() {
     let mut setup = Setup::new();
     setup
         .list("access.allow", &[TORRENT])
+        .set("access.admin", NOTHING)
         .set("access.stats", ["192.0.2.1"]);
     let mut tracker = setup.start();
     for text in ["", "\n \n"] {

@@ -8,6 +8,7 @@
 //! | no state is kept | `the_same_address_has_the_same_id` |
 //! | nobody guesses an id | `ids_differ_from_tracker_to_tracker` |
 //! | a bad id gets an error packet with the transaction id | `a_bad_id_gets_an_error_with_its_transaction` |
+//! | at most once for an address in 30 s, else silence | `an_address_is_told_once_that_its_id_is_bad` |
 //! | `announce`: 98 octets | `an_announce_has_98_octets` |
 //! | and BEP 41 options after them | `options_after_an_announce_are_taken` |
 //! | address from the packet's source, never from the `ip` field | `the_address_is_the_source_of_the_packet` |
@@ -27,6 +28,7 @@
 
 use std::collections::BTreeSet;
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use crate::datagram::{
     Announce, Announced, COMPLETED, Client, Counts, ERROR, FORGED, MAGIC, NO_EVENT, Reply, STARTED,
@@ -36,6 +38,9 @@ use crate::program::{Setup, Tracker, eventually};
 use crate::request;
 
 const TORRENT: [u8; 20] = [0xab; 20];
+
+/// How often an address is told that its connection id is bad.
+const TELL_INTERVAL: Duration = Duration::from_secs(30);
 
 fn tracker() -> Tracker {
     Setup::udp().start()
@@ -116,25 +121,70 @@ fn ids_differ_from_tracker_to_tracker() {
     assert_eq!(ids.len(), 3);
 }
 
+/// Sends a request with a bad id, and reads the error.
+fn assert_is_told(client: &Client, request: &[u8]) {
+    let reply = client.exchange(request);
+    assert!(reply.len() <= request.len(), "{reply:02x?}");
+    assert_eq!(reply[..4], ERROR.to_be_bytes());
+    assert_eq!(reply[4..8], 0x0bad_cafe_u32.to_be_bytes());
+}
+
+#[test]
+fn an_address_is_told_once_that_its_id_is_bad() {
+    let tracker = tracker();
+    let announce = Announce::new(TORRENT, 1000).octets(FORGED, 0x0bad_cafe);
+    // A client that answers each error with the same request, from port to port.
+    let begin = Instant::now();
+    let client = Client::of(tracker.udp());
+    assert_is_told(&client, &announce);
+    let mut told = 0;
+    for _ in 0..30 {
+        for _ in 0..30 {
+            client.send(&announce);
+        }
+        told += client.drain().len();
+    }
+    for _ in 0..10 {
+        let client = Client::of(tracker.udp());
+        client.send(&announce);
+        client.send(&scrape(FORGED, 7, &[TORRENT]));
+        told += client.drain().len();
+    }
+    // None, unless this machine took half a minute for them.
+    assert!(
+        told <= usize::from(begin.elapsed() >= TELL_INTERVAL),
+        "{told}"
+    );
+    // Others are told, and who has a good id is served.
+    assert_is_told(&Client::at("127.0.7.1", tracker.udp()), &announce);
+    Client::of(tracker.udp()).announce(&Announce::new(TORRENT, 1000));
+}
+
 #[test]
 fn a_bad_id_gets_an_error_with_its_transaction() {
     let tracker = tracker();
-    let client = Client::of(tracker.udp());
-    let good = client.connect();
-    for bad in [0, FORGED, MAGIC, u64::MAX, good ^ 1, good ^ (1 << 63)] {
-        let announce = Announce::new(TORRENT, 1000);
-        for request in [
-            announce.octets(bad, 0x0bad_cafe),
-            scrape(bad, 0x0bad_cafe, &[TORRENT]),
-        ] {
-            let reply = client.exchange(&request);
-            assert!(reply.len() <= request.len(), "{reply:02x?}");
-            assert_eq!(reply[..4], ERROR.to_be_bytes());
-            assert_eq!(reply[4..8], 0x0bad_cafe_u32.to_be_bytes());
+    let announce = Announce::new(TORRENT, 1000);
+    // An address is told once in a while, so each request comes from another one.
+    let mut hosts = 1..;
+    let mut client = || Client::at(&format!("127.0.7.{}", hosts.next().unwrap()), tracker.udp());
+    for twist in [1, 1 << 63] {
+        for is_scrape in [false, true] {
+            let client = client();
+            let bad = client.connect() ^ twist;
+            let request = if is_scrape {
+                scrape(bad, 0x0bad_cafe, &[TORRENT])
+            } else {
+                announce.octets(bad, 0x0bad_cafe)
+            };
+            assert_is_told(&client, &request);
         }
     }
+    for bad in [0, FORGED, MAGIC, u64::MAX] {
+        assert_is_told(&client(), &announce.octets(bad, 0x0bad_cafe));
+        assert_is_told(&client(), &scrape(bad, 0x0bad_cafe, &[TORRENT]));
+    }
     assert_eq!(
-        client.scrape(&[TORRENT]),
+        client().scrape(&[TORRENT]),
         [Counts::default()],
         "nothing was filed"
     );

@@ -2,13 +2,14 @@
 //!
 //! | sentence | tests |
 //! |---|---|
-//! | a bad id gets an error packet if that is no longer than the request, else silence | `without_a_good_id_no_more_comes_back_than_was_sent` |
+//! | a bad id gets an error packet that is no longer than the request, or silence | `without_a_good_id_no_more_comes_back_than_was_sent` |
 //! | anything else that is malformed is dropped and counted, by kind | `short_datagrams_are_dropped_and_counted`, `wrong_magic_is_dropped_and_counted`, `unknown_actions_are_dropped_and_counted`, `scrapes_without_a_hash_are_dropped_and_counted`, `bad_ids_are_counted` |
 //! | requests and refusals are counted by kind | `what_is_served_is_counted`, `what_is_refused_is_counted` |
 //! | nothing that arrives breaks it, and the counters add up | `a_hundred_thousand_random_datagrams_change_nothing` |
 //! | a datagram of any length is handled | `datagrams_of_all_lengths_are_handled` |
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use crate::datagram::{
     ANNOUNCE, Announce, CONNECT, Client, ERROR, FORGED, MAGIC, Reply, SCRAPE, connect, head, scrape,
@@ -96,12 +97,16 @@ fn scrapes_without_a_hash_are_dropped_and_counted() {
 fn bad_ids_are_counted() {
     let tracker = tracker();
     let client = Client::of(tracker.udp());
+    client.exchange(&Announce::new(TORRENT, 1000).octets(FORGED, 7));
+    let mut told = 1;
     for _ in 0..3 {
-        client.exchange(&Announce::new(TORRENT, 1000).octets(FORGED, 7));
-        client.exchange(&scrape(FORGED, 7, &[TORRENT]));
+        client.send(&Announce::new(TORRENT, 1000).octets(FORGED, 7));
+        client.send(&scrape(FORGED, 7, &[TORRENT]));
+        told += client.drain().len() as u64;
     }
     let metrics = Metrics::of(tracker.http());
-    assert_eq!(metrics.dropped("connection_id"), 6);
+    assert_eq!(metrics.dropped("connection_id"), 7);
+    assert_eq!(metrics.udp_errors(), told, "those that were answered");
     assert_eq!((metrics.udp("announce"), metrics.udp("scrape")), (0, 0));
 }
 
@@ -287,6 +292,7 @@ fn a_hundred_thousand_random_datagrams_change_nothing() {
     let client = Client::of(tracker.udp());
     let mut random = Random(2026);
     let mut fates: BTreeMap<Fate, u64> = BTreeMap::new();
+    let (begin, mut errors) = (Instant::now(), 0);
     let mut count = |fate, number| *fates.entry(fate).or_default() += number;
     for _ in 0..100_000 / WINDOW {
         let window: Vec<_> = (0..WINDOW).map(|_| random.datagram()).collect();
@@ -296,36 +302,49 @@ fn a_hundred_thousand_random_datagrams_change_nothing() {
         }
         let replies = client.drain();
         count(Fate::Connected, 1);
-        let answered = window
+        let of = |wanted| {
+            let requests = window
+                .iter()
+                .filter(move |datagram| fate(datagram) == wanted);
+            requests.map(|request| (&request[12..16], request.len()))
+        };
+        let (refused, connected): (Vec<_>, Vec<_>) = replies
             .iter()
-            .filter(|datagram| [Fate::Connected, Fate::BadId].contains(&fate(datagram)));
-        let answered: Vec<_> = answered.collect();
-        assert_eq!(replies.len(), answered.len(), "garbage is not answered");
-        for (reply, request) in replies.iter().zip(answered) {
-            assert!(reply.len() <= request.len());
-            let action = if fate(request) == Fate::Connected {
-                CONNECT
-            } else {
-                ERROR
-            };
-            assert_eq!(reply[..4], action.to_be_bytes());
-            assert_eq!(reply[4..8], request[12..16], "the transaction id");
+            .partition(|reply| reply[..4] == ERROR.to_be_bytes());
+        assert_eq!(
+            connected.len(),
+            of(Fate::Connected).count(),
+            "garbage is not answered"
+        );
+        for (reply, (transaction, octets)) in connected.iter().zip(of(Fate::Connected)) {
+            assert_eq!((&reply[..4], reply.len()), (&CONNECT.to_be_bytes()[..], 16));
+            assert_eq!((&reply[4..8], true), (transaction, octets >= 16));
         }
+        for reply in &refused {
+            let mut bad = of(Fate::BadId);
+            assert!(bad.any(|(transaction, octets)| {
+                reply[4..8] == *transaction && reply.len() <= octets
+            }));
+        }
+        errors += refused.len() as u64;
     }
+    // One, and one more for each half minute that it took.
+    let half_minutes = begin.elapsed().as_secs() / 29;
+    assert!((1..=1 + half_minutes).contains(&errors), "{errors}");
     let all: u64 = fates.values().sum();
     assert_eq!(all, 100_000 / WINDOW * (WINDOW + 1));
     assert!(
         fates.values().all(|&number| number > 1000),
         "all kinds: {fates:?}"
     );
-    let answered = fates[&Fate::Connected] + fates[&Fate::BadId];
+    let answered = fates[&Fate::Connected] + errors;
     let metrics = Metrics::wait(tracker.http(), |metrics| {
         metrics.datagrams("out") == answered
     });
     assert_eq!(metrics.datagrams("in"), all);
     assert_eq!(metrics.udp("connect"), fates[&Fate::Connected]);
     assert_eq!(metrics.dropped("connection_id"), fates[&Fate::BadId]);
-    assert_eq!(metrics.udp_errors(), fates[&Fate::BadId]);
+    assert_eq!(metrics.udp_errors(), errors);
     assert_eq!(metrics.dropped("short"), fates[&Fate::Short]);
     assert_eq!(metrics.dropped("magic"), fates[&Fate::Magic]);
     assert_eq!(metrics.dropped("action"), fates[&Fate::Action]);

@@ -138,6 +138,9 @@ fn run(socket: &UdpSocket, mut handler: Handler, mut batch: Exchange, stop: &Ato
         }
         let now = Instant::now();
         if !batch.is_empty() {
+            if tracing::enabled!(tracing::Level::TRACE) {
+                batch.trace();
+            }
             handler.handle_batch(&mut batch, now);
             let sent = batch.0.send(socket);
             counters.add(Counter::Sent, sent.sent as u64);
@@ -151,6 +154,17 @@ fn run(socket: &UdpSocket, mut handler: Handler, mut batch: Exchange, stop: &Ato
 /// A batch of a socket as the handler takes it.
 #[derive(Debug)]
 struct Exchange(Batch);
+
+impl Exchange {
+    /// Logs a line for each datagram that came in.
+    fn trace(&mut self) {
+        for index in 0..self.0.len() {
+            if let Some((request, source, _)) = self.0.exchange(index) {
+                tracing::trace!(%source, octets = request.len(), "datagram");
+            }
+        }
+    }
+}
 
 impl Datagrams for Exchange {
     fn len(&self) -> usize {
