@@ -359,21 +359,19 @@ fn what_one_address_makes_up_is_forgotten() {
 
 #[test]
 fn downloads_stay_when_peers_of_two_addresses_go() {
-    let tracker = behind_proxy();
-    let announce = |ip, more| {
-        let target = request::announce(&TORRENT, 1000, more);
-        let fields = [("X-Forwarded-For", ip)];
-        request::get_with(tracker.http(), &target, &fields).announced()
-    };
-    announce("203.0.113.9", "left=0&event=completed");
-    announce("198.51.100.1", "left=5");
-    announce("198.51.100.1", "event=stopped");
-    announce("203.0.113.9", "left=0&event=stopped");
+    let tracker = tracker();
+    let [one, two] = ["127.0.0.1", "127.0.0.2"].map(|ip| Client::at(ip, tracker.udp()));
+    let seeder = Announce::new(TORRENT, 1000).seeding();
+    let leecher = Announce::new(TORRENT, 1000);
     let expected = Counts {
         downloads: 1,
         ..Counts::default()
     };
-    assert_eq!(Client::of(tracker.udp()).scrape(&[TORRENT]), [expected]);
+    one.announce(&seeder.clone().event(COMPLETED));
+    two.announce(&leecher.clone().event(STARTED));
+    one.announce(&seeder.event(STOPPED));
+    two.announce(&leecher.event(STOPPED));
+    assert_eq!(one.scrape(&[TORRENT]), [expected]);
 }
 
 /// A tracker whose clients come from any address, through a proxy at 127.0.0.1.
