@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut values = Values::default();
     values.udp.listen = vec!["127.0.0.1:0".parse()?]; // port 0: any that is free
     values.http.listen = vec!["127.0.0.1:0".parse()?];
+    values.admin.listen = vec![]; // no page for operators
     let tracker = Tracker::start(values.validate()?)?;
     for listener in tracker.listeners() {
         println!("{} on {}", listener.protocol, listener.address);
