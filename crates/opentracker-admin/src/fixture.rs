@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use opentracker_core::{PeerBuffers, Requester, Rules, Tracker, Worker};
-use opentracker_types::{AnnounceRequest, Event, InfoHash};
+use opentracker_types::{AnnounceRequest, InfoHash};
 
 pub(crate) fn tracker(now: Instant) -> Arc<Tracker> {
     Arc::new(Tracker::new(Rules::default(), now, &mut rand::rng()))
@@ -20,14 +20,8 @@ pub(crate) fn hash(number: u32) -> InfoHash {
 pub(crate) fn seed(tracker: &Arc<Tracker>, torrents: u32, now: Instant) {
     let mut worker = Worker::new(Arc::clone(tracker), 1, None);
     for number in 0..torrents {
-        let request = AnnounceRequest {
-            info_hash: hash(number),
-            peer_id: None,
-            port: 1,
-            left: Some(0),
-            event: Event::None,
-            num_want: Some(0),
-        };
+        let mut request = AnnounceRequest::new(hash(number), 1).with_left(0);
+        request.num_want = Some(0);
         let mut peers = PeerBuffers::both(&mut [], &mut []);
         let requester = Requester::new([192, 0, 2, 1].into());
         worker

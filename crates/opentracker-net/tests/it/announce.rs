@@ -172,7 +172,7 @@ fn torrents_that_are_not_served_are_refused_the_denied_for_good() {
     let list = |text: &str| Some(HashList::read(text.as_bytes(), 0).unwrap().0);
     let serve_by = |lists| {
         site.tracker
-            .set_rules(Rules::new(Settings::default(), lists))
+            .set_rules(Rules::new(Settings::default(), lists));
     };
     serve_by(AccessLists {
         allow: list(""),
