@@ -9,6 +9,19 @@ pub(crate) fn greet(tracker: &Tracker) {
     for listener in tracker.listeners() {
         tracing::info!("listening on {} {}", listener.protocol, listener.address);
     }
+    let config = tracker.config();
+    let is_served = |address: &&SocketAddr| {
+        let mut served = tracker.listeners().iter();
+        address.port() == 0 || served.any(|served| served.address == **address)
+    };
+    for address in config
+        .admin
+        .listen
+        .iter()
+        .filter(|address| !is_served(address))
+    {
+        tracing::warn!("without the operator's own listener at {address}: see above");
+    }
     let of = |protocol| {
         let listeners = tracker.listeners().iter();
         let of_protocol = listeners.filter(move |listener| listener.protocol == protocol);
@@ -20,7 +33,7 @@ pub(crate) fn greet(tracker: &Tracker) {
         .collect();
     tracing::info!("announce URLs: {}", urls.join(" "));
     if let Some(address) = of("http").next()
-        && tracker.config().http.redirect_url.is_empty()
+        && config.http.redirect_url.is_empty()
     {
         tracing::info!("dashboard: http://{address}/");
     }

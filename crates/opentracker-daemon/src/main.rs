@@ -68,7 +68,7 @@ fn check(options: &Options, output: &Output) -> ExitCode {
         output.say(&format!("opentracker: warning: {warning}"));
     }
     logging::start(LogLevel::Warn, config.log.format, output);
-    let faults = Tracker::check(&config);
+    let faults = Tracker::check(&config, options.statedump.as_deref());
     for fault in &faults {
         output.say(&format!("opentracker: {fault}"));
     }

@@ -12,9 +12,12 @@ use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use opentracker_net::{Listen, http, udp};
 
 use crate::config::{Access, Config, Process};
+use crate::fifo;
 use crate::lists::{self, Occasion, ReadLists};
+use crate::operator;
 use crate::privileges;
 use crate::start;
+use crate::statedump::StatedumpError;
 
 /// What would keep a tracker from starting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +33,7 @@ impl fmt::Display for Fault {
     }
 }
 
-pub(crate) fn check(config: &Config) -> Vec<Fault> {
+pub(crate) fn check(config: &Config, statedump: Option<&Path>) -> Vec<Fault> {
     let mut faults = Faults::default();
     check_listeners(config, &mut faults);
     if let Err(error) = start::join(config, start::draw_id()) {
@@ -63,6 +66,19 @@ pub(crate) fn check(config: &Config) -> Vec<Fault> {
         if let Err(error) = list {
             faults.add(&error);
         }
+    }
+    for path in [&config.access.fifo_add, &config.access.fifo_delete] {
+        if !path.as_os_str().is_empty()
+            && let Err(error) = fifo::find(&locate(path, &config.process))
+        {
+            faults.add(&error);
+        }
+    }
+    if let Some(path) = statedump
+        && let Err(cause) = fs::metadata(locate(path, &config.process))
+    {
+        let path = path.to_owned();
+        faults.add(&StatedumpError { path, cause });
     }
     faults.0
 }
@@ -100,6 +116,7 @@ fn check_listeners(config: &Config, faults: &mut Faults) {
             }
         }
     }
+    check_operator(config, &http);
     for listen in udp {
         let bound = udp::Sockets::bind(&udp::Config {
             listen: vec![listen],
@@ -117,6 +134,18 @@ fn check_listeners(config: &Config, faults: &mut Faults) {
         });
         if let Err(error) = bound {
             add_unless_in_use(&error, &error.cause, faults);
+        }
+    }
+}
+
+/// Warns of what would keep the operator's own listener away, without which a start goes on.
+fn check_operator(config: &Config, http: &[Listen]) {
+    for &address in &config.admin.listen {
+        let mut public = http.iter().map(|listen| listen.address);
+        if let Some(other) = public.find(|&other| conflict(address, other)) {
+            tracing::warn!("admin.listen: {address} and {other} of http.listen are the same");
+        } else {
+            operator::bind(address, operator::InUse::Passes);
         }
     }
 }
@@ -142,8 +171,8 @@ fn add_unless_in_use(error: &dyn std::error::Error, cause: &io::Error, faults: &
 /// Reads the lists where a start would find them and as the user who would read them.
 fn read_lists(access: &Access, process: &Process, user: Option<(Uid, Gid)>) -> ReadLists {
     let access = Access {
-        allow: locate(&access.allow, process),
-        deny: locate(&access.deny, process),
+        allow: locate_list(&access.allow, process),
+        deny: locate_list(&access.deny, process),
         ..access.clone()
     };
     thread::scope(|scope| {
@@ -161,18 +190,25 @@ fn read_lists(access: &Access, process: &Process, user: Option<(Uid, Gid)>) -> R
     })
 }
 
-/// Returns where a list lies before the root folder is changed or another is entered. A pipe is
-/// left out: what is read from it here would be missing at the start.
-fn locate(list: &Path, process: &Process) -> PathBuf {
-    let folder = &process.chroot;
-    let is_confined = Uid::effective().is_root() && !folder.as_os_str().is_empty();
-    let path = match list.strip_prefix("/") {
-        Ok(inside) if is_confined => folder.join(inside),
-        _ if list.as_os_str().is_empty() => PathBuf::new(),
-        _ => folder.join(list),
-    };
+/// Returns where a list is to be read. A pipe is left out: what is read from it here would be
+/// missing at the start.
+fn locate_list(list: &Path, process: &Process) -> PathBuf {
+    if list.as_os_str().is_empty() {
+        return PathBuf::new();
+    }
+    let path = locate(list, process);
     let is_pipe = fs::metadata(&path).is_ok_and(|file| file.file_type().is_fifo());
     if is_pipe { PathBuf::new() } else { path }
+}
+
+/// Returns where a file lies before the root folder is changed or another is entered.
+fn locate(path: &Path, process: &Process) -> PathBuf {
+    let folder = &process.chroot;
+    let is_confined = Uid::effective().is_root() && !folder.as_os_str().is_empty();
+    match path.strip_prefix("/") {
+        Ok(inside) if is_confined => folder.join(inside),
+        _ => folder.join(path),
+    }
 }
 
 #[cfg(test)]

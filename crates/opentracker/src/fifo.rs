@@ -172,11 +172,25 @@ impl Reader {
     }
 }
 
+/// Finds out whether a FIFO is there, without disturbing those who wait for its reader.
+pub(crate) fn find(path: &Path) -> Result<(), FifoError> {
+    is_there(path).map_err(|cause| FifoError {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+fn is_there(path: &Path) -> io::Result<()> {
+    if std::fs::metadata(path)?.file_type().is_fifo() {
+        Ok(())
+    } else {
+        Err(io::Error::other("it is not a FIFO"))
+    }
+}
+
 /// Opens a FIFO without waiting for somebody to write to it.
 fn open(path: &Path) -> io::Result<File> {
-    if !std::fs::metadata(path)?.file_type().is_fifo() {
-        return Err(io::Error::other("it is not a FIFO"));
-    }
+    is_there(path)?;
     OpenOptions::new()
         .read(true)
         .custom_flags(OFlag::O_NONBLOCK.bits())

@@ -1,6 +1,7 @@
 //! The operator plane: its own listeners, and the connections that announce threads hand over.
 
-use std::net::TcpListener;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,15 +18,31 @@ use crate::config::Config;
 
 /// Binds the operator's own listeners. One that cannot be bound is left out with a warning: the
 /// tracker serves its clients without.
-pub(crate) fn bind(config: &Config) -> Vec<TcpListener> {
-    let bound = config.admin.listen.iter().filter_map(|address| {
-        let bound = TcpListener::bind(address);
-        if let Err(error) = &bound {
-            tracing::warn!("admin.listen: cannot listen on tcp {address}: {error}");
-        }
-        bound.ok()
-    });
-    bound.collect()
+pub(crate) fn bind_all(config: &Config) -> Vec<TcpListener> {
+    let addresses = config.admin.listen.iter();
+    addresses
+        .filter_map(|&address| bind(address, InUse::IsSaid))
+        .collect()
+}
+
+/// What becomes of an address that somebody serves at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InUse {
+    /// It is warned of.
+    IsSaid,
+    /// It is passed over: that may be a tracker that is to be restarted.
+    Passes,
+}
+
+/// Binds one of them, or warns.
+pub(crate) fn bind(address: SocketAddr, in_use: InUse) -> Option<TcpListener> {
+    TcpListener::bind(address)
+        .inspect_err(|error| {
+            if in_use == InUse::IsSaid || error.kind() != io::ErrorKind::AddrInUse {
+                tracing::warn!("admin.listen: cannot listen on tcp {address}: {error}");
+            }
+        })
+        .ok()
 }
 
 /// What the operator plane shows besides what it finds itself.
@@ -44,7 +61,7 @@ pub(crate) fn start(
     worker: Worker,
     shown: Shown,
     listeners: Vec<TcpListener>,
-) -> std::io::Result<(Plane, HandOver)> {
+) -> io::Result<(Plane, HandOver)> {
     let mut plane = PlaneConfig::new(Identity {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         tracker_id: shown.id,

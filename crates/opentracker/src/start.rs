@@ -100,7 +100,7 @@ const ADMIN_GRACE: Duration = Duration::from_secs(1);
 pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
     let id = draw_id();
     let (udp_sockets, http_listeners) = bind(config)?;
-    let admin_listeners = operator::bind(config);
+    let admin_listeners = operator::bind_all(config);
     let group = join(config, id)?;
     privileges::drop(&config.process)?;
     let lists = lists::read(&config.access, Occasion::Start);

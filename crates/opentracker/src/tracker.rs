@@ -77,11 +77,12 @@ impl Tracker {
     }
 
     /// Tries everything that a start would and nothing of which remains: addresses, interface,
-    /// user, folder, lists. Lines of a list that are no entries are only warned of, as at a start.
+    /// user, folder, lists, FIFOs, and the state dump that is to be loaded. What a start would only
+    /// warn of is only warned of, like lines of a list that are no entries.
     ///
     /// An address that somebody serves at present is no fault, since that may be this tracker.
-    pub fn check(config: &Config) -> Vec<Fault> {
-        check::check(config)
+    pub fn check(config: &Config, statedump: Option<&Path>) -> Vec<Fault> {
+        check::check(config, statedump)
     }
 
     /// Returns the addresses that are served.

@@ -20,6 +20,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::process::Command;
 
 use crate::config::{DEFAULTS, values};
 use crate::datagram::{Announce, Client};
@@ -125,15 +126,20 @@ fn a_byte_order_mark_is_ignored() {
 #[test]
 fn a_file_of_the_c_program_is_told_by_its_first_word() {
     let mut setup = Setup::new();
-    let file = setup.path("a.conf");
-    let text = b"# caf\xe9 = 1\n\ntracker.redirect_url https://site.example/?a=b#/tracker\n\
-                 access.fifo_add /run/add.fifo\naccess.fifo_delete /run/delete.fifo\n";
+    let [file, fifo] = ["a.conf", "fifo"].map(|name| setup.path(name));
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let fifo = fifo.to_str().unwrap();
+    let mut text =
+        b"# caf\xe9 = 1\n\ntracker.redirect_url https://site.example/?a=b#/tracker\n".to_vec();
+    text.extend(format!("access.fifo_add {fifo}\naccess.fifo_delete {fifo}\n").as_bytes());
     std::fs::write(&file, text).unwrap();
     let values = checked(setup.argument("-f").argument(file));
     let url = "\"https://site.example/?a=b";
     assert!(values["http.redirect_url"].starts_with(url), "{values:?}");
-    assert_eq!(values["access.fifo_add"], "\"/run/add.fifo\"");
-    assert_eq!(values["access.fifo_delete"], "\"/run/delete.fifo\"");
+    for key in ["access.fifo_add", "access.fifo_delete"] {
+        assert_eq!(values[key], format!("{fifo:?}"), "{key}");
+    }
 }
 #[test]
 fn doubtful_variables_are_warned_of() {

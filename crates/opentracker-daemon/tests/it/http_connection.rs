@@ -19,6 +19,7 @@
 //! | a head arrives in any pieces | `a_head_may_come_octet_by_octet` |
 //! | a client may close its half after the request | `a_half_closed_connection_is_answered` |
 //! | `http.idle_timeout` | `an_idle_connection_is_closed`, `an_idle_connection_is_kept_until_then` |
+//! | nothing that arrives breaks it | `garbage_is_400_or_closed` |
 //! | errors are counted by kind | `errors_are_counted_by_kind` |
 
 use std::io::Write;
@@ -516,6 +517,45 @@ fn an_idle_connection_is_kept_until_then() {
     let impatient = setup.start();
     assert!(Connection::to(impatient.http()).is_at_end());
     assert_eq!(kept.get("/stats").status, 200);
+}
+
+#[test]
+fn garbage_is_400_or_closed() {
+    let tracker = tracker();
+    let tls = b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03";
+    let handshake = b"\x13BitTorrent protocol\0\0\0\0\0\0\0\0";
+    for garbage in [
+        b"\r\n\r\n\r\n\r\n hello\r\n\r\n".as_slice(),
+        b"hello\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /stats\r\n\r\n",
+        b"GET /stats HTTP/9.9\r\n\r\n",
+        b"GET /stats HTTP/2.0\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /st\0ats HTTP/1.1\r\n\r\n",
+        b"GET /stats HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET /stats HTTP/1.1\r\n: no name\r\n\r\n",
+        b"GET /stats HTTP/1.1\r\nX\0Y: z\r\n\r\n",
+        b"GET /stats HTTP/1.1\r\nX Y: z\r\n\r\n",
+        b"\xff\xfe\xfd\xfc\r\n\r\n",
+        &[tls.as_slice(), &[0; 200], b"\r\n\r\n"].concat(),
+        &[handshake.as_slice(), b"\r\n\r\n"].concat(),
+        &[0; 8000],
+    ] {
+        let mut connection = Connection::to(tracker.http());
+        connection.offer(garbage);
+        connection.half_close();
+        let answer = connection.rest();
+        let is_refused = answer.is_empty() || answer.starts_with(b"HTTP/1.1 4");
+        let is_refused = is_refused || answer.starts_with(b"HTTP/1.1 505");
+        let (garbage, answer) = (garbage.escape_ascii(), answer.escape_ascii());
+        assert!(is_refused, "{garbage}: {answer}");
+        assert_eq!(
+            get(tracker.http(), "/stats").status,
+            200,
+            "it serves as before"
+        );
+    }
 }
 
 #[test]

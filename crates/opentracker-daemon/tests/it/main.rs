@@ -20,7 +20,7 @@ mod config_errors;
 mod config_sources;
 mod http_announce;
 mod http_connection;
-mod http_hostile;
+mod http_limits;
 mod http_pages;
 mod http_proxies;
 mod http_scrape;

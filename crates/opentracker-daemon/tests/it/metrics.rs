@@ -1,6 +1,6 @@
 //! What `/metrics` says, in the text format of Prometheus.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -22,6 +22,8 @@ impl Metrics {
     pub(crate) fn read(text: &str) -> Self {
         let mut samples = BTreeMap::new();
         let mut types = BTreeMap::new();
+        let mut helps = BTreeSet::new();
+        let mut labels = BTreeMap::new();
         assert!(text.ends_with('\n'), "the last line has no end");
         for line in text.lines().filter(|line| !line.is_empty()) {
             if let Some(comment) = line.strip_prefix("# ") {
@@ -30,7 +32,13 @@ impl Metrics {
                 let rest = words.next().unwrap();
                 assert!(is_name(name), "{line}");
                 match kind {
-                    "HELP" => assert!(!rest.is_empty(), "{line}"),
+                    "HELP" => {
+                        assert!(
+                            rest.ends_with('.') && !rest.contains(". "),
+                            "one sentence: {line}"
+                        );
+                        assert!(helps.insert(name.to_owned()), "twice: {line}");
+                    }
                     "TYPE" => {
                         assert!(["counter", "gauge"].contains(&rest), "{line}");
                         let twice = types.insert(name.to_owned(), rest.to_owned());
@@ -43,6 +51,10 @@ impl Metrics {
                 let name = series.split('{').next().unwrap();
                 assert!(is_name(name), "{line}");
                 assert!(types.contains_key(name), "no type before {line}");
+                assert!(helps.contains(name), "no help before {line}");
+                let names = label_names(series);
+                let of_family = labels.entry(name.to_owned()).or_insert(names.clone());
+                assert_eq!(*of_family, names, "labels differ in a family: {line}");
                 let twice = samples.insert(series.to_owned(), value.parse().unwrap());
                 assert!(twice.is_none(), "twice: {line}");
             }
@@ -130,6 +142,19 @@ impl Metrics {
             assert!(Instant::now() < deadline, "waited in vain: {metrics:#?}");
         }
     }
+}
+
+/// The names of the labels of a series.
+fn label_names(series: &str) -> Vec<String> {
+    let values = series.split('"').step_by(2);
+    let names = values.filter_map(|text| text.strip_suffix('='));
+    let bare = |name: &str| {
+        name.trim_start_matches(|c: char| c != ',' && c != '{')
+            .to_owned()
+    };
+    names
+        .map(|name| bare(name).trim_start_matches([',', '{']).to_owned())
+        .collect()
 }
 
 fn is_name(text: &str) -> bool {

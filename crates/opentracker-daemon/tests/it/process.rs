@@ -10,14 +10,17 @@
 //! | `-r url` | `the_redirect_is_a_flag` |
 //! | `-A net` (bless a network) | `a_network_is_blessed` |
 //! | `-w file` / `-b file` (allow / deny list) | `lists_are_flags` |
+//! | `-l file` (load a statedump) | `a_state_dump_is_loaded` |
+//! | a listener's `v6_only` leaves IPv4 to others | `two_processes_share_a_port_by_family` |
 //! | flags win over file and environment | `flags_win_over_everything` |
 //! | SIGTERM and SIGINT: exit 0 within 5 s | `signals_stop_it` |
 //! | also with open connections | `it_stops_with_connections_open` |
 //! | also under load | `it_stops_under_load` |
 //! | stop accepting | `what_is_stopped_is_gone` |
 
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::datagram::{Announce, Client, connect};
 use crate::program::{NOTHING, STOP_TIME, Setup, Tracker, list};
@@ -83,6 +86,9 @@ fn the_help_names_every_flag() {
             "-A",
             "-w",
             "-b",
+            "-s",
+            "-l",
+            "-v",
         ] {
             let mut words = ended.stdout.split([' ', ',', '\n']);
             assert!(words.any(|word| word == name), "{name}: {}", ended.stdout);
@@ -209,6 +215,67 @@ fn lists_are_flags() {
     assert!(serves(&tracker, TORRENT));
     assert!(!serves(&tracker, OTHER));
     assert!(!serves(&tracker, [1; 20]));
+}
+
+#[test]
+fn a_state_dump_is_loaded() {
+    let minutes = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let minutes = minutes.as_secs() / 60;
+    let (hex, other) = ("AB".repeat(20), "cd".repeat(20));
+    let mut setup = Setup::udp();
+    let text = format!("{hex}:{minutes}:7\nhello\n{other}:{}:3\n", minutes - 3000);
+    let dump = setup.write("dump", &text);
+    setup.argument("-l").argument(dump);
+    let tracker = setup.start();
+    let counts = Client::of(tracker.udp()).scrape(&[TORRENT, OTHER]);
+    let downloads: Vec<_> = counts.iter().map(|counts| counts.downloads).collect();
+    assert_eq!(downloads, [7, 0], "the other one is more than a day old");
+    let log = tracker.log().join("\n");
+    for word in ["torrents=1", "expired=1", "skipped=1"] {
+        assert!(log.contains(word), "{word}: {log}");
+    }
+    let mut setup = Setup::udp();
+    let ended = setup.argument("-l").argument("/missing/dump").run();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("/missing/dump"), "{ended:?}");
+}
+
+#[test]
+fn two_processes_share_a_port_by_family() {
+    let with_v6_only = |v6_only| {
+        let mut setup = Setup::new();
+        let listen = format!("listen = [{{ address = \"[::]:0\", v6_only = {v6_only} }}]");
+        let text =
+            format!("[udp]\nworkers = 1\n{listen}\n[http]\n{listen}\n[admin]\nlisten = []\n");
+        setup.text(&text).listeners(2);
+        setup.start()
+    };
+    // At an address that no other test uses, so that the ports are free there.
+    let beside = |tracker: &Tracker| {
+        let mut setup = Setup::new();
+        let at = |port: u16| format!("127.0.0.88:{port}");
+        setup
+            .set("udp.listen", [at(tracker.udp().port()).as_str()])
+            .set("http.listen", [at(tracker.http().port()).as_str()]);
+        setup
+    };
+    let six = with_v6_only(true);
+    let four = beside(&six).start();
+    Client::at(
+        "::1",
+        SocketAddr::new(Ipv6Addr::LOCALHOST.into(), six.udp().port()),
+    )
+    .announce(&Announce::new(TORRENT, 1000));
+    assert_eq!(
+        get(four.http(), &announce(&TORRENT, 1000, ""))
+            .announced()
+            .incomplete,
+        1
+    );
+    let both = with_v6_only(false);
+    let ended = beside(&both).run();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("Address already in use"), "{ended:?}");
 }
 
 #[test]

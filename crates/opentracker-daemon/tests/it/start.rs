@@ -9,17 +9,21 @@
 //! | `--check` tries everything that a start would, all faults at once | `check_names_every_fault` |
 //! | prints what would be in force, and exits 0 | `check_prints_what_would_be_in_force` |
 //! | as lists lie in the folder that is entered | `check_finds_lists_in_the_folder` |
+//! | FIFOs and the state dump among them | `check_names_fifos_and_state_dump` |
+//! | its port in use is a warning that the start lines repeat | `an_operator_s_port_in_use_is_said_twice` |
+//! | what `--check` says of it | `check_warns_of_the_operator_s_listener` |
 //! | logs are written through a bounded queue | `a_reader_that_hangs_holds_up_nothing` |
 //! | whose drops are counted | `dropped_lines_are_counted` |
 //! | a second signal leaves at once | `a_second_signal_leaves_at_once` |
 
 use std::io::Write;
-use std::net::{TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::datagram::{Announce, Client, connect};
 use crate::program::{Ended, NOTHING, STOP_TIME, Setup, Tracker, eventually, list};
-use crate::request::head;
+use crate::request::{get, head};
 
 const TORRENT: [u8; 20] = [0xab; 20];
 const OTHER: [u8; 20] = [0xcd; 20];
@@ -203,6 +207,80 @@ fn check_finds_lists_in_the_folder() {
     assert_eq!(setup.run().code, Some(0));
     std::fs::remove_file(setup.path("allowed")).unwrap();
     assert_eq!(setup.run().code, Some(2));
+}
+
+#[test]
+fn check_names_fifos_and_state_dump() {
+    let mut setup = Setup::udp();
+    let [add, dump] = ["add", "dump"].map(|name| setup.path(name));
+    let no_fifo = setup.write("delete", "");
+    setup
+        .set("access.fifo_add", add.to_str().unwrap())
+        .set("access.fifo_delete", no_fifo.to_str().unwrap())
+        .argument("-l")
+        .argument(&dump)
+        .argument("--check");
+    let ended = setup.run();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    for (path, cause) in [
+        (&add, "No such file"),
+        (&no_fifo, "it is not a FIFO"),
+        (&dump, "No such file"),
+    ] {
+        let mut lines = ended.stderr.lines();
+        let path = path.to_str().unwrap();
+        let is_named = |line: &str| line.contains(path) && line.contains(cause);
+        assert!(lines.any(is_named), "{path}: {ended:?}");
+    }
+    std::fs::remove_file(&no_fifo).unwrap();
+    for fifo in [&add, &no_fifo] {
+        let made = Command::new("mkfifo").arg(fifo).status().unwrap();
+        assert!(made.success());
+    }
+    setup.write("dump", "");
+    assert_eq!(setup.run().code, Some(0));
+}
+
+#[test]
+fn an_operator_s_port_in_use_is_said_twice() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let mut setup = Setup::new();
+    setup.set("admin.listen", [address.as_str()]).listeners(2);
+    let tracker = setup.start();
+    tracker.wait_for("both warnings", |log| {
+        let of_it = |line: &&String| line.contains("WARN") && line.contains(&address);
+        log.iter().filter(of_it).count() == 2
+    });
+    assert_eq!(get(tracker.http(), "/readyz").status, 200);
+}
+
+#[test]
+fn check_warns_of_the_operator_s_listener() {
+    for (public, said) in [
+        (
+            "127.0.0.1:7",
+            "admin.listen: 127.0.0.1:7 and 127.0.0.1:7 of http.listen are the same",
+        ),
+        (
+            "127.0.0.1:8",
+            "admin.listen: cannot listen on tcp 192.0.2.9:7",
+        ),
+    ] {
+        let mut setup = Setup::udp();
+        let listen = if public.ends_with(":7") {
+            public
+        } else {
+            "192.0.2.9:7"
+        };
+        setup
+            .set("http.listen", [public])
+            .set("admin.listen", [listen])
+            .argument("--check");
+        let ended = setup.run();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.stderr.contains(said), "{ended:?}");
+    }
 }
 
 /// Starts a tracker that logs every datagram, and fills the pipe that nobody reads any more.

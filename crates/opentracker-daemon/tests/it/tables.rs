@@ -10,7 +10,7 @@ fn every_test_stands_for_a_sentence() {
         ("config_sources", include_str!("config_sources.rs")),
         ("http_announce", include_str!("http_announce.rs")),
         ("http_connection", include_str!("http_connection.rs")),
-        ("http_hostile", include_str!("http_hostile.rs")),
+        ("http_limits", include_str!("http_limits.rs")),
         ("http_pages", include_str!("http_pages.rs")),
         ("http_proxies", include_str!("http_proxies.rs")),
         ("http_scrape", include_str!("http_scrape.rs")),
