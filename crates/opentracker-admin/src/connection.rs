@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::counters::Counter;
-use crate::rights::Door;
+use crate::rights::ListenerKind;
 use crate::router::Router;
 use crate::stream::Stream;
 
@@ -40,29 +40,29 @@ const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n
 
 /// A connection before it is served.
 #[derive(Debug)]
-pub(crate) struct Arrival {
+pub(crate) struct NewConnection {
     pub(crate) stream: TcpStream,
     pub(crate) address: SocketAddr,
     /// What was read of it before.
     pub(crate) octets: Vec<u8>,
-    pub(crate) door: Door,
+    pub(crate) listener: ListenerKind,
     /// It may serve more than one request.
     pub(crate) is_kept: bool,
 }
 
 /// Serves a connection until it ends, or after the request at hand once `stop` says so.
 pub(crate) async fn run(
-    arrival: Arrival,
+    new: NewConnection,
     router: Rc<Router>,
     mut stop: watch::Receiver<Option<Instant>>,
 ) {
-    let Arrival {
+    let NewConnection {
         stream,
         address,
         octets,
-        door,
+        listener,
         is_kept,
-    } = arrival;
+    } = new;
     let limits = &router.config().limits;
     let stream = Stream::new(stream, octets, limits.stall_timeout);
     // The client may be sending what nobody reads.
@@ -73,7 +73,7 @@ pub(crate) async fn run(
         let (router, ip) = (Rc::clone(&router), address.ip());
         async move {
             let (head, _body) = request.into_parts();
-            Ok::<_, Infallible>(router.respond(door, ip, &head, has_body).await)
+            Ok::<_, Infallible>(router.respond(listener, ip, &head, has_body).await)
         }
     };
     let mut connection = Builder::new()

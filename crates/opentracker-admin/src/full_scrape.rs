@@ -20,28 +20,28 @@ const PIECE_OCTETS: usize = 32 * 1024;
 const STEP_TORRENTS: usize = 2048;
 const STEP_PARTS: usize = 64;
 
-/// The places that full scrapes take, one each.
+/// The slots that full scrapes take, one each.
 #[derive(Debug)]
-pub(crate) struct Places(Arc<Semaphore>);
+pub(crate) struct FullScrapeSlots(Arc<Semaphore>);
 
-impl Default for Places {
-    /// [`MAX_FULL_SCRAPES`] places.
+impl Default for FullScrapeSlots {
+    /// [`MAX_FULL_SCRAPES`] slots.
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(MAX_FULL_SCRAPES)))
     }
 }
 
-impl Places {
-    /// Takes a place, if there is one. It is free again when it is dropped.
-    pub(crate) fn take(&self) -> Option<Place> {
+impl FullScrapeSlots {
+    /// Takes a slot, if there is one. It is free again when it is dropped.
+    pub(crate) fn take(&self) -> Option<FullScrapeSlot> {
         let permit = Arc::clone(&self.0).try_acquire_owned().ok()?;
-        Some(Place { _permit: permit })
+        Some(FullScrapeSlot { _permit: permit })
     }
 }
 
-/// A full scrape's place.
+/// A full scrape's slot.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct FullScrapeSlot {
     _permit: OwnedSemaphorePermit,
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct FullScrape {
     found: Vec<TorrentSummary>,
     /// There once the reply has begun, until it ends.
     writer: Option<ScrapeReplyWriter>,
-    _place: Place,
+    _slot: FullScrapeSlot,
 }
 
 /// How far a full scrape has come.
@@ -75,7 +75,7 @@ pub(crate) enum Progress {
 impl FullScrape {
     /// Makes a full scrape that has not begun.
     pub(crate) fn new(
-        place: Place,
+        slot: FullScrapeSlot,
         tracker: Arc<Tracker>,
         counters: Arc<Counters<Counter>>,
     ) -> Self {
@@ -85,7 +85,7 @@ impl FullScrape {
             walk: Walk::new(),
             found: Vec::new(),
             writer: None,
-            _place: place,
+            _slot: slot,
         }
     }
 
@@ -149,9 +149,9 @@ mod tests {
     }
 
     fn full_scrape(tracker: &Arc<Tracker>) -> FullScrape {
-        let place = Places::default().take().unwrap();
+        let slot = FullScrapeSlots::default().take().unwrap();
         let counters = tracker.counters().register();
-        FullScrape::new(place, Arc::clone(tracker), Arc::new(counters))
+        FullScrape::new(slot, Arc::clone(tracker), Arc::new(counters))
     }
 
     /// Drives a full scrape to its end and returns the body, and how many pieces it came in.
@@ -230,12 +230,12 @@ mod tests {
     }
 
     #[test]
-    fn places_are_bounded_and_come_back() {
-        let places = Places::default();
-        let mut taken: Vec<_> = (0..MAX_FULL_SCRAPES).map(|_| places.take()).collect();
+    fn slots_are_bounded_and_come_back() {
+        let slots = FullScrapeSlots::default();
+        let mut taken: Vec<_> = (0..MAX_FULL_SCRAPES).map(|_| slots.take()).collect();
         assert!(taken.iter().all(Option::is_some));
-        assert!(places.take().is_none());
+        assert!(slots.take().is_none());
         taken.pop();
-        assert!(places.take().is_some());
+        assert!(slots.take().is_some());
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::counters::Counter;
 use crate::router::Router;
 use crate::settings::Config;
-use crate::thread::{self, HandedOver, Orders};
+use crate::thread::{self, HandedOver, Inputs};
 
 /// Connections that may wait until the plane takes them. Beyond them they are closed.
 const MAX_QUEUED: usize = 256;
@@ -53,7 +53,7 @@ impl Plane {
             is_draining: Arc::default(),
         };
         let is_draining = Arc::clone(&handle.is_draining);
-        let orders = Orders {
+        let inputs = Inputs {
             queue,
             stop: stopped,
         };
@@ -65,7 +65,7 @@ impl Plane {
         let router = Router::new(worker, config, is_draining);
         let thread = std::thread::Builder::new()
             .name("operator".to_owned())
-            .spawn(move || thread::run(router, listeners, orders, started))?;
+            .spawn(move || thread::run(router, listeners, inputs, started))?;
         start
             .recv()
             .unwrap_or_else(|error| Err(io::Error::other(error)))?;

@@ -11,7 +11,7 @@ use crate::settings::PageRules;
 
 /// The kind of listener that a connection came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum ListenerKind {
     /// One that clients use; handed over by an announce thread.
     Public,
     /// The operator's own.
@@ -30,8 +30,8 @@ pub(crate) struct Rights {
 }
 
 impl Rights {
-    pub(crate) fn new(door: Door, client: Client, rules: &PageRules) -> Self {
-        let is_operators = door == Door::Operator;
+    pub(crate) fn new(listener: ListenerKind, client: Client, rules: &PageRules) -> Self {
+        let is_operators = listener == ListenerKind::Operator;
         let is_admin = !is_operators && client.is_in(&rules.admin);
         Self {
             stats: is_operators || is_admin || client.is_in(&rules.stats),
@@ -43,7 +43,7 @@ impl Rights {
 
 /// Finds who asks. The operator's own listener trusts no proxy.
 pub(crate) fn client(
-    door: Door,
+    listener: ListenerKind,
     socket: IpAddr,
     headers: &HeaderMap,
     forwarding: &Forwarding,
@@ -53,9 +53,9 @@ pub(crate) fn client(
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
         .collect();
     let fields = fields.iter().copied();
-    match door {
-        Door::Public => Client::find(socket, fields, forwarding),
-        Door::Operator => {
+    match listener {
+        ListenerKind::Public => Client::find(socket, fields, forwarding),
+        ListenerKind::Operator => {
             let nobody = Forwarding {
                 header: forwarding.header.clone(),
                 ..Forwarding::default()
@@ -131,7 +131,12 @@ mod tests {
             ..PageRules::default()
         };
         let socket = [127, 0, 0, 1].into();
-        let client = client(Door::Operator, socket, &headers, &Forwarding::default());
+        let client = client(
+            ListenerKind::Operator,
+            socket,
+            &headers,
+            &Forwarding::default(),
+        );
         is_foreign(client, &target.parse().unwrap(), &headers, &rules)
     }
 

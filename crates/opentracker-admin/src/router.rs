@@ -20,9 +20,9 @@ use opentracker_http_wire::{Failure, RetryIn};
 use crate::body::PageBody;
 use crate::counters::Counter;
 use crate::dashboard::{self, Dashboard};
-use crate::full_scrape::{FullScrape, Places};
+use crate::full_scrape::{FullScrape, FullScrapeSlots};
 use crate::process::Process;
-use crate::rights::{self, Door, Rights};
+use crate::rights::{self, ListenerKind, Rights};
 use crate::settings::{ClusterView, Config, PageRules};
 use crate::snapshot::Snapshot;
 use crate::stats::Mode;
@@ -31,7 +31,7 @@ use crate::{cluster, gzip, metrics, welcome};
 
 const TEXT: &str = "text/plain";
 
-/// When to try a full scrape again that has found no place.
+/// When to try a full scrape again that has found no slot.
 const FULL_SCRAPE_RETRY: RetryIn = RetryIn::Minutes(1);
 
 /// Answers the requests of all connections.
@@ -43,13 +43,13 @@ pub(crate) struct Router {
     config: Config,
     is_draining: Arc<AtomicBool>,
     top: TopCache,
-    full_scrapes: Places,
+    full_scrapes: FullScrapeSlots,
 }
 
 /// A request, and what is known of who asks.
 struct Asked<'a> {
     head: &'a Parts,
-    door: Door,
+    listener: ListenerKind,
     client: Client,
     rights: Rights,
     rules: &'a PageRules,
@@ -65,7 +65,7 @@ impl Router {
             config,
             is_draining,
             top: TopCache::default(),
-            full_scrapes: Places::default(),
+            full_scrapes: FullScrapeSlots::default(),
         }
     }
 
@@ -82,16 +82,16 @@ impl Router {
         act(self.handler.borrow_mut().worker())
     }
 
-    /// Answers a request that came through a door from a socket's other end.
+    /// Answers a request that came through a listener from a socket's other end.
     pub(crate) async fn respond(
         &self,
-        door: Door,
+        listener: ListenerKind,
         socket: IpAddr,
         head: &Parts,
         has_body: bool,
     ) -> Response<PageBody> {
         let rules = self.tracker.rules();
-        let mut response = self.route(door, socket, head, has_body, &rules).await;
+        let mut response = self.route(listener, socket, head, has_body, &rules).await;
         // Without chunks, the end of the connection is that of a body of unknown length.
         let ends_by_close =
             head.version < Version::HTTP_11 && response.body().size_hint().exact().is_none();
@@ -113,7 +113,7 @@ impl Router {
 
     async fn route(
         &self,
-        door: Door,
+        listener: ListenerKind,
         socket: IpAddr,
         head: &Parts,
         has_body: bool,
@@ -125,17 +125,17 @@ impl Router {
         }
         let page_rules = rules.extension::<PageRules>().cloned().unwrap_or_default();
         let forwarding = rules.extension::<Forwarding>().cloned().unwrap_or_default();
-        let client = rights::client(door, socket, &head.headers, &forwarding);
-        if door == Door::Operator
+        let client = rights::client(listener, socket, &head.headers, &forwarding);
+        if listener == ListenerKind::Operator
             && rights::is_foreign(client, &head.uri, &head.headers, &page_rules)
         {
             return self.forbid(Counter::Foreign);
         }
         let asked = Asked {
             head,
-            door,
+            listener,
             client,
-            rights: Rights::new(door, client, &page_rules),
+            rights: Rights::new(listener, client, &page_rules),
             rules: &page_rules,
         };
         if let Some(refusal) = self.refuse_unlike_get(&asked, has_body) {
@@ -207,7 +207,7 @@ impl Router {
 
     fn root(&self, asked: &Asked<'_>) -> Response<PageBody> {
         let redirect_url = &asked.rules.redirect_url;
-        if asked.door == Door::Public && !redirect_url.is_empty() {
+        if asked.listener == ListenerKind::Public && !redirect_url.is_empty() {
             self.counters.count(Counter::Redirect);
             let response = page(StatusCode::FOUND, TEXT, "");
             return with(response, LOCATION, redirect_url);
@@ -264,7 +264,7 @@ impl Router {
         self.counters.count(Counter::Stats);
         let mut body = Vec::new();
         match mode {
-            Mode::Top(places) => self.top.get(&self.tracker).await.put(places, &mut body),
+            Mode::Top(count) => self.top.get(&self.tracker).await.put(count, &mut body),
             Mode::Cluster => {
                 let cluster = self.config.cluster.as_ref().map(ClusterView::look);
                 body = cluster::text(cluster.as_ref()).into_bytes();
@@ -289,9 +289,9 @@ impl Router {
         let (counter, refusal) = if !asked.rights.torrents {
             let failure = Failure::new("a scrape needs an info_hash here");
             (Counter::FullScrapeForbidden, failure)
-        } else if let Some(place) = self.full_scrapes.take() {
+        } else if let Some(slot) = self.full_scrapes.take() {
             let (tracker, counters) = (Arc::clone(&self.tracker), Arc::clone(&self.counters));
-            let body = PageBody::full_scrape(FullScrape::new(place, tracker, counters));
+            let body = PageBody::full_scrape(FullScrape::new(slot, tracker, counters));
             return respond(StatusCode::OK, TEXT, body);
         } else {
             let failure = Failure::new("too many full scrapes are under way");

@@ -38,12 +38,12 @@ impl Default for PageRules {
     }
 }
 
-/// What the operator plane is made from.
+/// The configuration of the operator plane.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Who the tracker says it is.
+    /// The version and the id that the pages show.
     pub identity: Identity,
-    /// What a client may take.
+    /// Bounds on connections and their time.
     pub limits: Limits,
     /// Port of the UDP front end, for the page with the announce URLs; `None`: there is none.
     pub udp_port: Option<u16>,
@@ -63,7 +63,7 @@ impl Config {
     }
 }
 
-/// Who the tracker says it is.
+/// The version and the id that the pages show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Version of the program.
@@ -72,8 +72,8 @@ pub struct Identity {
     pub tracker_id: TrackerId,
 }
 
-/// What a client may take of the operator plane. What is not here is a constant: a request head
-/// has at most 8 KiB and 64 fields, and a request has no body.
+/// How many connections the operator plane serves, and how long each may take. The other bounds are
+/// constants: a request head has at most 8 KiB and 64 fields, and a request has no body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// How long the whole head of a request may take to come after the response before it. A
@@ -82,7 +82,7 @@ pub struct Limits {
     /// How long a client may take to accept 32 KiB of a response; the connection is cut then.
     pub stall_timeout: Duration,
     /// Connections from public listeners. Beyond half of them a connection is closed after one
-    /// response, so that idle ones never take all places; beyond all of them it is answered 503.
+    /// response, so that idle ones never take all of them; beyond all of them it is answered 503.
     pub max_public: usize,
     /// Connections of the operator's own listeners, counted apart. Beyond them: 503.
     pub max_operator: usize,
@@ -100,12 +100,12 @@ impl Default for Limits {
     }
 }
 
-/// Looks at the cluster whenever somebody asks for it.
+/// A function that returns the state of the cluster, for each page that shows it.
 #[derive(Clone)]
 pub struct ClusterView(Arc<dyn Fn() -> Cluster + Send + Sync>);
 
 impl ClusterView {
-    /// Makes a view from what looks. It must not block for long: other pages wait for it.
+    /// Makes it from a function, which must not block for long: other pages wait for it.
     pub fn new(look: impl Fn() -> Cluster + Send + Sync + 'static) -> Self {
         Self(Arc::new(look))
     }

@@ -85,7 +85,7 @@ impl Snapshot<'_> {
         self.get(Http::NotFound) + self.get(Pages::NotFound)
     }
 
-    /// Connections that found no place.
+    /// Connections that found no slot.
     pub(crate) fn overloaded(&self) -> u64 {
         self.named("opentracker_http_connections_closed_total", &["new"])
             + self.get(Pages::Overloaded)

@@ -11,9 +11,9 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout_at};
 
-use crate::connection::{self, Arrival};
+use crate::connection::{self, NewConnection};
 use crate::counters::Counter;
-use crate::rights::Door;
+use crate::rights::ListenerKind;
 use crate::router::Router;
 
 /// How long nothing is accepted after the system had no descriptor or no memory for it.
@@ -33,9 +33,9 @@ pub(crate) struct HandedOver {
     pub(crate) octets: Vec<u8>,
 }
 
-/// What the thread is told from outside.
+/// What reaches the thread from others.
 #[derive(Debug)]
-pub(crate) struct Orders {
+pub(crate) struct Inputs {
     pub(crate) queue: mpsc::Receiver<HandedOver>,
     /// Until when connections may go on.
     pub(crate) stop: watch::Receiver<Option<Instant>>,
@@ -43,18 +43,18 @@ pub(crate) struct Orders {
 
 struct Thread {
     router: Rc<Router>,
-    public: Places,
-    operator: Places,
+    public: ConnectionSlots,
+    operator: ConnectionSlots,
     stop: watch::Receiver<Option<Instant>>,
 }
 
-/// The places of connections of one kind.
-struct Places {
+/// The slots of connections of one kind.
+struct ConnectionSlots {
     free: Arc<Semaphore>,
     count: u32,
 }
 
-impl Places {
+impl ConnectionSlots {
     fn new(count: usize) -> Self {
         let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);
         Self {
@@ -63,7 +63,7 @@ impl Places {
         }
     }
 
-    /// Tells whether connections may take their time, because half of the places are free.
+    /// Tells whether connections may take their time, because half of the slots are free.
     fn are_plenty(&self) -> bool {
         self.free.available_permits() >= self.count.div_ceil(2) as usize
     }
@@ -83,7 +83,7 @@ impl Places {
 pub(crate) fn run(
     router: Router,
     listeners: Vec<TcpListener>,
-    orders: Orders,
+    inputs: Inputs,
     started: impl FnOnce(io::Result<()>),
 ) {
     let runtime = Builder::new_current_thread()
@@ -102,12 +102,12 @@ pub(crate) fn run(
         started(Ok(()));
         let limits = &router.config().limits;
         let thread = Rc::new(Thread {
-            public: Places::new(limits.max_public),
-            operator: Places::new(limits.max_operator),
+            public: ConnectionSlots::new(limits.max_public),
+            operator: ConnectionSlots::new(limits.max_operator),
             router: Rc::new(router),
-            stop: orders.stop,
+            stop: inputs.stop,
         });
-        let deadline = thread.serve(listeners, orders.queue).await;
+        let deadline = thread.serve(listeners, inputs.queue).await;
         thread.wind_up(deadline).await;
     });
 }
@@ -154,15 +154,21 @@ impl Thread {
             address,
             octets,
         } = handed_over;
-        self.admit(stream, address, octets, Door::Public);
+        self.admit(stream, address, octets, ListenerKind::Public);
     }
 
-    /// Serves a connection, if there is a place for it.
-    fn admit(&self, stream: TcpStream, address: SocketAddr, octets: Vec<u8>, door: Door) {
+    /// Serves a connection, if there is a slot for it.
+    fn admit(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        octets: Vec<u8>,
+        listener: ListenerKind,
+    ) {
         let counters = self.router.counters();
-        let (places, counter) = match door {
-            Door::Public => (&self.public, Counter::PublicConnection),
-            Door::Operator => (&self.operator, Counter::OperatorConnection),
+        let (slots, counter) = match listener {
+            ListenerKind::Public => (&self.public, Counter::PublicConnection),
+            ListenerKind::Operator => (&self.operator, Counter::OperatorConnection),
         };
         counters.count(counter);
         let stream = stream
@@ -172,7 +178,7 @@ impl Thread {
             Ok(stream) => stream,
             Err(error) => return tracing::debug!(%error, "a connection is unusable"),
         };
-        let Ok(place) = Arc::clone(&places.free).try_acquire_owned() else {
+        let Ok(slot) = Arc::clone(&slots.free).try_acquire_owned() else {
             counters.count(Counter::Overloaded);
             // If the socket does not take so little, the client waits for it in vain.
             let _ = stream
@@ -180,17 +186,17 @@ impl Thread {
                 .and_then(|mut stream| stream.write(OVERLOADED));
             return;
         };
-        let arrival = Arrival {
+        let new = NewConnection {
             stream,
             address,
             octets,
-            door,
-            is_kept: places.are_plenty(),
+            listener,
+            is_kept: slots.are_plenty(),
         };
-        let serve = connection::run(arrival, Rc::clone(&self.router), self.stop.clone());
+        let serve = connection::run(new, Rc::clone(&self.router), self.stop.clone());
         spawn_local(async {
             serve.await;
-            drop(place);
+            drop(slot);
         });
     }
 
@@ -218,7 +224,7 @@ async fn accept(thread: Rc<Thread>, listener: tokio::net::TcpListener) {
             Ok((stream, address)) => {
                 // Without it a response only comes a little later.
                 let _ = stream.set_nodelay(true);
-                thread.admit(stream, address, Vec::new(), Door::Operator);
+                thread.admit(stream, address, Vec::new(), ListenerKind::Operator);
             }
             Err(error) => {
                 tracing::debug!(%error, "no connection can be accepted at the moment");

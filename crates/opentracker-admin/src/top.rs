@@ -11,7 +11,7 @@ use opentracker_types::InfoHash;
 use tokio::sync::Mutex;
 
 /// Torrents in each list.
-const MAX_PLACES: usize = 100;
+const MAX_TORRENTS: usize = 100;
 
 /// How long a list is good for. Finding it looks at every torrent, some 100 ms for ten million,
 /// so this bounds what a flood of questions costs.
@@ -29,8 +29,8 @@ pub(crate) struct TopCache(Mutex<Option<(Instant, Arc<Top>)>>);
 /// The largest swarms.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Top {
-    by_peers: Vec<Place>,
-    by_seeds: Vec<Place>,
+    by_peers: Vec<Ranked>,
+    by_seeds: Vec<Ranked>,
 }
 
 impl TopCache {
@@ -49,15 +49,15 @@ impl TopCache {
 }
 
 impl Top {
-    /// Appends the first `places` of both lists: tab, count, tab, info hash. Torrents with the
+    /// Appends the first `count` of both lists: tab, count, tab, info hash. Torrents with the
     /// same count come in the order of their info hashes, and those with none are left out.
-    pub(crate) fn put(&self, places: usize, out: &mut Vec<u8>) {
+    pub(crate) fn put(&self, count: usize, out: &mut Vec<u8>) {
         for (what, list) in [("peers", &self.by_peers), ("seeds", &self.by_seeds)] {
             let mut put = || {
-                writeln!(out, "Top {places} torrents by {what}:")?;
-                for place in list.iter().take(places) {
-                    write!(out, "\t{}\t", place.count)?;
-                    for octet in place.info_hash.0.as_bytes() {
+                writeln!(out, "Top {count} torrents by {what}:")?;
+                for torrent in list.iter().take(count) {
+                    write!(out, "\t{}\t", torrent.count)?;
+                    for octet in torrent.info_hash.0.as_bytes() {
                         write!(out, "{octet:02X}")?;
                     }
                     writeln!(out)?;
@@ -70,7 +70,7 @@ impl Top {
 }
 
 async fn walk(tracker: &Tracker) -> Top {
-    let (mut by_peers, mut by_seeds) = (Board::default(), Board::default());
+    let (mut by_peers, mut by_seeds) = (Ranking::default(), Ranking::default());
     let (mut torrents, mut parts) = (0, 0);
     let mut walk = Walk::new();
     while let Some(part) = walk.next_part(tracker, Instant::now()) {
@@ -95,36 +95,39 @@ async fn walk(tracker: &Tracker) -> Top {
 
 /// A torrent in a list; the greater, the higher it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct Ranked {
     count: u32,
     info_hash: Reverse<InfoHash>,
 }
 
-/// The highest places so far, the lowest of them on top.
+/// The highest torrents so far, the lowest of them on top.
 #[derive(Debug, Default)]
-struct Board(BinaryHeap<Reverse<Place>>);
+struct Ranking(BinaryHeap<Reverse<Ranked>>);
 
-impl Board {
+impl Ranking {
     fn offer(&mut self, count: u32, info_hash: InfoHash) {
         if count == 0 {
             return;
         }
-        let place = Place {
+        let torrent = Ranked {
             count,
             info_hash: Reverse(info_hash),
         };
-        if self.0.len() < MAX_PLACES {
-            self.0.push(Reverse(place));
+        if self.0.len() < MAX_TORRENTS {
+            self.0.push(Reverse(torrent));
         } else if let Some(mut lowest) = self.0.peek_mut()
-            && place > lowest.0
+            && torrent > lowest.0
         {
-            lowest.0 = place;
+            lowest.0 = torrent;
         }
     }
 
-    fn rank(self) -> Vec<Place> {
-        let places = self.0.into_sorted_vec();
-        places.into_iter().map(|Reverse(place)| place).collect()
+    fn rank(self) -> Vec<Ranked> {
+        let torrents = self.0.into_sorted_vec();
+        torrents
+            .into_iter()
+            .map(|Reverse(torrent)| torrent)
+            .collect()
     }
 }
 
@@ -139,17 +142,17 @@ mod tests {
         InfoHash::new(octets)
     }
 
-    fn rank(counts: &[u32]) -> Vec<Place> {
-        let mut board = Board::default();
+    fn rank(counts: &[u32]) -> Vec<Ranked> {
+        let mut ranking = Ranking::default();
         for (number, &count) in counts.iter().enumerate() {
-            board.offer(count, hash(u16::try_from(number).unwrap()));
+            ranking.offer(count, hash(u16::try_from(number).unwrap()));
         }
-        board.rank()
+        ranking.rank()
     }
 
     proptest! {
         #[test]
-        fn a_board_is_a_sorted_list(counts in prop::collection::vec(0_u32..50, 0..300)) {
+        fn a_ranking_is_a_sorted_list(counts in prop::collection::vec(0_u32..50, 0..300)) {
             let mut sorted: Vec<_> = counts
                 .iter()
                 .enumerate()
@@ -157,13 +160,13 @@ mod tests {
                 .map(|(number, &count)| (Reverse(count), number))
                 .collect();
             sorted.sort_unstable();
-            sorted.truncate(MAX_PLACES);
+            sorted.truncate(MAX_TORRENTS);
             let ranked: Vec<_> = rank(&counts)
                 .iter()
-                .map(|place| {
-                    let octets = place.info_hash.0.as_bytes();
+                .map(|torrent| {
+                    let octets = torrent.info_hash.0.as_bytes();
                     let number = u16::from_be_bytes([octets[18], octets[19]]);
-                    (Reverse(place.count), usize::from(number))
+                    (Reverse(torrent.count), usize::from(number))
                 })
                 .collect();
             prop_assert_eq!(ranked, sorted);

@@ -67,25 +67,25 @@ pub trait CounterSet: Copy + 'static {
 ///
 /// ```
 /// opentracker_core::counters! {
-///     /// What a front end for pigeons counts.
+///     /// What a front end for WebSocket counts.
 ///     pub enum Counter {
-///         "pigeons_total" pigeons "Pigeons, by direction." ["direction"] {
-///             /// Pigeons that came.
-///             Arrived ["in"],
-///             /// Pigeons that were sent.
+///         "websocket_messages_total" messages "Messages, by direction." ["direction"] {
+///             /// Messages received.
+///             Received ["in"],
+///             /// Messages sent.
 ///             Sent ["out"],
 ///         }
-///         "pigeons_fed_total" pigeons "Pigeons that were fed." [] {
-///             /// Pigeons that were fed.
-///             Fed [],
+///         "websocket_connections_total" connections "Connections accepted." [] {
+///             /// Connections accepted.
+///             Accepted [],
 ///         }
 ///     }
 /// }
 ///
 /// let registry = opentracker_core::CounterRegistry::default();
 /// let counters = registry.register::<Counter>();
-/// counters.count(Counter::Arrived);
-/// assert_eq!(registry.sum(Counter::Arrived), 1);
+/// counters.count(Counter::Received);
+/// assert_eq!(registry.sum(Counter::Received), 1);
 /// ```
 #[macro_export]
 macro_rules! counters {

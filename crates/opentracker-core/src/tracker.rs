@@ -67,7 +67,7 @@ impl Tracker {
         self.start
     }
 
-    /// Returns what there is in the swarms, at most a second old.
+    /// Returns the counts of all swarms together, at most a second old.
     pub fn totals(&self, now: Instant) -> Totals {
         let mut cached = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         match *cached {
@@ -80,7 +80,7 @@ impl Tracker {
         }
     }
 
-    /// Returns what there is to say of a torrent, or `None` if it is unknown or not served.
+    /// Returns the counts of a torrent, or `None` if it is unknown or not served.
     pub fn summary(&self, info_hash: &InfoHash, now: Instant) -> Option<TorrentSummary> {
         let rules = self.rules.load();
         let moment = self.moment(now, &rules);

@@ -24,8 +24,8 @@ crate::counters! {
             /// Downloads reported as completed, once per peer.
             Completed [],
         }
-        "opentracker_stopped_total" peers "Peers that said goodbye." [] {
-            /// Peers that said goodbye.
+        "opentracker_stopped_total" peers "Peers that announced that they stopped." [] {
+            /// Peers that announced that they stopped.
             Stopped [],
         }
         "opentracker_refused_total" requests "Announces that the rules refused, by reason." ["reason"] {
@@ -39,10 +39,10 @@ crate::counters! {
     }
 }
 
-/// Hears of the announces that siblings in a cluster must hear of.
+/// Takes the announces that the other trackers of a cluster must hear of.
 ///
-/// Each thread owns one, so that no announce waits for another: it accumulates, and hands full
-/// packets on.
+/// Each thread owns one, so that no announce waits for another. It gathers them into packets and
+/// sends a packet when it is full or has waited long enough.
 pub trait Cluster: Debug + Send {
     /// Takes note of a peer. Must neither block nor fail.
     fn tell(&mut self, info_hash: &InfoHash, peer: PeerAddr, flags: PeerFlags, now: Instant);
@@ -50,10 +50,10 @@ pub trait Cluster: Debug + Send {
     /// Returns when [`Self::handle_timeout`] wants to be called, if ever.
     fn poll_timeout(&self) -> Option<Instant>;
 
-    /// Hands on what has waited long enough.
+    /// Sends what has waited long enough.
     fn handle_timeout(&mut self, now: Instant);
 
-    /// Hands on everything, because the thread ends.
+    /// Sends everything, because the thread ends.
     fn flush(&mut self, now: Instant);
 }
 

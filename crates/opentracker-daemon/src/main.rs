@@ -17,7 +17,7 @@ use opentracker::config::LogLevel;
 
 use crate::args::{Command, Options};
 use crate::logging::Output;
-use crate::signals::Held;
+use crate::signals::BlockedSignals;
 
 /// Could not start.
 const EXIT_START: u8 = 1;
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Ok(Command::Version) => print(concat!("opentracker ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::PrintConfig) => print(&opentracker::config::default_toml()),
         Ok(Command::Check(options)) => with_output(|output| check(&options, output)),
-        Ok(Command::Run(options)) => match Held::hold() {
+        Ok(Command::Run(options)) => match BlockedSignals::block() {
             Ok(signals) => with_output(|output| run::run(options, signals, output)),
             Err(error) => complain(EXIT_START, &format!("cannot hold back signals: {error}")),
         },

@@ -13,7 +13,7 @@ use opentracker::{StatedumpLoaded, Tracker};
 
 use crate::args::Options;
 use crate::logging::{self, Level, Output};
-use crate::signals::{Held, Wish};
+use crate::signals::{BlockedSignals, Request};
 use crate::source::{self, Read};
 use crate::{EXIT_CONFIG, EXIT_START, greeting};
 
@@ -26,7 +26,7 @@ const START_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// What the main thread waits for.
 enum Event {
-    Wish(Wish),
+    Request(Request),
     Started(Result<Arc<Running>, Failure>),
     Reloaded,
     Stopped,
@@ -48,12 +48,12 @@ struct Running {
 }
 
 /// Runs the tracker until it is told to stop.
-pub(crate) fn run(options: Options, signals: Held, output: &Output) -> ExitCode {
+pub(crate) fn run(options: Options, signals: BlockedSignals, output: &Output) -> ExitCode {
     let (events, inbox) = channel();
     let watched = signals.watch({
         let events = events.clone();
         // Nobody waits any more at the very end.
-        move |wish| drop(events.send(Event::Wish(wish)))
+        move |request| drop(events.send(Event::Request(request)))
     });
     let output_of_start = output.clone();
     let started = watched.and_then(|()| {
@@ -90,13 +90,13 @@ fn attend(events: &Sender<Event>, inbox: &Receiver<Event>) -> Result<(), Failure
                     deadline = Some(stop(started, events)?);
                 }
             }
-            Some(Event::Wish(Wish::Reload)) => reload.is_wanted = true,
+            Some(Event::Request(Request::Reload)) => reload.is_wanted = true,
             Some(Event::Reloaded) => reload.is_under_way = false,
-            Some(Event::Wish(Wish::Stop)) if deadline.is_some() => {
+            Some(Event::Request(Request::Stop)) if deadline.is_some() => {
                 tracing::warn!("leaving at once");
                 return Ok(());
             }
-            Some(Event::Wish(Wish::Stop)) => {
+            Some(Event::Request(Request::Stop)) => {
                 tracing::info!("stopping");
                 deadline = Some(match &running {
                     Some(running) => stop(running, events)?,

@@ -8,7 +8,7 @@ use nix::unistd::{Pid, getpid};
 
 /// What an operator asks for by a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum Request {
     /// SIGHUP.
     Reload,
     /// SIGTERM or SIGINT.
@@ -18,12 +18,12 @@ pub(crate) enum Wish {
 /// Signals that are held back from the whole process, until the thread that waits for them has
 /// them.
 #[derive(Debug)]
-pub(crate) struct Held(SigSet);
+pub(crate) struct BlockedSignals(SigSet);
 
-impl Held {
+impl BlockedSignals {
     /// Holds the signals back from this thread and from all that it starts. To be called before
     /// there is another thread, so that a signal that comes early is kept, not fatal.
-    pub(crate) fn hold() -> io::Result<Self> {
+    pub(crate) fn block() -> io::Result<Self> {
         let mut signals = SigSet::empty();
         for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM] {
             signals.add(signal);
@@ -37,7 +37,7 @@ impl Held {
 
     /// Starts the thread, which tells of each signal. As the first process of a container it also
     /// takes note of the end of each process that has lost its parent, which nobody else does.
-    pub(crate) fn watch(self, mut tell: impl FnMut(Wish) + Send + 'static) -> io::Result<()> {
+    pub(crate) fn watch(self, mut tell: impl FnMut(Request) + Send + 'static) -> io::Result<()> {
         let Self(signals) = self;
         let watch = move || {
             if is_init() {
@@ -45,9 +45,9 @@ impl Held {
             }
             loop {
                 match signals.wait() {
-                    Ok(Signal::SIGHUP) => tell(Wish::Reload),
+                    Ok(Signal::SIGHUP) => tell(Request::Reload),
                     Ok(Signal::SIGCHLD) => reap(),
-                    Ok(_) => tell(Wish::Stop),
+                    Ok(_) => tell(Request::Stop),
                     Err(error) => tracing::error!(%error, "cannot wait for signals"),
                 }
             }

@@ -41,9 +41,9 @@ pub struct BindError {
     pub transport: Transport,
     /// The address.
     pub address: SocketAddr,
-    /// What the system refused.
-    pub step: Step,
-    /// What it said.
+    /// The step that failed.
+    pub step: BindStep,
+    /// The error of the system.
     #[source]
     pub cause: io::Error,
 }
@@ -64,10 +64,10 @@ pub enum Transport {
     Tcp,
 }
 
-/// A step of binding. Only an option is worth a word to people; else the address says enough.
+/// A step of binding. The message of a [`BindError`] names it only where it is an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Step {
+pub enum BindStep {
     /// To open a socket.
     Open,
     /// To set the option of this name.
@@ -85,7 +85,7 @@ impl fmt::Display for Transport {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for BindStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open | Self::Bind => Ok(()),
@@ -112,7 +112,7 @@ pub fn is_v6_only(address: SocketAddr, served: &[SocketAddr]) -> bool {
 pub fn bind_udp(listen: Listen) -> Result<Vec<UdpSocket>, BindError> {
     let sockets = bind_group(Transport::Udp, listen, |socket| {
         if listen.address.ip().is_unspecified() {
-            enable_packet_info(socket).map_err(|cause| (Step::Option("IP_PKTINFO"), cause))?;
+            enable_packet_info(socket).map_err(|cause| (BindStep::Option("IP_PKTINFO"), cause))?;
         }
         Ok(())
     })?;
@@ -130,7 +130,7 @@ pub fn bind_udp(listen: Listen) -> Result<Vec<UdpSocket>, BindError> {
 /// Fails with what the system refused.
 pub fn bind_tcp(listen: Listen, options: &TcpOptions) -> Result<Vec<TcpListener>, BindError> {
     let sockets = bind_group(Transport::Tcp, listen, |socket| {
-        let at = |name| move |cause| (Step::Option(name), cause);
+        let at = |name| move |cause| (BindStep::Option(name), cause);
         socket.set_reuse_address(true).map_err(at("SO_REUSEADDR"))?;
         socket.set_tcp_nodelay(true).map_err(at("TCP_NODELAY"))?;
         socket.set_nonblocking(true).map_err(at("O_NONBLOCK"))?;
@@ -146,7 +146,7 @@ pub fn bind_tcp(listen: Listen, options: &TcpOptions) -> Result<Vec<TcpListener>
         socket.listen(options.backlog).map_err(|cause| BindError {
             transport: Transport::Tcp,
             address: listen.address,
-            step: Step::Bind,
+            step: BindStep::Bind,
             cause,
         })?;
         Ok(TcpListener::from(socket))
@@ -169,7 +169,7 @@ pub fn bind_multicast(
 ) -> Result<UdpSocket, BindError> {
     let bind = || {
         let socket = open(Domain::IPV4, Transport::Udp)?;
-        let at = |name| move |cause| (Step::Option(name), cause);
+        let at = |name| move |cause| (BindStep::Option(name), cause);
         socket.set_reuse_address(true).map_err(at("SO_REUSEADDR"))?;
         // What other programs have joined on other interfaces is not for us.
         socket
@@ -196,14 +196,14 @@ pub fn bind_multicast(
 fn bind_group(
     transport: Transport,
     listen: Listen,
-    prepare: impl Fn(&Socket) -> Result<(), (Step, io::Error)>,
+    prepare: impl Fn(&Socket) -> Result<(), (BindStep, io::Error)>,
 ) -> Result<Vec<Socket>, BindError> {
     let prepared = |address: SocketAddr| {
         let socket = open(Domain::for_address(address), transport)?;
         if address.is_ipv6() {
             socket
                 .set_only_v6(listen.v6_only)
-                .map_err(|cause| (Step::Option("IPV6_V6ONLY"), cause))?;
+                .map_err(|cause| (BindStep::Option("IPV6_V6ONLY"), cause))?;
         }
         prepare(&socket)?;
         Ok(socket)
@@ -211,7 +211,7 @@ fn bind_group(
     let share = |socket: &Socket| {
         socket
             .set_reuse_port(true)
-            .map_err(|cause| (Step::Option("SO_REUSEPORT"), cause))
+            .map_err(|cause| (BindStep::Option("SO_REUSEPORT"), cause))
     };
     let group = || {
         // Sockets that share a port also share it with another process of the same user, and with
@@ -224,7 +224,7 @@ fn bind_group(
             share(&sockets[0])?;
             let address = sockets[0]
                 .local_addr()
-                .map_err(|cause| (Step::Bind, cause))?;
+                .map_err(|cause| (BindStep::Bind, cause))?;
             let address = address.as_socket().unwrap_or(listen.address);
             for _ in 1..listen.sockets {
                 let next = prepared(address)?;
@@ -243,18 +243,18 @@ fn bind_group(
     })
 }
 
-fn open(domain: Domain, transport: Transport) -> Result<Socket, (Step, io::Error)> {
+fn open(domain: Domain, transport: Transport) -> Result<Socket, (BindStep, io::Error)> {
     let (kind, protocol) = match transport {
         Transport::Udp => (Type::DGRAM, Protocol::UDP),
         Transport::Tcp => (Type::STREAM, Protocol::TCP),
     };
-    Socket::new(domain, kind, Some(protocol)).map_err(|cause| (Step::Open, cause))
+    Socket::new(domain, kind, Some(protocol)).map_err(|cause| (BindStep::Open, cause))
 }
 
-fn bind(socket: &Socket, address: SocketAddr) -> Result<(), (Step, io::Error)> {
+fn bind(socket: &Socket, address: SocketAddr) -> Result<(), (BindStep, io::Error)> {
     socket
         .bind(&address.into())
-        .map_err(|cause| (Step::Bind, cause))
+        .map_err(|cause| (BindStep::Bind, cause))
 }
 
 #[cfg(test)]
@@ -331,7 +331,7 @@ mod tests {
             for other in [1, 2] {
                 let error = bind_udp(listen(taken, other)).unwrap_err();
                 assert_eq!(error.to_string(), format!("cannot listen on udp {taken}"));
-                assert_eq!(error.step, Step::Bind);
+                assert_eq!(error.step, BindStep::Bind);
                 assert_eq!(error.cause.kind(), io::ErrorKind::AddrInUse);
             }
             let tcp = bind_tcp(loopback(count), &TCP).unwrap();
@@ -429,7 +429,7 @@ mod tests {
         let error = BindError {
             transport: Transport::Udp,
             address: ([0; 4], 6969).into(),
-            step: Step::Option("IP_PKTINFO"),
+            step: BindStep::Option("IP_PKTINFO"),
             cause: io::Error::from_raw_os_error(libc::EAFNOSUPPORT),
         };
         let text = "cannot listen on udp 0.0.0.0:6969: cannot set IP_PKTINFO";

@@ -35,7 +35,7 @@ pub enum Via {
     Proxy,
     /// It is that of the socket's other end, which is no trusted proxy but sent a forwarding
     /// field: perhaps a proxy that nobody configured. Where it comes from gives it no right.
-    Stranger,
+    Untrusted,
     /// It is that of a trusted proxy that does not say who asks.
     SilentProxy,
 }
@@ -61,7 +61,7 @@ impl Client {
                 is_it(header) || FORWARDING_FIELDS.into_iter().any(is_it)
             });
             let via = if is_forwarding {
-                Via::Stranger
+                Via::Untrusted
             } else {
                 Via::Socket
             };
@@ -100,7 +100,7 @@ impl Client {
     pub fn is_in(&self, networks: &Networks) -> bool {
         match self.via {
             Via::Socket | Via::Proxy => networks.contains(self.ip),
-            Via::Stranger | Via::SilentProxy => networks.contains_all_like(self.ip),
+            Via::Untrusted | Via::SilentProxy => networks.contains_all_like(self.ip),
         }
     }
 }
@@ -228,16 +228,16 @@ mod tests {
     }
 
     #[test]
-    fn strangers_are_not_believed_and_have_no_rights() {
+    fn untrusted_sockets_are_not_believed_and_have_no_rights() {
         for field in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "X-Own"] {
             let client = find("x-own", "198.51.100.1", &[(field, "192.0.2.9")]);
             assert_eq!(client.ip.to_string(), "198.51.100.1");
-            assert_eq!(client.via, Via::Stranger);
+            assert_eq!(client.via, Via::Untrusted);
         }
         let plain = find("x-own", "198.51.100.1", &[("Host", "a")]);
         assert_eq!(plain.via, Via::Socket);
-        let stranger = Client {
-            via: Via::Stranger,
+        let untrusted = Client {
+            via: Via::Untrusted,
             ..plain
         };
         let silent = Client {
@@ -246,7 +246,7 @@ mod tests {
         };
         let some = Networks::new(["198.51.100.0/24".parse().unwrap()]);
         let all = Networks::new(["0.0.0.0/0".parse().unwrap()]);
-        for (client, in_some) in [(plain, true), (stranger, false), (silent, false)] {
+        for (client, in_some) in [(plain, true), (untrusted, false), (silent, false)] {
             assert_eq!(client.is_in(&some), in_some);
             assert!(client.is_in(&all));
         }

@@ -441,6 +441,7 @@ mod tests {
     }
 
     fn check_handled(octets: &[u8]) -> Result<(), TestCaseError> {
+        #[expect(clippy::disallowed_methods, reason = "any instant will do")]
         let now = Instant::now();
         let mut handler = fixture::handler(now);
         let mut out = b"before".to_vec();

@@ -18,13 +18,13 @@ const MAX_UNSENT_OCTETS: usize = 32 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_OCTETS: usize = 256 * 1024;
 
-/// What the connections of a thread use in turn: a connection that waits holds no buffer, but for
-/// octets of a head that is not complete and those that its socket has not taken.
+/// The handler and the buffers of a thread, which its connections use in turn. A connection that
+/// waits holds only the octets of an incomplete head and those that its socket has not taken.
 #[derive(Debug)]
 pub struct Context {
     /// Answers.
     pub handler: Handler,
-    /// What a connection may take.
+    /// How long a connection may take.
     pub limits: Limits,
     /// What was read.
     pub input: Box<[u8]>,
@@ -278,6 +278,7 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
+            #[expect(clippy::disallowed_methods, reason = "any instant will do")]
             let now = Instant::now();
             let context = Context::new(fixture::handler(now), Limits::default());
             Self {

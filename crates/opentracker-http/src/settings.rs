@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use opentracker_core::Networks;
 
-/// What a client may take of a connection. What is not here is a constant: a request head has at
-/// most 8 KiB and 64 header fields.
+/// How long a connection may take for each of its steps. The other bounds are constants: a request
+/// head has at most 8 KiB and 64 header fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// How long a connection may say nothing before and between requests; it is closed then.
@@ -25,7 +25,7 @@ impl Default for Limits {
     }
 }
 
-/// Whose word on the client counts: an extension of the [rules](opentracker_core::Rules), by
+/// Which proxies are believed when they name a client: an extension of the [rules](opentracker_core::Rules), by
 /// default nobody's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Forwarding {

@@ -54,6 +54,7 @@
 //! and the message of each failed wait shows their ends.
 
 pub mod bencode;
+pub mod http;
 
 mod client;
 mod endpoint;

@@ -11,7 +11,7 @@ pub struct Counters {
     pub sent: u64,
     /// Datagrams that the kernel did not take.
     pub send_errors: u64,
-    /// How often the membership was had anew.
+    /// How often the group was joined again.
     pub rejoins: u64,
 }
 

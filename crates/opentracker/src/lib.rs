@@ -1,25 +1,10 @@
-//! A BitTorrent tracker as a library: from a configuration to a running tracker.
+#![doc = include_str!("../README.md")]
 //!
-//! [`Config`] is everything that can be configured, read from files, the environment and flags by
-//! [`config::Layers`] or set in code in [`config::Values`]. [`Tracker::start`] binds the listeners,
-//! drops privileges, reads the access lists and starts the threads; [`Tracker::reload`] replaces
-//! what can change at run time; [`Tracker::shutdown`] ends it. The parts are re-exported, for
-//! programs that need only some of them.
+//! # Parts
 //!
-//! What this crate deliberately does not do: it sets up no logging (it emits `tracing` events),
-//! handles no signals and parses no arguments; those are the program's.
-//!
-//! ```
-//! use opentracker::{Tracker, config::Values};
-//!
-//! let mut values = Values::default();
-//! values.udp.listen = vec!["127.0.0.1:0".parse()?];
-//! values.http.listen = vec![];
-//! let tracker = Tracker::start(values.validate()?)?;
-//! assert_eq!(tracker.listeners()[0].protocol, "udp");
-//! tracker.shutdown();
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! [`config::Layers`] makes a [`Config`] of files, environment and flags, [`config::Values`] of what was
+//! set in code; both report every fault at once. [`Tracker::core`] reaches the swarms and the rules of a
+//! tracker that runs, without a network.
 
 mod check;
 pub mod config;

@@ -19,6 +19,7 @@ pub(super) enum Program {
     /// Up to 64 datagrams a system call.
     ReflectorInBatches,
     ReflectorHttp,
+    ReflectorHyper,
     AquaticUdp,
     AquaticUdpIoUring,
     AquaticHttp,
@@ -46,6 +47,7 @@ impl Program {
             Self::ReflectorOneByOne => "reflector, one by one",
             Self::ReflectorInBatches => "reflector, in batches",
             Self::ReflectorHttp => "reflector",
+            Self::ReflectorHyper => "reflector, of hyper",
             Self::AquaticUdp => "aquatic_udp (mio)",
             Self::AquaticUdpIoUring => "aquatic_udp (io_uring)",
             Self::AquaticHttp => "aquatic_http",
@@ -78,6 +80,7 @@ impl Program {
             Self::ReflectorOneByOne => reflector("udp --batch 1"),
             Self::ReflectorInBatches => reflector("udp"),
             Self::ReflectorHttp => reflector("http"),
+            Self::ReflectorHyper => reflector("http --engine hyper"),
             Self::AquaticUdp => aquatic("bin/aquatic_udp"),
             Self::AquaticUdpIoUring => aquatic("io_uring/bin/aquatic_udp"),
             Self::AquaticHttp => aquatic("bin/aquatic_http"),

@@ -51,6 +51,7 @@ pub(super) fn http(bench: &Bench) -> Result<()> {
     let programs = [
         Program::Ours,
         Program::ReflectorHttp,
+        Program::ReflectorHyper,
         Program::AquaticHttp,
         Program::OpentrackerC,
     ];

@@ -19,6 +19,18 @@ const INHERITED: [&str; 6] = [
     "publish",
 ];
 
+/// Members for this repository alone, which nobody else takes.
+const INTERNAL: [&str; 2] = ["crates/opentracker-lab/Cargo.toml", "xtask/Cargo.toml"];
+
+/// What every other member says of itself, and how each entry begins.
+const OWN: [&str; 3] = ["readme = \"README.md\"", "keywords = [", "categories = ["];
+
+/// Addresses that we do not have.
+const INVENTED: [&str; 2] = ["repository", "homepage"];
+
+/// How the documentation of a library begins, so that it and the README are one text.
+const CRATE_DOC: &str = "#![doc = include_str!(\"../README.md\")]\n";
+
 /// One list of lints, short enough to know.
 const MAX_LINTS: usize = 30;
 
@@ -89,6 +101,46 @@ pub(super) fn members(repository: &Repository) -> Vec<Finding> {
                     format!("the version of `{name}` is not the workspace's"),
                 );
             }
+        }
+    }
+    findings
+}
+
+/// A member that others may take has a README, which begins its documentation, and says what it is;
+/// no member has an address.
+pub(super) fn packages(repository: &Repository) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, text) in repository.ending("/Cargo.toml") {
+        let mut report = |file: &str, line, message: String| {
+            findings.push(Finding::new(file, line, message));
+        };
+        let package = || entries(text).filter(|(section, ..)| *section == "[package]");
+        for (_, line, entry) in package() {
+            if INVENTED.iter().any(|field| entry.starts_with(field)) {
+                report(file, line, "an address that is not ours".to_owned());
+            }
+        }
+        let is_member = file.starts_with("crates/") || file.starts_with("xtask/");
+        if !is_member || INTERNAL.contains(&file) {
+            continue;
+        }
+        for start in OWN {
+            if !package().any(|(.., entry)| entry.starts_with(start)) {
+                report(file, 1, format!("no `{start}`"));
+            }
+        }
+        let folder = file.trim_end_matches("Cargo.toml");
+        if repository.text(&format!("{folder}README.md")).is_empty() {
+            report(file, 1, "no README.md beside it".to_owned());
+        }
+        let library = format!("{folder}src/lib.rs");
+        let code = repository.text(&library);
+        if !code.is_empty() && !code.starts_with(CRATE_DOC) {
+            report(
+                &library,
+                1,
+                format!("does not begin with `{}`", CRATE_DOC.trim_end()),
+            );
         }
     }
     findings
@@ -223,6 +275,41 @@ workspace = true
             );
             assert!(found[0].message.contains(word), "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_member_without_what_a_package_needs_is_found() {
+        let manifest = "[package]\nname = \"a\"\nreadme = \"README.md\"\nkeywords = [\"a\"]\n\
+                        categories = [\"a\"]\n";
+        let found = |manifest: &str, readme: &str, code: &str| {
+            let found = packages(&Repository::of(&[
+                ("crates/a/Cargo.toml", manifest),
+                ("crates/a/README.md", readme),
+                ("crates/a/src/lib.rs", code),
+                ("crates/opentracker-lab/Cargo.toml", "[package]\n"),
+                ("xtask/Cargo.toml", "[package]\n"),
+            ]));
+            let found = found.iter().map(ToString::to_string);
+            found.collect::<Vec<_>>()
+        };
+        let code = format!("{CRATE_DOC}mod a;\n");
+        assert_eq!(found(manifest, "# a\n", &code), [""; 0]);
+        assert_eq!(found(manifest, "# a\n", ""), [""; 0], "a program");
+        for (line, start) in (3..).zip(OWN) {
+            let text = manifest.replace(manifest.lines().nth(line - 1).unwrap(), "");
+            let expected = format!("crates/a/Cargo.toml:1: no `{start}`");
+            assert_eq!(found(&text, "# a\n", &code), [expected]);
+        }
+        for field in INVENTED {
+            let text = format!("{manifest}{field} = \"https://tracker.example\"\n");
+            let expected = "crates/a/Cargo.toml:6: an address that is not ours";
+            assert_eq!(found(&text, "# a\n", &code), [expected]);
+        }
+        let expected = "crates/a/Cargo.toml:1: no README.md beside it";
+        assert_eq!(found(manifest, "", &code), [expected]);
+        let found = found(manifest, "# a\n", "//! A crate.\n");
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("crates/a/src/lib.rs:1: "), "{found:?}");
     }
 
     #[test]

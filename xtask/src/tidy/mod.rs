@@ -30,6 +30,7 @@ const CHECKS: &[Check] = &[
     ("I/O line", floors::io_line),
     ("root manifest", manifests::root),
     ("member manifests", manifests::members),
+    ("packages", manifests::packages),
     ("test targets", manifests::test_targets),
     ("bans", manifests::bans),
     ("links", docs::links),

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use opentracker_core::Worker;
-use opentracker_datagrams::{BindError, Step, TcpOptions, Transport, bind_tcp};
+use opentracker_datagrams::{BindError, BindStep, TcpOptions, Transport, bind_tcp};
 use opentracker_http::{Context, Handler, Limits};
 use tokio::sync::watch;
 
@@ -29,14 +29,14 @@ const OPTIONS: TcpOptions = TcpOptions {
     send_buffer: Some(SEND_BUFFER_OCTETS),
 };
 
-/// What the front end is made from.
+/// The configuration of the HTTP servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Addresses to serve.
     pub listen: Vec<Listen>,
     /// Threads, each of which serves all addresses; at least one.
     pub threads: usize,
-    /// What a connection may take.
+    /// How long a connection may take.
     pub limits: Limits,
     /// Connections that one thread holds. For one that comes on top the one gives way that has
     /// been idle for the longest; if none is idle, the new one is closed at once.
@@ -87,7 +87,7 @@ impl Listeners {
             let address = sockets[0].local_addr().map_err(|cause| BindError {
                 transport: Transport::Tcp,
                 address: group.address,
-                step: Step::Bind,
+                step: BindStep::Bind,
                 cause,
             })?;
             listeners.addresses.push(address);

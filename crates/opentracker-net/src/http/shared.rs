@@ -23,12 +23,12 @@ pub struct HandedOver {
     pub octets: Vec<u8>,
 }
 
-/// Where such connections go. Must not wait for anything.
+/// Takes the connections that ask for something else than announces and scrapes.
 #[derive(Clone)]
 pub struct HandOver(Arc<dyn Fn(HandedOver) + Send + Sync>);
 
 impl HandOver {
-    /// Makes a way for connections from what takes them.
+    /// Makes it from a function, which must not block: an announce thread calls it.
     pub fn new(take: impl Fn(HandedOver) + Send + Sync + 'static) -> Self {
         Self(Arc::new(take))
     }

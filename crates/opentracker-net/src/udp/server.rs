@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use opentracker_core::Worker;
 use opentracker_datagrams::{
-    Batch, BindError, MAX_BATCH, Step, Transport, bind_udp, set_receive_buffer, shut_down,
+    Batch, BindError, BindStep, MAX_BATCH, Transport, bind_udp, set_receive_buffer, shut_down,
 };
 use opentracker_udp::{Connections, Counter, Datagrams, Handler};
 
 use crate::bind::{Listen, groups};
 
-/// What the sockets are made from.
+/// The configuration of the UDP servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Addresses to serve.
@@ -59,7 +59,7 @@ impl Sockets {
             let address = address.map_err(|cause| BindError {
                 transport: Transport::Udp,
                 address: group.address,
-                step: Step::Bind,
+                step: BindStep::Bind,
                 cause,
             })?;
             bound.addresses.push(address);

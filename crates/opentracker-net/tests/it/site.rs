@@ -1,12 +1,13 @@
-//! A tracker with an HTTP server, and a client that knows nothing of our codecs.
+//! A tracker with an HTTP server.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opentracker_core::{AccessLists, CounterSet, Networks, Rules, Settings, Tracker, Worker};
 use opentracker_http::Forwarding;
+pub(crate) use opentracker_lab::http::{Client, Response};
 use opentracker_net::Listen;
 use opentracker_net::http::{Config, HandOver, HandedOver, Listeners, Server};
 
@@ -129,126 +130,5 @@ impl Site {
             assert!(start.elapsed() < PATIENCE, "it does not happen");
             std::thread::sleep(Duration::from_millis(2));
         }
-    }
-}
-
-/// A connection.
-pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
-    received: Vec<u8>,
-}
-
-/// A response.
-#[derive(Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    /// Status line and header fields.
-    pub(crate) head: String,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Response {
-    pub(crate) fn text(&self) -> &str {
-        str::from_utf8(&self.body).unwrap()
-    }
-
-    pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
-        fields
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
-    }
-}
-
-impl Client {
-    pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self {
-            stream,
-            received: Vec::new(),
-        }
-    }
-
-    pub(crate) fn send(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).unwrap();
-    }
-
-    /// Reads a response to a `GET`.
-    pub(crate) fn response(&mut self) -> Response {
-        let mut response = self.response_to_head();
-        if response.field("Transfer-Encoding") == Some("chunked") {
-            response.body = self.chunks();
-            return response;
-        }
-        let length: usize = response.field("Content-Length").unwrap().parse().unwrap();
-        while self.received.len() < length {
-            assert!(self.read_some(), "the body is cut off: {}", response.head);
-        }
-        response.body = self.received.drain(..length).collect();
-        response
-    }
-
-    /// Reads a body in chunks.
-    fn chunks(&mut self) -> Vec<u8> {
-        let mut body = Vec::new();
-        loop {
-            let end = loop {
-                let end = self.received.windows(2).position(|at| at == b"\r\n");
-                if let Some(end) = end {
-                    break end;
-                }
-                assert!(self.read_some(), "the body is cut off");
-            };
-            let length = str::from_utf8(&self.received[..end]).unwrap();
-            let length = usize::from_str_radix(length, 16).unwrap();
-            let (start, end) = (end + 2, end + 2 + length);
-            while self.received.len() < end + 2 {
-                assert!(self.read_some(), "a chunk is cut off");
-            }
-            assert_eq!(&self.received[end..end + 2], b"\r\n");
-            body.extend_from_slice(&self.received[start..end]);
-            self.received.drain(..end + 2);
-            if length == 0 {
-                return body;
-            }
-        }
-    }
-
-    /// Reads a response to a `HEAD`.
-    pub(crate) fn response_to_head(&mut self) -> Response {
-        let end = loop {
-            let end = self.received.windows(4).position(|at| at == b"\r\n\r\n");
-            if let Some(end) = end {
-                break end + 4;
-            }
-            let so_far = String::from_utf8_lossy(&self.received).into_owned();
-            assert!(self.read_some(), "the head is cut off: {so_far:?}");
-        };
-        let head: Vec<u8> = self.received.drain(..end).collect();
-        let head = String::from_utf8(head).unwrap();
-        let status = head.strip_prefix("HTTP/1.1 ").unwrap()[..3].parse();
-        Response {
-            status: status.unwrap(),
-            head,
-            body: Vec::new(),
-        }
-    }
-
-    /// Checks that the server says nothing more and closes.
-    pub(crate) fn expect_end(&mut self) {
-        let is_open = self.read_some();
-        let rest = String::from_utf8_lossy(&self.received);
-        assert!(!is_open && rest.is_empty(), "more comes: {rest:?}");
-    }
-
-    /// Returns whether there was something.
-    fn read_some(&mut self) -> bool {
-        let mut octets = [0; 4096];
-        let read = self.stream.read(&mut octets).unwrap();
-        self.received.extend_from_slice(&octets[..read]);
-        read > 0
     }
 }

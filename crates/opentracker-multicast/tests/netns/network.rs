@@ -16,12 +16,12 @@ use socket2::{Domain, Socket, Type};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Two hosts with a link `first` between 10.77.0.1 on ours and 10.77.0.2 on theirs.
-pub(crate) struct World {
+pub(crate) struct Network {
     pub(crate) ours: Host,
     pub(crate) theirs: Host,
 }
 
-impl World {
+impl Network {
     pub(crate) fn new() -> Self {
         assert!(
             geteuid().is_root(),
@@ -29,12 +29,12 @@ impl World {
         );
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let world = Self {
+        let network = Self {
             ours: Host::new(format!("ot{}-{number}-ours", std::process::id())),
             theirs: Host::new(format!("ot{}-{number}-theirs", std::process::id())),
         };
-        world.add_link("first", "10.77.0");
-        world
+        network.add_link("first", "10.77.0");
+        network
     }
 
     /// Adds a link that has the same name at both ends, and the addresses 1 and 2 of a network.
