@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
@@ -13,6 +13,7 @@ use opentracker_types::TrackerId;
 
 use crate::packets::{self, What};
 use crate::show::Heard;
+use crate::status;
 
 /// Senders that are listed. Further ones are counted only.
 const MAX_SENDERS: usize = 1024;
@@ -51,6 +52,12 @@ pub(crate) enum Command {
         #[arg(long = "for", default_value = "70s", value_parser = parse_duration)]
         listen_for: Duration,
     },
+    /// Asks a running tracker what it knows of the others.
+    Status {
+        /// The operator's listener of the tracker.
+        #[arg(long, default_value = "127.0.0.1:6970")]
+        tracker: SocketAddr,
+    },
 }
 
 /// Where a cluster is.
@@ -77,6 +84,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
             Command::Dump { place, json, count } => dump(place.join()?, json, count).await,
             Command::Inject { place, id, what } => inject(&place.join()?, id, &what).await,
             Command::Nodes { place, listen_for } => nodes(place.join()?, listen_for).await,
+            Command::Status { tracker } => status::run(tracker),
         }
     })
 }

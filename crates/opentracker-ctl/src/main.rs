@@ -1,14 +1,15 @@
 //! The program `opentracker-ctl`: tools for those who run trackers.
 //!
 //! `livesync dump`, `inject` and `nodes` join the multicast group of a cluster to print what goes
-//! over it, to send packets for tests, and to list who is there; `config import` turns a
-//! configuration of the C program into one of ours. It does not talk to a running tracker, and
-//! it is not a member of the cluster: it answers nothing.
+//! over it, to send packets for tests, and to list who is there; `livesync status` asks a running
+//! tracker what it knows of the others; `config import` turns a configuration of the C program into
+//! one of ours. It is not a member of the cluster: it answers nothing.
 
 mod import;
 mod livesync;
 mod packets;
 mod show;
+mod status;
 
 use std::io;
 use std::path::PathBuf;

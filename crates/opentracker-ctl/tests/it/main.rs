@@ -2,6 +2,8 @@
 //! every other.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_opentracker-ctl");
@@ -68,6 +70,31 @@ fn who_speaks_is_listed() {
     let line = table.lines().nth(1).unwrap();
     assert!(line.starts_with("0badf00d  127.0.0.1:9696 "), "{table}");
     assert!(line.contains(" 300 "), "{table}");
+}
+
+#[test]
+fn a_tracker_is_asked_what_it_knows() {
+    // It answers like a tracker with one sibling.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tracker = listener.local_addr().unwrap().to_string();
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 256];
+        let octets = stream.read(&mut request).unwrap();
+        let body = "00000102, joined, 1 others\naddress\tid\n192.0.2.1\taa000001\n";
+        let response = format!("HTTP/1.0 200 OK\r\ncontent-type: text/plain\r\n\r\n{body}");
+        stream.write_all(response.as_bytes()).unwrap();
+        String::from_utf8(request[..octets].to_vec()).unwrap()
+    });
+    let mut status = Command::new(PROGRAM);
+    let status = status.args(["livesync", "status", "--tracker", &tracker]);
+    let output = status.output().unwrap();
+    let request = answering.join().unwrap();
+    assert!(request.starts_with("GET /stats?mode=cluster HTTP/1.0\r\n"));
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "00000102, joined, 1 others\naddress    id\n192.0.2.1  aa000001\n"
+    );
 }
 
 #[test]
