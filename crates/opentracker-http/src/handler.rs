@@ -106,7 +106,7 @@ impl Handler {
         now: Instant,
     ) -> Option<(u16, &[u8])> {
         let target = target(path, query);
-        let answer = self.answer_target(target, path, query, client, now)?;
+        let answer = self.answer_target(target, query, client, now)?;
         if let Some(counter) = answer.counter {
             self.counters.count(counter);
         }
@@ -190,7 +190,7 @@ impl Handler {
             Some(forwarding) => Client::find(socket, head.fields(), forwarding),
             None => Client::find(socket, head.fields(), &Forwarding::default()),
         };
-        let answer = self.answer_target(target, head.path, head.query, client, now);
+        let answer = self.answer_target(target, head.query, client, now);
         let Some(Answer { status, counter }) = answer else {
             return Next::HandOver;
         };
@@ -205,7 +205,6 @@ impl Handler {
     fn answer_target(
         &mut self,
         target: Target,
-        path: &[u8],
         query: &[u8],
         client: Client,
         now: Instant,
@@ -213,7 +212,7 @@ impl Handler {
         match target {
             Target::Announce => Some(self.announce(query, client, now)),
             Target::Scrape => Some(self.scrape(query, client)),
-            Target::LostAnnounce => Some(self.refuse_lost(path)),
+            Target::LostAnnounce => Some(self.refuse_lost()),
             Target::Page => None,
         }
     }
@@ -314,15 +313,10 @@ impl Handler {
         self.fail(Status::BadRequest, Some(Counter::SilentProxy), &reason)
     }
 
-    fn refuse_lost(&mut self, path: &[u8]) -> Answer {
-        let reason = "this is not the announce URL, which ends in /announce";
-        if ends_in(path, b"/announce") {
-            let reason = "there is nothing here: the announce URL has no folder before /announce";
-            self.fail(Status::NotFound, Some(Counter::NotFound), reason)
-        } else {
-            // The client shows its user a refusal, but not the body of an error.
-            self.fail(Status::Ok, Some(Counter::NotFound), reason)
-        }
+    /// Refuses in the words of announces, because it is a client that asks, and not a browser.
+    fn refuse_lost(&mut self) -> Answer {
+        let reason = "this is not the announce URL, whose path is /announce";
+        self.fail(Status::NotFound, Some(Counter::NotFound), reason)
     }
 
     fn fail(&mut self, status: Status, counter: Option<Counter>, reason: &str) -> Answer {
@@ -403,11 +397,6 @@ fn scrape_target(query: &[u8]) -> Target {
 
 fn has_info_hash(query: &[u8]) -> bool {
     QueryPairs::new(query).any(|(name, _)| name == b"info_hash")
-}
-
-fn ends_in(path: &[u8], name: &[u8]) -> bool {
-    let path = path.strip_suffix(b"/").unwrap_or(path);
-    path.strip_suffix(b".php").unwrap_or(path).ends_with(name)
 }
 
 fn after(head: &Head<'_, '_>) -> Next {

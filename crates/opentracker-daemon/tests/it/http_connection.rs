@@ -315,20 +315,20 @@ fn a_wrong_announce_url_is_refused() {
     let tracker = tracker();
     let query = announce(&TORRENT, 1000, "");
     let (_, query) = query.split_once('?').unwrap();
-    for (path, status) in [
-        ("/stats", 200),
-        ("/metrics", 200),
-        ("/nowhere", 200),
-        ("/announcex", 200),
-        ("/ANNOUNCE", 200),
-        ("/%61nnounce", 200),
-        ("/announce/key", 200),
-        ("/key/announce", 404),
-        ("/key/announce.php", 404),
-        ("/a/b/announce/", 404),
+    for path in [
+        "/stats",
+        "/metrics",
+        "/nowhere",
+        "/announcex",
+        "/ANNOUNCE",
+        "/%61nnounce",
+        "/announce/key",
+        "/key/announce",
+        "/key/announce.php",
+        "/a/b/announce/",
     ] {
         let response = get(tracker.http(), &format!("{path}?{query}"));
-        assert_eq!(response.status, status, "{path}");
+        assert_eq!(response.status, 404, "{path}");
         let reason = response.failure_reason();
         assert!(reason.contains("announce URL"), "{path}: {reason}");
     }
