@@ -12,14 +12,14 @@ use crate::snapshot::Snapshot;
 /// Appends the document.
 pub(crate) fn put(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) -> io::Result<()> {
     let torrents = snapshot.totals.torrents;
-    let tracker_id = u32::from_be_bytes(*snapshot.identity.tracker_id.as_bytes());
+    let tracker_id = u32::from_be_bytes(*snapshot.tracker_id.as_bytes());
     writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
     writeln!(out, "<stats>")?;
     writeln!(out, "  <tracker_id>{tracker_id}</tracker_id>")?;
     writeln!(
         out,
         "  <version>\nopentracker {}\n  </version>",
-        snapshot.identity.version
+        snapshot.version
     )?;
     writeln!(out, "  <uptime>{}</uptime>", snapshot.uptime_secs)?;
     writeln!(out, "  <torrents>")?;

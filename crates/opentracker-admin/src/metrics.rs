@@ -41,8 +41,8 @@ impl Text<'_> {
         let Totals { torrents, peers } = snapshot.totals;
         let name = "opentracker_info";
         self.put_head(name, "gauge", "The program.");
-        let id = snapshot.identity.tracker_id.to_string();
-        let labels = &[snapshot.identity.version.as_str(), &id];
+        let id = snapshot.tracker_id.to_string();
+        let labels = &[snapshot.version, &id];
         self.put_sample(name, &["version", "tracker_id"], labels, 1);
         self.put_gauge(
             "opentracker_uptime_seconds",
@@ -188,7 +188,6 @@ fn secs(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Identity;
     use opentracker_core::{Counter as Core, CounterRegistry, PerKind};
     use opentracker_http::Counter as Http;
     use opentracker_types::TrackerId;
@@ -210,10 +209,8 @@ mod tests {
             },
             counters: &counters,
             uptime_secs: 6,
-            identity: &Identity {
-                version: "1.\"2\"\\\n".to_owned(),
-                tracker_id: TrackerId::new([0, 0, 1, 2]),
-            },
+            version: "1.\"2\"\\\n",
+            tracker_id: TrackerId::new([0, 0, 1, 2]),
         };
         let cluster = Cluster {
             tracker_id: TrackerId::new([0, 0, 1, 2]),

@@ -18,6 +18,7 @@ use opentracker_http::{Client, Forwarding, Handler, Via};
 use opentracker_http_wire::{Failure, RetryIn};
 
 use crate::body::PageBody;
+use crate::cluster::Cluster;
 use crate::counters::Counter;
 use crate::dashboard::{self, Dashboard};
 use crate::full_scrape::{FullScrape, FullScrapeSlots};
@@ -238,10 +239,10 @@ impl Router {
             return self.forbid(Counter::Forbidden);
         }
         self.counters.count(Counter::Metrics);
-        let cluster = self.config.cluster.as_ref().map(ClusterView::look);
+        let cluster = self.cluster();
         let mut body = Vec::new();
         metrics::put(
-            &self.snapshot(),
+            &self.snapshot(cluster.as_ref()),
             cluster.as_ref(),
             &Process::read(),
             &mut body,
@@ -265,23 +266,28 @@ impl Router {
         let mut body = Vec::new();
         match mode {
             Mode::Top(count) => self.top.get(&self.tracker).await.put(count, &mut body),
-            Mode::Cluster => {
-                let cluster = self.config.cluster.as_ref().map(ClusterView::look);
-                body = cluster::text(cluster.as_ref()).into_bytes();
-            }
-            _ => self.snapshot().put(mode, &mut body),
+            Mode::Cluster => body = cluster::text(self.cluster().as_ref()).into_bytes(),
+            _ => self.snapshot(self.cluster().as_ref()).put(mode, &mut body),
         }
         page(StatusCode::OK, TEXT, body)
     }
 
-    fn snapshot(&self) -> Snapshot<'_> {
+    fn cluster(&self) -> Option<Cluster> {
+        self.config.cluster.as_ref().map(ClusterView::look)
+    }
+
+    /// A tracker in a cluster draws another id when a sibling turns out to have its own, so the
+    /// one that it began with counts without a cluster alone.
+    fn snapshot(&self, cluster: Option<&Cluster>) -> Snapshot<'_> {
+        let identity = &self.config.identity;
         let now = Instant::now();
         let uptime = now.saturating_duration_since(self.tracker.start());
         Snapshot {
             totals: self.tracker.totals(now),
             counters: self.tracker.counters(),
             uptime_secs: uptime.as_secs(),
-            identity: &self.config.identity,
+            version: &identity.version,
+            tracker_id: cluster.map_or(identity.tracker_id, |cluster| cluster.tracker_id),
         }
     }
 

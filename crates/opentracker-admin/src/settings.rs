@@ -68,7 +68,7 @@ impl Config {
 pub struct Identity {
     /// Version of the program.
     pub version: String,
-    /// The id that siblings in a cluster know the tracker by.
+    /// The id of this run; in a cluster the pages show that of its [`Cluster`] instead.
     pub tracker_id: TrackerId,
 }
 

@@ -2,10 +2,10 @@
 
 use opentracker_core::{CounterRegistry, CounterSet, Totals};
 use opentracker_http::Counter as Http;
+use opentracker_types::TrackerId;
 use opentracker_udp::Counter as Udp;
 
 use crate::counters::Counter as Pages;
-use crate::settings::Identity;
 
 /// The state of the tracker at one time.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +13,8 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) totals: Totals,
     pub(crate) counters: &'a CounterRegistry,
     pub(crate) uptime_secs: u64,
-    pub(crate) identity: &'a Identity,
+    pub(crate) version: &'a str,
+    pub(crate) tracker_id: TrackerId,
 }
 
 impl Snapshot<'_> {

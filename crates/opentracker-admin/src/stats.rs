@@ -85,7 +85,7 @@ impl Snapshot<'_> {
             Mode::Completed => self.put_completed(out),
             Mode::Herr => self.put_errors(out),
             Mode::Everything => everything::put(self, out),
-            Mode::Version => writeln!(out, "opentracker {}", self.identity.version),
+            Mode::Version => writeln!(out, "opentracker {}", self.version),
             Mode::Top(_) | Mode::Cluster => Ok(()),
         };
         put.expect("a Vec takes everything");
@@ -178,7 +178,6 @@ impl Snapshot<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Identity;
     use opentracker_core::{CounterRegistry, CounterSet, PerKind, Totals};
     use opentracker_types::TrackerId;
 
@@ -271,10 +270,8 @@ mod tests {
             },
             counters: &counters,
             uptime_secs: 7322,
-            identity: &Identity {
-                version: "1.2.3".to_owned(),
-                tracker_id: TrackerId::new([0x7a, 0xf0, 0x4d, 0x98]),
-            },
+            version: "1.2.3",
+            tracker_id: TrackerId::new([0x7a, 0xf0, 0x4d, 0x98]),
         };
         for (mode, body) in [
             ("", "120\n58\nopentracker serving 14 torrents\nopentracker"),
@@ -395,10 +392,8 @@ opentracker 1.2.3
             totals: Totals::default(),
             counters: &counters,
             uptime_secs: 0,
-            identity: &Identity {
-                version: String::new(),
-                tracker_id: TrackerId::new([0; 4]),
-            },
+            version: "",
+            tracker_id: TrackerId::new([0; 4]),
         };
         for (uptime_secs, rate) in [(0, 10), (1, 10), (3, 3), (11, 0)] {
             snapshot.uptime_secs = uptime_secs;

@@ -256,7 +256,8 @@ fn statistics_are_cached_for_a_second_at_most() {
 fn the_cluster_has_a_mode_of_its_own() {
     let mut plan = Plan::default();
     plan.config.cluster = Some(ClusterView::new(|| Cluster {
-        tracker_id: TrackerId::new([0, 0, 1, 2]),
+        // Another than the tracker began with.
+        tracker_id: TrackerId::new([0, 0, 3, 4]),
         is_joined: true,
         nodes: vec![ClusterNode {
             address: [192, 0, 2, 9].into(),
@@ -271,13 +272,16 @@ fn the_cluster_has_a_mode_of_its_own() {
     }));
     let site = plan.start();
     let text = stats(&site, "cluster");
-    assert!(text.starts_with("00000102, joined, 1 others\n"), "{text}");
+    assert!(text.starts_with("00000304, joined, 1 others\n"), "{text}");
     assert!(
         text.ends_with("\n192.0.2.9\t-\t3.0\t-\t12\t5\t4\t1\n"),
         "{text}"
     );
     let sample = r#"opentracker_cluster_node_torrents{address="192.0.2.9",tracker_id=""} 12"#;
-    assert!(site.get("/metrics").text().contains(sample));
+    let metrics = site.get("/metrics");
+    assert!(metrics.text().contains(sample));
+    assert!(metrics.text().contains(r#"tracker_id="00000304"} 1"#));
+    assert!(stats(&site, "everything").contains("<tracker_id>772</tracker_id>"));
     assert_eq!(stats(&Site::start(), "cluster"), "no cluster\n");
 }
 
