@@ -26,7 +26,8 @@ fn fetch(tracker: SocketAddr) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&tracker, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     // HTTP/1.0, so that the body comes in one piece and ends with the connection.
-    write!(stream, "GET {PAGE} HTTP/1.0\r\nHost: {tracker}\r\n\r\n")?;
+    let request = format!("GET {PAGE} HTTP/1.0\r\nHost: {tracker}\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut page = String::new();
     stream.take(MAX_PAGE).read_to_string(&mut page)?;
     Ok(page)

@@ -79,12 +79,15 @@ fn a_tracker_is_asked_what_it_knows() {
     let tracker = listener.local_addr().unwrap().to_string();
     let answering = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let mut request = [0; 256];
-        let octets = stream.read(&mut request).unwrap();
+        let (mut request, mut octet) = (Vec::new(), [0]);
+        while !request.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut octet).unwrap();
+            request.extend(octet);
+        }
         let body = "00000102, joined, 1 others\naddress\tid\n192.0.2.1\taa000001\n";
         let response = format!("HTTP/1.0 200 OK\r\ncontent-type: text/plain\r\n\r\n{body}");
         stream.write_all(response.as_bytes()).unwrap();
-        String::from_utf8(request[..octets].to_vec()).unwrap()
+        String::from_utf8(request).unwrap()
     });
     let mut status = Command::new(PROGRAM);
     let status = status.args(["livesync", "status", "--tracker", &tracker]);
