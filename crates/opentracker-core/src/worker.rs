@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Cache};
-use opentracker_store::{Announce, Key, Moment, PeerBuffers, Picker, Presence};
+use opentracker_store::{Announce, Full, Key, Moment, PeerBuffers, Picker, Presence};
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SwarmCounts};
 
 use crate::access::Verdict;
 use crate::counters::Counters;
+use crate::rate::Pace;
 use crate::request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 use crate::rules::{Rules, Settings};
 use crate::tracker::Tracker;
@@ -35,6 +36,22 @@ crate::counters! {
             RefusedNotAllowed ["not_allowed"],
             /// Announces from addresses or ports that cannot be a peer's.
             RefusedAddress ["address"],
+            /// Announces of new torrents beyond `limits.max_torrents`.
+            RefusedTorrents ["max_torrents"],
+            /// Announces of new peers beyond `limits.max_peers`.
+            RefusedPeers ["max_peers"],
+            /// Announces of new peers beyond `limits.max_peers_per_torrent`.
+            RefusedSwarm ["max_peers_per_torrent"],
+            /// Announces of new torrents or peers beyond `limits.memory`.
+            RefusedMemory ["memory"],
+        }
+        "opentracker_rate_limited_total" requests "Requests of prefixes that send too many, by what became of them." ["step"] {
+            /// Announces that were served and got twice the interval.
+            Slowed ["slowed"],
+            /// Requests that were refused.
+            RefusedRate ["refused"],
+            /// Requests that got no answer.
+            Silenced ["silent"],
         }
     }
 }
@@ -137,6 +154,7 @@ impl Worker {
         now: Instant,
         peers: &mut PeerBuffers<'_>,
     ) -> Result<AnnounceReply, Refusal> {
+        let pace = self.pace(requester, now)?;
         let peer = self.admit(request, requester.ip)?;
         let moment = self.moment(now);
         let settings = &self.rules.load().settings;
@@ -160,9 +178,16 @@ impl Worker {
         let want = usize::try_from(want).unwrap_or(usize::MAX);
         let store = self.tracker.store();
         let announced = store.announce(&announce, &moment, want, &mut self.picker, peers);
+        if let Some(full) = announced.refused {
+            return Err(self.refuse_full(full));
+        }
+        let interval_secs = jittered_secs(settings, &mut self.picker);
         let reply = AnnounceReply {
             counts: announced.counts,
-            interval_secs: jittered_secs(settings, &mut self.picker),
+            interval_secs: match pace {
+                Pace::Slowed => interval_secs.saturating_mul(2),
+                _ => interval_secs,
+            },
             min_interval_secs: whole_secs(settings.min_interval),
         };
         if announced.new_torrent {
@@ -192,9 +217,11 @@ impl Worker {
     pub fn scrape(
         &mut self,
         info_hashes: impl Iterator<Item = InfoHash> + Clone,
-        _requester: &Requester,
+        requester: &Requester,
+        now: Instant,
         mut visit: impl FnMut(&InfoHash, Option<SwarmCounts>) -> ControlFlow<()>,
     ) -> Result<(), Refusal> {
+        self.pace(requester, now)?;
         let lists = &self.rules.load().lists;
         let store = self.tracker.store();
         store.prefetch_torrents(info_hashes.clone().map(|info_hash| store.key(&info_hash)));
@@ -231,6 +258,44 @@ impl Worker {
         if let Some(cluster) = &mut self.cluster {
             cluster.flush(now);
         }
+    }
+
+    /// Takes a token for a request, if requests are limited.
+    #[inline]
+    fn pace(&mut self, requester: &Requester, now: Instant) -> Result<Pace, Refusal> {
+        match &self.rules.load().settings.rate {
+            Some(rate) if !requester.is_proxy => {
+                let pace = self.tracker.take_token(requester.ip, rate, now);
+                self.note_pace(pace)
+            }
+            _ => Ok(Pace::Served),
+        }
+    }
+
+    fn note_pace(&self, pace: Pace) -> Result<Pace, Refusal> {
+        let (counter, reason, wait) = match pace {
+            Pace::Served => return Ok(pace),
+            Pace::Slowed => {
+                self.counters.count(Counter::Slowed);
+                return Ok(pace);
+            }
+            Pace::Refused(wait) => (Counter::RefusedRate, Reason::Rate, Retry::After(wait)),
+            Pace::Silent => (Counter::Silenced, Reason::Flood, Retry::Unsaid),
+        };
+        self.counters.count(counter);
+        Err(Refusal::new(reason, wait))
+    }
+
+    #[cold]
+    fn refuse_full(&mut self, full: Full) -> Refusal {
+        let (counter, reason) = match full {
+            Full::Torrents => (Counter::RefusedTorrents, Reason::TrackerFull),
+            Full::Peers => (Counter::RefusedPeers, Reason::TrackerFull),
+            Full::Swarm => (Counter::RefusedSwarm, Reason::SwarmFull),
+            Full::Memory => (Counter::RefusedMemory, Reason::TrackerFull),
+        };
+        self.counters.count(counter);
+        Refusal::new(reason, Retry::After(self.rules.load().settings.interval))
     }
 
     /// Decides whether an announce is served, and returns the peer that it enters.

@@ -15,6 +15,7 @@ use crate::prefetch::Purpose;
 use crate::requester::{Class, Entered, Location, Requester};
 use crate::table::Table;
 use crate::timed_out::TimedOut;
+use crate::usage::allocated;
 
 /// A swarm too large for a list. Stands in the torrent's cache line, so that a peer is three steps
 /// away: the tables, the pages of one, the page.
@@ -108,7 +109,13 @@ impl Large {
     pub(crate) fn heap_octets(&self) -> usize {
         let v4: usize = self.v4.iter().map(Table::heap_octets).sum();
         let v6: usize = self.v6.iter().map(Table::heap_octets).sum();
-        v4 + v6 + size_of_val(&*self.v4) + size_of_val(&*self.v6)
+        v4 + v6 + allocated(size_of_val(&*self.v4)) + allocated(size_of_val(&*self.v6))
+    }
+
+    /// Tells whether a peer is in the swarm.
+    pub(crate) fn knows<C: Tabled>(&self, peer: &C, keys: &PeerKeys) -> bool {
+        let mut tables = C::tables(self).iter();
+        tables.any(|table| table.find(peer, keys).is_some())
     }
 
     pub(crate) fn enter<C: Tabled>(

@@ -80,7 +80,8 @@ impl Store {
 
     /// Enters, refreshes or removes a peer, and writes up to `want` others into `out`: uniformly
     /// chosen without replacement, never the announcer, leechers only for a seeder, and loopback
-    /// and private peers only for their like. A peer that goes away gets none.
+    /// and private peers only for their like. A peer that goes away gets none, and so does a new
+    /// one that a bound keeps out ([`Moment::with_limits`]).
     pub fn announce(
         &self,
         announce: &Announce,
@@ -112,8 +113,9 @@ impl Store {
         moment: &Moment,
     ) -> Comparison {
         let announced = Minute::new(moment.now.get().saturating_sub(idle_minutes));
+        let room = self.buckets.usage().room(&moment.limits);
         let mut bucket = self.write(key);
-        bucket.apply_downloads(key, announced, downloads, &self.secrets)
+        bucket.apply_downloads(key, announced, downloads, &room, &self.secrets)
     }
 
     /// Returns a torrent's counts, or `None` for an unknown one.
@@ -169,10 +171,10 @@ impl Store {
         totals
     }
 
-    /// Octets that the store has on the heap, without the allocator's own. Walks all torrents.
-    pub fn heap_octets(&self) -> usize {
-        let buckets = self.buckets.iter();
-        buckets.map(|bucket| bucket.heap_octets()).sum()
+    /// Octets that the torrents and peers have on the heap, with what the allocator keeps of each
+    /// block for itself. They are added up as they come and go, so this is quick.
+    pub fn heap_octets(&self) -> u64 {
+        self.buckets.usage().octets()
     }
 
     /// Number of parts that [`Self::visit`] and a [`Sweeper`](crate::Sweeper) go through.
@@ -247,6 +249,7 @@ impl Store {
         select: impl FnOnce(&Swarm, &Requester),
     ) -> Announced {
         let (key, secrets) = (&announce.key, &self.secrets);
+        let room = self.buckets.usage().room(&moment.limits);
         let mut bucket = self.write(key);
         match announce.presence {
             Presence::Here { seeding, completed } => {
@@ -255,7 +258,7 @@ impl Store {
                     completed,
                     heard,
                 };
-                bucket.enter(key, cell, report, moment, secrets, select)
+                bucket.enter(key, cell, report, (moment, &room), secrets, select)
             }
             Presence::Gone => bucket.leave(key, &cell, heard, moment, secrets),
         }

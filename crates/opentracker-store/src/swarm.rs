@@ -9,6 +9,7 @@ use crate::picker::{PeerBuffers, Picker};
 use crate::prefetch::{Purpose, prefetch_all};
 use crate::requester::{Entered, Requester};
 use crate::timed_out::TimedOut;
+use crate::usage::allocated;
 
 /// Octets of cells that live in the map entry itself: four IPv4 peers, or an IPv6 and two IPv4.
 pub(crate) const INLINE_OCTETS: usize = 36;
@@ -68,6 +69,16 @@ impl Swarm {
             Self::Inline { lengths, octets } => lengths.cells(octets).peers(),
             Self::Listed { lengths, octets } => lengths.cells(octets).peers(),
             Self::Large(large) => large.peers(),
+        }
+    }
+
+    /// Tells whether a peer is in the swarm.
+    pub(crate) fn knows<C: SwarmCell>(&self, peer: &C, keys: &PeerKeys) -> bool {
+        match self {
+            Self::Empty { .. } => false,
+            Self::Inline { lengths, octets } => lengths.cells(octets).know(peer),
+            Self::Listed { lengths, octets } => lengths.cells(octets).know(peer),
+            Self::Large(large) => large.knows(peer, keys),
         }
     }
 
@@ -226,11 +237,11 @@ impl Swarm {
         u32::from(youngest)
     }
 
-    /// Octets on the heap, without the allocator's own.
+    /// Octets on the heap.
     pub(crate) fn heap_octets(&self) -> usize {
         match self {
             Self::Empty { .. } | Self::Inline { .. } => 0,
-            Self::Listed { octets, .. } => octets.len(),
+            Self::Listed { octets, .. } => allocated(octets.len()),
             Self::Large(large) => large.heap_octets(),
         }
     }
