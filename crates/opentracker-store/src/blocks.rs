@@ -9,7 +9,7 @@ use opentracker_types::InfoHash;
 use crate::clock::Minute;
 use crate::downloads::Downloads;
 use crate::torrent::Torrent;
-use crate::usage::allocated;
+use crate::usage::{allocated, allocated_aligned};
 
 /// Torrents of a block: a kibioctet.
 const BLOCK: usize = 16;
@@ -75,7 +75,7 @@ impl Blocks {
             [first] => first.len(),
             _ => BLOCK,
         };
-        self.blocks.len() * allocated(block * size_of::<Torrent>())
+        self.blocks.len() * allocated_aligned(block * size_of::<Torrent>())
             + allocated(self.blocks.capacity() * size_of::<Box<[Torrent]>>())
     }
 

@@ -103,9 +103,11 @@ impl Index {
         }
     }
 
-    /// Octets on the heap.
+    /// Octets on the heap. The block that the index had before its last growth is among them: all
+    /// buckets grow at about the same time, so nobody else fits into it.
     pub(crate) fn heap_octets(&self) -> usize {
-        allocated(size_of_val(&*self.slots))
+        let octets = size_of_val(&*self.slots);
+        allocated(octets) + allocated(octets * 2 / 3)
     }
 
     fn rebuild(&mut self, slots: usize, hash_of: impl Fn(usize) -> u64) {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::torrent::Torrent;
+
 /// Octets that the allocator keeps for itself of a block, and of which its blocks are multiples
 /// (glibc and musl on 64 bits).
 const BLOCK_HEAD: usize = 8;
@@ -13,6 +15,11 @@ pub(crate) const fn allocated(octets: usize) -> usize {
         0 => 0,
         _ => (octets + BLOCK_HEAD).next_multiple_of(BLOCK_UNIT),
     }
+}
+
+/// Octets of memory that a block of torrents takes: to begin at a cache line it is given one more.
+pub(crate) const fn allocated_aligned(octets: usize) -> usize {
+    octets + align_of::<Torrent>()
 }
 
 /// The most that a store shall hold. At a bound what is known is still refreshed, and what is new

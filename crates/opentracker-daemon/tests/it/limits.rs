@@ -122,7 +122,7 @@ fn limits_apply_at_a_reload() {
 
 #[test]
 fn memory_is_held_within_a_twentieth() {
-    const MEBIOCTETS: u64 = 96;
+    const MEBIOCTETS: u64 = 48;
     let mut setup = Setup::new();
     setup.set("limits.memory", format!("{MEBIOCTETS}MiB").as_str());
     let tracker = setup.start();
@@ -135,7 +135,7 @@ fn memory_is_held_within_a_twentieth() {
         torrents += 1;
         !is_error(answer)
     });
-    assert!(torrents > 1_000_000, "{torrents} torrents");
+    assert!(torrents > 500_000, "{torrents} torrents");
     let bound = MEBIOCTETS << 20;
     let metrics = Metrics::of(tracker.http());
     assert!(metrics.refused("memory") > 0);
@@ -254,15 +254,7 @@ fn a_flood_of_one_address_costs_its_neighbour_nothing() {
     }
     assert!(served >= 10 && errors >= 1, "{served} {errors}");
     let metrics = Metrics::of(tracker.http());
-    assert_eq!(
-        metrics.get("opentracker_torrents"),
-        served - connects(&metrics) + 1
-    );
-}
-
-/// Answers to connects, which a flood counts among those that were served.
-fn connects(_metrics: &Metrics) -> u64 {
-    0
+    assert_eq!(metrics.get("opentracker_torrents"), served + 1);
 }
 
 #[test]
