@@ -1,5 +1,4 @@
 use std::fmt::Debug;
-use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -154,10 +153,10 @@ impl Worker {
         now: Instant,
         peers: &mut PeerBuffers<'_>,
     ) -> Result<AnnounceReply, Refusal> {
-        let pace = self.pace(requester, now)?;
-        let peer = self.admit(request, requester.ip)?;
-        let moment = self.moment(now);
-        let settings = &self.rules.load().settings;
+        let (peer, is_slowed) = self.admit(request, requester, now)?;
+        let rules = self.rules.load();
+        let moment = moment(&mut self.moment, &self.tracker, rules, now);
+        let settings = &rules.settings;
         let seeding = request.is_seeder();
         let presence = match request.event {
             Event::Stopped => Presence::Gone,
@@ -177,17 +176,14 @@ impl Worker {
             .min(settings.numwant_max);
         let want = usize::try_from(want).unwrap_or(usize::MAX);
         let store = self.tracker.store();
-        let announced = store.announce(&announce, &moment, want, &mut self.picker, peers);
+        let announced = store.announce(&announce, moment, want, &mut self.picker, peers);
         if let Some(full) = announced.refused {
             return Err(self.refuse_full(full));
         }
         let interval_secs = jittered_secs(settings, &mut self.picker);
         let reply = AnnounceReply {
             counts: announced.counts,
-            interval_secs: match pace {
-                Pace::Slowed => interval_secs.saturating_mul(2),
-                _ => interval_secs,
-            },
+            interval_secs: interval_secs.saturating_mul(1 + u32::from(is_slowed)),
             min_interval_secs: whole_secs(settings.min_interval),
         };
         if announced.new_torrent {
@@ -221,8 +217,9 @@ impl Worker {
         now: Instant,
         mut visit: impl FnMut(&InfoHash, Option<SwarmCounts>) -> ControlFlow<()>,
     ) -> Result<(), Refusal> {
-        self.pace(requester, now)?;
-        let lists = &self.rules.load().lists;
+        let rules = self.rules.load();
+        take_token(rules, &self.tracker, &self.counters, requester, now)?;
+        let lists = &rules.lists;
         let store = self.tracker.store();
         store.prefetch_torrents(info_hashes.clone().map(|info_hash| store.key(&info_hash)));
         for info_hash in info_hashes {
@@ -260,32 +257,6 @@ impl Worker {
         }
     }
 
-    /// Takes a token for a request, if requests are limited.
-    #[inline]
-    fn pace(&mut self, requester: &Requester, now: Instant) -> Result<Pace, Refusal> {
-        match &self.rules.load().settings.rate {
-            Some(rate) if !requester.is_proxy => {
-                let pace = self.tracker.take_token(requester.ip, rate, now);
-                self.note_pace(pace)
-            }
-            _ => Ok(Pace::Served),
-        }
-    }
-
-    fn note_pace(&self, pace: Pace) -> Result<Pace, Refusal> {
-        let (counter, reason, wait) = match pace {
-            Pace::Served => return Ok(pace),
-            Pace::Slowed => {
-                self.counters.count(Counter::Slowed);
-                return Ok(pace);
-            }
-            Pace::Refused(wait) => (Counter::RefusedRate, Reason::Rate, Retry::After(wait)),
-            Pace::Silent => (Counter::Silenced, Reason::Flood, Retry::Unsaid),
-        };
-        self.counters.count(counter);
-        Err(Refusal::new(reason, wait))
-    }
-
     #[cold]
     fn refuse_full(&mut self, full: Full) -> Refusal {
         let (counter, reason) = match full {
@@ -298,9 +269,17 @@ impl Worker {
         Refusal::new(reason, Retry::After(self.rules.load().settings.interval))
     }
 
-    /// Decides whether an announce is served, and returns the peer that it enters.
-    fn admit(&mut self, request: &AnnounceRequest, source: IpAddr) -> Result<PeerAddr, Refusal> {
-        let peer = PeerAddr::new(source, request.port);
+    /// Decides whether an announce is served, and returns the peer that it enters and whether it
+    /// shall come more seldom.
+    fn admit(
+        &mut self,
+        request: &AnnounceRequest,
+        requester: &Requester,
+        now: Instant,
+    ) -> Result<(PeerAddr, bool), Refusal> {
+        let rules = self.rules.load();
+        let is_slowed = take_token(rules, &self.tracker, &self.counters, requester, now)?;
+        let peer = PeerAddr::new(requester.ip, request.port);
         if peer.scope().is_none() {
             self.counters.count(Counter::RefusedAddress);
             let reason = if request.port == 0 {
@@ -310,8 +289,8 @@ impl Worker {
             };
             return Err(Refusal::new(reason, Retry::Unsaid));
         }
-        match self.rules.load().lists.verdict(&request.info_hash) {
-            Verdict::Served => Ok(peer),
+        match rules.lists.verdict(&request.info_hash) {
+            Verdict::Served => Ok((peer, is_slowed)),
             Verdict::Denied => {
                 self.counters.count(Counter::RefusedDenied);
                 Err(Refusal::new(Reason::Denied, Retry::Never))
@@ -334,17 +313,54 @@ impl Worker {
         self.counters.count(Counter::RefusedDenied);
         Err(Refusal::new(Reason::Denied, Retry::Never))
     }
+}
 
-    fn moment(&mut self, now: Instant) -> Moment {
-        match self.moment {
-            Some((at, moment)) if at == now => moment,
-            _ => {
-                let moment = self.tracker.moment(now, self.rules.load());
-                self.moment = Some((now, moment));
-                moment
-            }
-        }
+/// Returns how the store sees the present, which is the same for a whole batch.
+#[inline]
+fn moment<'a>(
+    latest: &'a mut Option<(Instant, Moment)>,
+    tracker: &Tracker,
+    rules: &Rules,
+    now: Instant,
+) -> &'a Moment {
+    if latest.is_none_or(|(at, _)| at != now) {
+        *latest = None;
     }
+    let (_, moment) = latest.get_or_insert_with(|| (now, tracker.moment(now, rules)));
+    moment
+}
+
+/// Takes a token for a request, if requests are limited; returns whether less than half of them
+/// are left.
+#[inline]
+fn take_token(
+    rules: &Rules,
+    tracker: &Tracker,
+    counters: &Counters<Counter>,
+    requester: &Requester,
+    now: Instant,
+) -> Result<bool, Refusal> {
+    match &rules.settings.rate {
+        Some(rate) if !requester.is_proxy => {
+            let pace = tracker.take_token(requester.ip, rate, now);
+            note_pace(pace, counters)
+        }
+        _ => Ok(false),
+    }
+}
+
+fn note_pace(pace: Pace, counters: &Counters<Counter>) -> Result<bool, Refusal> {
+    let (counter, reason, retry) = match pace {
+        Pace::Served => return Ok(false),
+        Pace::Slowed => {
+            counters.count(Counter::Slowed);
+            return Ok(true);
+        }
+        Pace::Refused(wait) => (Counter::RefusedRate, Reason::Rate, Retry::After(wait)),
+        Pace::Silent => (Counter::Silenced, Reason::Flood, Retry::Unsaid),
+    };
+    counters.count(counter);
+    Err(Refusal::new(reason, retry))
 }
 
 fn flags_of(presence: Presence, seeding: bool, has_completed: bool) -> PeerFlags {

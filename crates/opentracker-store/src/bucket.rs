@@ -83,13 +83,13 @@ impl Bucket {
         key: &Key,
         cell: C,
         report: Report,
-        (moment, room): (&Moment, &Room),
+        (moment, room): (&Moment, Option<Room>),
         secrets: &Secrets,
         select: impl FnOnce(&Swarm, &Requester),
     ) -> Announced {
         let found = self.find(key);
-        if !room.is_ample()
-            && let Some(full) = self.keeps_out(found, &cell, room, &secrets.peers)
+        if let Some(room) = room
+            && let Some(full) = self.keeps_out(found, &cell, &room, &secrets.peers)
         {
             return Announced::refused(full);
         }
@@ -100,12 +100,13 @@ impl Bucket {
         });
         let torrent = self.torrents.get_mut(at);
         torrent.note_announce(&cell, moment);
-        let octets = torrent.swarm.heap_octets();
         let Entered {
             location,
             was_seeding,
             refreshed,
-        } = torrent.swarm.enter(cell, report, moment, &secrets.peers);
+        } = torrent
+            .swarm
+            .enter(cell, report, moment, &secrets.peers, &mut self.change);
         if refreshed.has_completed {
             let large_counts = &mut self.large_counts;
             let octets = large_counts.heap_octets();
@@ -126,7 +127,6 @@ impl Bucket {
                 None => self.change.peers += 1,
             }
             self.peers[(C::FAMILY, report.seeding)] += 1;
-            self.change.resize(octets, torrent.swarm.heap_octets());
         }
         Announced {
             counts,
@@ -203,7 +203,7 @@ impl Bucket {
         key: &Key,
         announced: Minute,
         downloads: u64,
-        room: &Room,
+        room: Option<Room>,
         secrets: &Secrets,
     ) -> Comparison {
         let info_hash = key.info_hash();
@@ -219,7 +219,7 @@ impl Bucket {
                 Ordering::Equal => Comparison::Equal,
                 Ordering::Greater => Comparison::OursIsLarger,
             }
-        } else if let Some(full) = room.torrent {
+        } else if let Some(full) = room.and_then(|room| room.torrent) {
             Comparison::Refused(full)
         } else {
             let downloads = self.large_counts.put(downloads, info_hash);

@@ -116,7 +116,8 @@ pub struct Moment {
     pub(crate) torrent_timeout: u32,
     /// Minutes of the announce interval.
     pub(crate) interval: u32,
-    pub(crate) limits: Limits,
+    /// `None`: no bounds.
+    pub(crate) limits: Option<Limits>,
 }
 
 impl Moment {
@@ -131,14 +132,17 @@ impl Moment {
             peer_timeout: timing.peer_timeout,
             torrent_timeout: timing.torrent_timeout,
             interval: timing.interval,
-            limits: Limits::NONE,
+            limits: None,
         }
     }
 
     /// Sets the most that the store shall hold.
     #[must_use]
-    pub const fn with_limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self {
+            limits: (limits != Limits::NONE).then_some(limits),
+            ..self
+        }
     }
 
     /// Minutes since a peer with this age octet announced.

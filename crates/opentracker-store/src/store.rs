@@ -15,6 +15,7 @@ use crate::requester::Requester;
 use crate::stripes::Stripes;
 use crate::swarm::{Swarm, SwarmCell};
 use crate::torrent::TorrentSummary;
+use crate::usage::Room;
 
 /// Buckets of a store. Each is locked, swept and grown on its own, so this bounds how long a
 /// single step takes: 100 million torrents are 25,000 a bucket.
@@ -113,9 +114,9 @@ impl Store {
         moment: &Moment,
     ) -> Comparison {
         let announced = Minute::new(moment.now.get().saturating_sub(idle_minutes));
-        let room = self.buckets.usage().room(&moment.limits);
+        let room = self.room(moment);
         let mut bucket = self.write(key);
-        bucket.apply_downloads(key, announced, downloads, &room, &self.secrets)
+        bucket.apply_downloads(key, announced, downloads, room, &self.secrets)
     }
 
     /// Returns a torrent's counts, or `None` for an unknown one.
@@ -227,6 +228,13 @@ impl Store {
         self.buckets.number(key.hash())
     }
 
+    /// Returns whether there is room for more; `None`: there are no bounds.
+    #[inline]
+    fn room(&self, moment: &Moment) -> Option<Room> {
+        let limits = moment.limits.as_ref()?;
+        Some(self.buckets.usage().room(limits))
+    }
+
     fn dispatch(
         &self,
         announce: &Announce,
@@ -249,7 +257,7 @@ impl Store {
         select: impl FnOnce(&Swarm, &Requester),
     ) -> Announced {
         let (key, secrets) = (&announce.key, &self.secrets);
-        let room = self.buckets.usage().room(&moment.limits);
+        let room = self.room(moment);
         let mut bucket = self.write(key);
         match announce.presence {
             Presence::Here { seeding, completed } => {
@@ -258,7 +266,7 @@ impl Store {
                     completed,
                     heard,
                 };
-                bucket.enter(key, cell, report, (moment, &room), secrets, select)
+                bucket.enter(key, cell, report, (moment, room), secrets, select)
             }
             Presence::Gone => bucket.leave(key, &cell, heard, moment, secrets),
         }

@@ -9,7 +9,7 @@ use crate::picker::{PeerBuffers, Picker};
 use crate::prefetch::{Purpose, prefetch_all};
 use crate::requester::{Entered, Requester};
 use crate::timed_out::TimedOut;
-use crate::usage::allocated;
+use crate::usage::{Change, allocated};
 
 /// Octets of cells that live in the map entry itself: four IPv4 peers, or an IPv6 and two IPv4.
 pub(crate) const INLINE_OCTETS: usize = 36;
@@ -102,17 +102,20 @@ impl Swarm {
         report: Report,
         moment: &Moment,
         keys: &PeerKeys,
+        change: &mut Change,
     ) -> Entered {
         loop {
             if let Self::Large(large) = self {
-                return large.enter(peer, report, moment, keys);
+                return large.enter(peer, report, moment, keys, change);
             }
             if let Some(mut list) = self.as_list()
                 && let Some(entered) = list.enter(peer, report, moment)
             {
                 return entered;
             }
+            let octets = self.heap_octets();
             self.make_room(C::LEN, keys);
+            change.resize(octets, self.heap_octets());
         }
     }
 

@@ -110,11 +110,7 @@ impl Usage {
     }
 
     /// Returns whether there is room. Threads that ask at the same time may each fill it.
-    #[inline]
     pub(crate) fn room(&self, limits: &Limits) -> Room {
-        if *limits == Limits::NONE {
-            return Room::AMPLE;
-        }
         let is_full = |sum: &AtomicU64, limit| sum.load(Ordering::Relaxed) >= limit;
         let memory = is_full(&self.octets, limits.octets).then_some(Full::Memory);
         let peer = is_full(&self.peers, limits.peers).then_some(Full::Peers);
@@ -132,20 +128,6 @@ impl Change {
     /// Notes a block of memory that had so many octets and has another number now.
     pub(crate) fn resize(&mut self, before: usize, after: usize) {
         self.octets += (after as u64).wrapping_sub(before as u64).cast_signed();
-    }
-}
-
-impl Room {
-    const AMPLE: Self = Self {
-        torrent: None,
-        peer: None,
-        peers_per_torrent: u64::MAX,
-    };
-
-    /// Whether any torrent and any peer may come.
-    #[inline]
-    pub(crate) const fn is_ample(&self) -> bool {
-        self.torrent.is_none() && self.peer.is_none() && self.peers_per_torrent == u64::MAX
     }
 }
 
