@@ -213,6 +213,7 @@ mod tests {
                 },
             },
             counters: &counters,
+            swarms_octets: 9000,
             uptime_secs: 6,
             version: "1.\"2\"\\\n",
             tracker_id: TrackerId::new([0, 0, 1, 2]),

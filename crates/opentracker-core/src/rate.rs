@@ -101,7 +101,7 @@ impl RateTable {
 
     fn set(&self, prefix: u64) -> &Mutex<[Bucket; WAYS]> {
         let hash = u128::from(self.hasher.hash(&prefix.to_le_bytes()));
-        let index = hash * self.sets.len() as u128 >> 64;
+        let index = (hash * self.sets.len() as u128) >> 64;
         &self.sets[usize::try_from(index).expect("less than their number")]
     }
 }

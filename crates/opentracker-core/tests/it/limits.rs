@@ -51,7 +51,7 @@ fn what_is_new_beyond_a_limit_is_refused_and_counted() {
         let mut worker = Worker::new(Arc::clone(&tracker), 1, None);
         let now = tracker.start();
         let known = request(1, 5, Event::Started);
-        let mut of_other = known.clone();
+        let mut of_other = known;
         of_other.info_hash = OTHER;
         announce(&mut worker, &known, "192.0.2.1", now).unwrap();
         let refused = announce(&mut worker, &of_other, "192.0.2.1", now).unwrap_err();
