@@ -2,18 +2,19 @@
 
 use std::cmp::Ordering;
 
-use opentracker_types::{InfoHash, SwarmCounts};
+use opentracker_types::{InfoHash, SavedPeer, SavedTorrent, SwarmCounts};
 
 use crate::announce::{Announced, Comparison};
 use crate::arithmetic::saturating_u32;
 use crate::blocks::Blocks;
-use crate::cell::{PeerKeys, Report};
+use crate::cell::{AnyCell, PeerKeys, Report};
 use crate::clock::{Minute, Moment};
 use crate::downloads::{Downloads, LargeCounts};
 use crate::index::Index;
 use crate::key::{InfoHasher, Key};
-use crate::kind::PerKind;
+use crate::kind::{Family, PerKind};
 use crate::requester::{Entered, Requester};
+use crate::saved::Restored;
 use crate::swarm::{Swarm, SwarmCell};
 use crate::torrent::{Torrent, TorrentSummary};
 
@@ -109,12 +110,7 @@ impl Bucket {
         };
         select(&torrent.swarm, &requester);
         let counts = counts_of(torrent, &self.large_counts);
-        if was_seeding != Some(report.seeding) {
-            if let Some(seeding) = was_seeding {
-                self.peers[(C::FAMILY, seeding)] -= 1;
-            }
-            self.peers[(C::FAMILY, report.seeding)] += 1;
-        }
+        self.count_peer(C::FAMILY, was_seeding, report.seeding);
         Announced {
             counts,
             was_known: was_seeding.is_some(),
@@ -187,6 +183,82 @@ impl Bucket {
         }
     }
 
+    /// Enters a torrent and peers of it as they were some minutes ago.
+    pub(crate) fn restore(
+        &mut self,
+        key: &Key,
+        saved: &SavedTorrent,
+        peers: impl Iterator<Item = SavedPeer>,
+        passed_minutes: u32,
+        moment: &Moment,
+        secrets: &Secrets,
+    ) -> Restored {
+        let found = self.find(key);
+        let known = found.map(|at| self.torrents.get(at).downloads);
+        let large_counts = &mut self.large_counts;
+        let downloads = large_counts.restore(known, saved, passed_minutes, moment);
+        let idle_minutes = saved.idle_minutes.saturating_add(passed_minutes);
+        let at = found.unwrap_or_else(|| {
+            let announced = moment.now.before(idle_minutes);
+            let torrent = Torrent::new(*key.info_hash(), downloads, announced);
+            self.insert(key, torrent, &secrets.info_hashes)
+        });
+        self.torrents.get_mut(at).downloads = downloads;
+        let mut restored = Restored::default();
+        let mut was_empty = true;
+        for peer in peers {
+            was_empty = false;
+            let minutes = u32::from(peer.age_minutes).saturating_add(passed_minutes);
+            match (moment.living_age(minutes), AnyCell::from(peer.addr)) {
+                (None, _) => restored.timed_out_peers += 1,
+                (Some(age), AnyCell::V4(cell)) => {
+                    restored.peers +=
+                        u64::from(self.restore_peer(at, cell, &peer, age, moment, secrets));
+                }
+                (Some(age), AnyCell::V6(cell)) => {
+                    restored.peers +=
+                        u64::from(self.restore_peer(at, cell, &peer, age, moment, secrets));
+                }
+            }
+        }
+        // As a sweep would have it.
+        let is_worthless = self.torrents.get(at).swarm.is_empty()
+            && (idle_minutes > moment.torrent_timeout || !was_empty && !downloads.are_kept());
+        if found.is_none() && is_worthless {
+            self.remove(at, &secrets.info_hashes);
+            restored.timed_out_torrents = 1;
+        } else if found.is_none() {
+            restored.torrents = 1;
+        }
+        restored
+    }
+
+    /// Enters a peer as it was, unless it has announced since; tells whether it was not known.
+    fn restore_peer<C: SwarmCell>(
+        &mut self,
+        at: usize,
+        cell: C,
+        saved: &SavedPeer,
+        age_minutes: u8,
+        moment: &Moment,
+        secrets: &Secrets,
+    ) -> bool {
+        let swarm = &mut self.torrents.get_mut(at).swarm;
+        let known = swarm.age_of(&cell, &secrets.peers);
+        if known.is_some_and(|age| moment.minutes_since(age) <= age_minutes) {
+            return false;
+        }
+        let report = Report {
+            seeding: saved.seeding,
+            completed: saved.completed,
+            heard: true,
+        };
+        let moment = moment.of_restored(age_minutes);
+        let entered = swarm.enter(cell, report, &moment, &secrets.peers);
+        self.count_peer(C::FAMILY, entered.was_seeding, saved.seeding);
+        known.is_none()
+    }
+
     /// Removes the torrents that `keep` refuses.
     pub(crate) fn retain(
         &mut self,
@@ -234,6 +306,15 @@ impl Bucket {
         }
     }
 
+    pub(crate) fn saved(&self, torrent: &Torrent, moment: &Moment) -> SavedTorrent {
+        SavedTorrent {
+            info_hash: torrent.info_hash,
+            downloads: self.large_counts.get(torrent.downloads, &torrent.info_hash),
+            idle_minutes: torrent.swarm.idle_minutes(moment),
+            unestablished_minutes: torrent.downloads.unestablished_minutes(moment),
+        }
+    }
+
     /// Gives memory back when most of the index is unused.
     pub(crate) fn fit(&mut self, hasher: &InfoHasher) {
         let torrents = &self.torrents;
@@ -254,6 +335,16 @@ impl Bucket {
     pub(crate) fn find(&self, key: &Key) -> Option<usize> {
         let is_it = |at| self.torrents.get(at).info_hash == *key.info_hash();
         self.index.find(key.hash(), is_it)
+    }
+
+    /// Counts a peer that was entered: whether it was a seeder before, if it was known, and is now.
+    fn count_peer(&mut self, family: Family, was_seeding: Option<bool>, is_seeding: bool) {
+        if was_seeding != Some(is_seeding) {
+            if let Some(seeding) = was_seeding {
+                self.peers[(family, seeding)] -= 1;
+            }
+            self.peers[(family, is_seeding)] += 1;
+        }
     }
 
     /// Adds a torrent that is not there yet and returns where it stands.
