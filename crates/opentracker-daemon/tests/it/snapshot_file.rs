@@ -1,6 +1,8 @@
 //! Snapshots as docs/snapshot.md has them: written with zstd frames that are not compressed, and
 //! looked at without unpacking what is in them.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -133,6 +135,13 @@ fn crc(octets: &[u8]) -> u32 {
             (sum >> 1) ^ (0xedb8_8320 * (sum & 1))
         })
     })
+}
+
+/// Reads when a file says that it was made, and nothing else of it.
+pub(crate) fn said_to_be_created(path: &Path) -> u64 {
+    let mut head = [0; 20];
+    File::open(path).unwrap().read_exact(&mut head).unwrap();
+    u64::from_be_bytes(head[12..].try_into().unwrap())
 }
 
 /// Reads the heads and the checksums of a file that must be whole, and returns when it was made.

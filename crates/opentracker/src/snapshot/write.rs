@@ -16,6 +16,9 @@ use super::place::Place;
 /// and whoever waits for that sees that it moves on.
 const SYNC_OCTETS: u64 = 8 << 20;
 
+/// After so long clients have their turn.
+const TURN: Duration = Duration::from_micros(100);
+
 /// A snapshot that is in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -86,15 +89,22 @@ pub(super) fn write(
     };
     let mut writer = Writer::new(output, since_1970.as_secs())?;
     let mut walk = SwarmWalk::new();
+    let mut turn = begin;
     while let Some(swarms) = walk.step(tracker, Instant::now()) {
         for (torrent, peers) in swarms {
             writer.put(torrent, peers)?;
         }
-        if attempt == Attempt::MayBeGivenUp && status.is_given_up.load(Ordering::Relaxed) {
+        if attempt == Attempt::Last {
+            continue;
+        }
+        if status.is_given_up.load(Ordering::Relaxed) {
             return Ok(None);
         }
         // Where cores are few, announces would wait until this thread has used up its time.
-        thread::yield_now();
+        if turn.elapsed() >= TURN {
+            thread::yield_now();
+            turn = Instant::now();
+        }
     }
     let (
         output,
