@@ -52,3 +52,4 @@ pub use cluster::{Cluster, ClusterNode};
 pub use counters::Counter;
 pub use plane::{Handle, Plane};
 pub use settings::{ClusterView, Config, Identity, Limits, PageRules};
+pub use thread::Socket;
