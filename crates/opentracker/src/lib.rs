@@ -14,6 +14,7 @@ mod lists;
 pub mod livesync;
 mod operator;
 mod privileges;
+mod proxies;
 mod reload;
 mod settings;
 mod start;

@@ -26,5 +26,5 @@ pub use keys::{
     Access, Admin, Announce, Applies, Http, Key, LiveSync, Log, Process, Udp, Values, keys,
 };
 pub use layers::Layers;
-pub use listener::Listener;
+pub use listener::{ListenAddress, Listener};
 pub use print::{default_toml, document};
