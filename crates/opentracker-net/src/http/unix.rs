@@ -1,6 +1,6 @@
 //! Unix sockets: what listens at a path, and the file that stands for it.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
@@ -72,21 +72,24 @@ impl UnixListen {
 pub(super) struct SocketFile {
     folder: File,
     path: PathBuf,
-    /// Device and number.
-    identity: (u64, u64),
+    identity: Identity,
 }
+
+/// Tells a file from another one that has come to its place: device, number, and when it was made,
+/// since numbers are used again.
+type Identity = (u64, u64, i64, i64);
 
 /// Binds a path.
 ///
-/// Two trackers that start at once on one path are kept apart by a lock on its folder: without it, the
-/// second could take the first one's socket for one that nobody serves.
+/// Two trackers at once on one path are kept apart by a lock on its folder: without it, the second could
+/// take the first one's socket for one that nobody serves, or that is its own.
 pub(super) fn bind(
     listen: &UnixListen,
     backlog: i32,
 ) -> Result<(UnixListener, SocketFile), UnixError> {
     let folder = listen.path.parent().unwrap_or(Path::new("/"));
     let folder = File::open(folder).map_err(listen.refused("open its folder"))?;
-    folder.lock().map_err(listen.refused("lock its folder"))?;
+    lock(&folder, listen).map_err(listen.refused("lock its folder"))?;
     remove_stale(&folder, listen)?;
     let bound = listen_on(&folder, listen, backlog);
     let (listener, identity) = bound.map_err(listen.refused("bind it"))?;
@@ -99,6 +102,19 @@ pub(super) fn bind(
         identity,
     };
     Ok((listener, file))
+}
+
+/// Takes the lock of a folder, which nobody holds for longer than it takes to bind a socket.
+fn lock(folder: &File, listen: &UnixListen) -> io::Result<()> {
+    match folder.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::WouldBlock) => {
+            let path = listen.path.display();
+            tracing::info!("unix:{path} waits for somebody who holds the lock of its folder");
+            folder.lock()
+        }
+    }
 }
 
 /// Removes the file of a socket that nobody serves.
@@ -134,7 +150,7 @@ fn listen_on(
     folder: &File,
     listen: &UnixListen,
     backlog: i32,
-) -> io::Result<(UnixListener, (u64, u64))> {
+) -> io::Result<(UnixListener, Identity)> {
     let name = listen.path.file_name().unwrap_or_default();
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -151,12 +167,16 @@ fn listen_on(
     Ok((socket.into(), identity(&stat)))
 }
 
-fn identity(stat: &FileStat) -> (u64, u64) {
-    (stat.st_dev, stat.st_ino)
+fn identity(stat: &FileStat) -> Identity {
+    (stat.st_dev, stat.st_ino, stat.st_mtime, stat.st_mtime_nsec)
 }
 
 impl SocketFile {
     fn remove(&self) -> nix::Result<()> {
+        if self.folder.try_lock().is_err() {
+            // Whoever binds there now replaces it.
+            return Ok(());
+        }
         let name = self.path.file_name().unwrap_or_default();
         let folder = self.folder.as_fd();
         match fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
