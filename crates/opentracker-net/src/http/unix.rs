@@ -91,16 +91,10 @@ pub(super) fn bind(
     let folder = File::open(folder).map_err(listen.refused("open its folder"))?;
     lock(&folder, listen).map_err(listen.refused("lock its folder"))?;
     remove_stale(&folder, listen)?;
-    let bound = listen_on(&folder, listen, backlog);
-    let (listener, identity) = bound.map_err(listen.refused("bind it"))?;
-    folder
-        .unlock()
-        .map_err(listen.refused("unlock its folder"))?;
-    let file = SocketFile {
-        folder,
-        path: listen.path.clone(),
-        identity,
-    };
+    let bound = listen_on(folder, listen, backlog);
+    let (listener, file) = bound.map_err(listen.refused("bind it"))?;
+    let unlocked = file.folder.unlock();
+    unlocked.map_err(listen.refused("unlock its folder"))?;
     Ok((listener, file))
 }
 
@@ -147,24 +141,30 @@ fn probe(path: &Path) -> io::Result<()> {
 }
 
 fn listen_on(
-    folder: &File,
+    folder: File,
     listen: &UnixListen,
     backlog: i32,
-) -> io::Result<(UnixListener, Identity)> {
-    let name = listen.path.file_name().unwrap_or_default();
+) -> io::Result<(UnixListener, SocketFile)> {
+    let path = listen.path.clone();
+    let name = path.file_name().unwrap_or_default().to_owned();
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&SockAddr::unix(&listen.path)?)?;
+    socket.bind(&SockAddr::unix(&path)?)?;
+    let stat = fstatat(&folder, &*name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    let file = SocketFile {
+        folder,
+        path,
+        identity: identity(&stat),
+    };
     // Nobody can connect before it listens, so nobody does before it is as it should be.
-    fchmodat(folder, name, MODE, FchmodatFlags::NoFollowSymlink)?;
+    fchmodat(&file.folder, &*name, MODE, FchmodatFlags::NoFollowSymlink)?;
     if let Some((user, group)) = listen.owner {
         let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
         let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-        fchownat(folder, name, Some(user), Some(group), flags)?;
+        fchownat(&file.folder, &*name, Some(user), Some(group), flags)?;
     }
     socket.listen(backlog)?;
-    let stat = fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
-    Ok((socket.into(), identity(&stat)))
+    Ok((socket.into(), file))
 }
 
 fn identity(stat: &FileStat) -> Identity {

@@ -62,8 +62,10 @@ fn who_sends_no_proxy_header_is_closed() {
     assert!(is_closed(&mut client.stream));
     assert_eq!(site.count(Counter::BadProxyHeader), 1);
 
-    let mut plan = Plan::default();
-    plan.proxy_protocol = true;
+    let plan = Plan {
+        proxy_protocol: true,
+        ..Plan::default()
+    };
     let site = plan.start();
     let mut client = site.connect();
     client.send(&format!("{V1}{ANNOUNCE}"));
