@@ -284,6 +284,7 @@ impl Router {
         Snapshot {
             totals: self.tracker.totals(now),
             counters: self.tracker.counters(),
+            swarms_octets: self.tracker.heap_octets(),
             uptime_secs: uptime.as_secs(),
             version: &identity.version,
             tracker_id: cluster.map_or(identity.tracker_id, |cluster| cluster.tracker_id),

@@ -16,6 +16,7 @@
 mod access;
 mod apply;
 mod counters;
+mod rate;
 mod request;
 mod rules;
 mod tracker;
@@ -26,8 +27,10 @@ pub use access::{AccessLists, HashList, Networks, Skipped};
 pub use apply::{Applied, MAX_DOWNLOADS, ToldDownloads, ToldPeer};
 pub use counters::{CounterRegistry, CounterSet, Counters, Family};
 pub use opentracker_store::{
-    Family as AddressFamily, Key, PeerBuffers, PerKind, Removed, Timing, TorrentSummary, Totals,
+    Family as AddressFamily, Key, Limits, PeerBuffers, PerKind, Removed, Timing, TorrentSummary,
+    Totals,
 };
+pub use rate::{MAX_PREFIXES, Rate};
 pub use request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 pub use rules::{Rules, Settings};
 pub use tracker::{Sweeper, Tracker};

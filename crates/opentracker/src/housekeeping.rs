@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use opentracker_core::{Sweeper, Tracker};
+use opentracker_core::{Counter, Sweeper, Tracker};
 
 use crate::proxies::Troubles;
 
@@ -75,10 +75,20 @@ fn sweep(tracker: &Tracker, sweeper: &mut Sweeper, stopped: &Receiver<()>) -> Op
     }
 }
 
-/// A line a minute, and others while proxies do something wrong.
+/// The limits that are warned of while they refuse somebody.
+const LIMITS: [(&str, Counter); 4] = [
+    ("limits.max_torrents", Counter::RefusedTorrents),
+    ("limits.max_peers", Counter::RefusedPeers),
+    ("limits.max_peers_per_torrent", Counter::RefusedSwarm),
+    ("limits.memory", Counter::RefusedMemory),
+];
+
+/// A line a minute, and others while proxies do something wrong or a limit is reached.
 struct Summary {
     announces: u64,
     troubles: Troubles,
+    /// Announces that each of the limits refused.
+    refused: [u64; LIMITS.len()],
     since: Instant,
 }
 
@@ -87,6 +97,7 @@ impl Summary {
         Self {
             announces: announces(tracker),
             troubles: Troubles::count(tracker),
+            refused: LIMITS.map(|(_, counter)| tracker.counters().sum(counter)),
             since: Instant::now(),
         }
     }
@@ -101,10 +112,20 @@ impl Summary {
             torrents = totals.torrents,
             peers = totals.peers.total(),
             seeders = totals.peers.seeders(),
+            megabytes = tracker.heap_octets() / 1_000_000,
             "summary"
         );
         for warning in now.troubles.since(&self.troubles, tracker) {
             tracing::warn!("{warning}");
+        }
+        for (limit, (now, before)) in LIMITS.iter().zip(now.refused.iter().zip(&self.refused)) {
+            let refused = now.wrapping_sub(*before);
+            if refused > 0 {
+                tracing::warn!(
+                    "{}: it is reached, {refused} announces were refused",
+                    limit.0
+                );
+            }
         }
         *self = now;
     }

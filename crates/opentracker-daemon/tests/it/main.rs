@@ -24,6 +24,7 @@ mod http_limits;
 mod http_pages;
 mod http_proxies;
 mod http_scrape;
+mod limits;
 mod listeners;
 mod lists;
 mod peers;
