@@ -9,6 +9,7 @@
 //! | a listener with `proxy_protocol` takes nothing without a header | `nothing_comes_without_a_header` |
 //! | counted | `strangers_do_not_name_clients`, `nothing_comes_without_a_header` |
 //! | who is trusted changes at a reload | `a_reload_says_whom_to_believe` |
+//! | limits count against the client, not the proxy | `limits_count_against_whom_a_header_names` |
 //! | rights are the client's, not the proxy's | `behind_a_proxy_header_nobody_becomes_an_admin` |
 //! | what a client writes itself is not believed | `a_forged_field_behind_a_proxy_header_changes_nothing` |
 //! | a proxy behind a proxy | `a_proxy_behind_a_proxy_is_believed_where_it_is_trusted` |
@@ -272,6 +273,35 @@ fn a_reload_says_whom_to_believe() {
     let request = head("GET", "/healthz", &[], &[]);
     let octets = [&v1("203.0.113.1")[..], request.as_bytes()].concat();
     assert!(is_closed_after(tracker.http(), &octets));
+}
+
+#[test]
+fn limits_count_against_whom_a_header_names() {
+    let mut setup = setup();
+    setup
+        .set_toml("udp.listen", PROXIED)
+        .set("limits.rate", "1/h")
+        .set("limits.burst", 2);
+    let tracker = setup.start();
+    let http = |client: &str| {
+        let reply = announce_behind(&tracker, &v1(client), 1000, "").bencode();
+        reply.get("failure reason").is_some()
+    };
+    let proxy = Client::of(tracker.udp());
+    let udp = |client: &str| {
+        let header = v2(client, 2);
+        let Reply::Connect(id) = ask_behind(&proxy, &header, &[], &datagram::connect(7)) else {
+            panic!("no connection id");
+        };
+        let request = Announce::new(TORRENT, 1000).octets(id, 7);
+        matches!(ask_behind(&proxy, &header, &[], &request), Reply::Error(_))
+    };
+    assert_eq!([(); 3].map(|()| http("203.0.113.1")), [false, false, true]);
+    assert_eq!([(); 3].map(|()| udp("203.0.113.2")), [false, false, true]);
+    assert!(
+        !http("203.0.113.3") && !udp("203.0.113.3"),
+        "another client"
+    );
 }
 
 #[test]
