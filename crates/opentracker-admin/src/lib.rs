@@ -54,3 +54,4 @@ pub use counters::Counter;
 pub use gauge::Gauge;
 pub use plane::{Handle, Plane};
 pub use settings::{ClusterView, Config, Identity, Limits, PageRules};
+pub use thread::Socket;

@@ -1,7 +1,6 @@
 //! What each request is answered.
 
 use std::cell::RefCell;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -14,7 +13,7 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode, Version};
 use opentracker_core::{Counters, Rules, Tracker, Worker};
-use opentracker_http::{Client, Forwarding, Handler, Via};
+use opentracker_http::{Client, Forwarding, Handler, Source, Via};
 use opentracker_http_wire::{Failure, RetryIn};
 
 use crate::body::PageBody;
@@ -83,16 +82,16 @@ impl Router {
         act(self.handler.borrow_mut().worker())
     }
 
-    /// Answers a request that came through a listener from a socket's other end.
+    /// Answers a request that came through a listener, on a connection from `source`.
     pub(crate) async fn respond(
         &self,
         listener: ListenerKind,
-        socket: IpAddr,
+        source: Source,
         head: &Parts,
         has_body: bool,
     ) -> Response<PageBody> {
         let rules = self.tracker.rules();
-        let mut response = self.route(listener, socket, head, has_body, &rules).await;
+        let mut response = self.route(listener, source, head, has_body, &rules).await;
         // Without chunks, the end of the connection is that of a body of unknown length.
         let ends_by_close =
             head.version < Version::HTTP_11 && response.body().size_hint().exact().is_none();
@@ -115,7 +114,7 @@ impl Router {
     async fn route(
         &self,
         listener: ListenerKind,
-        socket: IpAddr,
+        source: Source,
         head: &Parts,
         has_body: bool,
         rules: &Rules,
@@ -126,7 +125,7 @@ impl Router {
         }
         let page_rules = rules.extension::<PageRules>().cloned().unwrap_or_default();
         let forwarding = rules.extension::<Forwarding>().cloned().unwrap_or_default();
-        let client = rights::client(listener, socket, &head.headers, &forwarding);
+        let client = rights::client(listener, source, &head.headers, &forwarding);
         if listener == ListenerKind::Operator
             && rights::is_foreign(client, &head.uri, &head.headers, &page_rules)
         {

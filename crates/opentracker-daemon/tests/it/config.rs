@@ -60,6 +60,15 @@ fifo_delete = ""
 listen = ["127.0.0.1:6970"]
 hosts = []
 
+[limits]
+max_torrents = 0
+max_peers = 0
+max_peers_per_torrent = 0
+memory = ""
+rate = "off"
+burst = 100
+rate_exempt = []
+
 [livesync]
 listen = ""
 group = "224.0.23.5"

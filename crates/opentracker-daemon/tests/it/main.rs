@@ -26,6 +26,7 @@ mod http_pages;
 mod http_proxies;
 mod http_scrape;
 mod limits;
+mod listeners;
 mod lists;
 mod peers;
 mod process;

@@ -6,8 +6,12 @@ mod connections;
 mod counters;
 mod server;
 mod shared;
+mod socket;
 mod thread;
+mod unix;
 
 pub use counters::Counter;
-pub use server::{Config, Listeners, Server};
+pub use server::{Config, ListenError, Listeners, Server};
 pub use shared::{HandOver, HandedOver};
+pub use socket::Socket;
+pub use unix::{UnixError, UnixListen};

@@ -1,24 +1,24 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use opentracker_core::Counters;
-use opentracker_http::Context;
+use opentracker_http::{Context, Session, Source};
 use tokio::sync::Notify;
 
 use super::connections::Connections;
 use super::counters::Counter;
+use super::socket::Socket;
 
 /// A connection that asks for something else than announces and scrapes.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct HandedOver {
     /// The connection, which does not block.
-    pub stream: TcpStream,
-    /// Its other end.
-    pub address: SocketAddr,
+    pub socket: Socket,
+    /// Who is at its other end.
+    pub source: Source,
     /// What was read of it and not answered: the request, and what follows.
     pub octets: Vec<u8>,
 }
@@ -65,12 +65,12 @@ impl Shared {
     }
 
     /// Gives a connection away.
-    pub(super) fn hand_over(&self, stream: TcpStream, address: SocketAddr, octets: Vec<u8>) {
+    pub(super) fn hand_over(&self, socket: Socket, session: Session) {
         self.counters.count(Counter::HandedOver);
         (self.hand_over.0)(HandedOver {
-            stream,
-            address,
-            octets,
+            socket,
+            source: session.source(),
+            octets: session.into_input(),
         });
     }
 }

@@ -167,7 +167,8 @@ sections! {
         /// Addresses to serve; [] = off.
         ///
         /// An entry is an address or a table: see "Listeners".
-        listen: Vec<Listener> = everywhere(), Restart, c "listen.udp";
+        listen: Vec<Listener> = everywhere(), Restart, check checks::internet_listeners,
+            c "listen.udp";
 
         /// Threads for each address; 0 = one per core.
         workers: u16 = 0, Restart, in 0..=1024, c "listen.udp.workers";
@@ -199,10 +200,11 @@ sections! {
         redirect_url: String = String::new(), Reload, check checks::redirect_url,
             c "tracker.redirect_url", flag 'r' "URL";
 
-        /// Networks whose forwarding header is believed.
+        /// Networks of proxies that are believed when they name a client.
         ///
-        /// It is walked from right to left, up to the first address outside of these networks: that
-        /// is who asks.
+        /// By the PROXY protocol, also over UDP, where a listener has `proxy_protocol`; and by the
+        /// forwarding header, which is walked from right to left, up to the first address outside of
+        /// these networks: that is who asks.
         trusted_proxies: Vec<IpNet> = Vec::new(), Reload, c "access.proxy";
 
         /// The one header that is believed from trusted proxies; "forwarded" = RFC 7239.
