@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::io;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -100,12 +101,19 @@ impl Plane {
 impl Handle {
     /// Takes a connection over from an announce thread, with what was read of it and not
     /// answered: as a rule a whole request head. Never waits: a connection for which there is no
-    /// room is closed and counted.
-    pub fn take(&self, socket: impl Into<Socket>, source: Source, octets: Vec<u8>) {
+    /// room is closed and counted. `kept` is dropped with the connection.
+    pub fn take(
+        &self,
+        socket: impl Into<Socket>,
+        source: Source,
+        octets: Vec<u8>,
+        kept: impl Any + Send,
+    ) {
         let handed_over = HandedOver {
             socket: socket.into(),
             source,
             octets,
+            kept: Box::new(kept),
         };
         if self.queue.try_send(handed_over).is_err() {
             let counters = self.counters.lock();

@@ -1,5 +1,6 @@
 //! The thread of the plane: its listeners, its connections and its end of the cluster.
 
+use std::any::Any;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -72,6 +73,8 @@ pub(crate) struct HandedOver {
     pub(crate) socket: Socket,
     pub(crate) source: Source,
     pub(crate) octets: Vec<u8>,
+    /// Dropped with the connection.
+    pub(crate) kept: Box<dyn Any + Send>,
 }
 
 /// What reaches the thread from others.
@@ -194,12 +197,20 @@ impl Thread {
             socket,
             source,
             octets,
+            kept,
         } = handed_over;
-        self.admit(socket, source, octets, ListenerKind::Public);
+        self.admit(socket, source, octets, kept, ListenerKind::Public);
     }
 
     /// Serves a connection, if there is a slot for it.
-    fn admit(&self, socket: Socket, source: Source, octets: Vec<u8>, listener: ListenerKind) {
+    fn admit(
+        &self,
+        socket: Socket,
+        source: Source,
+        octets: Vec<u8>,
+        kept: Box<dyn Any + Send>,
+        listener: ListenerKind,
+    ) {
         let counters = self.router.counters();
         let (slots, counter) = match listener {
             ListenerKind::Public => (&self.public, Counter::PublicConnection),
@@ -221,11 +232,12 @@ impl Thread {
             listener,
             is_kept: slots.are_plenty(),
         };
+        let held = (slot, kept);
         let served = match socket {
             Socket::Tcp(stream) => tokio::net::TcpStream::from_std(stream)
-                .map(|stream| self.serve_connection(stream, new, slot)),
+                .map(|stream| self.serve_connection(stream, new, held)),
             Socket::Unix(stream) => tokio::net::UnixStream::from_std(stream)
-                .map(|stream| self.serve_connection(stream, new, slot)),
+                .map(|stream| self.serve_connection(stream, new, held)),
         };
         if let Err(error) = served {
             tracing::debug!(%error, "a connection is unusable");
@@ -236,12 +248,12 @@ impl Thread {
         &self,
         stream: S,
         new: NewConnection,
-        slot: OwnedSemaphorePermit,
+        held: (OwnedSemaphorePermit, Box<dyn Any + Send>),
     ) {
         let serve = connection::run(stream, new, Rc::clone(&self.router), self.stop.clone());
         spawn_local(async {
             serve.await;
-            drop(slot);
+            drop(held);
         });
     }
 
@@ -270,7 +282,13 @@ async fn accept(thread: Rc<Thread>, listener: tokio::net::TcpListener) {
                 // Without it a response only comes a little later.
                 let _ = stream.set_nodelay(true);
                 let source = Source::Socket(address.ip());
-                thread.admit(stream.into(), source, Vec::new(), ListenerKind::Operator);
+                thread.admit(
+                    stream.into(),
+                    source,
+                    Vec::new(),
+                    Box::new(()),
+                    ListenerKind::Operator,
+                );
             }
             Err(error) => {
                 tracing::debug!(%error, "no connection can be accepted at the moment");

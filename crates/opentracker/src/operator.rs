@@ -82,11 +82,12 @@ pub(crate) fn start(
             socket,
             source,
             octets,
+            counted,
             ..
         } = connection;
         match socket {
-            Socket::Tcp(stream) => handle.take(stream, source, octets),
-            Socket::Unix(stream) => handle.take(stream, source, octets),
+            Socket::Tcp(stream) => handle.take(stream, source, octets, counted),
+            Socket::Unix(stream) => handle.take(stream, source, octets, counted),
         }
     });
     Ok((plane, hand_over))

@@ -210,7 +210,7 @@ fn ask_from(site: &Site, source: Source, target: &str, field: &str) -> u16 {
     let (mut client, server) = UnixStream::pair().unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     let request = format!("GET {target} HTTP/1.0\r\n{field}\r\n");
-    site.plane.handle().take(server, source, request.into());
+    site.plane.handle().take(server, source, request.into(), ());
     let mut response = Vec::new();
     client.read_to_end(&mut response).unwrap();
     let status = str::from_utf8(&response[9..12]).unwrap();

@@ -355,7 +355,7 @@ fn what_was_read_before_comes_first_however_much_it_is() {
     let octets = VERSION.repeat(REQUESTS).into_bytes();
     client.send("GET /stats?mode=torr HTTP/1.1\r\n\r\n");
     let source = Source::Socket(address.ip());
-    site.plane.handle().take(stream, source, octets);
+    site.plane.handle().take(stream, source, octets, ());
     for _ in 0..REQUESTS {
         assert_eq!(client.response().text(), "opentracker 1.2.3\n");
     }
@@ -407,7 +407,7 @@ fn handing_over_never_waits() {
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     let (stream, address) = listener.accept().unwrap();
     let source = Source::Socket(address.ip());
-    handle.take(stream, source, VERSION.as_bytes().to_vec());
+    handle.take(stream, source, VERSION.as_bytes().to_vec(), ());
     assert_eq!(client.read(&mut [0; 10]).unwrap(), 0, "it was closed");
     assert_eq!(site.tracker.counters().sum(Counter::QueueFull), 1);
 }

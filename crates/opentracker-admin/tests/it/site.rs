@@ -113,7 +113,7 @@ fn accept(listener: &TcpListener, handle: &Handle, counters: &Counters<Net>) {
             let address = stream.peer_addr().unwrap();
             stream.set_nonblocking(true).unwrap();
             stream.set_nodelay(true).unwrap();
-            handle.take(stream, Source::Socket(address.ip()), octets);
+            handle.take(stream, Source::Socket(address.ip()), octets, ());
         });
     }
 }

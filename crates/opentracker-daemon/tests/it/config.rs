@@ -68,6 +68,7 @@ memory = ""
 rate = "off"
 burst = 100
 rate_exempt = []
+connections_per_prefix = 0
 
 [livesync]
 listen = ""

@@ -14,6 +14,7 @@ use tokio::time::Sleep;
 
 use super::connections::Open;
 use super::counters::Counter;
+use super::prefixes::Counted;
 use super::shared::Shared;
 use super::socket::{AsyncSocket, Socket};
 
@@ -21,7 +22,12 @@ use super::socket::{AsyncSocket, Socket};
 const MAX_ROUNDS: usize = 4;
 
 /// Serves a connection until it ends or is handed over.
-pub(super) async fn run(socket: AsyncSocket, session: Session, shared: Rc<Shared>) {
+pub(super) async fn run(
+    socket: AsyncSocket,
+    session: Session,
+    counted: Option<Counted>,
+    shared: Rc<Shared>,
+) {
     let open = shared.connections.open();
     let mut connection = Connection { socket, session };
     let served = {
@@ -39,7 +45,7 @@ pub(super) async fn run(socket: AsyncSocket, session: Session, shared: Rc<Shared
         Err(error) => Err(error),
     };
     match handed_over {
-        Ok(socket) => shared.hand_over(socket, connection.session),
+        Ok(socket) => shared.hand_over(socket, connection.session, counted),
         Err(error) => tracing::trace!(%error, "a connection failed"),
     }
 }

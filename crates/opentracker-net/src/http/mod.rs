@@ -4,6 +4,7 @@ mod accept;
 mod connection;
 mod connections;
 mod counters;
+mod prefixes;
 mod server;
 mod shared;
 mod socket;
@@ -11,6 +12,7 @@ mod thread;
 mod unix;
 
 pub use counters::Counter;
+pub use prefixes::{ConnectionLimit, Counted};
 pub use server::{Config, ListenError, Listeners, Server};
 pub use shared::{HandOver, HandedOver};
 pub use socket::Socket;

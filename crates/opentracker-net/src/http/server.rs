@@ -1,6 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use opentracker_http::{Context, Handler, Limits};
 use tokio::sync::watch;
 
 use super::accept::{Bound, Listener};
+use super::prefixes::Prefixes;
 use super::shared::HandOver;
 use super::thread;
 use super::unix::{self, SocketFile, UnixError, UnixListen};
@@ -168,11 +169,12 @@ impl Listeners {
         let (stop, stopped) = watch::channel(None);
         let (started, starts) = mpsc::channel();
         let mut threads = Vec::new();
+        let prefixes = Prefixes::new();
         for (number, listeners) in self.threads.into_iter().enumerate() {
             let context = Context::new(Handler::new(worker()), self.limits.clone());
             let (hand_over, stopped, started) =
                 (hand_over.clone(), stopped.clone(), started.clone());
-            let max_connections = self.max_connections;
+            let (max_connections, prefixes) = (self.max_connections, Arc::clone(&prefixes));
             let started = move |result| {
                 // Nobody listens any more if another thread could not start.
                 let _ = started.send(result);
@@ -182,6 +184,7 @@ impl Listeners {
                     listeners,
                     context,
                     hand_over,
+                    prefixes,
                     max_connections,
                     stopped,
                     started,

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opentracker_http::{Context, Session, Source, Step};
@@ -15,6 +16,7 @@ use tokio::time::{sleep, timeout_at};
 
 use super::accept::Listener;
 use super::counters::Counter;
+use super::prefixes::Prefixes;
 use super::shared::{HandOver, Shared};
 use super::socket::Socket;
 use super::{accept, connection};
@@ -48,6 +50,7 @@ pub(super) fn run(
     listeners: Vec<Listener>,
     mut context: Context,
     hand_over: HandOver,
+    prefixes: Arc<Prefixes>,
     max_connections: usize,
     mut stop: watch::Receiver<Option<Instant>>,
     started: impl FnOnce(io::Result<()>),
@@ -71,7 +74,7 @@ pub(super) fn run(
         started(Ok(()));
         let counters = context.handler.worker().tracker().counters().register();
         let thread = Rc::new(Thread {
-            shared: Rc::new(Shared::new(context, counters, hand_over)),
+            shared: Rc::new(Shared::new(context, counters, prefixes, hand_over)),
             max_connections,
             warned: Cell::new(None),
         });
@@ -148,6 +151,9 @@ impl Thread {
         shared.counters.count(Counter::Accepted);
         let now = Instant::now();
         let context = &mut *shared.context.borrow_mut();
+        let Ok(counted) = shared.count(source, context.handler.worker().rules()) else {
+            return shared.counters.count(Counter::BeyondPrefix);
+        };
         let mut session = if proxy_protocol {
             Session::behind_proxy(source, context, now)
         } else {
@@ -175,13 +181,13 @@ impl Thread {
         }
         match session.next_step() {
             Step::Close => return,
-            Step::HandOver => return shared.hand_over(socket, session),
+            Step::HandOver => return shared.hand_over(socket, session, counted),
             _ => {}
         }
         match socket.into_async() {
             Ok(socket) => {
                 let shared = Rc::clone(shared);
-                spawn_local(connection::run(socket, session, shared));
+                spawn_local(connection::run(socket, session, counted, shared));
             }
             Err(error) => tracing::debug!(%error, "a connection is unusable"),
         }

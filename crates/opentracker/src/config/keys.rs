@@ -315,8 +315,15 @@ sections! {
         /// Requests that an address may send at once, and saves up.
         burst: u32 = 100, Reload, in 1..=1_000_000;
 
-        /// Networks whose requests are never limited.
+        /// Networks that are never limited.
+        ///
+        /// Neither by `rate` nor by `connections_per_prefix`.
         rate_exempt: Vec<IpNet> = Vec::new(), Reload;
+
+        /// Open HTTP connections of one address at most.
+        ///
+        /// Of an IPv6 /56 together. Those of `http.trusted_proxies` are not counted.
+        connections_per_prefix: u32 = 0, Reload, in 0..=1_000_000;
     }
 
     /// How trackers of a cluster inform each other: docs/cluster.md.
