@@ -9,6 +9,8 @@ use opentracker_core::{Counter, Sweeper, Tracker};
 
 use crate::proxies::Troubles;
 
+use crate::memory::Memory;
+
 const PERIOD: Duration = Duration::from_secs(60);
 
 /// Steps of a sweep, of about ten microseconds, after which clients have their turn.
@@ -22,11 +24,11 @@ pub(crate) struct Housekeeping {
 }
 
 impl Housekeeping {
-    pub(crate) fn start(tracker: Arc<Tracker>) -> std::io::Result<Self> {
+    pub(crate) fn start(tracker: Arc<Tracker>, memory: Arc<Memory>) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
             .name("housekeeping".to_owned())
-            .spawn(move || run(&tracker, &stopped))?;
+            .spawn(move || run(&tracker, &memory, &stopped))?;
         Ok(Self { stop, thread })
     }
 
@@ -38,7 +40,7 @@ impl Housekeeping {
     }
 }
 
-fn run(tracker: &Tracker, stopped: &Receiver<()>) {
+fn run(tracker: &Tracker, memory: &Memory, stopped: &Receiver<()>) {
     let mut sweeper = Sweeper::new();
     let mut summary = Summary::new(tracker);
     let mut due = Instant::now() + PERIOD;
@@ -51,6 +53,7 @@ fn run(tracker: &Tracker, stopped: &Receiver<()>) {
         if sweep(tracker, &mut sweeper, stopped).is_none() {
             return;
         }
+        memory.settle();
         summary.log(tracker);
     }
 }

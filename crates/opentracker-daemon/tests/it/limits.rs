@@ -6,6 +6,7 @@
 //! | `memory` is enforced from the store's own accounting, within 5 % of resident memory | `memory_is_held_within_a_twentieth` |
 //! | below half a bucket twice the interval; at zero a refusal; after `burst` refusals silence | `udp_is_slowed_refused_and_not_answered`, `http_is_slowed_refused_and_closed` |
 //! | nothing that can be forged counts against an address | `what_is_forged_counts_against_nobody` |
+//! | after a flood memory goes back to the system | `what_is_purged_goes_back_to_the_system` |
 //! | a client beside a flood keeps its answers | `a_flood_of_one_address_costs_its_neighbour_nothing`, `a_flood_of_many_addresses_leaves_memory_bounded` |
 
 use std::io::ErrorKind;
@@ -146,6 +147,28 @@ fn memory_is_held_within_a_twentieth() {
     assert!(apart * 20 <= bound, "{taken} octets for a bound of {bound}");
     assert_eq!(client.announce(&Announce::new(TORRENT, 1000)).leechers, 1);
     client.try_announce(&Announce::new(OTHER, 1)).unwrap_err();
+}
+
+#[test]
+fn what_is_purged_goes_back_to_the_system() {
+    let mut tracker = Setup::new().start();
+    let resident = || Metrics::of(tracker.http()).get("process_resident_memory_bytes");
+    let idle = resident();
+    flood("127.0.0.1", &tracker, 400_000, |_| true);
+    let full = resident();
+    assert!(full > idle + (25 << 20), "{idle} {full}");
+    tracker.setup.list("access.allow", &[TORRENT]);
+    assert!(
+        tracker
+            .reload()
+            .iter()
+            .any(|line| line.contains("400000 swarms purged"))
+    );
+    let resident = Metrics::of(tracker.http()).get("process_resident_memory_bytes");
+    assert!(
+        resident < idle + (full - idle) / 4,
+        "{idle} {full} {resident}"
+    );
 }
 
 fn limited(burst: i64) -> Setup {
