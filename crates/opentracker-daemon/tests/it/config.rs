@@ -125,7 +125,7 @@ fn every_key_is_printed_with_its_default() {
 #[test]
 fn every_key_is_printed_with_a_comment() {
     let printed = printed();
-    let is_key = |line: &&str| !line.starts_with('#') && line.contains(" = ");
+    let is_key = |line: &&str| !line.starts_with(['#', '[']) && line.contains(" = ");
     let lines: Vec<_> = printed.lines().filter(is_key).collect();
     assert_eq!(lines.len(), values(DEFAULTS).len());
     for line in lines {

@@ -6,7 +6,7 @@
 //! those of administrators.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use opentracker_lab::bencode::Value;
@@ -175,7 +175,8 @@ impl Site {
             "[udp]\nlisten = [\"0.0.0.0:6969\", \"[::]:6969\"]\n\
              [http]\nlisten = {{ address = \"{address}\", proxy_protocol = {proxy_protocol} }}\n\
              trusted_proxies = {proxies}\n\
-             [access]\nadmin = {proxies}\n"
+             [access]\nadmin = {proxies}\n\
+             [admin]\nhosts = [\"tracker.lab\"]\n"
         );
         let path = self.tracker.folder().join("opentracker.toml");
         fs::write(&path, text).expect("the host's folder is there");
@@ -252,7 +253,29 @@ impl Site {
         let file = self.proxy.folder().join("haproxy.cfg");
         fs::write(&file, text).expect("the host's folder is there");
         let haproxy = self.proxy.command("haproxy").arg("-db").arg("-f");
-        self.started(haproxy.arg(&file).spawn())
+        let haproxy = self.started(haproxy.arg(&file).spawn());
+        self.await_health_check(&haproxy);
+        haproxy
+    }
+
+    /// Waits until a proxy has looked after the tracker's health, and found it well.
+    fn await_health_check(&self, proxy: &Process) {
+        let series = "opentracker_pages_total{page=\"health\"} ";
+        let operator = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 6970);
+        let checks = || {
+            let metrics = get(&self.tracker, operator, "/metrics", "");
+            let line = metrics
+                .text()
+                .lines()
+                .find_map(|line| line.strip_prefix(series));
+            let checks: Option<u64> = line.and_then(|checks| checks.parse().ok());
+            checks.expect("the tracker counts them")
+        };
+        let before = checks();
+        self.lab
+            .wait_until(PATIENCE, "the proxy checks it", || checks() > before);
+        let log = proxy.log();
+        assert!(!log.contains(" is DOWN"), "{log}");
     }
 
     /// Waits until a proxy has reached the tracker.
