@@ -53,6 +53,7 @@ const TABLE: &[Row] = &[
         "opentracker-core",
         "arc-swap ipnet rand siphasher thiserror",
     ),
+    row(Floor::Logic, "opentracker-metainfo", "sha1 sha2 thiserror"),
     row(Floor::Logic, "opentracker-peer-sync", ""),
     row(Floor::Logic, "opentracker-scrape-sync", ""),
     row(Floor::Machines, "opentracker-livesync", "rand tracing"),
