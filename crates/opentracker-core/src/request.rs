@@ -68,6 +68,10 @@ pub enum Reason {
     Port,
     /// The source address cannot be a peer's.
     Address,
+    /// The client is on the list of denied clients.
+    Client,
+    /// The source address is in a denied network.
+    Network,
 }
 
 impl Reason {
@@ -78,6 +82,8 @@ impl Reason {
             Self::NotAllowed => "this torrent is not served here",
             Self::Port => "port 0 cannot be a peer's",
             Self::Address => "this address cannot be a peer's",
+            Self::Client => "this client is not served here",
+            Self::Network => return None,
         })
     }
 }

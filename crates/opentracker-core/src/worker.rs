@@ -35,6 +35,10 @@ crate::counters! {
             RefusedNotAllowed ["not_allowed"],
             /// Announces from addresses or ports that cannot be a peer's.
             RefusedAddress ["address"],
+            /// Announces of clients that are not served.
+            RefusedClient ["client"],
+            /// Announces from networks that are not served.
+            RefusedNetwork ["network"],
         }
     }
 }
@@ -192,9 +196,12 @@ impl Worker {
     pub fn scrape(
         &mut self,
         info_hashes: impl Iterator<Item = InfoHash> + Clone,
-        _requester: &Requester,
+        requester: &Requester,
         mut visit: impl FnMut(&InfoHash, Option<SwarmCounts>) -> ControlFlow<()>,
     ) -> Result<(), Refusal> {
+        if !self.answers(requester) {
+            return Err(Refusal::new(Reason::Network, Retry::Unsaid));
+        }
         let lists = &self.rules.load().lists;
         let store = self.tracker.store();
         store.prefetch_torrents(info_hashes.clone().map(|info_hash| store.key(&info_hash)));
@@ -208,6 +215,12 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Tells whether anything that comes from an address is answered. Announces and scrapes are
+    /// looked at anyway.
+    pub fn answers(&mut self, requester: &Requester) -> bool {
+        self.rules.load().lists.serves_address(requester.ip)
     }
 
     /// Returns when [`Self::handle_timeout`] wants to be called, if ever.
@@ -235,6 +248,11 @@ impl Worker {
 
     /// Decides whether an announce is served, and returns the peer that it enters.
     fn admit(&mut self, request: &AnnounceRequest, source: IpAddr) -> Result<PeerAddr, Refusal> {
+        let lists = &self.rules.load().lists;
+        if !lists.serves_address(source) {
+            self.counters.count(Counter::RefusedNetwork);
+            return Err(Refusal::new(Reason::Network, Retry::Unsaid));
+        }
         let peer = PeerAddr::new(source, request.port);
         if peer.scope().is_none() {
             self.counters.count(Counter::RefusedAddress);
@@ -245,7 +263,11 @@ impl Worker {
             };
             return Err(Refusal::new(reason, Retry::Unsaid));
         }
-        match self.rules.load().lists.verdict(&request.info_hash) {
+        if !lists.serves_client(request.peer_id.as_ref()) {
+            self.counters.count(Counter::RefusedClient);
+            return Err(Refusal::new(Reason::Client, Retry::Unsaid));
+        }
+        match lists.verdict(&request.info_hash) {
             Verdict::Served => Ok(peer),
             Verdict::Denied => {
                 self.counters.count(Counter::RefusedDenied);

@@ -197,8 +197,13 @@ impl Handler {
         if let Some(counter) = counter {
             self.counters.count(counter);
         }
-        Response::new(status, head.persistence).put(&self.body, out);
-        after(head)
+        let persistence = match status {
+            // A network that is not served holds no connection either.
+            Status::Forbidden => Persistence::Closed,
+            _ => head.persistence,
+        };
+        Response::new(status, persistence).put(&self.body, out);
+        after(persistence)
     }
 
     /// Writes the body of an answer; `None` leaves the request to the operator plane.
@@ -279,8 +284,11 @@ impl Handler {
     }
 
     fn refuse(&mut self, refusal: Refusal) -> Answer {
-        // Over a connection somebody waits for an answer, so even silence is one.
-        let failure = Failure::new(refusal.reason.message().unwrap_or("not served"));
+        let Some(message) = refusal.reason.message() else {
+            // Over a connection somebody waits for an answer, so even silence is one.
+            return self.fail(Status::Forbidden, None, "this network is not served here");
+        };
+        let failure = Failure::new(message);
         let failure = match refusal.retry {
             Retry::Never => failure.retry_in(RetryIn::Never),
             Retry::After(wait) => {
@@ -342,7 +350,11 @@ impl Handler {
         };
         response.put(b"this method is not allowed\n", out);
         // What follows another method may be its body.
-        if is_head { after(head) } else { Next::Linger }
+        if is_head {
+            after(head.persistence)
+        } else {
+            Next::Linger
+        }
     }
 
     /// Answers a head that cannot be understood, after which the connection is of no use.
@@ -399,8 +411,8 @@ fn has_info_hash(query: &[u8]) -> bool {
     QueryPairs::new(query).any(|(name, _)| name == b"info_hash")
 }
 
-fn after(head: &Head<'_, '_>) -> Next {
-    match head.persistence {
+fn after(persistence: Persistence) -> Next {
+    match persistence {
         Persistence::Closed => Next::Close,
         Persistence::Kept | Persistence::KeptExplicitly => Next::Request,
     }

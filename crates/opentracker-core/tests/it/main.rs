@@ -1,6 +1,8 @@
 //! The tracker's rules, from outside the crate.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod denied;
+
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
@@ -174,6 +176,7 @@ fn rules(allow: Option<&[InfoHash]>, deny: Option<&[InfoHash]>) -> Rules {
     let lists = AccessLists {
         allow: allow.map(list),
         deny: deny.map(list),
+        ..AccessLists::default()
     };
     Rules::new(Settings::default(), lists)
 }
