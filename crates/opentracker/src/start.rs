@@ -10,7 +10,6 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use opentracker_admin::Plane;
 use opentracker_core as core;
-use opentracker_core::AccessLists;
 use opentracker_http::Limits;
 use opentracker_multicast::JoinError;
 use opentracker_net::{BindError, Listen, http, udp};
@@ -20,8 +19,9 @@ use rand::Rng;
 
 use crate::config::{self, Config};
 use crate::fifo::{Fifo, FifoError};
+use crate::folders::Folders;
 use crate::housekeeping::Housekeeping;
-use crate::lists::{self, ListError, Occasion};
+use crate::lists::{self, ListError, ListKey, Lists, Occasion, Watch};
 use crate::livesync;
 use crate::operator::{self, Shown};
 use crate::privileges::{self, PrivilegeError};
@@ -66,7 +66,7 @@ pub enum StartError {
 /// What a start brings about.
 #[derive(Debug)]
 pub(crate) struct Started {
-    pub(crate) core: Arc<core::Tracker>,
+    pub(crate) lists: Arc<Lists>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) threads: Threads,
 }
@@ -88,6 +88,7 @@ pub(crate) struct Threads {
     livesync: Option<livesync::Server>,
     housekeeping: Option<Housekeeping>,
     fifos: Vec<Fifo>,
+    watch: Option<Watch>,
 }
 
 /// How long HTTP requests that are under way may take when the tracker stops.
@@ -102,17 +103,12 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
     let (udp_sockets, http_listeners) = bind(config)?;
     let admin_listeners = operator::bind_all(config);
     let group = join(config, id)?;
+    let list_files = || ListKey::ALL.map(|key| key.file(&config.access));
+    let mut folders = Folders::of(list_files());
     privileges::drop(&config.process)?;
-    let lists = lists::read(&config.access, Occasion::Start);
-    let lists = AccessLists {
-        allow: lists.allow.transpose()?,
-        deny: lists.deny.transpose()?,
-    };
-    let core = Arc::new(core::Tracker::new(
-        rules(config, lists),
-        Instant::now(),
-        &mut rand::rng(),
-    ));
+    folders.close_needless(list_files());
+    let lists = read_lists(config, folders)?;
+    let core = lists.core();
     let mut listeners = listeners("udp", udp_sockets.local_addrs());
     listeners.extend(self::listeners("http", http_listeners.local_addrs()));
     let admin_addresses: Vec<_> = admin_listeners
@@ -127,16 +123,28 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
         admin: admin_listeners,
         group,
     };
-    let served = threads.serve(config, &core, id, bound);
+    let served = threads.serve(config, core, id, bound);
     if let Err(error) = served {
         threads.shutdown();
         return Err(StartError::Thread(error));
     }
+    threads.watch = Some(Watch::start(&lists));
     Ok(Started {
-        core,
+        lists,
         listeners,
         threads,
     })
+}
+
+/// Makes the tracker, without threads, of the lists as their files have them.
+fn read_lists(config: &Config, folders: Folders) -> Result<Arc<Lists>, ListError> {
+    let folders = Arc::new(folders);
+    let read = lists::read(&config.access, &folders, Occasion::Start);
+    let tracker = |lists| {
+        let rules = rules(config, lists);
+        core::Tracker::new(rules, Instant::now(), &mut rand::rng())
+    };
+    Lists::start(read, folders, tracker).map(Arc::new)
 }
 
 /// Draws what this run calls itself. From the system's randomness and never from the clock:
@@ -271,6 +279,7 @@ impl Threads {
 
     /// Stops accepting, finishes what is under way, and ends all threads.
     pub(crate) fn shutdown(self) {
+        drop(self.watch);
         if let Some(udp) = self.udp {
             udp.shutdown();
         }
