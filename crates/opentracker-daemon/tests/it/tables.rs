@@ -15,6 +15,9 @@ fn every_test_stands_for_a_sentence() {
         ("http_proxies", include_str!("http_proxies.rs")),
         ("http_scrape", include_str!("http_scrape.rs")),
         ("lists", include_str!("lists.rs")),
+        ("lists_deny", include_str!("lists_deny.rs")),
+        ("lists_torrents", include_str!("lists_torrents.rs")),
+        ("lists_watch", include_str!("lists_watch.rs")),
         ("peers", include_str!("peers.rs")),
         ("process", include_str!("process.rs")),
         ("reload", include_str!("reload.rs")),
@@ -23,6 +26,7 @@ fn every_test_stands_for_a_sentence() {
         ("udp_hostile", include_str!("udp_hostile.rs")),
         ("privileges", include_str!("../privileges/main.rs")),
         ("host", include_str!("../privileges/host.rs")),
+        ("layouts", include_str!("../privileges/layouts.rs")),
     ] {
         let tests = source.split("#[test]\nfn ").skip(1);
         let tests: BTreeSet<_> = tests.filter_map(|rest| rest.split('(').next()).collect();
