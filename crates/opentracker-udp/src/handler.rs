@@ -166,7 +166,7 @@ impl Handler {
             Ok(_) if !self.worker.answers(&Requester::new(client)) => self.drop(Counter::Refused),
             Ok(Request::Connect(connect)) => self.connect(connect, client, now, reply),
             Ok(Request::Scrape(scrape)) if self.is_known(scrape.connection(), client, now) => {
-                self.scrape(&scrape, client, reply)
+                self.scrape(&scrape, client, now, reply)
             }
             Ok(Request::Scrape(scrape)) => {
                 self.refuse_id(scrape.transaction(), client, now, octets.len(), reply)
@@ -237,6 +237,7 @@ impl Handler {
         &mut self,
         request: &ScrapeRequest<'_>,
         client: IpAddr,
+        now: Instant,
         reply: &mut [u8],
     ) -> Option<usize> {
         let Ok(mut builder) = ScrapeReply::begin(reply, request.transaction()) else {
@@ -245,7 +246,7 @@ impl Handler {
         let requester = Requester::new(client);
         let scraped = self
             .worker
-            .scrape(request.info_hashes(), &requester, |_, counts| {
+            .scrape(request.info_hashes(), &requester, now, |_, counts| {
                 if builder.push(counts.unwrap_or_default()) {
                     ControlFlow::Continue(())
                 } else {

@@ -23,9 +23,11 @@ use crate::folders::Folders;
 use crate::housekeeping::Housekeeping;
 use crate::lists::{self, ListError, ListKey, Lists, Occasion, Watch};
 use crate::livesync;
+use crate::memory::Memory;
 use crate::operator::{self, Shown};
 use crate::privileges::{self, PrivilegeError};
 use crate::settings::rules;
+use crate::snapshot::{self, SnapshotError, SnapshotStatus, Snapshots};
 
 /// An address that is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +60,9 @@ pub enum StartError {
     /// A FIFO cannot be opened.
     #[error(transparent)]
     Fifo(#[from] FifoError),
+    /// Snapshots cannot be kept, or the one that is there not be read.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// The system gives no more threads.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -69,6 +74,7 @@ pub(crate) struct Started {
     pub(crate) lists: Arc<Lists>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) threads: Threads,
+    pub(crate) snapshots: Arc<SnapshotStatus>,
 }
 
 /// What is bound before privileges are given up.
@@ -77,6 +83,8 @@ struct Bound {
     http: http::Listeners,
     admin: Vec<TcpListener>,
     group: Option<livesync::Joined>,
+    snapshot: Option<snapshot::Place>,
+    snapshots: Arc<SnapshotStatus>,
 }
 
 /// The threads of a tracker that runs.
@@ -88,6 +96,7 @@ pub(crate) struct Threads {
     livesync: Option<livesync::Server>,
     housekeeping: Option<Housekeeping>,
     fifos: Vec<Fifo>,
+    snapshots: Option<Snapshots>,
     watch: Option<Watch>,
 }
 
@@ -105,10 +114,15 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
     let group = join(config, id)?;
     let list_files = || ListKey::ALL.map(|key| key.file(&config.access));
     let mut folders = Folders::of(list_files());
+    let snapshot = snapshot::Place::open(&config.snapshot.path)?;
     privileges::drop(&config.process)?;
     folders.close_needless(list_files());
     let lists = read_lists(config, folders)?;
     let core = lists.core();
+    if let Some(place) = &snapshot {
+        snapshot::restore(place, core)?;
+    }
+    let snapshots = Arc::new(SnapshotStatus::default());
     let mut listeners = listeners("udp", udp_sockets.local_addrs());
     listeners.extend(self::listeners("http", http_listeners.local_addrs()));
     let admin_addresses: Vec<_> = admin_listeners
@@ -122,8 +136,10 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
         http: http_listeners,
         admin: admin_listeners,
         group,
+        snapshot,
+        snapshots: Arc::clone(&snapshots),
     };
-    let served = threads.serve(config, core, id, bound);
+    let served = threads.serve(config, core, lists.memory(), id, bound);
     if let Err(error) = served {
         threads.shutdown();
         return Err(StartError::Thread(error));
@@ -133,6 +149,7 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
         lists,
         listeners,
         threads,
+        snapshots,
     })
 }
 
@@ -236,6 +253,7 @@ impl Threads {
         &mut self,
         config: &Config,
         core: &Arc<core::Tracker>,
+        memory: &Arc<Memory>,
         id: TrackerId,
         bound: Bound,
     ) -> io::Result<()> {
@@ -250,13 +268,18 @@ impl Threads {
             id,
             udp_port: bound.udp.local_addrs().first().map(SocketAddr::port),
             cluster: group.as_ref().map(livesync::Joined::view),
+            gauges: snapshot::gauges(&bound.snapshots),
         };
         self.udp = Some(bound.udp.serve(&Arc::new(connections), &worker)?);
         let (plane, hand_over) = operator::start(config, worker(), shown, bound.admin)?;
         self.admin = Some(plane);
         self.http = Some(bound.http.serve(&hand_over, worker)?);
         self.livesync = group.map(|group| group.serve(core));
-        self.housekeeping = Some(Housekeeping::start(Arc::clone(core))?);
+        self.housekeeping = Some(Housekeeping::start(Arc::clone(core), Arc::clone(memory))?);
+        if let Some(place) = bound.snapshot {
+            let (core, interval) = (Arc::clone(core), config.snapshot.interval);
+            self.snapshots = Some(Snapshots::start(place, core, interval, bound.snapshots)?);
+        }
         Ok(())
     }
 
@@ -268,6 +291,11 @@ impl Threads {
     /// Returns where the cluster is published as this instance sees it, if there is one.
     pub(crate) fn cluster(&self) -> Option<&Arc<ArcSwap<livesync::View>>> {
         self.livesync.as_ref().map(livesync::Server::view)
+    }
+
+    /// Returns the thread that writes snapshots, if they are on.
+    pub(crate) fn snapshots(&self) -> Option<&Snapshots> {
+        self.snapshots.as_ref()
     }
 
     /// Replaces the networks that packets of the cluster are taken from.
@@ -299,6 +327,10 @@ impl Threads {
         }
         for fifo in self.fifos {
             fifo.shutdown();
+        }
+        // After all that changes the swarms.
+        if let Some(snapshots) = self.snapshots {
+            snapshots.shutdown();
         }
     }
 }

@@ -14,6 +14,7 @@ fn every_test_stands_for_a_sentence() {
         ("http_pages", include_str!("http_pages.rs")),
         ("http_proxies", include_str!("http_proxies.rs")),
         ("http_scrape", include_str!("http_scrape.rs")),
+        ("limits", include_str!("limits.rs")),
         ("lists", include_str!("lists.rs")),
         ("lists_deny", include_str!("lists_deny.rs")),
         ("lists_torrents", include_str!("lists_torrents.rs")),
@@ -21,12 +22,18 @@ fn every_test_stands_for_a_sentence() {
         ("peers", include_str!("peers.rs")),
         ("process", include_str!("process.rs")),
         ("reload", include_str!("reload.rs")),
+        ("snapshot_kills", include_str!("snapshot_kills.rs")),
+        ("snapshots", include_str!("snapshots.rs")),
         ("start", include_str!("start.rs")),
         ("udp", include_str!("udp.rs")),
         ("udp_hostile", include_str!("udp_hostile.rs")),
         ("privileges", include_str!("../privileges/main.rs")),
         ("host", include_str!("../privileges/host.rs")),
         ("layouts", include_str!("../privileges/layouts.rs")),
+        (
+            "privileged snapshots",
+            include_str!("../privileges/snapshots.rs"),
+        ),
     ] {
         let tests = source.split("#[test]\nfn ").skip(1);
         let tests: BTreeSet<_> = tests.filter_map(|rest| rest.split('(').next()).collect();

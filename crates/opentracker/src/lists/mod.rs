@@ -15,6 +15,7 @@ use opentracker_core::{AccessLists, ClientList, HashList, Networks, Removed, Rul
 
 use crate::config::Access;
 use crate::folders::Folders;
+use crate::memory::Memory;
 use source::{List, Look};
 
 pub(crate) use reading::{Occasion, ReadLists, read};
@@ -120,6 +121,7 @@ pub struct ListChanges {
 #[derive(Debug)]
 pub(crate) struct Lists {
     core: Arc<Tracker>,
+    memory: Arc<Memory>,
     folders: Arc<Folders>,
     state: Mutex<State>,
     /// A list is to be found elsewhere, or the watch is over.
@@ -161,8 +163,10 @@ impl Lists {
             turn: 0,
             number: 0,
         };
+        let core = Arc::new(tracker(lists));
         Ok(Self {
-            core: Arc::new(tracker(lists)),
+            memory: Arc::new(Memory::new(Arc::clone(&core))),
+            core,
             folders,
             state: Mutex::new(State {
                 sources: looks.into_iter().map(source).collect(),
@@ -174,6 +178,10 @@ impl Lists {
 
     pub(crate) fn core(&self) -> &Arc<Tracker> {
         &self.core
+    }
+
+    pub(crate) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
     }
 
     pub(crate) fn folders(&self) -> &Arc<Folders> {
@@ -274,6 +282,9 @@ impl Lists {
         }
         if has_changed(ListKey::DenyNetworks) {
             changes.peers = self.core.purge_networks(Instant::now());
+        }
+        if changes.swarms.torrents > 0 || changes.peers > 0 {
+            self.memory.settle();
         }
         ListChanges { lists, ..changes }
     }
