@@ -69,7 +69,7 @@ fn a_denied_network_gets_nothing_on_any_path() {
         assert_eq!(refused.reason.message(), None, "silence");
         let requester = Requester::new(source.parse().unwrap());
         assert!(!worker.answers(&requester));
-        let scraped = worker.scrape([TORRENT].into_iter(), &requester, |_, _| {
+        let scraped = worker.scrape([TORRENT].into_iter(), &requester, now, |_, _| {
             panic!("nothing is looked up")
         });
         assert_eq!(scraped.unwrap_err().reason, Reason::Network);
