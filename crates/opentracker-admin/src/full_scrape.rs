@@ -203,6 +203,7 @@ mod tests {
         let lists = AccessLists {
             allow: list(&format!("{}\n{}\n", hash(7), hash(8))),
             deny: list(&hash(8).to_string()),
+            ..AccessLists::default()
         };
         tracker.set_rules(Rules::new(Settings::default(), lists));
         let (body, _) = run(&tracker, now);

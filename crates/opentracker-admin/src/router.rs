@@ -131,6 +131,9 @@ impl Router {
         {
             return self.forbid(Counter::Foreign);
         }
+        if listener == ListenerKind::Public && !rules.lists.serves_address(client.ip) {
+            return self.forbid(Counter::Forbidden);
+        }
         let asked = Asked {
             head,
             listener,
@@ -265,7 +268,10 @@ impl Router {
         self.counters.count(Counter::Stats);
         let mut body = Vec::new();
         match mode {
-            Mode::Top(count) => self.top.get(&self.tracker).await.put(count, &mut body),
+            Mode::Top(count) => {
+                let top = self.top.get(&self.tracker).await;
+                top.put(count, &self.tracker.rules().lists, &mut body);
+            }
             Mode::Cluster => body = cluster::text(self.cluster().as_ref()).into_bytes(),
             _ => self.snapshot(self.cluster().as_ref()).put(mode, &mut body),
         }

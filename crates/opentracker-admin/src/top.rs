@@ -6,7 +6,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentracker_core::{Tracker, Walk};
+use opentracker_core::{AccessLists, Tracker, Walk};
 use opentracker_types::InfoHash;
 use tokio::sync::Mutex;
 
@@ -50,12 +50,15 @@ impl TopCache {
 
 impl Top {
     /// Appends the first `count` of both lists: tab, count, tab, info hash. Torrents with the
-    /// same count come in the order of their info hashes, and those with none are left out.
-    pub(crate) fn put(&self, count: usize, out: &mut Vec<u8>) {
+    /// same count come in the order of their info hashes, and those with none are left out, as
+    /// are those that are not served any more.
+    pub(crate) fn put(&self, count: usize, served: &AccessLists, out: &mut Vec<u8>) {
         for (what, list) in [("peers", &self.by_peers), ("seeds", &self.by_seeds)] {
             let mut put = || {
                 writeln!(out, "Top {count} torrents by {what}:")?;
-                for torrent in list.iter().take(count) {
+                let list = list.iter();
+                let is_served = |torrent: &&Ranked| served.serves(&torrent.info_hash.0);
+                for torrent in list.filter(is_served).take(count) {
                     write!(out, "\t{}\t", torrent.count)?;
                     for octet in torrent.info_hash.0.as_bytes() {
                         write!(out, "{octet:02X}")?;
@@ -176,11 +179,15 @@ mod tests {
     #[test]
     fn the_text_is_that_of_the_c_program() {
         let top = Top {
-            by_peers: rank(&[3, 9, 0, 3]),
+            by_peers: rank(&[3, 9, 0, 3, 0, 0, 0, 0, 0, 7]),
             by_seeds: rank(&[0, 1]),
         };
         let mut text = Vec::new();
-        top.put(2, &mut text);
+        let lists = AccessLists {
+            deny: Some([hash(9)].into_iter().collect()),
+            ..AccessLists::default()
+        };
+        top.put(2, &lists, &mut text);
         let head = "ABABABABABABABABABABABABABABABABABAB";
         assert_eq!(
             String::from_utf8(text).unwrap(),

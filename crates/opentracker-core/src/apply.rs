@@ -63,7 +63,7 @@ impl ToldDownloads {
 pub struct Applied {
     /// Records that were applied.
     pub applied: u64,
-    /// Records of torrents that are not served here.
+    /// Records of torrents, or of peers in networks, that are not served here.
     pub not_served: u64,
     /// Records that cannot be: of an address that is no peer's, or with a count beyond
     /// [`MAX_DOWNLOADS`].
@@ -88,7 +88,9 @@ impl Tracker {
         for record in records {
             if record.peer.scope().is_none() {
                 applied.impossible += 1;
-            } else if !rules.lists.serves(&record.info_hash) {
+            } else if !rules.lists.serves_address(record.peer.ip())
+                || !rules.lists.serves(&record.info_hash)
+            {
                 applied.not_served += 1;
             } else {
                 let announce = Announce {

@@ -9,7 +9,7 @@
 //! | whoever lists torrents | [`Walk::next_part`] |
 //! | a snapshot | [`SwarmWalk::step`], [`Tracker::restore`] |
 //! | a timer | [`Sweeper`], [`Worker::handle_timeout`] |
-//! | a reload | [`Tracker::set_rules`], [`Tracker::purge`] |
+//! | a reload | [`Tracker::set_rules`], [`Tracker::purge`], [`Tracker::purge_networks`] |
 //!
 //! All [`Rules`] are replaced at once: a request sees all of the old ones or all of the new.
 #![deny(clippy::disallowed_methods)]
@@ -25,7 +25,7 @@ mod tracker;
 mod walk;
 mod worker;
 
-pub use access::{AccessLists, HashList, Networks, Skipped};
+pub use access::{AccessLists, ClientList, HashList, Networks, Skipped};
 pub use apply::{Applied, MAX_DOWNLOADS, ToldDownloads, ToldPeer};
 pub use counters::{CounterRegistry, CounterSet, Counters, Family};
 pub use opentracker_store::{

@@ -79,6 +79,10 @@ pub enum Reason {
     Port,
     /// The source address cannot be a peer's.
     Address,
+    /// The client is on the list of denied clients.
+    Client,
+    /// The source address is in a denied network.
+    Network,
     /// The tracker has no room for a further torrent or peer.
     TrackerFull,
     /// The torrent has as many peers as one may have.
@@ -97,6 +101,8 @@ impl Reason {
             Self::NotAllowed => "this torrent is not served here",
             Self::Port => "port 0 cannot be a peer's",
             Self::Address => "this address cannot be a peer's",
+            Self::Client => "this client is not served here",
+            Self::Network => return None,
             Self::TrackerFull => "this tracker is full at present",
             Self::SwarmFull => "this torrent has as many peers as are served",
             Self::Rate => "too many requests",

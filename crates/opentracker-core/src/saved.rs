@@ -47,7 +47,8 @@ pub struct Restored {
     pub timed_out_torrents: u64,
     /// Peers that timed out.
     pub timed_out_peers: u64,
-    /// Torrents that are not served here; parts of a large one count each.
+    /// Torrents, and peers in networks, that are not served here; parts of a large torrent count
+    /// each.
     pub not_served: u64,
     /// Peers of addresses that are no peer's.
     pub impossible: u64,
@@ -87,11 +88,13 @@ impl Tracker {
         }
         let moment = self.moment(now, &rules);
         let minutes = u32::try_from(passed.as_secs() / 60).unwrap_or(u32::MAX);
-        let mut impossible = 0;
+        let (mut impossible, mut not_served) = (0, 0);
         let peers = peers.filter(|peer| {
             let is_possible = peer.addr.scope().is_some();
+            let is_served = rules.lists.serves_address(peer.addr.ip());
             impossible += u64::from(!is_possible);
-            is_possible
+            not_served += u64::from(is_possible && !is_served);
+            is_possible && is_served
         });
         let key = self.store().key(&torrent.info_hash);
         let back = self.store().restore(&key, torrent, peers, minutes, &moment);
@@ -100,7 +103,7 @@ impl Tracker {
             peers: back.peers,
             timed_out_torrents: back.timed_out_torrents,
             timed_out_peers: back.timed_out_peers,
-            not_served: 0,
+            not_served,
             impossible,
             no_room: back.no_room,
         }

@@ -157,9 +157,36 @@ impl Tracker {
         self.forget_totals();
         purged
     }
+
+    /// Removes the peers that are in networks that the present rules do not serve, and returns how
+    /// many there were. It takes the small steps of a [`Sweeper`], whose next round finds what was
+    /// announced under the old rules meanwhile.
+    pub fn purge_networks(&self, now: Instant) -> u64 {
+        let rules = self.rules();
+        let Some(networks) = &rules.lists.deny_networks else {
+            return 0;
+        };
+        let moment = self.moment(now, &rules);
+        let mut sweeper = opentracker_store::Sweeper::new();
+        let mut purged = 0;
+        let mut keeps = |ip| {
+            let is_denied = networks.contains(ip);
+            purged += u64::from(is_denied);
+            !is_denied
+        };
+        while sweeper
+            .step_keeping(&self.store, &moment, &mut keeps)
+            .is_none()
+        {
+            std::thread::yield_now();
+        }
+        self.forget_totals();
+        purged
+    }
 }
 
-/// Removes peers and torrents that timed out, in steps so small that no announce waits for them.
+/// Removes peers and torrents that timed out, and peers in networks that are not served, in steps
+/// so small that no announce waits for them.
 ///
 /// Drive it with [`Self::step`] until that says that the round is over, letting other threads have
 /// their turn in between, and begin a round every minute.
@@ -175,8 +202,15 @@ impl Sweeper {
     /// Takes one step of about ten microseconds. At the end of a round returns what the round
     /// removed, and the next call begins another.
     pub fn step(&mut self, tracker: &Tracker, now: Instant) -> Option<Removed> {
-        let moment = tracker.moment(now, &tracker.rules.load());
-        self.0.step(&tracker.store, &moment)
+        let rules = tracker.rules.load();
+        let moment = tracker.moment(now, &rules);
+        match &rules.lists.deny_networks {
+            Some(networks) => {
+                let mut keeps = |ip| !networks.contains(ip);
+                self.0.step_keeping(&tracker.store, &moment, &mut keeps)
+            }
+            None => self.0.step(&tracker.store, &moment),
+        }
     }
 }
 

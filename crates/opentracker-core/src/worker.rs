@@ -35,6 +35,10 @@ crate::counters! {
             RefusedNotAllowed ["not_allowed"],
             /// Announces from addresses or ports that cannot be a peer's.
             RefusedAddress ["address"],
+            /// Announces of clients that are not served.
+            RefusedClient ["client"],
+            /// Announces from networks that are not served.
+            RefusedNetwork ["network"],
             /// Announces of new torrents beyond `limits.max_torrents`.
             RefusedTorrents ["max_torrents"],
             /// Announces of new peers beyond `limits.max_peers`.
@@ -218,8 +222,11 @@ impl Worker {
         mut visit: impl FnMut(&InfoHash, Option<SwarmCounts>) -> ControlFlow<()>,
     ) -> Result<(), Refusal> {
         let rules = self.rules.load();
-        take_token(rules, &self.tracker, &self.counters, requester, now)?;
         let lists = &rules.lists;
+        if !lists.serves_address(requester.ip) {
+            return Err(Refusal::new(Reason::Network, Retry::Unsaid));
+        }
+        take_token(rules, &self.tracker, &self.counters, requester, now)?;
         let store = self.tracker.store();
         store.prefetch_torrents(info_hashes.clone().map(|info_hash| store.key(&info_hash)));
         for info_hash in info_hashes {
@@ -232,6 +239,12 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Tells whether anything that comes from an address is answered. Announces and scrapes are
+    /// looked at anyway.
+    pub fn answers(&mut self, requester: &Requester) -> bool {
+        self.rules.load().lists.serves_address(requester.ip)
     }
 
     /// Returns when [`Self::handle_timeout`] wants to be called, if ever.
@@ -278,6 +291,11 @@ impl Worker {
         now: Instant,
     ) -> Result<(PeerAddr, bool), Refusal> {
         let rules = self.rules.load();
+        let lists = &rules.lists;
+        if !lists.serves_address(requester.ip) {
+            self.counters.count(Counter::RefusedNetwork);
+            return Err(Refusal::new(Reason::Network, Retry::Unsaid));
+        }
         let is_slowed = take_token(rules, &self.tracker, &self.counters, requester, now)?;
         let peer = PeerAddr::new(requester.ip, request.port);
         if peer.scope().is_none() {
@@ -289,7 +307,11 @@ impl Worker {
             };
             return Err(Refusal::new(reason, Retry::Unsaid));
         }
-        match rules.lists.verdict(&request.info_hash) {
+        if !lists.serves_client(request.peer_id.as_ref()) {
+            self.counters.count(Counter::RefusedClient);
+            return Err(Refusal::new(Reason::Client, Retry::Unsaid));
+        }
+        match lists.verdict(&request.info_hash) {
             Verdict::Served => Ok((peer, is_slowed)),
             Verdict::Denied => {
                 self.counters.count(Counter::RefusedDenied);

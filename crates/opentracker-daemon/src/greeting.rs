@@ -56,6 +56,12 @@ pub(crate) fn greet(tracker: &Tracker) {
             tracing::info!("info hashes on the {key} list: {}", list.len());
         }
     }
+    if let Some(clients) = &lists.deny_clients {
+        tracing::info!("peer-id prefixes that are refused: {}", clients.len());
+    }
+    if let Some(networks) = &lists.deny_networks {
+        tracing::info!("networks that are not served: {}", networks.len());
+    }
 }
 
 /// Returns where a client reaches a listener. For one on all addresses it is the address that this

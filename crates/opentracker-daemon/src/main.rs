@@ -12,8 +12,8 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use opentracker::Tracker;
 use opentracker::config::LogLevel;
+use opentracker::{Folders, Tracker};
 
 use crate::args::{Command, Options};
 use crate::logging::Output;
@@ -55,7 +55,7 @@ fn with_output(work: impl FnOnce(&Output) -> ExitCode) -> ExitCode {
 
 /// Tries what a start would, names all that is wrong, and prints what would be in force.
 fn check(options: &Options, output: &Output) -> ExitCode {
-    let (config, warnings) = match source::read(options) {
+    let (config, warnings) = match source::read(options, &Folders::default()) {
         Ok(read) => (read.config, read.warnings),
         Err(errors) => {
             for fault in errors.faults() {

@@ -2,6 +2,7 @@
 //! happens; whatever may take time is done by others, so that a signal is heeded at any time.
 
 use std::io;
+use std::path::{PathBuf, absolute};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use opentracker::{StatedumpLoaded, Tracker};
+use opentracker::{Folders, StatedumpLoaded, Tracker};
 
 use crate::args::Options;
 use crate::logging::{self, Level, Output};
@@ -45,6 +46,8 @@ struct Failure {
 struct Running {
     tracker: Tracker,
     options: Options,
+    /// Those of the configuration's files, if they are out of sight now.
+    folders: Arc<Folders>,
     /// The configuration that was read last. One reload at a time has it.
     last: Mutex<Read>,
     level: Level,
@@ -203,8 +206,16 @@ fn next(inbox: &Receiver<Event>, deadline: Option<Instant>) -> Option<Event> {
     inbox.recv_timeout(rest).ok()
 }
 
-fn start(options: Options, output: &Output) -> Result<Arc<Running>, Failure> {
-    let last = source::read(&options).map_err(|errors| Failure {
+fn start(mut options: Options, output: &Output) -> Result<Arc<Running>, Failure> {
+    // The process may have another folder when it reads them again.
+    for path in &mut options.configs {
+        if let Ok(found) = absolute(&*path) {
+            *path = found;
+        }
+    }
+    let configs = || options.configs.iter().map(PathBuf::as_path);
+    let mut folders = Folders::of(configs());
+    let last = source::read(&options, &folders).map_err(|errors| Failure {
         code: EXIT_CONFIG,
         message: errors.to_string(),
     })?;
@@ -227,6 +238,7 @@ fn start(options: Options, output: &Output) -> Result<Arc<Running>, Failure> {
     );
     raise_descriptor_limit();
     let tracker = Tracker::start(last.config.clone()).map_err(could_not_start)?;
+    folders.close_needless(configs());
     if let Some(path) = &options.statedump {
         let loaded = tracker.load_statedump(path).map_err(|error| {
             tracker.shutdown();
@@ -243,6 +255,7 @@ fn start(options: Options, output: &Output) -> Result<Arc<Running>, Failure> {
     greeting::greet(&tracker);
     Ok(Arc::new(Running {
         tracker,
+        folders: Arc::new(folders),
         options,
         last: Mutex::new(last),
         level,
@@ -253,7 +266,7 @@ impl Running {
     /// Reads everything again. What cannot be read stays as it was.
     fn reload(&self) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let config = match source::read_again(&self.options, &last) {
+        let config = match source::read_again(&self.options, &self.folders, &last) {
             Ok(read) => {
                 for warning in &read.warnings {
                     tracing::warn!("{warning}");
@@ -276,7 +289,7 @@ impl Running {
         }
         for fault in &reloaded.faults {
             let cause = &fault.cause;
-            tracing::error!("the {} list stays as it was: {fault}: {cause}", fault.key);
+            tracing::error!("the {} stays as it was: {fault}: {cause}", fault.key);
         }
         tracing::info!("reloaded: {reloaded}");
     }

@@ -1,7 +1,7 @@
 //! A reader of bencode (BEP 3): borrowed, bounded, and content with hostile input.
 //!
 //! [`decode`] checks everything at once; what it returns can be walked without errors. Nesting is
-//! bounded by [`MAX_DEPTH`], a length is believed only as far as the input reaches, and nothing
+//! bounded by [`MAX_DEPTH`] or by the caller, a length is believed only as far as the input reaches, and nothing
 //! is allocated.
 //!
 //! The grammar is strict: no leading zeros, no `-0`, keys are strings. The order of the keys is
@@ -34,8 +34,18 @@ pub const MAX_DEPTH: usize = 16;
 /// Fails if the input is not the bencode of exactly one value, or nests deeper than
 /// [`MAX_DEPTH`].
 pub fn decode(input: &[u8]) -> Result<Value<'_>, DecodeError> {
+    decode_to_depth(input, MAX_DEPTH)
+}
+
+/// Decodes one value that takes up the whole input, as [`decode`] does, and that nests no deeper
+/// than `max_depth`. Each level takes some hundred octets of the stack.
+///
+/// # Errors
+///
+/// Fails if the input is not the bencode of exactly one value, or nests deeper.
+pub fn decode_to_depth(input: &[u8], max_depth: usize) -> Result<Value<'_>, DecodeError> {
     let mut reader = Reader::new(input);
-    let value = reader.value(MAX_DEPTH)?;
+    let value = reader.value(max_depth)?;
     if reader.rest.is_empty() {
         Ok(value)
     } else {
@@ -168,6 +178,11 @@ impl<'a> Dictionary<'a> {
         }
     }
 
+    /// Returns the bencode of keys and values, without the `d` and `e` around them.
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.entries
+    }
+
     /// Goes through keys and values in the order in which they stand there.
     pub const fn iter(self) -> DictionaryIter<'a> {
         DictionaryIter {
@@ -235,7 +250,7 @@ impl<'a> Reader<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let value = self.value(MAX_DEPTH);
+        let value = self.value(usize::MAX);
         debug_assert!(value.is_ok(), "this input was checked");
         value.ok()
     }
@@ -466,6 +481,15 @@ mod tests {
             assert_eq!(error.kind(), DecodeErrorKind::TooDeep);
             assert_eq!(error.offset(), MAX_DEPTH);
         }
+        let deep = nested(MAX_DEPTH + 1);
+        let value = decode_to_depth(deep.as_bytes(), MAX_DEPTH + 1).unwrap();
+        let mut depth = 0;
+        let mut innermost = Some(value);
+        while let Some(list) = innermost.and_then(Value::as_list) {
+            depth += 1;
+            innermost = list.iter().next();
+        }
+        assert_eq!(depth, MAX_DEPTH + 1, "it can be walked, too");
         let deep_dictionary = "d0:".repeat(100_000);
         let error = decode_text(&deep_dictionary).unwrap_err();
         assert_eq!(error.kind(), DecodeErrorKind::TooDeep);

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use opentracker_core::{Counters, PeerBuffers, Refusal, Requester, Retry, Worker};
+use opentracker_core::{Counters, PeerBuffers, Reason, Refusal, Requester, Retry, Worker};
 use opentracker_http_wire::{
     AnnounceQuery, AnnounceReply, Failure, Peers, QueryError, QueryPairs, RetryIn, ScrapeQuery,
     ScrapeReply,
@@ -221,8 +221,13 @@ impl Handler {
         if let Some(counter) = counter {
             self.counters.count(counter);
         }
-        Response::new(status, head.persistence).put(&self.body, out);
-        after(head)
+        let persistence = match status {
+            // A network that is not served holds no connection either.
+            Status::Forbidden => Persistence::Closed,
+            _ => head.persistence,
+        };
+        Response::new(status, persistence).put(&self.body, out);
+        after(persistence)
     }
 
     /// Writes the body of an answer; `None` leaves the request to the operator plane.
@@ -308,6 +313,9 @@ impl Handler {
     }
 
     fn refuse(&mut self, refusal: Refusal) -> Answer {
+        if refusal.reason == Reason::Network {
+            return self.fail(Status::Forbidden, None, "this network is not served here");
+        }
         let message = refusal.reason.message();
         let failure = Failure::new(message.unwrap_or("not served"));
         let failure = match refusal.retry {
@@ -378,7 +386,11 @@ impl Handler {
         };
         response.put(b"this method is not allowed\n", out);
         // What follows another method may be its body.
-        if is_head { after(head) } else { Next::Linger }
+        if is_head {
+            after(head.persistence)
+        } else {
+            Next::Linger
+        }
     }
 
     /// Answers a head that cannot be understood, after which the connection is of no use.
@@ -435,8 +447,8 @@ fn has_info_hash(query: &[u8]) -> bool {
     QueryPairs::new(query).any(|(name, _)| name == b"info_hash")
 }
 
-fn after(head: &Head<'_, '_>) -> Next {
-    match head.persistence {
+fn after(persistence: Persistence) -> Next {
+    match persistence {
         Persistence::Closed => Next::Close,
         Persistence::Kept | Persistence::KeptExplicitly => Next::Request,
     }

@@ -17,6 +17,7 @@ pub(crate) struct Response<'a> {
 pub(crate) enum Status {
     Ok,
     BadRequest,
+    Forbidden,
     NotFound,
     MethodNotAllowed,
     RequestTimeout,
@@ -67,6 +68,7 @@ impl Status {
         match self {
             Self::Ok => 200,
             Self::BadRequest => 400,
+            Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -78,6 +80,7 @@ impl Status {
         match self {
             Self::Ok => b"HTTP/1.1 200 OK\r\n",
             Self::BadRequest => b"HTTP/1.1 400 Bad Request\r\n",
+            Self::Forbidden => b"HTTP/1.1 403 Forbidden\r\n",
             Self::NotFound => b"HTTP/1.1 404 Not Found\r\n",
             Self::MethodNotAllowed => b"HTTP/1.1 405 Method Not Allowed\r\n",
             Self::RequestTimeout => b"HTTP/1.1 408 Request Timeout\r\n",

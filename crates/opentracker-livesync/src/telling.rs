@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use opentracker_core::{TorrentSummary, Tracker, Walk};
+use opentracker_core::{Rules, TorrentSummary, Tracker, Walk};
 use opentracker_livesync_wire::{PacketBuf, ScrapeTell, ScrapeTellWriter, TellRecord};
 use opentracker_types::{InfoHash, TrackerId};
 
@@ -56,13 +56,14 @@ impl Telling {
     ) -> (Option<Told>, bool) {
         self.due = self.due.saturating_sub(1);
         let mut writer = ScrapeTellWriter::new(id);
-        while let Some(record) = self.peek(tracker, now) {
+        let rules = tracker.rules();
+        while let Some(record) = self.peek(tracker, &rules, now) {
             if writer.push(&record).is_err() {
                 break;
             }
             self.rest.pop();
         }
-        let is_over = self.peek(tracker, now).is_none();
+        let is_over = self.peek(tracker, &rules, now).is_none();
         if is_over {
             self.due = 0;
         }
@@ -94,13 +95,19 @@ impl Telling {
         None
     }
 
-    /// Returns the torrent of the walk that is next, or `None` at its end.
-    fn peek(&mut self, tracker: &Tracker, now: Instant) -> Option<TellRecord> {
-        while self.rest.is_empty() {
-            let torrents = self.walk.next_part(tracker, now)?;
-            self.rest.extend(torrents.iter().map(record));
+    /// Returns the torrent of the walk that is next, or `None` at its end. What was copied out
+    /// may have been denied since.
+    fn peek(&mut self, tracker: &Tracker, rules: &Rules, now: Instant) -> Option<TellRecord> {
+        loop {
+            match self.rest.last() {
+                Some(record) if rules.lists.serves(&record.info_hash) => return Some(*record),
+                Some(_) => drop(self.rest.pop()),
+                None => {
+                    let torrents = self.walk.next_part(tracker, now)?;
+                    self.rest.extend(torrents.iter().map(record));
+                }
+            }
         }
-        self.rest.last().copied()
     }
 }
 

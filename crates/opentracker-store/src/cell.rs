@@ -61,6 +61,7 @@ pub(crate) trait Cell: Copy + 'static {
     fn addr(&self) -> PeerAddr;
     /// Hashes address and port; all 32 bits are good.
     fn hash(&self, keys: &PeerKeys) -> u32;
+    fn ip(&self) -> IpAddr;
     fn scope(&self) -> Scope;
 
     fn has_same_prefix(&self, other: &Self) -> bool {
@@ -192,10 +193,13 @@ impl Cell for Cell4 {
         finish(folded_multiply(peer_bits(self) ^ keys.mask, keys.factor))
     }
 
+    fn ip(&self) -> IpAddr {
+        self.ipv4().into()
+    }
+
     fn scope(&self) -> Scope {
-        let [a, b, c, d, ..] = self.0;
         // The tracker's rules refuse an address without a scope before it gets here.
-        Scope::of_v4(Ipv4Addr::new(a, b, c, d)).unwrap_or(Scope::Global)
+        Scope::of_v4(self.ipv4()).unwrap_or(Scope::Global)
     }
 }
 
@@ -238,16 +242,31 @@ impl Cell for Cell6 {
         finish(folded_multiply(network ^ port ^ keys.mask, keys.factor))
     }
 
+    fn ip(&self) -> IpAddr {
+        self.ipv6().into()
+    }
+
     fn scope(&self) -> Scope {
-        let (address, _) = self
-            .0
-            .split_first_chunk::<16>()
-            .expect("a cell has 20 octets");
-        Scope::of_v6(Ipv6Addr::from(*address)).unwrap_or(Scope::Global)
+        Scope::of_v6(self.ipv6()).unwrap_or(Scope::Global)
+    }
+}
+
+impl Cell4 {
+    fn ipv4(&self) -> Ipv4Addr {
+        let [a, b, c, d, ..] = self.0;
+        Ipv4Addr::new(a, b, c, d)
     }
 }
 
 impl Cell6 {
+    fn ipv6(&self) -> Ipv6Addr {
+        let (address, _) = self
+            .0
+            .split_first_chunk::<16>()
+            .expect("a cell has 20 octets");
+        Ipv6Addr::from(*address)
+    }
+
     /// Reads address and port as numbers.
     fn words(&self) -> (u64, u64, u64) {
         let word = |at: usize| {

@@ -5,6 +5,8 @@
 //! the swarm is mixed. Nearly every swarm has two tables: the global leechers and the global
 //! seeders of one family.
 
+use std::net::IpAddr;
+
 use opentracker_types::SavedPeer;
 
 use crate::candidates::Candidates;
@@ -189,11 +191,12 @@ impl Large {
         v6.select(want - from_v4, picker, out);
     }
 
-    /// Removes peers that timed out, going on at `position` (in 2³² parts of all slots) until the
+    /// Removes peers that timed out or that `keeps` refuses, going on at `position` (in 2³² parts of all slots) until the
     /// budget is used up. Returns whether it is through.
     pub(crate) fn sweep(
         &mut self,
         moment: &Moment,
+        keeps: &mut impl FnMut(IpAddr) -> bool,
         keys: &PeerKeys,
         position: &mut u32,
         budget: &mut usize,
@@ -206,8 +209,8 @@ impl Large {
         let end = total.min(slot.saturating_add((*budget).max(1)));
         *budget = budget.saturating_sub(end - slot);
         while slot < end {
-            let removed = sweep_slot(&mut self.v4, slot, moment, keys, timed_out)
-                .or_else(|offset| sweep_slot(&mut self.v6, offset, moment, keys, timed_out))
+            let removed = sweep_slot(&mut self.v4, slot, moment, keeps, keys, timed_out)
+                .or_else(|offset| sweep_slot(&mut self.v6, offset, moment, keeps, keys, timed_out))
                 .unwrap_or(false);
             // Another cell may have moved into the slot that was freed.
             slot += usize::from(!removed);
@@ -339,6 +342,7 @@ fn sweep_slot<C: Tabled>(
     tables: &mut Tables<C>,
     slot: usize,
     moment: &Moment,
+    keeps: &mut impl FnMut(IpAddr) -> bool,
     keys: &PeerKeys,
     timed_out: &mut TimedOut,
 ) -> Result<bool, usize> {
@@ -350,7 +354,7 @@ fn sweep_slot<C: Tabled>(
             continue;
         }
         let cell = table.slot(rest);
-        if cell.is_vacant() || !moment.has_timed_out(cell.age()) {
+        if cell.is_vacant() || !moment.has_timed_out(cell.age()) && keeps(cell.ip()) {
             return Ok(false);
         }
         timed_out.note(cell, moment);

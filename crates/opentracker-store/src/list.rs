@@ -4,6 +4,8 @@
 //! mixture. A block holds octets without a type; a cell is made of them where it is looked at,
 //! which costs nothing.
 
+use std::net::IpAddr;
+
 use crate::arithmetic::saturating_u32;
 use crate::cell::{Cell, Cell4, Cell6, Report};
 use crate::clock::Moment;
@@ -254,10 +256,15 @@ impl<'a> List<'a> {
         Some(index)
     }
 
-    /// Removes the peers that timed out.
-    pub(crate) fn sweep(&mut self, moment: &Moment, timed_out: &mut TimedOut) {
-        self.sweep_family::<Cell4>(moment, timed_out);
-        self.sweep_family::<Cell6>(moment, timed_out);
+    /// Removes the peers that timed out or that `keeps` refuses.
+    pub(crate) fn sweep(
+        &mut self,
+        moment: &Moment,
+        keeps: &mut impl FnMut(IpAddr) -> bool,
+        timed_out: &mut TimedOut,
+    ) {
+        self.sweep_family::<Cell4>(moment, keeps, timed_out);
+        self.sweep_family::<Cell6>(moment, keeps, timed_out);
     }
 
     /// Copies the cells into another block, which must be large enough.
@@ -292,11 +299,16 @@ impl<'a> List<'a> {
         removed
     }
 
-    fn sweep_family<C: Listed>(&mut self, moment: &Moment, timed_out: &mut TimedOut) {
+    fn sweep_family<C: Listed>(
+        &mut self,
+        moment: &Moment,
+        keeps: &mut impl FnMut(IpAddr) -> bool,
+        timed_out: &mut TimedOut,
+    ) {
         let mut index = 0;
         while let Some(octets) = C::listed(self.cells()).get(index) {
             let cell = C::from_octets(*octets);
-            if moment.has_timed_out(cell.age()) {
+            if moment.has_timed_out(cell.age()) || !keeps(cell.ip()) {
                 timed_out.note(&cell, moment);
                 self.remove::<C>(index);
                 // An IPv6 cell is filled from index 0, which has been looked at, and every later

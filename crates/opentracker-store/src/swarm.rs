@@ -1,5 +1,7 @@
 //! The peers of one torrent, in the representation that fits their number.
 
+use std::net::IpAddr;
+
 use opentracker_types::SavedPeer;
 
 use crate::cell::{AnyCell, Cell, Cell4, Cell6, PeerKeys, Report};
@@ -179,13 +181,15 @@ impl Swarm {
         }
     }
 
-    /// Removes peers that timed out, at most about `budget` cells at a time.
+    /// Removes peers that timed out or that `keeps` refuses, at most about `budget` cells at a
+    /// time.
     ///
     /// `slot` is where a large swarm goes on, in parts of 2³² of all its slots. Returns whether
     /// the swarm is through.
     pub(crate) fn sweep(
         &mut self,
         moment: &Moment,
+        keeps: &mut impl FnMut(IpAddr) -> bool,
         keys: &PeerKeys,
         slot: &mut u32,
         budget: &mut usize,
@@ -195,17 +199,17 @@ impl Swarm {
             Self::Empty { .. } => return true,
             Self::Inline { lengths, octets } => {
                 let mut list = List::new(octets, lengths);
-                list.sweep(moment, timed_out);
+                list.sweep(moment, keeps, timed_out);
                 list.is_empty()
             }
             Self::Listed { lengths, octets } => {
                 let mut list = List::new(octets, lengths);
-                list.sweep(moment, timed_out);
+                list.sweep(moment, keeps, timed_out);
                 *budget = budget.saturating_sub(list.len());
                 list.is_empty()
             }
             Self::Large(large) => {
-                if !large.sweep(moment, keys, slot, budget, timed_out) {
+                if !large.sweep(moment, keeps, keys, slot, budget, timed_out) {
                     return false;
                 }
                 large.is_empty()

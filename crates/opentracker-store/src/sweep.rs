@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use crate::bucket::Bucket;
 use crate::clock::Moment;
 use crate::store::{Removed, Store};
@@ -31,11 +33,22 @@ impl Sweeper {
     /// Takes one step, holding one lock for it. At the end of a round returns what the round
     /// removed, and the next call begins another.
     pub fn step(&mut self, store: &Store, moment: &Moment) -> Option<Removed> {
+        self.step_keeping(store, moment, &mut |_| true)
+    }
+
+    /// Takes one step as [`Self::step`] does, and also removes the peers whose address `keeps`
+    /// refuses. It is asked once of each that has not timed out.
+    pub fn step_keeping(
+        &mut self,
+        store: &Store,
+        moment: &Moment,
+        keeps: &mut impl FnMut(IpAddr) -> bool,
+    ) -> Option<Removed> {
         let mut budget = STEP_CELLS;
         let mut bucket = store.buckets().write(self.part);
         while budget > 0 && self.torrent < bucket.len() {
             budget = budget.saturating_sub(TORRENT_CELLS);
-            if !self.sweep_torrent(store, &mut bucket, moment, &mut budget) {
+            if !self.sweep_torrent(store, &mut bucket, moment, keeps, &mut budget) {
                 return None;
             }
         }
@@ -58,6 +71,7 @@ impl Sweeper {
         store: &Store,
         bucket: &mut Bucket,
         moment: &Moment,
+        keeps: &mut impl FnMut(IpAddr) -> bool,
         budget: &mut usize,
     ) -> bool {
         let torrent = bucket.torrent_mut(self.torrent);
@@ -66,6 +80,7 @@ impl Sweeper {
         let mut timed_out = TimedOut::default();
         let through = torrent.swarm.sweep(
             moment,
+            keeps,
             &store.secrets().peers,
             &mut self.slot,
             budget,

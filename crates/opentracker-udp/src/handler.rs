@@ -163,6 +163,7 @@ impl Handler {
                 None
             }
             _ if !has_port || Scope::of(client).is_none() => self.drop(Counter::BadSource),
+            Ok(_) if !self.worker.answers(&Requester::new(client)) => self.drop(Counter::Refused),
             Ok(Request::Connect(connect)) => self.connect(connect, client, now, reply),
             Ok(Request::Scrape(scrape)) if self.is_known(scrape.connection(), client, now) => {
                 self.scrape(&scrape, client, now, reply)

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
@@ -14,7 +15,7 @@ use opentracker_net::{Listen, http, udp};
 
 use crate::config::{Access, Config, Process};
 use crate::fifo;
-use crate::lists::{self, Occasion, ReadLists};
+use crate::lists::{self, ListKey, Occasion, ReadLists};
 use crate::operator;
 use crate::privileges;
 use crate::snapshot;
@@ -64,10 +65,8 @@ pub(crate) fn check(config: &Config, statedump: Option<&Path>) -> Vec<Fault> {
         }
     }
     let lists = read_lists(&config.access, &config.process, user);
-    for list in [lists.allow, lists.deny].into_iter().flatten() {
-        if let Err(error) = list {
-            faults.add(&error);
-        }
+    for error in lists.faults() {
+        faults.add(error);
     }
     let place = snapshot::Place::open(&config.snapshot.path);
     let place = place.and_then(|place| match place {
@@ -194,13 +193,18 @@ fn add_unless_in_use(error: &dyn std::error::Error, is_in_use: bool, faults: &mu
 
 /// Reads the lists where a start would find them and as the user who would read them.
 fn read_lists(access: &Access, process: &Process, user: Option<(Uid, Gid)>) -> ReadLists {
+    let locate = |key: ListKey| locate_list(key.file(access), process);
     let access = Access {
-        allow: locate_list(&access.allow, process),
-        deny: locate_list(&access.deny, process),
+        allow: locate(ListKey::Allow),
+        deny: locate(ListKey::Deny),
+        deny_clients: locate(ListKey::DenyClients),
+        deny_networks: locate(ListKey::DenyNetworks),
         ..access.clone()
     };
     // The threads that read have the rights of the one that starts them.
-    as_user(user, || lists::read(&access, Occasion::Reload))
+    as_user(user, || {
+        lists::read(&access, &Arc::default(), Occasion::Reload)
+    })
 }
 
 /// Does something with files as a user would who is not this process yet.
@@ -219,13 +223,18 @@ fn as_user<T: Send>(user: Option<(Uid, Gid)>, act: impl FnOnce() -> T + Send) ->
     })
 }
 
-/// Returns where a list is to be read. A pipe is left out: what is read from it here would be
-/// missing at the start.
+/// Returns where a list is to be read: in the root folder that the process will have, or else
+/// where it is now. A pipe is left out: what is read from it here would be missing at the start.
 fn locate_list(list: &Path, process: &Process) -> PathBuf {
     if list.as_os_str().is_empty() {
         return PathBuf::new();
     }
-    let path = locate(list, process);
+    let inside = locate(list, process);
+    let path = if inside.exists() || !list.exists() {
+        inside
+    } else {
+        list.to_owned()
+    };
     let is_pipe = fs::metadata(&path).is_ok_and(|file| file.file_type().is_fifo());
     if is_pipe { PathBuf::new() } else { path }
 }

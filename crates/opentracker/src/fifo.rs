@@ -16,7 +16,6 @@ use nix::poll::{PollFd, PollFlags, poll};
 use opentracker_core::HashList;
 
 use crate::lists::Lists;
-use crate::reload::swarms_purged;
 
 /// What is written to a FIFO does to the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +98,7 @@ fn change(lists: &Lists, action: FifoAction, text: &[u8], path: &Path) {
     if skipped.lines() > 0 {
         tracing::warn!("{path}: {skipped}");
     }
-    let (changes, purged) = lists.change(|rules| {
+    let changes = lists.change(|rules| {
         let mut rules = rules.clone();
         let lists = &mut rules.lists;
         let list = match &mut lists.allow {
@@ -112,8 +111,8 @@ fn change(lists: &Lists, action: FifoAction, text: &[u8], path: &Path) {
         }
         rules
     });
-    for changed in changes {
-        tracing::info!("{path}: {changed}, {}", swarms_purged(purged));
+    if !changes.lists.is_empty() {
+        tracing::info!("{path}: {changes}");
     }
 }
 

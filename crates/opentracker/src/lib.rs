@@ -9,6 +9,7 @@
 mod check;
 pub mod config;
 mod fifo;
+mod folders;
 mod housekeeping;
 mod lists;
 pub mod livesync;
@@ -26,7 +27,8 @@ mod tracker;
 pub use check::Fault;
 pub use config::{Config, ConfigErrors};
 pub use fifo::{FifoAction, FifoError};
-pub use lists::{ListChange, ListError};
+pub use folders::Folders;
+pub use lists::{ListChange, ListChanges, ListError, ListKey};
 pub use opentracker_admin as admin;
 pub use opentracker_core as core;
 pub use opentracker_http as http;

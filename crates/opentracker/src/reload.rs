@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use opentracker_core::Removed;
-
-use crate::lists::{ListChange, ListError};
+use crate::lists::{ListChange, ListChanges, ListError, ListKey};
 
 /// What a reload did. The `Display` form is one line that says what has changed.
 #[derive(Debug, Default)]
@@ -13,10 +11,8 @@ pub struct Reloaded {
     pub changed: Vec<&'static str>,
     /// Keys whose new value takes effect after a restart, whichever reload brought it.
     pub need_restart: Vec<&'static str>,
-    /// Access lists that are not what they were.
-    pub lists: Vec<ListChange>,
-    /// What is forgotten because it is no longer served.
-    pub purged: Removed,
+    /// Access lists that are not what they were, and what is gone because of it.
+    pub lists: ListChanges,
     /// Access lists that could not be read and stay as they were.
     pub faults: Vec<ListError>,
 }
@@ -24,15 +20,38 @@ pub struct Reloaded {
 impl fmt::Display for Reloaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys = Some(self.changed.join(", ")).filter(|keys| !keys.is_empty());
-        let lists = self.lists.iter().map(ToString::to_string);
-        let purged = Some(swarms_purged(self.purged)).filter(|_| self.purged.torrents > 0);
-        let lists: Vec<_> = lists.chain(purged).collect();
-        let lists = Some(lists.join(", ")).filter(|lists| !lists.is_empty());
-        match (keys, lists) {
-            (Some(keys), Some(lists)) => write!(f, "{keys}; {lists}"),
-            (Some(said), None) | (None, Some(said)) => f.write_str(&said),
-            (None, None) => f.write_str("nothing has changed"),
+        match keys {
+            Some(keys) if self.lists.lists.is_empty() => f.write_str(&keys),
+            Some(keys) => write!(f, "{keys}; {}", self.lists),
+            None => self.lists.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for ListChanges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.lists.is_empty() {
+            return f.write_str("nothing has changed");
+        }
+        let lists = self.lists.iter().map(ToString::to_string);
+        let swarms = counted(self.swarms.torrents, "swarm");
+        let purged = swarms.into_iter().chain(counted(self.peers, "peer"));
+        let purged = purged.map(|what| format!("{what} purged"));
+        f.write_str(&lists.chain(purged).collect::<Vec<_>>().join(", "))
+    }
+}
+
+fn counted(count: u64, what: &str) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        count => Some(format!("{count} {what}s")),
+    }
+}
+
+impl fmt::Display for ListKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} list", self.word())
     }
 }
 
@@ -43,15 +62,7 @@ impl fmt::Display for ListChange {
             None => "none".to_owned(),
         };
         let (before, after) = (entries(self.before), entries(self.after));
-        write!(f, "{} list {before} → {after}", self.key)
-    }
-}
-
-/// Says how many swarms were purged.
-pub(crate) fn swarms_purged(purged: Removed) -> String {
-    match purged.torrents {
-        1 => "1 swarm purged".to_owned(),
-        swarms => format!("{swarms} swarms purged"),
+        write!(f, "{} {before} → {after}", self.key)
     }
 }
 
@@ -63,25 +74,28 @@ mod tests {
     fn a_line_says_what_has_changed() {
         let mut reloaded = Reloaded::default();
         assert_eq!(reloaded.to_string(), "nothing has changed");
-        reloaded.lists = vec![
-            ListChange {
-                key: "allow",
-                before: None,
-                after: Some(0),
-            },
-            ListChange {
-                key: "deny",
-                before: Some(1204),
-                after: Some(1207),
-            },
+        let change = |key, before, after| ListChange { key, before, after };
+        reloaded.lists.lists = vec![
+            change(ListKey::Allow, None, Some(0)),
+            change(ListKey::Deny, Some(1204), Some(1207)),
         ];
-        reloaded.purged.torrents = 2;
+        reloaded.lists.swarms.torrents = 2;
         let lists = "allow list none → 0, deny list 1204 → 1207, 2 swarms purged";
         assert_eq!(reloaded.to_string(), lists);
         reloaded.changed = vec!["announce.interval", "log.level"];
         assert_eq!(
             reloaded.to_string(),
             format!("announce.interval, log.level; {lists}")
+        );
+        reloaded.lists = ListChanges {
+            lists: vec![change(ListKey::DenyNetworks, Some(3), None)],
+            peers: 1,
+            ..ListChanges::default()
+        };
+        assert!(
+            reloaded
+                .to_string()
+                .ends_with("; network list 3 → none, 1 peer purged")
         );
     }
 }

@@ -11,7 +11,6 @@ use ipnet::IpNet;
 use nix::unistd::Uid;
 use opentracker_admin::Plane;
 use opentracker_core as core;
-use opentracker_core::AccessLists;
 use opentracker_http::Limits;
 use opentracker_multicast::JoinError;
 use opentracker_net::http::UnixListen;
@@ -22,8 +21,9 @@ use rand::Rng;
 
 use crate::config::{Config, ListenAddress, Process};
 use crate::fifo::{Fifo, FifoError};
+use crate::folders::Folders;
 use crate::housekeeping::Housekeeping;
-use crate::lists::{self, ListError, Occasion};
+use crate::lists::{self, ListError, ListKey, Lists, Occasion, Watch};
 use crate::livesync;
 use crate::memory::Memory;
 use crate::operator::{self, Shown};
@@ -79,8 +79,7 @@ pub enum StartError {
 /// What a start brings about.
 #[derive(Debug)]
 pub(crate) struct Started {
-    pub(crate) core: Arc<core::Tracker>,
-    pub(crate) memory: Arc<Memory>,
+    pub(crate) lists: Arc<Lists>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) threads: Threads,
     pub(crate) snapshots: Arc<SnapshotStatus>,
@@ -106,6 +105,7 @@ pub(crate) struct Threads {
     housekeeping: Option<Housekeeping>,
     fifos: Vec<Fifo>,
     snapshots: Option<Snapshots>,
+    watch: Option<Watch>,
 }
 
 /// How long HTTP requests that are under way may take when the tracker stops.
@@ -121,21 +121,15 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
     let (udp_sockets, http_listeners) = bind(config, &wanted)?;
     let admin_listeners = operator::bind_all(config);
     let group = join(config, id)?;
+    let list_files = || ListKey::ALL.map(|key| key.file(&config.access));
+    let mut folders = Folders::of(list_files());
     let snapshot = snapshot::Place::open(&config.snapshot.path)?;
     privileges::drop(&config.process)?;
-    let lists = lists::read(&config.access, Occasion::Start);
-    let lists = AccessLists {
-        allow: lists.allow.transpose()?,
-        deny: lists.deny.transpose()?,
-    };
-    let core = Arc::new(core::Tracker::new(
-        rules(config, lists),
-        Instant::now(),
-        &mut rand::rng(),
-    ));
-    let memory = Arc::new(Memory::new(Arc::clone(&core)));
+    folders.close_needless(list_files());
+    let lists = read_lists(config, folders)?;
+    let core = lists.core();
     if let Some(place) = &snapshot {
-        snapshot::restore(place, &core)?;
+        snapshot::restore(place, core)?;
     }
     let snapshots = Arc::new(SnapshotStatus::default());
     let mut listeners = wanted.listeners(&udp_sockets, &http_listeners);
@@ -151,18 +145,29 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
         snapshot,
         snapshots: Arc::clone(&snapshots),
     };
-    let served = threads.serve(config, &core, &memory, id, bound);
+    let served = threads.serve(config, core, lists.memory(), id, bound);
     if let Err(error) = served {
         threads.shutdown();
         return Err(StartError::Thread(error));
     }
+    threads.watch = Some(Watch::start(&lists));
     Ok(Started {
-        core,
-        memory,
+        lists,
         listeners,
         threads,
         snapshots,
     })
+}
+
+/// Makes the tracker, without threads, of the lists as their files have them.
+fn read_lists(config: &Config, folders: Folders) -> Result<Arc<Lists>, ListError> {
+    let folders = Arc::new(folders);
+    let read = lists::read(&config.access, &folders, Occasion::Start);
+    let tracker = |lists| {
+        let rules = rules(config, lists);
+        core::Tracker::new(rules, Instant::now(), &mut rand::rng())
+    };
+    Lists::start(read, folders, tracker).map(Arc::new)
 }
 
 /// Draws what this run calls itself. From the system's randomness and never from the clock:
@@ -383,6 +388,7 @@ impl Threads {
 
     /// Stops accepting, finishes what is under way, and ends all threads.
     pub(crate) fn shutdown(self) {
+        drop(self.watch);
         if let Some(udp) = self.udp {
             udp.shutdown();
         }

@@ -6,12 +6,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use opentracker_core as core;
-use opentracker_core::{AccessLists, HashList, ToldDownloads};
+use opentracker_core::ToldDownloads;
 
 use crate::check::{self, Fault};
 use crate::config::Config;
 use crate::fifo::{Fifo, FifoAction, FifoError};
-use crate::lists::{self, ListError, Lists, Occasion};
+use crate::lists::{self, Lists, Occasion};
 use crate::livesync::View;
 use crate::reload::Reloaded;
 use crate::settings::rules;
@@ -24,7 +24,6 @@ use crate::statedump::{self, StatedumpError, StatedumpLoaded};
 /// It serves until [`Tracker::shutdown`]. Any thread may reload it or shut it down.
 #[derive(Debug)]
 pub struct Tracker {
-    core: Arc<core::Tracker>,
     lists: Arc<Lists>,
     listeners: Vec<Listener>,
     /// What is in force.
@@ -49,8 +48,7 @@ impl Tracker {
     /// cannot be changed; nothing runs then.
     pub fn start(config: Config) -> Result<Self, StartError> {
         let Started {
-            core,
-            memory,
+            lists,
             listeners,
             threads,
             snapshots,
@@ -61,8 +59,7 @@ impl Tracker {
             (access.fifo_delete.clone(), FifoAction::Delete),
         ];
         let tracker = Self {
-            lists: Arc::new(Lists::new(Arc::clone(&core), memory)),
-            core,
+            lists,
             listeners,
             config: ArcSwap::from_pointee(config.clone()),
             wanted: Mutex::new(config),
@@ -102,7 +99,7 @@ impl Tracker {
 
     /// Returns the rules and the swarms, to announce and look without a network.
     pub fn core(&self) -> &Arc<core::Tracker> {
-        &self.core
+        self.lists.core()
     }
 
     /// Returns the cluster as this instance sees it, at most a second old; `None` without live
@@ -126,22 +123,11 @@ impl Tracker {
         let mut config = Config::clone(&running);
         config.reload(&wanted);
         let need_restart = wanted.changed_needing_restart(&config);
-        let read = lists::read(&wanted.access, Occasion::Reload);
-        let mut faults = Vec::new();
-        let allow = taken(read.allow, &running.access.allow, &mut faults);
-        let deny = taken(read.deny, &running.access.deny, &mut faults);
-        for (key, list) in [("access.allow", &allow), ("access.deny", &deny)] {
-            if *list == Taken::Kept {
-                config.keep(key, &running);
-            }
+        let read = lists::read(&wanted.access, self.lists.folders(), Occasion::Reload);
+        for fault in read.faults() {
+            config.keep(fault.key.path(), &running);
         }
-        let (lists, purged) = self.lists.change(|old| {
-            let lists = AccessLists {
-                allow: allow.or(&old.lists.allow),
-                deny: deny.or(&old.lists.deny),
-            };
-            rules(&config, lists)
-        });
+        let (lists, faults) = self.lists.take(read, |lists| rules(&config, lists));
         if let Some(threads) = &*self.threads() {
             threads.set_cluster_sources(&config.livesync.nodes);
             if let Some(snapshots) = threads.snapshots() {
@@ -154,7 +140,6 @@ impl Tracker {
             changed,
             need_restart,
             lists,
-            purged,
             faults,
         }
     }
@@ -198,7 +183,7 @@ impl Tracker {
                     let (age, downloads) = (entry.age_minutes, entry.downloads);
                     let record = ToldDownloads::new(entry.info_hash, age, downloads);
                     let records = std::iter::once(record);
-                    let applied = self.core.apply_downloads(records, now, |_, _| ());
+                    let applied = self.core().apply_downloads(records, now, |_, _| ());
                     loaded.torrents += applied.applied;
                 }
             }
@@ -234,41 +219,5 @@ impl Tracker {
 
     fn threads(&self) -> MutexGuard<'_, Option<Threads>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What becomes of a list at a reload.
-#[derive(Debug, PartialEq, Eq)]
-enum Taken {
-    /// It is replaced, or gone.
-    New(Option<HashList>),
-    /// It stays as it was.
-    Kept,
-}
-
-impl Taken {
-    fn or(self, old: &Option<HashList>) -> Option<HashList> {
-        match self {
-            Self::New(list) => list,
-            Self::Kept => old.clone(),
-        }
-    }
-}
-
-/// Decides on a list that was read; `running` is the file that the one in force came from.
-fn taken(
-    read: Option<Result<HashList, ListError>>,
-    running: &Path,
-    faults: &mut Vec<ListError>,
-) -> Taken {
-    match read {
-        // What a FIFO has brought about was never read from a file.
-        None if running.as_os_str().is_empty() => Taken::Kept,
-        None => Taken::New(None),
-        Some(Ok(list)) => Taken::New(Some(list)),
-        Some(Err(fault)) => {
-            faults.push(fault);
-            Taken::Kept
-        }
     }
 }

@@ -54,6 +54,7 @@ const TABLE: &[Row] = &[
         "opentracker-core",
         "arc-swap ipnet rand siphasher thiserror",
     ),
+    row(Floor::Logic, "opentracker-metainfo", "sha1 sha2 thiserror"),
     row(Floor::Logic, "opentracker-peer-sync", ""),
     row(Floor::Logic, "opentracker-scrape-sync", ""),
     row(

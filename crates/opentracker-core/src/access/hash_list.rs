@@ -1,19 +1,13 @@
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 use std::sync::Arc;
 
 use opentracker_types::InfoHash;
 
-/// The most octets of a line that are looked at. An entry and its note need far fewer; the rest of
-/// a longer line is passed over.
-const MAX_LINE: u64 = 256;
+use super::lines::{self, Skipped};
 
 /// Octets of the shortest line that is an entry: 40 digits and the end of the line.
 const MIN_LINE: u64 = 41;
-
-/// The most lines that [`Skipped`] names.
-const MAX_NAMED: usize = 5;
 
 /// Changes that are kept beside the sorted hashes before all are sorted anew.
 const MAX_CHANGES: usize = 1 << 16;
@@ -30,14 +24,6 @@ pub struct HashList {
     changes: BTreeMap<InfoHash, bool>,
 }
 
-/// Lines of a list that are no entries and were passed over. The `Display` form names the first
-/// few of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Skipped {
-    lines: u64,
-    first: Vec<u64>,
-}
-
 impl HashList {
     /// Reads a list, a line at a time. `octets` is the length of the text, 0 if it is not known;
     /// with it the list takes no more memory while it is read than afterwards.
@@ -50,28 +36,16 @@ impl HashList {
     /// # Errors
     ///
     /// Those of the reader.
-    pub fn read(mut text: impl BufRead, octets: u64) -> io::Result<(Self, Skipped)> {
+    pub fn read(text: impl BufRead, octets: u64) -> io::Result<(Self, Skipped)> {
         let mut hashes = Vec::new();
         let entries = usize::try_from(octets / MIN_LINE + 1).unwrap_or_default();
         // The length may be a false one. Then the memory grows as the entries come.
         hashes.try_reserve_exact(entries).ok();
-        let mut skipped = Skipped::default();
-        let mut line = Vec::new();
-        for number in 1.. {
-            line.clear();
-            if text.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-                break;
-            }
-            if line.last() != Some(&b'\n') {
-                text.skip_until(b'\n')?;
-            }
-            let without_mark = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| number == 1);
-            match Line::parse(without_mark.unwrap_or(&line)) {
-                Line::Entry(info_hash) => hashes.push(info_hash),
-                Line::Blank => {}
-                Line::Other => skipped.add(number),
-            }
-        }
+        let skipped = lines::read(text, |line| {
+            let info_hash = parse(line);
+            hashes.extend(info_hash);
+            info_hash.is_some()
+        })?;
         Ok((hashes.into(), skipped))
     }
 
@@ -150,60 +124,12 @@ impl FromIterator<InfoHash> for HashList {
     }
 }
 
-impl Skipped {
-    /// Returns the number of lines.
-    pub const fn lines(&self) -> u64 {
-        self.lines
-    }
-
-    fn add(&mut self, number: u64) {
-        self.lines += 1;
-        if self.first.len() < MAX_NAMED {
-            self.first.push(number);
-        }
-    }
-}
-
-impl fmt::Display for Skipped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.lines {
-            1 => f.write_str("1 line is no info hash and was skipped: line ")?,
-            lines => write!(
-                f,
-                "{lines} lines are no info hashes and were skipped: lines "
-            )?,
-        }
-        for (place, number) in self.first.iter().enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
-            write!(f, "{comma}{number}")?;
-        }
-        if self.lines > self.first.len() as u64 {
-            f.write_str(", …")?;
-        }
-        Ok(())
-    }
-}
-
-enum Line {
-    Entry(InfoHash),
-    Blank,
-    Other,
-}
-
-impl Line {
-    fn parse(line: &[u8]) -> Self {
-        let line = line.trim_ascii_start();
-        if matches!(line.first(), None | Some(b'#')) {
-            return Self::Blank;
-        }
-        let is_digit = |octet: &&u8| octet.is_ascii_hexdigit();
-        let digits = line.iter().take_while(is_digit).count();
-        let entry = match digits {
-            40 | 64 => str::from_utf8(&line[..40]).ok(),
-            _ => None,
-        };
-        let entry = entry.and_then(|digits| digits.parse().ok());
-        entry.map_or(Self::Other, Self::Entry)
+/// Reads the info hash that a line begins with.
+fn parse(line: &[u8]) -> Option<InfoHash> {
+    let is_digit = |octet: &&u8| octet.is_ascii_hexdigit();
+    match line.iter().take_while(is_digit).count() {
+        40 | 64 => str::from_utf8(&line[..40]).ok()?.parse().ok(),
+        _ => None,
     }
 }
 
@@ -337,17 +263,17 @@ mod tests {
         assert_eq!(list.len(), 2);
         assert_eq!(
             skipped.to_string(),
-            "4 lines are no info hashes and were skipped: lines 2, 3, 4, 5"
+            "4 lines are no entries and were skipped: lines 2, 3, 4, 5"
         );
         let (_, skipped) = read("x\n".repeat(9));
         assert_eq!(
             skipped.to_string(),
-            "9 lines are no info hashes and were skipped: lines 1, 2, 3, 4, 5, …"
+            "9 lines are no entries and were skipped: lines 1, 2, 3, 4, 5, …"
         );
         let (_, skipped) = read("\nx");
         assert_eq!(
             skipped.to_string(),
-            "1 line is no info hash and was skipped: line 2"
+            "1 line is no entry and was skipped: line 2"
         );
     }
 

@@ -1,22 +1,32 @@
-//! Who may do what: which torrents are served, and which networks share a right.
+//! Who may do what: which torrents, clients and networks are served, and which networks share a
+//! right.
 
+mod client_list;
 mod hash_list;
+mod lines;
+mod networks;
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-use opentracker_types::InfoHash;
+use opentracker_types::{InfoHash, PeerId};
 
-pub use hash_list::{HashList, Skipped};
+pub use client_list::ClientList;
+pub use hash_list::HashList;
+pub use lines::Skipped;
+pub use networks::Networks;
 
-/// Which torrents are served: those on the allow list, if there is one, less those on the deny
-/// list.
+/// What is served: the torrents on the allow list, if there is one, less those on the deny list,
+/// to all but the denied clients and networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessLists {
     /// Only these are served; `None`: all.
     pub allow: Option<HashList>,
     /// These are never served, whatever the allow list says; `None`: none.
     pub deny: Option<HashList>,
+    /// These are refused; `None`: none.
+    pub deny_clients: Option<ClientList>,
+    /// These get no answer, and no peer is there; `None`: none.
+    pub deny_networks: Option<Networks>,
 }
 
 impl AccessLists {
@@ -38,7 +48,7 @@ impl AccessLists {
         }
     }
 
-    /// Tells whether every torrent is served: there is neither list.
+    /// Tells whether every torrent is served: there is neither list of them.
     pub fn serve_all(&self) -> bool {
         self.allow.is_none() && self.deny.is_none()
     }
@@ -47,6 +57,20 @@ impl AccessLists {
     pub fn serves(&self, info_hash: &InfoHash) -> bool {
         self.verdict(info_hash) == Verdict::Served
     }
+
+    /// Tells whether an address is served at all.
+    pub fn serves_address(&self, ip: IpAddr) -> bool {
+        let networks = self.deny_networks.as_ref();
+        !networks.is_some_and(|networks| networks.contains(ip))
+    }
+
+    /// Tells whether a client is served; one that does not say what it is cannot be told apart.
+    pub(crate) fn serves_client(&self, peer_id: Option<&PeerId>) -> bool {
+        match (&self.deny_clients, peer_id) {
+            (Some(clients), Some(peer_id)) => !clients.contains(peer_id),
+            _ => true,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,37 +78,6 @@ pub(crate) enum Verdict {
     Served,
     Denied,
     NotAllowed,
-}
-
-/// Networks that share a right, like reading the statistics.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Networks(Vec<IpNet>);
-
-impl Networks {
-    /// Makes the set of all addresses in any of the networks.
-    pub fn new(networks: impl IntoIterator<Item = IpNet>) -> Self {
-        Self(networks.into_iter().collect())
-    }
-
-    /// Tells whether an address is in one of the networks; an IPv4-mapped IPv6 address counts as
-    /// IPv4.
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        let ip = ip.to_canonical();
-        self.0.iter().any(|network| network.contains(&ip))
-    }
-
-    /// Tells whether every address of the same family is in one of the networks.
-    pub fn contains_all_like(&self, ip: IpAddr) -> bool {
-        let is_v4 = ip.to_canonical().is_ipv4();
-        self.0
-            .iter()
-            .any(|network| network.prefix_len() == 0 && network.addr().is_ipv4() == is_v4)
-    }
-
-    /// Tells whether there is no network in the set.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -99,6 +92,7 @@ mod tests {
         let lists = AccessLists {
             allow: Some([A, B].into_iter().collect()),
             deny: Some([B].into_iter().collect()),
+            ..AccessLists::default()
         };
         assert_eq!(lists.verdict(&A), Verdict::Served);
         assert_eq!(lists.verdict(&B), Verdict::Denied);
@@ -109,16 +103,8 @@ mod tests {
         assert!(AccessLists::default().serves(&A));
         let nothing = AccessLists {
             allow: Some(HashList::default()),
-            deny: None,
+            ..AccessLists::default()
         };
         assert!(!nothing.serves(&A));
-    }
-
-    #[test]
-    fn networks_hold_mapped_addresses() {
-        let networks = Networks::new(["10.0.0.0/8".parse().unwrap()]);
-        assert!(networks.contains("10.1.2.3".parse().unwrap()));
-        assert!(networks.contains("::ffff:10.1.2.3".parse().unwrap()));
-        assert!(!networks.contains("fd00::1".parse().unwrap()));
     }
 }

@@ -1,6 +1,7 @@
 //! The tracker's rules, from outside the crate.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod denied;
 mod limits;
 
 use std::net::IpAddr;
@@ -179,6 +180,7 @@ fn rules(allow: Option<&[InfoHash]>, deny: Option<&[InfoHash]>) -> Rules {
     let lists = AccessLists {
         allow: allow.map(list),
         deny: deny.map(list),
+        ..AccessLists::default()
     };
     Rules::new(Settings::default(), lists)
 }

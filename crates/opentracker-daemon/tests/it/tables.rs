@@ -17,6 +17,9 @@ fn every_test_stands_for_a_sentence() {
         ("limits", include_str!("limits.rs")),
         ("listeners", include_str!("listeners.rs")),
         ("lists", include_str!("lists.rs")),
+        ("lists_deny", include_str!("lists_deny.rs")),
+        ("lists_torrents", include_str!("lists_torrents.rs")),
+        ("lists_watch", include_str!("lists_watch.rs")),
         ("peers", include_str!("peers.rs")),
         ("process", include_str!("process.rs")),
         ("reload", include_str!("reload.rs")),
@@ -27,6 +30,7 @@ fn every_test_stands_for_a_sentence() {
         ("udp_hostile", include_str!("udp_hostile.rs")),
         ("privileges", include_str!("../privileges/main.rs")),
         ("host", include_str!("../privileges/host.rs")),
+        ("layouts", include_str!("../privileges/layouts.rs")),
         (
             "privileged snapshots",
             include_str!("../privileges/snapshots.rs"),

@@ -21,8 +21,7 @@
 //! | signals are heeded as before | `the_new_user_is_stopped_as_well` |
 //! | `-u user` (as root; else it is noted and left) | `without_root_another_user_is_left_aside`, `being_the_user_already_is_enough` |
 //! | an image without a table of users | `a_number_needs_no_table_of_users` |
-//! | a configuration that lies outside the chroot stays in force, and the lists are read | `a_configuration_outside_of_the_root_folder_stays_in_force` |
-//! | `--check` tries lists and user | `check_reads_lists_as_the_user_who_would`, `check_finds_lists_in_the_root_folder` |
+//! | `--check` tries lists and user | `check_reads_lists_as_the_user_who_would`, `check_finds_lists_in_the_root_folder`, `check_finds_lists_outside_of_the_root_folder` |
 //! | 1 could not start | `without_root_ports_below_1024_are_out_of_reach`, `a_list_of_somebody_else_is_unreadable` |
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -37,6 +36,7 @@ mod program;
 mod snapshot_file;
 
 mod host;
+mod layouts;
 mod snapshots;
 
 use std::fs::{self, Permissions};
@@ -486,28 +486,6 @@ fn a_number_needs_no_table_of_users() {
 }
 
 #[test]
-fn a_configuration_outside_of_the_root_folder_stays_in_force() {
-    for user in ["", "nobody"] {
-        let mut setup = udp();
-        let root = setup.path("root");
-        fs::create_dir(&root).unwrap();
-        setup.write("root/l.txt", &list(&[TORRENT]));
-        setup
-            .set("process.chroot", root.to_str().unwrap())
-            .set("process.user", user)
-            .set("access.allow", "l.txt");
-        let tracker = setup.start();
-        assert!(serves(&tracker, TORRENT) && !serves(&tracker, OTHER));
-        tracker.setup.write("root/l.txt", &list(&[TORRENT, OTHER]));
-        let said = tracker.hang_up();
-        assert!(serves(&tracker, OTHER), "{said:?}");
-        let kept = said.iter().filter(|line| line.contains("stays in force"));
-        assert_eq!(kept.count(), 1, "{said:?}");
-        assert!(said.join("\n").contains("allow list 1 → 2"), "{said:?}");
-    }
-}
-
-#[test]
 fn check_reads_lists_as_the_user_who_would() {
     let mut setup = udp();
     setup
@@ -533,6 +511,22 @@ fn check_finds_lists_in_the_root_folder() {
         .argument("--check");
     let ended = setup.run();
     assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
+fn check_finds_lists_outside_of_the_root_folder() {
+    let mut setup = udp();
+    let root = setup.path("root");
+    fs::create_dir(&root).unwrap();
+    setup
+        .list("access.allow", &[TORRENT])
+        .set("process.chroot", root.to_str().unwrap())
+        .argument("--check");
+    let ended = setup.run();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    fs::remove_file(setup.path("access.allow")).unwrap();
+    let ended = setup.run();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
 }
 
 #[test]

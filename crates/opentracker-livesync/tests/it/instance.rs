@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentracker_core::{MAX_DOWNLOADS, Rules, Tracker};
+use opentracker_core::{AccessLists, MAX_DOWNLOADS, Rules, ToldDownloads, Tracker};
 use opentracker_livesync::{
     Counter, Dialect, FORMER_ID_LIFETIME, Instance, MAX_PACKETS_PER_SECOND, Output,
     RENEWAL_INTERVAL, Settings, SharedId, Source,
@@ -243,6 +243,41 @@ fn one_inquiry_after_the_other_brings_one_tell_in_an_interval() {
     }
     let intervals = 600 / interval.as_secs();
     assert_eq!(told as u64, 1 + intervals);
+}
+
+#[test]
+fn what_is_denied_during_a_tell_is_told_no_further() {
+    let mut site = Site::new();
+    let torrents: Vec<_> = (0..1000_u16)
+        .map(|number| {
+            let mut octets = [0xab; InfoHash::LEN];
+            octets[..2].copy_from_slice(&number.to_be_bytes());
+            InfoHash::new(octets)
+        })
+        .collect();
+    let records = torrents
+        .iter()
+        .map(|&torrent| ToldDownloads::new(torrent, 0, 1));
+    site.tracker.apply_downloads(records, site.start, |_, _| ());
+    let (sender, target) = (THEIRS, OURS);
+    site.hear(&Inquire { sender, target }.encode(), site.start);
+    let is_tell = |packet: &[u8]| matches!(Packet::decode(packet), Ok(Packet::ScrapeTell(_)));
+    let Some(Output::Send(first)) = site.instance.poll_output() else {
+        panic!("it tells of what it has");
+    };
+    assert!(is_tell(&first));
+    let lists = AccessLists {
+        deny: Some(torrents.into_iter().collect()),
+        ..AccessLists::default()
+    };
+    site.tracker
+        .set_rules(Rules::new(Default::default(), lists));
+    assert_eq!(site.tracker.purge().torrents, 1000);
+    for second in 0..600 {
+        let sent = site.sent();
+        assert!(!sent.iter().any(|packet| is_tell(packet)), "{second}");
+        site.instance.handle_timeout(site.start + second * SECOND);
+    }
 }
 
 #[test]

@@ -176,7 +176,7 @@ fn torrents_that_are_not_served_are_refused_the_denied_for_good() {
     };
     serve_by(AccessLists {
         allow: list(""),
-        deny: None,
+        ..AccessLists::default()
     });
     let response = announce(&site, "port=1");
     assert_eq!(response.status, 200);
@@ -185,8 +185,8 @@ fn torrents_that_are_not_served_are_refused_the_denied_for_good() {
         "d14:failure reason31:this torrent is not served here8:retry ini10ee"
     );
     serve_by(AccessLists {
-        allow: None,
         deny: list("00ff206161616161616161616161616161616161"),
+        ..AccessLists::default()
     });
     assert_eq!(
         announce(&site, "port=1").text(),

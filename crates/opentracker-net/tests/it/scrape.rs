@@ -77,7 +77,7 @@ fn torrents_that_are_not_served_are_unknown() {
     enter(&site, 'a', 1, 0, "");
     let lists = AccessLists {
         allow: Some(HashList::default()),
-        deny: None,
+        ..AccessLists::default()
     };
     site.tracker
         .set_rules(Rules::new(Settings::default(), lists));

@@ -251,13 +251,19 @@ sections! {
 
     /// Who may do what.
     access: Access {
-        /// File of the only info hashes that are served; empty = all.
+        /// File of the only info hashes that are served, or folder of .torrent files; empty = all.
         allow: PathBuf = PathBuf::new(), Reload, c "access.whitelist", flag 'w' "FILE";
 
-        /// File of info hashes that are never served; empty = none.
+        /// File of info hashes that are never served, or folder of .torrent files; empty = none.
         ///
         /// Whatever `allow` says.
         deny: PathBuf = PathBuf::new(), Reload, c "access.blacklist", flag 'b' "FILE";
+
+        /// File of peer-id prefixes that are refused; empty = none.
+        deny_clients: PathBuf = PathBuf::new(), Reload;
+
+        /// File of networks that are not served at all; empty = none.
+        deny_networks: PathBuf = PathBuf::new(), Reload;
 
         /// Networks that may read the statistics and the dashboard.
         stats: Vec<IpNet> = every_network(), Reload, c "access.stats";
