@@ -52,7 +52,7 @@ fn what_is_injected_is_dumped() {
     ]);
     let output = hear(dump, inject);
     assert!(output.status.success());
-    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(object["id"], "0badf00d");
     assert_eq!(object["type"], "sync_live6");
     let record = serde_json::json!({
