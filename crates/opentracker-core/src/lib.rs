@@ -15,7 +15,9 @@
 
 mod access;
 mod apply;
+mod busy_networks;
 mod counters;
+mod habits;
 mod request;
 mod rules;
 mod tracker;
@@ -24,7 +26,9 @@ mod worker;
 
 pub use access::{AccessLists, HashList, Networks, Skipped};
 pub use apply::{Applied, MAX_DOWNLOADS, ToldDownloads, ToldPeer};
+pub use busy_networks::BusyNetworks;
 pub use counters::{CounterRegistry, CounterSet, Counters, Family};
+pub use habits::Habit;
 pub use opentracker_store::{
     Family as AddressFamily, Key, PeerBuffers, PerKind, Removed, Timing, TorrentSummary, Totals,
 };

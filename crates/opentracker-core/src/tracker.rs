@@ -6,6 +6,7 @@ use opentracker_store::{Minute, Moment, Removed, Store, TorrentSummary, Totals};
 use opentracker_types::InfoHash;
 use rand::CryptoRng;
 
+use crate::busy_networks::{BusyNetworks, Samples};
 use crate::counters::CounterRegistry;
 use crate::rules::Rules;
 
@@ -19,6 +20,7 @@ pub struct Tracker {
     store: Store,
     rules: Arc<ArcSwap<Rules>>,
     counters: CounterRegistry,
+    samples: Samples,
     totals: Mutex<Option<(Instant, Totals)>>,
     start: Instant,
 }
@@ -41,6 +43,7 @@ impl Tracker {
             store,
             rules: Arc::new(ArcSwap::from_pointee(rules)),
             counters: CounterRegistry::default(),
+            samples: Samples::default(),
             totals: Mutex::new(None),
             start,
         }
@@ -49,6 +52,12 @@ impl Tracker {
     /// Returns the counters of all threads.
     pub fn counters(&self) -> &CounterRegistry {
         &self.counters
+    }
+
+    /// Returns the networks that announce most, and those that announce too often: an estimate from
+    /// a sample of the announces within about one interval.
+    pub fn busy_networks(&self, now: Instant) -> BusyNetworks {
+        self.samples.sum(now, self.rules.load().settings.interval)
     }
 
     /// Returns the present rules.
@@ -101,6 +110,10 @@ impl Tracker {
     /// Octets that the swarms have on the heap, without the allocator's own. Walks all torrents.
     pub fn heap_octets(&self) -> usize {
         self.store.heap_octets()
+    }
+
+    pub(crate) fn samples(&self) -> &Samples {
+        &self.samples
     }
 
     pub(crate) fn store(&self) -> &Store {

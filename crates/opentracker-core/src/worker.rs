@@ -9,7 +9,9 @@ use opentracker_store::{Announce, Key, Moment, PeerBuffers, Picker, Presence};
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SwarmCounts};
 
 use crate::access::Verdict;
+use crate::busy_networks::{Sampler, Seen};
 use crate::counters::Counters;
+use crate::habits::Habit;
 use crate::request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 use crate::rules::{Rules, Settings};
 use crate::tracker::Tracker;
@@ -62,6 +64,8 @@ pub trait Cluster: Debug + Send {
 pub struct Worker {
     tracker: Arc<Tracker>,
     counters: Counters<Counter>,
+    habits: Counters<Habit>,
+    sampler: Sampler,
     picker: Picker,
     cluster: Option<Box<dyn Cluster>>,
     /// The latest `now`, which is the same for a whole batch, and how the store sees it.
@@ -75,6 +79,8 @@ impl Worker {
     pub fn new(tracker: Arc<Tracker>, seed: u64, cluster: Option<Box<dyn Cluster>>) -> Self {
         Self {
             counters: tracker.counters().register(),
+            habits: tracker.counters().register(),
+            sampler: tracker.samples().register(tracker.start()),
             picker: Picker::new(seed),
             cluster,
             moment: None,
@@ -157,6 +163,7 @@ impl Worker {
             .num_want
             .unwrap_or(settings.numwant_default)
             .min(settings.numwant_max);
+        self.habits.count(Habit::wanted(want));
         let want = usize::try_from(want).unwrap_or(usize::MAX);
         let store = self.tracker.store();
         let announced = store.announce(&announce, &moment, want, &mut self.picker, peers);
@@ -173,6 +180,8 @@ impl Worker {
         }
         if presence == Presence::Gone {
             self.counters.count(Counter::Stopped);
+        } else {
+            self.note_presence(peer.ip(), announced.renewed_after, now);
         }
         if announced.tell
             && let Some(cluster) = &mut self.cluster
@@ -259,6 +268,18 @@ impl Worker {
         }
     }
 
+    /// Takes note of when a peer was last here, and of its network.
+    fn note_presence(&mut self, ip: IpAddr, renewed_after: Option<u8>, now: Instant) {
+        if let Some(minutes) = renewed_after {
+            self.habits.count(Habit::RenewedAfter(minutes));
+        }
+        let settings = &self.rules.load().settings;
+        self.sampler.note(now, settings.interval, || Seen {
+            ip,
+            is_early: renewed_after.is_some_and(|minutes| is_early(minutes, settings)),
+        });
+    }
+
     /// Takes a torrent out again that an announce has just brought in under rules that were
     /// replaced meanwhile: a purge may have looked for it before it was there.
     fn undo_if_purged(&mut self, key: &Key, info_hash: &InfoHash) -> Result<(), Refusal> {
@@ -280,6 +301,12 @@ impl Worker {
             }
         }
     }
+}
+
+/// Tells whether a client came back sooner than it was asked to. Within a minute it may have had
+/// something to report, or reached us in two ways.
+fn is_early(minutes: u8, settings: &Settings) -> bool {
+    minutes > 0 && u64::from(minutes) * 60 < settings.min_interval.as_secs()
 }
 
 fn flags_of(presence: Presence, seeding: bool, has_completed: bool) -> PeerFlags {

@@ -55,6 +55,8 @@ pub struct Announced {
     /// The cluster must hear of this: the peer is new, comes back after the renew boundary, has
     /// completed for the first time, changed between leeching and seeding, or has stopped.
     pub tell: bool,
+    /// Whole minutes since the peer's announce before; `None` if it was not known, or goes away.
+    pub renewed_after: Option<u8>,
 }
 
 /// How a download count from a sibling (SCRAPE_TELL) compares with ours, and what came of it.

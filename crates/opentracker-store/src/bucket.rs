@@ -121,6 +121,7 @@ impl Bucket {
             new_torrent: found.is_none(),
             has_completed: refreshed.has_completed,
             tell: refreshed.tell && !report.heard,
+            renewed_after: refreshed.renewed_after,
         }
     }
 
@@ -140,6 +141,7 @@ impl Bucket {
             has_completed: false,
             // Another node may know the peer that we missed.
             tell: !heard,
+            renewed_after: None,
         };
         let Some(at) = self.find(key) else {
             return announced;
