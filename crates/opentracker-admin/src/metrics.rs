@@ -208,6 +208,7 @@ mod tests {
                 },
             },
             counters: &counters,
+            peer_timeout: 45,
             uptime_secs: 6,
             version: "1.\"2\"\\\n",
             tracker_id: TrackerId::new([0, 0, 1, 2]),
