@@ -31,7 +31,8 @@ pub(crate) fn put(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) -> io::Result<()> 
     put_section(out, 2, "completed", snapshot.get(Core::Completed))?;
     put_connections(snapshot, out)?;
     put_debug(snapshot, out)?;
-    writeln!(out, "</stats>")
+    // The C program ends without a line end.
+    write!(out, "</stats>")
 }
 
 fn put_connections(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) -> io::Result<()> {

@@ -431,8 +431,7 @@ RENEWALS
       <count>0</count>
     </mutex_stall>
   </debug>
-</stats>
-"#;
+</stats>"#;
 
     #[test]
     fn rates_are_of_whole_seconds_even_in_the_first() {
