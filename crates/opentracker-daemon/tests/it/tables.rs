@@ -11,6 +11,7 @@ fn every_test_stands_for_a_sentence() {
         ("http_announce", include_str!("http_announce.rs")),
         ("http_connection", include_str!("http_connection.rs")),
         ("http_limits", include_str!("http_limits.rs")),
+        ("http_lists", include_str!("http_lists.rs")),
         ("http_pages", include_str!("http_pages.rs")),
         ("http_proxies", include_str!("http_proxies.rs")),
         ("http_scrape", include_str!("http_scrape.rs")),
