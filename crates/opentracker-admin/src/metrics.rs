@@ -54,6 +54,11 @@ impl Text<'_> {
             "Torrents, those without peers included.",
             Some(torrents),
         );
+        self.put_gauge(
+            "opentracker_swarms_bytes",
+            "Memory that torrents and peers take, which limits.memory bounds.",
+            Some(snapshot.swarms_octets),
+        );
         let name = "opentracker_peers";
         self.put_head(name, "gauge", "Peers in all swarms, by family and role.");
         for (family, role, peers) in [
@@ -209,6 +214,7 @@ mod tests {
             },
             counters: &counters,
             peer_timeout: 45,
+            swarms_octets: 9000,
             uptime_secs: 6,
             version: "1.\"2\"\\\n",
             tracker_id: TrackerId::new([0, 0, 1, 2]),

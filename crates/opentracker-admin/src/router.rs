@@ -338,6 +338,7 @@ impl Router {
         Snapshot {
             totals: self.tracker.totals(now),
             counters: self.tracker.counters(),
+            swarms_octets: self.tracker.heap_octets(),
             uptime_secs: uptime.as_secs(),
             peer_timeout: self.tracker.rules().settings.timing.peer_timeout_minutes(),
             version: &identity.version,

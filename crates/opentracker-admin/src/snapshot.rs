@@ -15,6 +15,8 @@ const C_PEER_TIMEOUT: u8 = 45;
 pub(crate) struct Snapshot<'a> {
     pub(crate) totals: Totals,
     pub(crate) counters: &'a CounterRegistry,
+    /// Octets of memory that torrents and peers take.
+    pub(crate) swarms_octets: u64,
     pub(crate) uptime_secs: u64,
     /// Minutes after which a peer that has not announced is gone.
     pub(crate) peer_timeout: u8,

@@ -278,6 +278,7 @@ mod tests {
                 },
             },
             counters: &counters,
+            swarms_octets: 0,
             uptime_secs: 7322,
             peer_timeout: 45,
             version: "1.2.3",
@@ -440,6 +441,7 @@ RENEWALS
         let mut snapshot = Snapshot {
             totals: Totals::default(),
             counters: &counters,
+            swarms_octets: 0,
             uptime_secs: 0,
             peer_timeout: 45,
             version: "",

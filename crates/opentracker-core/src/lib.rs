@@ -18,6 +18,7 @@ mod apply;
 mod busy_networks;
 mod counters;
 mod habits;
+mod rate;
 mod request;
 mod rules;
 mod tracker;
@@ -30,8 +31,10 @@ pub use busy_networks::BusyNetworks;
 pub use counters::{CounterRegistry, CounterSet, Counters, Family};
 pub use habits::Habit;
 pub use opentracker_store::{
-    Family as AddressFamily, Key, PeerBuffers, PerKind, Removed, Timing, TorrentSummary, Totals,
+    Family as AddressFamily, Key, Limits, PeerBuffers, PerKind, Removed, Timing, TorrentSummary,
+    Totals,
 };
+pub use rate::{MAX_PREFIXES, Rate};
 pub use request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 pub use rules::{Rules, Settings};
 pub use tracker::{Sweeper, Tracker};

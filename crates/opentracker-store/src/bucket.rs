@@ -16,6 +16,7 @@ use crate::kind::PerKind;
 use crate::requester::{Entered, Requester};
 use crate::swarm::{Swarm, SwarmCell};
 use crate::torrent::{Torrent, TorrentSummary};
+use crate::usage::{Change, Full, Room};
 
 /// What keys the hash functions of a store, drawn at random.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Bucket {
     torrents: Blocks,
     large_counts: LargeCounts,
     pub(crate) peers: PerKind<u64>,
+    /// What has come or gone since it was locked.
+    pub(crate) change: Change,
 }
 
 impl Bucket {
@@ -80,11 +83,16 @@ impl Bucket {
         key: &Key,
         cell: C,
         report: Report,
-        moment: &Moment,
+        (moment, room): (&Moment, Option<Room>),
         secrets: &Secrets,
         select: impl FnOnce(&Swarm, &Requester),
     ) -> Announced {
         let found = self.find(key);
+        if let Some(room) = room
+            && let Some(full) = self.keeps_out(found, &cell, &room, &secrets.peers)
+        {
+            return Announced::refused(full);
+        }
         let at = found.unwrap_or_else(|| {
             let downloads = Downloads::first_announced(moment.now);
             let torrent = Torrent::new(*key.info_hash(), downloads, moment.now);
@@ -96,10 +104,14 @@ impl Bucket {
             location,
             was_seeding,
             refreshed,
-        } = torrent.swarm.enter(cell, report, moment, &secrets.peers);
+        } = torrent
+            .swarm
+            .enter(cell, report, moment, &secrets.peers, &mut self.change);
         if refreshed.has_completed {
             let large_counts = &mut self.large_counts;
+            let octets = large_counts.heap_octets();
             large_counts.add_one(&mut torrent.downloads, &torrent.info_hash);
+            self.change.resize(octets, large_counts.heap_octets());
         }
         let requester = Requester {
             scope: cell.scope(),
@@ -110,8 +122,9 @@ impl Bucket {
         select(&torrent.swarm, &requester);
         let counts = counts_of(torrent, &self.large_counts);
         if was_seeding != Some(report.seeding) {
-            if let Some(seeding) = was_seeding {
-                self.peers[(C::FAMILY, seeding)] -= 1;
+            match was_seeding {
+                Some(seeding) => self.peers[(C::FAMILY, seeding)] -= 1,
+                None => self.change.peers += 1,
             }
             self.peers[(C::FAMILY, report.seeding)] += 1;
         }
@@ -122,7 +135,27 @@ impl Bucket {
             has_completed: refreshed.has_completed,
             tell: refreshed.tell && !report.heard,
             renewed_after: refreshed.renewed_after,
+            refused: None,
         }
+    }
+
+    /// Returns the bound that keeps a peer out, unless it is there already.
+    #[cold]
+    fn keeps_out<C: SwarmCell>(
+        &self,
+        found: Option<usize>,
+        cell: &C,
+        room: &Room,
+        keys: &PeerKeys,
+    ) -> Option<Full> {
+        let Some(at) = found else {
+            return room.torrent;
+        };
+        let swarm = &self.torrents.get(at).swarm;
+        let (seeders, leechers) = swarm.counts();
+        let is_full = (seeders + leechers) as u64 >= room.peers_per_torrent;
+        let full = room.peer.or(is_full.then_some(Full::Swarm))?;
+        (!swarm.knows(cell, keys)).then_some(full)
     }
 
     /// Removes a peer.
@@ -142,11 +175,13 @@ impl Bucket {
             // Another node may know the peer that we missed.
             tell: !heard,
             renewed_after: None,
+            refused: None,
         };
         let Some(at) = self.find(key) else {
             return announced;
         };
         let torrent = self.torrents.get_mut(at);
+        let octets = torrent.swarm.heap_octets();
         let was_seeding = torrent.swarm.leave(cell, moment, &secrets.peers);
         announced.counts = counts_of(torrent, &self.large_counts);
         if let Some(seeding) = was_seeding {
@@ -154,6 +189,8 @@ impl Bucket {
             torrent.note_announce(cell, moment);
             let is_worthless = torrent.swarm.is_empty() && !torrent.downloads.are_kept();
             self.peers[(C::FAMILY, seeding)] -= 1;
+            self.change.peers -= 1;
+            self.change.resize(octets, torrent.swarm.heap_octets());
             if is_worthless {
                 self.remove(at, &secrets.info_hashes);
             }
@@ -168,25 +205,32 @@ impl Bucket {
         key: &Key,
         announced: Minute,
         downloads: u64,
+        room: Option<Room>,
         secrets: &Secrets,
     ) -> Comparison {
         let info_hash = key.info_hash();
-        let Some(at) = self.find(key) else {
+        let octets = self.large_counts.heap_octets();
+        let comparison = if let Some(at) = self.find(key) {
+            let torrent = self.torrents.get_mut(at);
+            let ours = self.large_counts.get(torrent.downloads, info_hash);
+            match ours.cmp(&downloads) {
+                Ordering::Less => {
+                    torrent.downloads = self.large_counts.put(downloads, info_hash);
+                    Comparison::Raised
+                }
+                Ordering::Equal => Comparison::Equal,
+                Ordering::Greater => Comparison::OursIsLarger,
+            }
+        } else if let Some(full) = room.and_then(|room| room.torrent) {
+            Comparison::Refused(full)
+        } else {
             let downloads = self.large_counts.put(downloads, info_hash);
             let torrent = Torrent::new(*info_hash, downloads, announced);
             self.insert(key, torrent, &secrets.info_hashes);
-            return Comparison::Created;
+            Comparison::Created
         };
-        let torrent = self.torrents.get_mut(at);
-        let ours = self.large_counts.get(torrent.downloads, info_hash);
-        match ours.cmp(&downloads) {
-            Ordering::Less => {
-                torrent.downloads = self.large_counts.put(downloads, info_hash);
-                Comparison::Raised
-            }
-            Ordering::Equal => Comparison::Equal,
-            Ordering::Greater => Comparison::OursIsLarger,
-        }
+        self.change.resize(octets, self.large_counts.heap_octets());
+        comparison
     }
 
     /// Removes the torrents that `keep` refuses.
@@ -213,6 +257,7 @@ impl Bucket {
         let torrents = &self.torrents;
         let hash_of = |at| hasher.hash(&torrents.get(at).info_hash);
         let last = torrents.len() - 1;
+        let octets = self.heap_octets();
         self.index.remove(hash_of(at), at, hash_of);
         if at < last {
             self.index.relocate(hash_of(last), last, at);
@@ -220,7 +265,12 @@ impl Bucket {
         let removed = self.torrents.swap_remove(at);
         self.large_counts
             .forget(removed.downloads, &removed.info_hash);
-        self.peers -= removed.swarm.peers();
+        let peers = removed.swarm.peers();
+        self.peers -= peers;
+        self.change.torrents -= 1;
+        self.change.peers -= peers.total().cast_signed();
+        let octets = octets + removed.swarm.heap_octets();
+        self.change.resize(octets, self.heap_octets());
         removed
     }
 
@@ -239,17 +289,15 @@ impl Bucket {
     /// Gives memory back when most of the index is unused.
     pub(crate) fn fit(&mut self, hasher: &InfoHasher) {
         let torrents = &self.torrents;
+        let octets = self.index.heap_octets();
         self.index
             .fit(|at| hasher.hash(&torrents.get(at).info_hash));
+        self.change.resize(octets, self.index.heap_octets());
     }
 
-    /// Octets on the heap, without the allocator's own. Walks all torrents.
+    /// Octets on the heap, without those of the swarms.
     pub(crate) fn heap_octets(&self) -> usize {
-        let swarms: usize = self.torrents().map(|t| t.swarm.heap_octets()).sum();
-        self.torrents.heap_octets()
-            + self.index.heap_octets()
-            + self.large_counts.heap_octets()
-            + swarms
+        self.torrents.heap_octets() + self.index.heap_octets() + self.large_counts.heap_octets()
     }
 
     #[inline]
@@ -261,10 +309,14 @@ impl Bucket {
     /// Adds a torrent that is not there yet and returns where it stands.
     fn insert(&mut self, key: &Key, torrent: Torrent, hasher: &InfoHasher) -> usize {
         let at = self.torrents.len();
+        let octets = self.torrents.heap_octets() + self.index.heap_octets();
         self.torrents.push(torrent);
         let torrents = &self.torrents;
         let hash_of = |at| hasher.hash(&torrents.get(at).info_hash);
         self.index.insert(key.hash(), at, hash_of);
+        self.change.torrents += 1;
+        let more = self.torrents.heap_octets() + self.index.heap_octets();
+        self.change.resize(octets, more);
         at
     }
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::usage::Limits;
+
 /// A point in time at the store's resolution: whole minutes since the tracker started.
 ///
 /// The store reads no clock. Whoever drives it counts the minutes on a monotonic clock and hands
@@ -107,7 +109,7 @@ impl Default for Timing {
 pub(crate) const TOLD_MASK: u8 = 0x3f;
 
 /// The current minute as every call on a store takes it: prepared once, for a whole batch of
-/// announces, from the [`Minute`] and the [`Timing`].
+/// announces, from the [`Minute`], the [`Timing`] and the [`Limits`].
 // Peers see the minute folded into an octet, and a coarser clock folded into six bits.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
@@ -119,6 +121,8 @@ pub struct Moment {
     pub(crate) torrent_timeout: u32,
     /// Minutes of the announce interval.
     pub(crate) interval: u32,
+    /// `None`: no bounds.
+    pub(crate) limits: Option<Limits>,
 }
 
 impl Moment {
@@ -133,6 +137,16 @@ impl Moment {
             peer_timeout: timing.peer_timeout,
             torrent_timeout: timing.torrent_timeout,
             interval: timing.interval,
+            limits: None,
+        }
+    }
+
+    /// Sets the most that the store shall hold.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self {
+            limits: (limits != Limits::NONE).then_some(limits),
+            ..self
         }
     }
 

@@ -116,7 +116,7 @@ impl LargeCounts {
         }
     }
 
-    /// Octets on the heap, about, without the allocator's own.
+    /// Octets on the heap, about.
     pub(crate) fn heap_octets(&self) -> usize {
         self.0.len() * size_of::<(InfoHash, u64)>()
     }

@@ -15,6 +15,7 @@ use crate::prefetch::Purpose;
 use crate::requester::{Class, Entered, Location, Requester};
 use crate::table::Table;
 use crate::timed_out::TimedOut;
+use crate::usage::{Change, allocated};
 
 /// A swarm too large for a list. Stands in the torrent's cache line, so that a peer is three steps
 /// away: the tables, the pages of one, the page.
@@ -108,7 +109,13 @@ impl Large {
     pub(crate) fn heap_octets(&self) -> usize {
         let v4: usize = self.v4.iter().map(Table::heap_octets).sum();
         let v6: usize = self.v6.iter().map(Table::heap_octets).sum();
-        v4 + v6 + size_of_val(&*self.v4) + size_of_val(&*self.v6)
+        v4 + v6 + allocated(size_of_val(&*self.v4)) + allocated(size_of_val(&*self.v6))
+    }
+
+    /// Tells whether a peer is in the swarm.
+    pub(crate) fn knows<C: Tabled>(&self, peer: &C, keys: &PeerKeys) -> bool {
+        let mut tables = C::tables(self).iter();
+        tables.any(|table| table.find(peer, keys).is_some())
     }
 
     pub(crate) fn enter<C: Tabled>(
@@ -117,6 +124,7 @@ impl Large {
         report: Report,
         moment: &Moment,
         keys: &PeerKeys,
+        change: &mut Change,
     ) -> Entered {
         let scope = peer.scope();
         let tables = C::tables_mut(self);
@@ -134,9 +142,11 @@ impl Large {
             let slot = if seeding == report.seeding {
                 slot
             } else {
+                let octets = table.heap_octets();
                 let moved = table.remove(slot, keys);
                 table.fit(keys);
-                self.insert(moved, keys)
+                change.resize(octets, table.heap_octets());
+                self.insert_counted(moved, keys, change)
             };
             return Entered {
                 location: Location::Tabled(slot),
@@ -147,7 +157,7 @@ impl Large {
         let mut cell = peer;
         let refreshed = cell.enter(report, moment);
         Entered {
-            location: Location::Tabled(self.insert(cell, keys)),
+            location: Location::Tabled(self.insert_counted(cell, keys, change)),
             was_seeding: None,
             refreshed,
         }
@@ -245,6 +255,18 @@ impl Large {
         let v4: usize = self.v4.iter().map(Table::capacity).sum();
         let v6: usize = self.v6.iter().map(Table::capacity).sum();
         v4 + v6
+    }
+
+    fn insert_counted<C: Tabled>(
+        &mut self,
+        cell: C,
+        keys: &PeerKeys,
+        change: &mut Change,
+    ) -> usize {
+        let octets = self.heap_octets();
+        let slot = self.insert(cell, keys);
+        change.resize(octets, self.heap_octets());
+        slot
     }
 
     /// Puts a cell that is not there yet into the table of its class.

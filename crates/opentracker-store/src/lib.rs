@@ -33,6 +33,7 @@ mod sweep;
 mod table;
 mod timed_out;
 mod torrent;
+mod usage;
 
 pub use announce::{Announce, Announced, Comparison, Presence};
 pub use clock::{Minute, Moment, Timing};
@@ -42,3 +43,4 @@ pub use picker::{PeerBuffers, Picker};
 pub use store::{Removed, Store, Totals};
 pub use sweep::Sweeper;
 pub use torrent::TorrentSummary;
+pub use usage::{Full, Limits};

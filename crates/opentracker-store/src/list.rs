@@ -76,6 +76,12 @@ impl Cells<'_> {
         }
     }
 
+    /// Tells whether a peer is among them.
+    pub(crate) fn know<C: Listed>(self, peer: &C) -> bool {
+        let mut octets = C::listed(self).iter().copied();
+        octets.any(|octets| C::from_octets(octets).is_same_peer(peer))
+    }
+
     /// Minutes since the youngest peer announced.
     pub(crate) fn youngest(self, moment: &Moment) -> u8 {
         let ages = self.v4().map(|cell| cell.age());

@@ -9,6 +9,7 @@ use crate::picker::{PeerBuffers, Picker};
 use crate::prefetch::{Purpose, prefetch_all};
 use crate::requester::{Entered, Requester};
 use crate::timed_out::TimedOut;
+use crate::usage::{Change, allocated};
 
 /// Octets of cells that live in the map entry itself: four IPv4 peers, or an IPv6 and two IPv4.
 pub(crate) const INLINE_OCTETS: usize = 36;
@@ -71,6 +72,16 @@ impl Swarm {
         }
     }
 
+    /// Tells whether a peer is in the swarm.
+    pub(crate) fn knows<C: SwarmCell>(&self, peer: &C, keys: &PeerKeys) -> bool {
+        match self {
+            Self::Empty { .. } => false,
+            Self::Inline { lengths, octets } => lengths.cells(octets).know(peer),
+            Self::Listed { lengths, octets } => lengths.cells(octets).know(peer),
+            Self::Large(large) => large.knows(peer, keys),
+        }
+    }
+
     /// Whether there are peers of another prefix than this one's, if all that are there have the
     /// same: one is looked at.
     pub(crate) fn has_other_prefix<C: SwarmCell>(&self, peer: &C) -> bool {
@@ -91,17 +102,20 @@ impl Swarm {
         report: Report,
         moment: &Moment,
         keys: &PeerKeys,
+        change: &mut Change,
     ) -> Entered {
         loop {
             if let Self::Large(large) = self {
-                return large.enter(peer, report, moment, keys);
+                return large.enter(peer, report, moment, keys, change);
             }
             if let Some(mut list) = self.as_list()
                 && let Some(entered) = list.enter(peer, report, moment)
             {
                 return entered;
             }
+            let octets = self.heap_octets();
             self.make_room(C::LEN, keys);
+            change.resize(octets, self.heap_octets());
         }
     }
 
@@ -226,11 +240,11 @@ impl Swarm {
         u32::from(youngest)
     }
 
-    /// Octets on the heap, without the allocator's own.
+    /// Octets on the heap.
     pub(crate) fn heap_octets(&self) -> usize {
         match self {
             Self::Empty { .. } | Self::Inline { .. } => 0,
-            Self::Listed { octets, .. } => octets.len(),
+            Self::Listed { octets, .. } => allocated(octets.len()),
             Self::Large(large) => large.heap_octets(),
         }
     }

@@ -11,6 +11,7 @@ use crate::cell::{Cell, PeerKeys};
 use crate::prefetch::{prefetch, prefetch_all};
 use crate::requester::Class;
 use crate::ring::Ring;
+use crate::usage::allocated;
 
 /// Slots of a page: with the allocator's own eight octets, IPv4 pages are exactly 256.
 pub(crate) const PAGE: u32 = 31;
@@ -263,13 +264,15 @@ impl<C: Cell> Table<C> {
         }
     }
 
-    /// Octets on the heap, without the allocator's own.
+    /// Octets on the heap.
     pub(crate) fn heap_octets(&self) -> usize {
-        let pages = match &self.storage {
-            Storage::Block(_) => 0,
-            Storage::Pages(pages) => pages.capacity() * size_of::<Box<[C; PAGE_LEN]>>(),
-        };
-        pages + self.capacity() * C::LEN
+        match &self.storage {
+            Storage::Block(block) => allocated(block.len() * C::LEN),
+            Storage::Pages(pages) => {
+                pages.len() * allocated(PAGE_LEN * C::LEN)
+                    + allocated(pages.capacity() * size_of::<Box<[C; PAGE_LEN]>>())
+            }
+        }
     }
 
     fn rebuild(&mut self, peers: usize, keys: &PeerKeys) {

@@ -12,6 +12,7 @@ mod fifo;
 mod housekeeping;
 mod lists;
 pub mod livesync;
+mod memory;
 mod operator;
 mod privileges;
 mod reload;

@@ -23,6 +23,7 @@ use crate::fifo::{Fifo, FifoError};
 use crate::housekeeping::Housekeeping;
 use crate::lists::{self, ListError, Occasion};
 use crate::livesync;
+use crate::memory::Memory;
 use crate::operator::{self, Shown};
 use crate::privileges::{self, PrivilegeError};
 use crate::settings::rules;
@@ -67,6 +68,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) core: Arc<core::Tracker>,
+    pub(crate) memory: Arc<Memory>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) threads: Threads,
 }
@@ -113,6 +115,7 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
         Instant::now(),
         &mut rand::rng(),
     ));
+    let memory = Arc::new(Memory::new(Arc::clone(&core)));
     let mut listeners = listeners("udp", udp_sockets.local_addrs());
     listeners.extend(self::listeners("http", http_listeners.local_addrs()));
     let admin_addresses: Vec<_> = admin_listeners
@@ -127,13 +130,14 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
         admin: admin_listeners,
         group,
     };
-    let served = threads.serve(config, &core, id, bound);
+    let served = threads.serve(config, &core, &memory, id, bound);
     if let Err(error) = served {
         threads.shutdown();
         return Err(StartError::Thread(error));
     }
     Ok(Started {
         core,
+        memory,
         listeners,
         threads,
     })
@@ -228,6 +232,7 @@ impl Threads {
         &mut self,
         config: &Config,
         core: &Arc<core::Tracker>,
+        memory: &Arc<Memory>,
         id: TrackerId,
         bound: Bound,
     ) -> io::Result<()> {
@@ -248,7 +253,7 @@ impl Threads {
         self.admin = Some(plane);
         self.http = Some(bound.http.serve(&hand_over, worker)?);
         self.livesync = group.map(|group| group.serve(core));
-        self.housekeeping = Some(Housekeeping::start(Arc::clone(core))?);
+        self.housekeeping = Some(Housekeeping::start(Arc::clone(core), Arc::clone(memory))?);
         Ok(())
     }
 

@@ -48,6 +48,7 @@ impl Tracker {
     pub fn start(config: Config) -> Result<Self, StartError> {
         let Started {
             core,
+            memory,
             listeners,
             threads,
         } = start::start(&config)?;
@@ -57,7 +58,7 @@ impl Tracker {
             (access.fifo_delete.clone(), FifoAction::Delete),
         ];
         let tracker = Self {
-            lists: Arc::new(Lists::new(Arc::clone(&core))),
+            lists: Arc::new(Lists::new(Arc::clone(&core), memory)),
             core,
             listeners,
             config: ArcSwap::from_pointee(config.clone()),

@@ -1,6 +1,8 @@
 //! The tracker's rules, from outside the crate.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod limits;
+
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
@@ -181,12 +183,18 @@ fn rules(allow: Option<&[InfoHash]>, deny: Option<&[InfoHash]>) -> Rules {
 fn scrape(worker: &mut Worker) -> Option<SwarmCounts> {
     let mut found = None;
     let requester = Requester::new([192, 0, 2, 1].into());
+    let now = worker.tracker().start();
     worker
-        .scrape([TORRENT].into_iter(), &requester, |info_hash, counts| {
-            assert_eq!(*info_hash, TORRENT);
-            found = counts;
-            ControlFlow::Continue(())
-        })
+        .scrape(
+            [TORRENT].into_iter(),
+            &requester,
+            now,
+            |info_hash, counts| {
+                assert_eq!(*info_hash, TORRENT);
+                found = counts;
+                ControlFlow::Continue(())
+            },
+        )
         .unwrap();
     found
 }

@@ -25,6 +25,7 @@ mod http_lists;
 mod http_pages;
 mod http_proxies;
 mod http_scrape;
+mod limits;
 mod lists;
 mod peers;
 mod process;

@@ -15,6 +15,7 @@ fn every_test_stands_for_a_sentence() {
         ("http_pages", include_str!("http_pages.rs")),
         ("http_proxies", include_str!("http_proxies.rs")),
         ("http_scrape", include_str!("http_scrape.rs")),
+        ("limits", include_str!("limits.rs")),
         ("lists", include_str!("lists.rs")),
         ("peers", include_str!("peers.rs")),
         ("process", include_str!("process.rs")),

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use super::checks;
 use super::choice::{Dialect, LogFormat, LogLevel};
 use super::listener::Listener;
+use super::quantity::{MemoryBound, RequestRate};
 use super::value::{Bounded, Input, Reason, Value, Wrong, within};
 
 /// When a changed value takes effect.
@@ -281,6 +282,39 @@ sections! {
 
         /// Names that a browser may call it by, besides addresses and localhost.
         hosts: Vec<String> = Vec::new(), Reload, check checks::host_names;
+    }
+
+    /// The most that is kept and served; 0 = no limit.
+    limits: Limits {
+        /// Torrents at most.
+        ///
+        /// At this and the next three limits known peers go on being served; a new torrent or peer
+        /// is refused, and told when to ask again.
+        max_torrents: u32 = 0, Reload, in 0..=u32::MAX;
+
+        /// Peers at most.
+        max_peers: u32 = 0, Reload, in 0..=u32::MAX;
+
+        /// Peers of one torrent at most.
+        max_peers_per_torrent: u32 = 0, Reload, in 0..=u32::MAX;
+
+        /// Memory that torrents and peers may take, like "2GiB"; empty = no limit.
+        ///
+        /// What the process has besides is not counted: some 10 MB, access lists, connections.
+        memory: MemoryBound = MemoryBound::default(), Reload;
+
+        /// Requests of one address that are served, like "5/s"; "off" = all.
+        ///
+        /// Of an IPv6 /56 together. Below half of `burst` the interval of replies is doubled; when
+        /// it is used up requests are refused, and after as many refusals not answered. The table of
+        /// addresses takes 26 MB.
+        rate: RequestRate = RequestRate::default(), Reload;
+
+        /// Requests that an address may send at once, and saves up.
+        burst: u32 = 100, Reload, in 1..=1_000_000;
+
+        /// Networks whose requests are never limited.
+        rate_exempt: Vec<IpNet> = Vec::new(), Reload;
     }
 
     /// How trackers of a cluster inform each other: docs/cluster.md.
