@@ -1,23 +1,18 @@
-//! Which networks announce most, and which announce too often: estimated from a sample.
+//! Which networks announce most, and which announce too often, by the announces of the
+//! [sample](crate::sampler).
 //!
-//! Each thread looks at one announce a millisecond at most, which stands for all since the one
-//! before. So a tracker of up to a thousand announces a second and thread counts each, and a
-//! busier one pays no more. The counts are of a sliding window of one announce interval, in which
-//! every peer announces about once.
+//! The counts are of a sliding window of one announce interval, in which every peer announces about
+//! once.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
-/// Networks that a thread counts in each list. A network with more than this part of all announces
-/// is certainly among them; when a list is full, the least gives way.
-const MAX_NETWORKS: usize = 512;
-
-/// Time between two announces that a thread looks at.
-const SAMPLE_EVERY: Duration = Duration::from_millis(1);
+/// Networks that a thread counts in each list at most. When there are more, the lesser half gives
+/// way: whoever makes more than two of this many announces certainly stays.
+const MAX_NETWORKS: usize = 1024;
 
 /// The networks that announced most within about one interval, each with the number of its
 /// announces, the busiest first. A network is its first address.
@@ -39,71 +34,13 @@ impl BusyNetworks {
     pub const FINE: (u8, u8) = (28, 64);
 }
 
-/// One announce, as far as it matters here.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen {
-    pub(crate) ip: IpAddr,
-    /// It came sooner than it was asked to.
-    pub(crate) is_early: bool,
-}
-
-/// One thread's eye on its announces.
-#[derive(Debug)]
-pub(crate) struct Sampler {
-    /// When the thread looks at the next announce.
-    due: Instant,
-    /// Announces since the last that it looked at.
-    passed: u64,
-    sample: Arc<Mutex<Sample>>,
-}
-
-impl Sampler {
-    /// Takes note of an announce; `look` says what there is to see if it is one of the sample.
-    #[inline]
-    pub(crate) fn note(&mut self, now: Instant, window: Duration, look: impl FnOnce() -> Seen) {
-        self.passed += 1;
-        if now >= self.due {
-            self.take(now, window, look());
-        }
-    }
-
-    #[cold]
-    fn take(&mut self, now: Instant, window: Duration, seen: Seen) {
-        self.due = now + SAMPLE_EVERY;
-        // While somebody reads it, the next announce of the sample stands for this one, too.
-        if let Ok(mut sample) = self.sample.try_lock() {
-            sample.turn(now, window);
-            sample.add(seen, std::mem::take(&mut self.passed));
-        }
-    }
-}
-
-/// The samples of all threads.
+/// Adds the counts of several threads up.
 #[derive(Debug, Default)]
-pub(crate) struct Samples(Mutex<Vec<Arc<Mutex<Sample>>>>);
+pub(crate) struct Sums([BTreeMap<IpAddr, u64>; 3]);
 
-impl Samples {
-    /// Makes the sampler of one more thread. Its sample is read on after the thread has ended.
-    pub(crate) fn register(&self, now: Instant) -> Sampler {
-        let sample = Arc::new(Mutex::new(Sample::new(now)));
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(Arc::clone(&sample));
-        Sampler {
-            due: now,
-            passed: 0,
-            sample,
-        }
-    }
-
-    /// Adds the samples up.
-    pub(crate) fn sum(&self, now: Instant, window: Duration) -> BusyNetworks {
-        let mut sums = [(); 3].map(|()| BTreeMap::new());
-        for sample in &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            let mut sample = sample.lock().unwrap_or_else(PoisonError::into_inner);
-            sample.turn(now, window);
-            sample.add_to(&mut sums, now, window);
-        }
-        let [coarse, fine, early] = sums.map(ranked);
+impl Sums {
+    pub(crate) fn ranked(self) -> BusyNetworks {
+        let [coarse, fine, early] = self.0.map(ranked);
         BusyNetworks {
             coarse,
             fine,
@@ -120,14 +57,14 @@ fn ranked(counts: BTreeMap<IpAddr, u64>) -> Vec<(IpAddr, u64)> {
 
 /// One thread's announces by network: of the window that runs, and of the one before.
 #[derive(Debug)]
-struct Sample {
+pub(crate) struct Recent {
     began: Instant,
     current: [List; 3],
     last: [List; 3],
 }
 
-impl Sample {
-    fn new(began: Instant) -> Self {
+impl Recent {
+    pub(crate) fn new(began: Instant) -> Self {
         Self {
             began,
             current: Default::default(),
@@ -136,7 +73,7 @@ impl Sample {
     }
 
     /// Begins another window if it is time.
-    fn turn(&mut self, now: Instant, window: Duration) {
+    pub(crate) fn turn(&mut self, now: Instant, window: Duration) {
         let age = now.saturating_duration_since(self.began);
         if age < window {
             return;
@@ -149,28 +86,29 @@ impl Sample {
         }
     }
 
-    fn add(&mut self, seen: Seen, weight: u64) {
+    /// Counts announces of a network, which came too early or not.
+    pub(crate) fn add(&mut self, ip: IpAddr, is_early: bool, announces: u64) {
         let [coarse, fine, early] = &mut self.current;
-        coarse.add(network(seen.ip, BusyNetworks::COARSE), weight);
-        fine.add(network(seen.ip, BusyNetworks::FINE), weight);
-        if seen.is_early {
-            early.add(network(seen.ip, BusyNetworks::FINE), weight);
+        coarse.add(network(ip, BusyNetworks::COARSE), announces);
+        fine.add(network(ip, BusyNetworks::FINE), announces);
+        if is_early {
+            early.add(network(ip, BusyNetworks::FINE), announces);
         }
     }
 
     /// Adds what is within one window of now: of the last window the part that it still covers, as
     /// if its announces had been spread evenly.
-    fn add_to(&self, sums: &mut [BTreeMap<IpAddr, u64>; 3], now: Instant, window: Duration) {
+    pub(crate) fn add_to(&self, sums: &mut Sums, now: Instant, window: Duration) {
         let left = window.saturating_sub(now.saturating_duration_since(self.began));
         let share = |count: u64| {
             let part = u128::from(count) * left.as_millis();
             u64::try_from(part.div_ceil(window.as_millis().max(1))).unwrap_or(u64::MAX)
         };
-        for ((sum, current), last) in sums.iter_mut().zip(&self.current).zip(&self.last) {
-            for (&network, counted) in &current.0 {
+        for ((sum, current), last) in sums.0.iter_mut().zip(&self.current).zip(&self.last) {
+            for (&network, counted) in &current.counts {
                 *sum.entry(network).or_default() += counted.surely();
             }
-            for (&network, counted) in &last.0 {
+            for (&network, counted) in &last.counts {
                 *sum.entry(network).or_default() += share(counted.surely());
             }
             sum.retain(|_, count| *count > 0);
@@ -178,43 +116,49 @@ impl Sample {
     }
 }
 
-/// The networks that were counted most, by the space-saving algorithm: bounded, whatever comes.
+/// The networks that were counted most, like the space-saving algorithm has them: bounded, whatever
+/// comes.
 #[derive(Debug, Default)]
-struct List(BTreeMap<IpAddr, Counted>);
+struct List {
+    counts: BTreeMap<IpAddr, Counted>,
+    /// None that gave way was counted more often.
+    dropped: u64,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Counted {
     /// At most so often.
     count: u64,
-    /// So much of it may have been counted for the networks whose place this one took.
-    inherited: u64,
+    /// So much of it is what the network may have been counted before it came to stay.
+    maybe: u64,
 }
 
 impl Counted {
     fn surely(self) -> u64 {
-        self.count - self.inherited
+        self.count - self.maybe
     }
 }
 
 impl List {
-    fn add(&mut self, network: IpAddr, weight: u64) {
-        if let Some(counted) = self.0.get_mut(&network) {
-            counted.count += weight;
-            return;
-        }
-        let mut inherited = 0;
-        if self.0.len() >= MAX_NETWORKS {
-            let least = self.0.iter().min_by_key(|(_, counted)| counted.count);
-            if let Some((&network, counted)) = least {
-                inherited = counted.count;
-                self.0.remove(&network);
-            }
-        }
-        let counted = Counted {
-            count: inherited + weight,
-            inherited,
+    fn add(&mut self, network: IpAddr, announces: u64) {
+        let maybe = self.dropped;
+        let first = Counted {
+            count: maybe,
+            maybe,
         };
-        self.0.insert(network, counted);
+        self.counts.entry(network).or_insert(first).count += announces;
+        if self.counts.len() > MAX_NETWORKS {
+            self.drop_half();
+        }
+    }
+
+    /// Drops the half that was counted least, and all that were counted as often as the most of
+    /// these.
+    fn drop_half(&mut self) {
+        let mut counts: Vec<_> = self.counts.values().map(|counted| counted.count).collect();
+        let (_, &mut median, _) = counts.select_nth_unstable(MAX_NETWORKS / 2);
+        self.counts.retain(|_, counted| counted.count > median);
+        self.dropped = median;
     }
 }
 
@@ -234,23 +178,20 @@ mod tests {
         IpAddr::from(number.to_be_bytes())
     }
 
-    fn seen(ip: IpAddr) -> Seen {
-        Seen {
-            ip,
-            is_early: false,
-        }
-    }
-
     fn net(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
+    fn busy(recent: &Recent, now: Instant) -> BusyNetworks {
+        let mut sums = Sums::default();
+        recent.add_to(&mut sums, now, WINDOW);
+        sums.ranked()
+    }
+
     #[test]
-    fn each_counts_if_they_come_one_a_millisecond() {
-        let samples = Samples::default();
-        let start = Instant::now();
-        let mut sampler = samples.register(start);
-        let mut now = start;
+    fn networks_of_all_sizes() {
+        let now = Instant::now();
+        let mut recent = Recent::new(now);
         for (address, is_early) in [
             ("192.0.2.1", false),
             ("192.0.2.130", true),
@@ -258,65 +199,37 @@ mod tests {
             ("2001:db8::1", false),
             ("2001:db8:0:1::1", true),
         ] {
-            let ip = address.parse().unwrap();
-            sampler.note(now, WINDOW, || Seen { ip, is_early });
-            now += SAMPLE_EVERY;
+            recent.add(net(address), is_early, 10);
         }
-        let busy = samples.sum(now, WINDOW);
-        assert_eq!(busy.coarse, [(net("192.0.2.0"), 3), (net("2001:db8::"), 2)]);
+        let busy = busy(&recent, now);
+        assert_eq!(
+            busy.coarse,
+            [(net("192.0.2.0"), 30), (net("2001:db8::"), 20)]
+        );
         assert_eq!(
             busy.fine,
             [
-                (net("192.0.2.0"), 2),
-                (net("192.0.2.128"), 1),
-                (net("2001:db8::"), 1),
-                (net("2001:db8:0:1::"), 1),
+                (net("192.0.2.0"), 20),
+                (net("192.0.2.128"), 10),
+                (net("2001:db8::"), 10),
+                (net("2001:db8:0:1::"), 10),
             ]
         );
         assert_eq!(
             busy.early,
-            [(net("192.0.2.128"), 1), (net("2001:db8:0:1::"), 1)]
+            [(net("192.0.2.128"), 10), (net("2001:db8:0:1::"), 10)]
         );
     }
 
     #[test]
-    fn of_those_that_come_faster_one_stands_for_all() {
-        let samples = Samples::default();
-        let now = Instant::now();
-        let mut sampler = samples.register(now);
-        for _ in 0..100 {
-            sampler.note(now, WINDOW, || seen(ip(0x0100_0000)));
-        }
-        let counts = |now| samples.sum(now, WINDOW).coarse;
-        assert_eq!(counts(now), [(net("1.0.0.0"), 1)]);
-        let now = now + SAMPLE_EVERY;
-        sampler.note(now, WINDOW, || seen(ip(0x0200_0000)));
-        assert_eq!(counts(now), [(net("2.0.0.0"), 100), (net("1.0.0.0"), 1)]);
-    }
-
-    #[test]
-    fn threads_are_added_up() {
-        let samples = Samples::default();
-        let now = Instant::now();
-        for _ in 0..3 {
-            let mut sampler = samples.register(now);
-            sampler.note(now, WINDOW, || seen(ip(0x0100_0000)));
-        }
-        let busy = samples.sum(now, WINDOW);
-        assert_eq!(busy.coarse, [(net("1.0.0.0"), 3)]);
-    }
-
-    #[test]
     fn what_was_counted_fades_within_two_windows() {
-        let samples = Samples::default();
         let start = Instant::now();
-        let mut sampler = samples.register(start);
-        for number in 0..90 {
-            let now = start + number * SAMPLE_EVERY;
-            sampler.note(now, WINDOW, || seen(ip(0x0100_0000)));
-        }
+        let mut recent = Recent::new(start);
+        recent.add(ip(0x0100_0000), false, 90);
         for (windows, expected) in [(0.5, 90), (1.0, 90), (1.5, 45), (1.9, 9), (2.0, 0)] {
-            let busy = samples.sum(start + WINDOW.mul_f64(windows), WINDOW);
+            let now = start + WINDOW.mul_f64(windows);
+            recent.turn(now, WINDOW);
+            let busy = busy(&recent, now);
             let count = busy.coarse.first().map_or(0, |&(_, count)| count);
             assert_eq!(count, expected, "{windows}");
         }
@@ -324,18 +237,13 @@ mod tests {
 
     #[test]
     fn the_heavy_stay_and_nobody_is_blamed_for_others() {
-        let samples = Samples::default();
-        let mut now = Instant::now();
-        let mut sampler = samples.register(now);
-        for number in 0..20_000_u32 {
-            let crowd = ip(number << 8);
-            let heavy = ip(0xfe00_0000);
-            for address in [crowd, heavy] {
-                sampler.note(now, WINDOW, || seen(address));
-                now += SAMPLE_EVERY;
-            }
+        let now = Instant::now();
+        let mut recent = Recent::new(now);
+        for number in 0..20_000 {
+            recent.add(ip(number << 8), false, 1);
+            recent.add(ip(0xfe00_0000), false, 1);
         }
-        let busy = samples.sum(now, WINDOW);
+        let busy = busy(&recent, now);
         assert!(busy.coarse.len() <= MAX_NETWORKS);
         assert_eq!(busy.coarse[0], (net("254.0.0.0"), 20_000));
         assert!(busy.coarse[1..].iter().all(|&(_, count)| count == 1));

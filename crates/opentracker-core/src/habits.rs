@@ -2,8 +2,8 @@ use crate::counters::{CounterSet, Family};
 
 /// What clients make a habit of: how soon they come back, and how many peers they ask for.
 ///
-/// Each value is counted apart. The statistics show them all; the metrics would have hundreds of
-/// series, so they have none.
+/// Each value is counted apart, by a sample of the announces if they come fast. The statistics show
+/// them all; the metrics would have hundreds of series, so they have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Habit {
@@ -21,7 +21,7 @@ impl Habit {
     /// The most peers that are counted apart.
     pub const MAX_WANTED: u8 = 200;
 
-    pub(crate) fn wanted(peers: u32) -> Self {
+    pub(crate) fn wanted(peers: usize) -> Self {
         let peers = u8::try_from(peers).unwrap_or(Self::MAX_WANTED);
         Self::Wanted(peers.min(Self::MAX_WANTED))
     }

@@ -21,6 +21,7 @@ mod habits;
 mod rate;
 mod request;
 mod rules;
+mod sampler;
 mod tracker;
 mod walk;
 mod worker;

@@ -7,10 +7,11 @@ use opentracker_store::{Minute, Moment, Removed, Store, TorrentSummary, Totals};
 use opentracker_types::InfoHash;
 use rand::CryptoRng;
 
-use crate::busy_networks::{BusyNetworks, Samples};
+use crate::busy_networks::BusyNetworks;
 use crate::counters::CounterRegistry;
 use crate::rate::{MAX_PREFIXES, Pace, Rate, RateTable};
 use crate::rules::Rules;
+use crate::sampler::Samples;
 
 /// How long totals are good for. Finding them looks into every part of the store, some hundred
 /// microseconds, so this bounds what a flood of questions costs.
@@ -64,7 +65,8 @@ impl Tracker {
     /// Returns the networks that announce most, and those that announce too often: an estimate from
     /// a sample of the announces within about one interval.
     pub fn busy_networks(&self, now: Instant) -> BusyNetworks {
-        self.samples.sum(now, self.rules.load().settings.interval)
+        let window = self.rules.load().settings.interval;
+        self.samples.busy_networks(now, window)
     }
 
     /// Returns the present rules.

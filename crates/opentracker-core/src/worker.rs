@@ -1,5 +1,4 @@
 use std::fmt::Debug;
-use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,12 +8,11 @@ use opentracker_store::{Announce, Full, Key, Moment, PeerBuffers, Picker, Presen
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SwarmCounts};
 
 use crate::access::Verdict;
-use crate::busy_networks::{Sampler, Seen};
 use crate::counters::Counters;
-use crate::habits::Habit;
 use crate::rate::Pace;
 use crate::request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 use crate::rules::{Rules, Settings};
+use crate::sampler::{Sampler, Seen};
 use crate::tracker::Tracker;
 
 /// When a client may ask again for a torrent that is not on the allow list: it may be there soon.
@@ -81,7 +79,6 @@ pub trait Cluster: Debug + Send {
 pub struct Worker {
     tracker: Arc<Tracker>,
     counters: Counters<Counter>,
-    habits: Counters<Habit>,
     sampler: Sampler,
     picker: Picker,
     cluster: Option<Box<dyn Cluster>>,
@@ -96,8 +93,9 @@ impl Worker {
     pub fn new(tracker: Arc<Tracker>, seed: u64, cluster: Option<Box<dyn Cluster>>) -> Self {
         Self {
             counters: tracker.counters().register(),
-            habits: tracker.counters().register(),
-            sampler: tracker.samples().register(tracker.start()),
+            sampler: tracker
+                .samples()
+                .register(tracker.counters(), tracker.start()),
             picker: Picker::new(seed),
             cluster,
             moment: None,
@@ -174,12 +172,19 @@ impl Worker {
             .num_want
             .unwrap_or(settings.numwant_default)
             .min(settings.numwant_max);
-        self.habits.count(Habit::wanted(want));
         let want = usize::try_from(want).unwrap_or(usize::MAX);
         let store = self.tracker.store();
         let announced = store.announce(&announce, moment, want, &mut self.picker, peers);
         if let Some(full) = announced.refused {
             return Err(self.refuse_full(full));
+        }
+        if presence != Presence::Gone {
+            let seen = Seen {
+                ip: peer.ip(),
+                wanted: want,
+                renewed_after: announced.renewed_after,
+            };
+            self.sampler.note(seen, now, settings);
         }
         let interval_secs = jittered_secs(settings, &mut self.picker);
         let reply = AnnounceReply {
@@ -195,8 +200,6 @@ impl Worker {
         }
         if presence == Presence::Gone {
             self.counters.count(Counter::Stopped);
-        } else {
-            self.note_presence(peer.ip(), announced.renewed_after, now);
         }
         if announced.tell
             && let Some(cluster) = &mut self.cluster
@@ -306,18 +309,6 @@ impl Worker {
         }
     }
 
-    /// Takes note of when a peer was last here, and of its network.
-    fn note_presence(&mut self, ip: IpAddr, renewed_after: Option<u8>, now: Instant) {
-        if let Some(minutes) = renewed_after {
-            self.habits.count(Habit::RenewedAfter(minutes));
-        }
-        let settings = &self.rules.load().settings;
-        self.sampler.note(now, settings.interval, || Seen {
-            ip,
-            is_early: renewed_after.is_some_and(|minutes| is_early(minutes, settings)),
-        });
-    }
-
     /// Takes a torrent out again that an announce has just brought in under rules that were
     /// replaced meanwhile: a purge may have looked for it before it was there.
     fn undo_if_purged(&mut self, key: &Key, info_hash: &InfoHash) -> Result<(), Refusal> {
@@ -376,12 +367,6 @@ fn note_pace(pace: Pace, counters: &Counters<Counter>) -> Result<bool, Refusal> 
     };
     counters.count(counter);
     Err(Refusal::new(reason, retry))
-}
-
-/// Tells whether a client came back sooner than it was asked to. Within a minute it may have had
-/// something to report, or reached us in two ways.
-fn is_early(minutes: u8, settings: &Settings) -> bool {
-    minutes > 0 && u64::from(minutes) * 60 < settings.min_interval.as_secs()
 }
 
 fn presence(request: &AnnounceRequest) -> Presence {

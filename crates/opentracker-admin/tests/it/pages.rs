@@ -24,6 +24,8 @@ pub(crate) fn known() -> Site {
         let hash = hash.to_string().repeat(20);
         let target = format!("/announce?info_hash={hash}&{parameters}");
         assert_eq!(site.get(&target).status, 200);
+        // One announce in a millisecond is looked at for the habits of clients.
+        std::thread::sleep(Duration::from_millis(2));
     }
     let scraped = format!("/scrape?info_hash={}", "a".repeat(20));
     assert_eq!(site.get(&scraped).status, 200);

@@ -197,6 +197,8 @@ impl Site {
 
     /// Lets clients announce and scrape over both protocols.
     ///
+    /// There is a millisecond between any two announces, so that ours looks at each of them.
+    ///
     fn feed(&self) {
         let torrents = torrents();
         for (number, torrent) in (1..).zip(&torrents) {
@@ -210,8 +212,10 @@ impl Site {
                     announce
                 };
                 client.announce(&announce);
+                pause();
                 if peer % 5 == 0 {
                     client.announce(&announce.event(NO_EVENT));
+                    pause();
                 }
             }
         }
@@ -222,6 +226,7 @@ impl Site {
                     .seeding()
                     .event(event),
             );
+            pause();
             pause();
         }
         client.scrape(&torrents[..3]);
@@ -235,11 +240,12 @@ impl Site {
         ] {
             let response = self.get(&target);
             assert_eq!(response.status, status, "{target}: {response:?}");
+            pause();
         }
     }
 }
 
-/// Lets a millisecond pass, so that ours looks at the next announce for its busiest networks.
+/// Lets a millisecond pass; ours looks at one announce in each.
 fn pause() {
     std::thread::sleep(Duration::from_millis(2));
 }

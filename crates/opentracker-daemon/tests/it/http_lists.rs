@@ -9,7 +9,7 @@
 //! | full scrape, `mode=tpbs`, `statedump`, `woodpeckers` are for `access.admin` | `lists_are_for_admins_alone` |
 //! | `gzip`/`zstd` by `Accept-Encoding` | `lists_come_as_the_client_wants_them` |
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::datagram::{Announce, Client};
 use crate::program::{Setup, Tracker};
@@ -23,6 +23,11 @@ fn stats(tracker: &Tracker, query: &str) -> Response {
     response
 }
 
+/// Lets a millisecond pass; the tracker looks at one announce in each for the habits of clients.
+fn pause() {
+    std::thread::sleep(Duration::from_millis(2));
+}
+
 /// A torrent with two seeders and a leecher, and one completed download.
 fn tracker() -> Tracker {
     let tracker = Setup::new().start();
@@ -32,6 +37,7 @@ fn tracker() -> Tracker {
         (3, "left=5"),
     ] {
         get(tracker.http(), &announce(&TORRENT, port, more)).announced();
+        pause();
     }
     tracker
 }
@@ -43,6 +49,7 @@ fn habits_of_clients() {
     let client = Client::of(tracker.udp());
     for (port, want) in [(2, -1), (3, 1000)] {
         client.announce(&Announce::new(TORRENT, port).want(want));
+        pause();
     }
     let lines = |mode| {
         let text = stats(&tracker, mode).text().to_owned();
