@@ -38,12 +38,12 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    /// Takes note of an announce of a peer that stays.
+    /// Takes note of an announce of a peer that stays. `see` is called if it is looked at.
     #[inline]
-    pub(crate) fn note(&mut self, seen: Seen, now: Instant, settings: &Settings) {
+    pub(crate) fn note(&mut self, now: Instant, settings: &Settings, see: impl FnOnce() -> Seen) {
         self.passed += 1;
         if now >= self.due {
-            self.look(seen, now, settings);
+            self.look(see(), now, settings);
         }
     }
 
@@ -121,7 +121,7 @@ mod tests {
         let start = Instant::now();
         let mut sampler = samples.register(&counters, start);
         for _ in 0..100 {
-            sampler.note(seen(1), start, &settings);
+            sampler.note(start, &settings, || seen(1));
         }
         let counts = |now| {
             let busy = samples.busy_networks(now, settings.interval);
@@ -129,7 +129,7 @@ mod tests {
             counts.collect::<Vec<_>>()
         };
         assert_eq!(counts(start), [1]);
-        sampler.note(seen(2), start + EVERY, &settings);
+        sampler.note(start + EVERY, &settings, || seen(2));
         assert_eq!(counts(start + EVERY), [100, 1]);
         assert_eq!(counters.sum(Habit::Wanted(50)), 101);
         assert_eq!(counters.sum(Habit::RenewedAfter(7)), 101);
@@ -143,7 +143,7 @@ mod tests {
         for _ in 0..3 {
             samples
                 .register(&counters, now)
-                .note(seen(1), now, &settings);
+                .note(now, &settings, || seen(1));
         }
         let busy = samples.busy_networks(now, settings.interval);
         assert_eq!(busy.early, [([192, 0, 1, 0].into(), 3)]);

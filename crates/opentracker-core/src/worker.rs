@@ -179,12 +179,11 @@ impl Worker {
             return Err(self.refuse_full(full));
         }
         if presence != Presence::Gone {
-            let seen = Seen {
+            self.sampler.note(now, settings, || Seen {
                 ip: peer.ip(),
                 wanted: want,
                 renewed_after: announced.renewed_after,
-            };
-            self.sampler.note(seen, now, settings);
+            });
         }
         let interval_secs = jittered_secs(settings, &mut self.picker);
         let reply = AnnounceReply {
