@@ -36,6 +36,7 @@ mod dashboard;
 mod everything;
 #[cfg(test)]
 mod fixture;
+mod gauge;
 mod listing;
 mod metrics;
 mod mode;
@@ -54,5 +55,6 @@ mod welcome;
 
 pub use cluster::{Cluster, ClusterNode};
 pub use counters::Counter;
+pub use gauge::Gauge;
 pub use plane::{Handle, Plane};
 pub use settings::{ClusterView, Config, Identity, Limits, PageRules};

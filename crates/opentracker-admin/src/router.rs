@@ -256,6 +256,7 @@ impl Router {
             &self.snapshot(cluster.as_ref()),
             cluster.as_ref(),
             &Process::read(),
+            &self.config.gauges,
             &mut body,
         );
         page(StatusCode::OK, metrics::CONTENT_TYPE, body)

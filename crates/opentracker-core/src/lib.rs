@@ -7,6 +7,7 @@
 //! | a front end | [`Worker::announce`], [`Worker::scrape`]; for batches [`Worker::prefetch_announces`] |
 //! | live sync | [`Tracker::apply_peers`], [`Tracker::apply_downloads`]; it hears of announces as a [`Cluster`] |
 //! | whoever lists torrents | [`Walk::next_part`] |
+//! | a snapshot | [`SwarmWalk::step`], [`Tracker::restore`] |
 //! | a timer | [`Sweeper`], [`Worker::handle_timeout`] |
 //! | a reload | [`Tracker::set_rules`], [`Tracker::purge`] |
 //!
@@ -22,6 +23,7 @@ mod rate;
 mod request;
 mod rules;
 mod sampler;
+mod saved;
 mod tracker;
 mod walk;
 mod worker;
@@ -38,6 +40,7 @@ pub use opentracker_store::{
 pub use rate::{MAX_PREFIXES, Rate};
 pub use request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 pub use rules::{Rules, Settings};
+pub use saved::{Restored, SwarmWalk};
 pub use tracker::{Sweeper, Tracker};
 pub use walk::Walk;
 pub use worker::{Cluster, Counter, Worker};

@@ -20,6 +20,9 @@ use crate::{EXIT_CONFIG, EXIT_START, greeting};
 /// How long everything may take to end, but for the last lines of the log.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// How long a snapshot that is written at the end may stand still.
+const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(4);
+
 /// How long a start that is to be stopped is waited for. If it has not ended then it waits for a
 /// file, and there is nothing yet that could be finished.
 const START_TIMEOUT: Duration = Duration::from_millis(200);
@@ -80,54 +83,88 @@ pub(crate) fn run(options: Options, signals: BlockedSignals, output: &Output) ->
 fn attend(events: &Sender<Event>, inbox: &Receiver<Event>) -> Result<(), Failure> {
     let mut running: Option<Arc<Running>> = None;
     let mut reload = Reload::default();
-    // Until when it is to end, once it is to.
-    let mut deadline: Option<Instant> = None;
+    let mut stopping: Option<Stopping> = None;
     loop {
-        match next(inbox, deadline) {
+        match next(inbox, stopping.as_ref().map(|stopping| stopping.deadline)) {
             Some(Event::Started(started)) => {
                 let started = running.insert(started?);
-                if deadline.is_some() {
-                    deadline = Some(stop(started, events)?);
+                if stopping.is_some() {
+                    stopping = Some(stop(started, events)?);
                 }
             }
             Some(Event::Request(Request::Reload)) => reload.is_wanted = true,
             Some(Event::Reloaded) => reload.is_under_way = false,
-            Some(Event::Request(Request::Stop)) if deadline.is_some() => {
+            Some(Event::Request(Request::Stop)) if stopping.is_some() => {
                 tracing::warn!("leaving at once");
                 return Ok(());
             }
             Some(Event::Request(Request::Stop)) => {
                 tracing::info!("stopping");
-                deadline = Some(match &running {
+                stopping = Some(match &running {
                     Some(running) => stop(running, events)?,
-                    None => Instant::now() + START_TIMEOUT,
+                    None => Stopping::within(START_TIMEOUT),
                 });
             }
             Some(Event::Stopped) => return Ok(()),
             None => {
-                if running.is_some() {
+                if let (Some(running), Some(stopping)) = (&running, &mut stopping) {
+                    if stopping.goes_on(&running.tracker) {
+                        continue;
+                    }
                     tracing::warn!("some threads did not end in time");
                 }
                 return Ok(());
             }
         }
         if let Some(running) = &running
-            && deadline.is_none()
+            && stopping.is_none()
         {
             reload.begin(events, running);
         }
     }
 }
 
-/// Begins to stop, and returns until when that may take.
-fn stop(running: &Arc<Running>, events: &Sender<Event>) -> Result<Instant, Failure> {
+/// Begins to stop.
+fn stop(running: &Arc<Running>, events: &Sender<Event>) -> Result<Stopping, Failure> {
+    let mut stopping = Stopping::within(STOP_TIMEOUT);
+    stopping.snapshot_octets = running.tracker.snapshots().octets();
     let running = Arc::clone(running);
-    let stopping = spawn("stop", events, move || {
+    let begun = spawn("stop", events, move || {
         running.tracker.shutdown();
         Event::Stopped
     });
-    stopping.map_err(|error| no_thread(&error))?;
-    Ok(Instant::now() + STOP_TIMEOUT)
+    begun.map_err(|error| no_thread(&error))?;
+    Ok(stopping)
+}
+
+/// A stop that is under way.
+struct Stopping {
+    began: Instant,
+    /// Until when it is waited for.
+    deadline: Instant,
+    /// How far snapshots were at the last look.
+    snapshot_octets: u64,
+}
+
+impl Stopping {
+    fn within(timeout: Duration) -> Self {
+        let began = Instant::now();
+        Self {
+            began,
+            deadline: began + timeout,
+            snapshot_octets: 0,
+        }
+    }
+
+    /// Puts the deadline off while the last snapshot moves on and may; returns whether it does.
+    fn goes_on(&mut self, tracker: &Tracker) -> bool {
+        let octets = tracker.snapshots().octets();
+        let moves = std::mem::replace(&mut self.snapshot_octets, octets) != octets;
+        let end = self.began + tracker.config().snapshot.stop_timeout;
+        let now = Instant::now();
+        self.deadline = end.min(now + SNAPSHOT_PATIENCE);
+        moves && now < end
+    }
 }
 
 /// A reload that is wanted while another is under way follows it, and so does one that is wanted

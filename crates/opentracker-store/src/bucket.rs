@@ -2,18 +2,19 @@
 
 use std::cmp::Ordering;
 
-use opentracker_types::{InfoHash, SwarmCounts};
+use opentracker_types::{InfoHash, SavedPeer, SavedTorrent, SwarmCounts};
 
 use crate::announce::{Announced, Comparison};
 use crate::arithmetic::saturating_u32;
 use crate::blocks::Blocks;
-use crate::cell::{PeerKeys, Report};
+use crate::cell::{AnyCell, PeerKeys, Report};
 use crate::clock::{Minute, Moment};
 use crate::downloads::{Downloads, LargeCounts};
 use crate::index::Index;
 use crate::key::{InfoHasher, Key};
-use crate::kind::PerKind;
+use crate::kind::{Family, PerKind};
 use crate::requester::{Entered, Requester};
+use crate::saved::Restored;
 use crate::swarm::{Swarm, SwarmCell};
 use crate::torrent::{Torrent, TorrentSummary};
 use crate::usage::{Change, Full, Room};
@@ -83,13 +84,13 @@ impl Bucket {
         key: &Key,
         cell: C,
         report: Report,
-        (moment, room): (&Moment, Option<Room>),
+        (moment, room): (&Moment, Option<&Room>),
         secrets: &Secrets,
         select: impl FnOnce(&Swarm, &Requester),
     ) -> Announced {
         let found = self.find(key);
         if let Some(room) = room
-            && let Some(full) = self.keeps_out(found, &cell, &room, &secrets.peers)
+            && let Some(full) = self.keeps_out(found, &cell, room, &secrets.peers)
         {
             return Announced::refused(full);
         }
@@ -121,13 +122,7 @@ impl Bucket {
         };
         select(&torrent.swarm, &requester);
         let counts = counts_of(torrent, &self.large_counts);
-        if was_seeding != Some(report.seeding) {
-            match was_seeding {
-                Some(seeding) => self.peers[(C::FAMILY, seeding)] -= 1,
-                None => self.change.peers += 1,
-            }
-            self.peers[(C::FAMILY, report.seeding)] += 1;
-        }
+        self.count_peer(C::FAMILY, was_seeding, report.seeding);
         Announced {
             counts,
             was_known: was_seeding.is_some(),
@@ -149,13 +144,14 @@ impl Bucket {
         keys: &PeerKeys,
     ) -> Option<Full> {
         let Some(at) = found else {
-            return room.torrent;
+            return room.keeps_out_torrent(&self.change);
         };
         let swarm = &self.torrents.get(at).swarm;
         let (seeders, leechers) = swarm.counts();
         let is_full = (seeders + leechers) as u64 >= room.peers_per_torrent;
-        let full = room.peer.or(is_full.then_some(Full::Swarm))?;
-        (!swarm.knows(cell, keys)).then_some(full)
+        let full = room.keeps_out_peer(&self.change);
+        let full = full.or(is_full.then_some(Full::Swarm))?;
+        swarm.age_of(cell, keys).is_none().then_some(full)
     }
 
     /// Removes a peer.
@@ -205,7 +201,7 @@ impl Bucket {
         key: &Key,
         announced: Minute,
         downloads: u64,
-        room: Option<Room>,
+        room: Option<&Room>,
         secrets: &Secrets,
     ) -> Comparison {
         let info_hash = key.info_hash();
@@ -221,7 +217,7 @@ impl Bucket {
                 Ordering::Equal => Comparison::Equal,
                 Ordering::Greater => Comparison::OursIsLarger,
             }
-        } else if let Some(full) = room.and_then(|room| room.torrent) {
+        } else if let Some(full) = room.and_then(|room| room.keeps_out_torrent(&self.change)) {
             Comparison::Refused(full)
         } else {
             let downloads = self.large_counts.put(downloads, info_hash);
@@ -231,6 +227,101 @@ impl Bucket {
         };
         self.change.resize(octets, self.large_counts.heap_octets());
         comparison
+    }
+
+    /// Enters a torrent and peers of it as they were some minutes ago.
+    pub(crate) fn restore(
+        &mut self,
+        key: &Key,
+        saved: &SavedTorrent,
+        peers: impl Iterator<Item = SavedPeer>,
+        passed_minutes: u32,
+        (moment, room): (&Moment, Option<&Room>),
+        secrets: &Secrets,
+    ) -> Restored {
+        let found = self.find(key);
+        if found.is_none()
+            && room.is_some_and(|room| room.keeps_out_torrent(&self.change).is_some())
+        {
+            return Restored {
+                no_room: 1,
+                ..Restored::default()
+            };
+        }
+        let octets = self.large_counts.heap_octets();
+        let known = found.map(|at| self.torrents.get(at).downloads);
+        let large_counts = &mut self.large_counts;
+        let downloads = large_counts.restore(known, saved, passed_minutes, moment);
+        self.change.resize(octets, large_counts.heap_octets());
+        let idle_minutes = saved.idle_minutes.saturating_add(passed_minutes);
+        let at = found.unwrap_or_else(|| {
+            let announced = moment.now.before(idle_minutes);
+            let torrent = Torrent::new(*key.info_hash(), downloads, announced);
+            self.insert(key, torrent, &secrets.info_hashes)
+        });
+        self.torrents.get_mut(at).downloads = downloads;
+        let mut restored = Restored::default();
+        let mut was_empty = true;
+        for peer in peers {
+            was_empty = false;
+            let minutes = u32::from(peer.age_minutes).saturating_add(passed_minutes);
+            let Some(age) = moment.living_age(minutes) else {
+                restored.timed_out_peers += 1;
+                continue;
+            };
+            let moment = (moment, room);
+            let back = match AnyCell::from(peer.addr) {
+                AnyCell::V4(cell) => self.restore_peer(at, cell, &peer, age, moment, secrets),
+                AnyCell::V6(cell) => self.restore_peer(at, cell, &peer, age, moment, secrets),
+            };
+            match back {
+                Ok(is_new) => restored.peers += u64::from(is_new),
+                Err(_full) => restored.no_room += 1,
+            }
+        }
+        // As a sweep would have it.
+        let is_worthless = self.torrents.get(at).swarm.is_empty()
+            && (idle_minutes > moment.torrent_timeout || !was_empty && !downloads.are_kept());
+        if found.is_none() && is_worthless {
+            self.remove(at, &secrets.info_hashes);
+            restored.timed_out_torrents = 1;
+        } else if found.is_none() {
+            restored.torrents = 1;
+        }
+        restored
+    }
+
+    /// Enters a peer as it was, unless it has announced since; tells whether it was not known, or
+    /// which bound kept it out.
+    fn restore_peer<C: SwarmCell>(
+        &mut self,
+        at: usize,
+        cell: C,
+        saved: &SavedPeer,
+        age_minutes: u8,
+        (moment, room): (&Moment, Option<&Room>),
+        secrets: &Secrets,
+    ) -> Result<bool, Full> {
+        let keys = &secrets.peers;
+        let known = self.torrents.get(at).swarm.age_of(&cell, keys);
+        if known.is_some_and(|age| moment.minutes_since(age) <= age_minutes) {
+            return Ok(false);
+        }
+        if let Some(room) = room
+            && let Some(full) = self.keeps_out(Some(at), &cell, room, keys)
+        {
+            return Err(full);
+        }
+        let report = Report {
+            seeding: saved.seeding,
+            completed: saved.completed,
+            heard: true,
+        };
+        let moment = moment.of_restored(age_minutes);
+        let swarm = &mut self.torrents.get_mut(at).swarm;
+        let entered = swarm.enter(cell, report, &moment, keys, &mut self.change);
+        self.count_peer(C::FAMILY, entered.was_seeding, saved.seeding);
+        Ok(known.is_none())
     }
 
     /// Removes the torrents that `keep` refuses.
@@ -286,6 +377,15 @@ impl Bucket {
         }
     }
 
+    pub(crate) fn saved(&self, torrent: &Torrent, moment: &Moment) -> SavedTorrent {
+        SavedTorrent {
+            info_hash: torrent.info_hash,
+            downloads: self.large_counts.get(torrent.downloads, &torrent.info_hash),
+            idle_minutes: torrent.swarm.idle_minutes(moment),
+            unestablished_minutes: torrent.downloads.unestablished_minutes(moment),
+        }
+    }
+
     /// Gives memory back when most of the index is unused.
     pub(crate) fn fit(&mut self, hasher: &InfoHasher) {
         let torrents = &self.torrents;
@@ -304,6 +404,17 @@ impl Bucket {
     pub(crate) fn find(&self, key: &Key) -> Option<usize> {
         let is_it = |at| self.torrents.get(at).info_hash == *key.info_hash();
         self.index.find(key.hash(), is_it)
+    }
+
+    /// Counts a peer that was entered: whether it was a seeder before, if it was known, and is now.
+    fn count_peer(&mut self, family: Family, was_seeding: Option<bool>, is_seeding: bool) {
+        if was_seeding != Some(is_seeding) {
+            match was_seeding {
+                Some(seeding) => self.peers[(family, seeding)] -= 1,
+                None => self.change.peers += 1,
+            }
+            self.peers[(family, is_seeding)] += 1;
+        }
     }
 
     /// Adds a torrent that is not there yet and returns where it stands.

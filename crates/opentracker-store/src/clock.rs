@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use crate::usage::Limits;
 
-/// A point in time at the store's resolution: whole minutes since the tracker started.
+/// A point in time at the store's resolution: whole minutes, counted from long before the tracker
+/// started, since it may be told of what was announced then.
 ///
 /// The store reads no clock. Whoever drives it counts the minutes on a monotonic clock and hands
 /// them in; 32 bits last for 8,000 years.
@@ -10,19 +11,28 @@ use crate::usage::Limits;
 pub struct Minute(u32);
 
 impl Minute {
-    /// Makes the point that lies `minutes` whole minutes after the start.
+    /// Minutes before the start that can be told apart, eight years.
+    const BEFORE_START: u32 = 1 << 22;
+
+    /// Makes the point that lies so many whole minutes after the first one.
     pub const fn new(minutes: u32) -> Self {
         Self(minutes)
     }
 
     /// Makes the point that lies `elapsed` after the start, rounding down; saturates.
     pub fn from_elapsed(elapsed: Duration) -> Self {
-        Self(u32::try_from(elapsed.as_secs() / 60).unwrap_or(u32::MAX))
+        let minutes = u32::try_from(elapsed.as_secs() / 60).unwrap_or(u32::MAX);
+        Self(minutes.saturating_add(Self::BEFORE_START))
     }
 
-    /// Returns the minutes since the start.
+    /// Returns the minutes since the first point.
     pub const fn get(self) -> u32 {
         self.0
+    }
+
+    /// Returns the point so many minutes earlier, or the first one.
+    pub const fn before(self, minutes: u32) -> Self {
+        Self(self.0.saturating_sub(minutes))
     }
 
     /// Returns the minutes from `earlier` to this point, 0 if it is not earlier.
@@ -148,6 +158,24 @@ impl Moment {
             limits: (limits != Limits::NONE).then_some(limits),
             ..self
         }
+    }
+
+    /// The moment at which a peer is restored that announced so many minutes ago. The cluster hears
+    /// of it when it announces again.
+    pub(crate) fn of_restored(&self, age_minutes: u8) -> Self {
+        Self {
+            now: self.now.before(age_minutes.into()),
+            age: self.age.wrapping_sub(age_minutes),
+            told: self.told.wrapping_sub(self.renew_units + 1) & TOLD_MASK,
+            ..*self
+        }
+    }
+
+    /// The age of a peer that announced so many minutes ago, unless it has timed out.
+    pub(crate) fn living_age(&self, minutes: u32) -> Option<u8> {
+        u8::try_from(minutes)
+            .ok()
+            .filter(|&minutes| minutes <= self.peer_timeout)
     }
 
     /// Minutes since a peer with this age octet announced.

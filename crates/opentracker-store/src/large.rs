@@ -5,6 +5,8 @@
 //! the swarm is mixed. Nearly every swarm has two tables: the global leechers and the global
 //! seeders of one family.
 
+use opentracker_types::SavedPeer;
+
 use crate::candidates::Candidates;
 use crate::cell::{Cell, Cell4, Cell6, PeerKeys, Report};
 use crate::clock::Moment;
@@ -110,12 +112,6 @@ impl Large {
         let v4: usize = self.v4.iter().map(Table::heap_octets).sum();
         let v6: usize = self.v6.iter().map(Table::heap_octets).sum();
         v4 + v6 + allocated(size_of_val(&*self.v4)) + allocated(size_of_val(&*self.v6))
-    }
-
-    /// Tells whether a peer is in the swarm.
-    pub(crate) fn knows<C: Tabled>(&self, peer: &C, keys: &PeerKeys) -> bool {
-        let mut tables = C::tables(self).iter();
-        tables.any(|table| table.find(peer, keys).is_some())
     }
 
     pub(crate) fn enter<C: Tabled>(
@@ -234,6 +230,41 @@ impl Large {
             .map(|age| moment.minutes_since(age))
             .min()
             .unwrap_or(0)
+    }
+
+    /// Copies the peers of about `budget` slots of all tables, from a hash on. Returns the hash to
+    /// go on from, or `None` if that was all.
+    ///
+    /// A peer keeps its hash when tables grow and when it changes tables, so a peer that stays is
+    /// copied exactly once.
+    pub(crate) fn save(
+        &self,
+        from: u32,
+        moment: &Moment,
+        keys: &PeerKeys,
+        budget: &mut usize,
+        out: &mut Vec<SavedPeer>,
+    ) -> Option<u32> {
+        let slots = self.slots();
+        let width = ((*budget as u64) << 32) / (slots as u64).max(1);
+        let next = u32::try_from(u64::from(from) + width.max(1)).ok();
+        let last = next.map_or(u32::MAX, |next| next - 1);
+        *budget = budget.saturating_sub(slots);
+        for table in &self.v4 {
+            table.for_each_hashed(from..=last, keys, |cell| out.push(cell.saved(moment)));
+        }
+        for table in &self.v6 {
+            table.for_each_hashed(from..=last, keys, |cell| out.push(cell.saved(moment)));
+        }
+        next
+    }
+
+    /// Returns the age of a peer, if it is there.
+    pub(crate) fn age_of<C: Tabled>(&self, peer: &C, keys: &PeerKeys) -> Option<u8> {
+        let scope = peer.scope();
+        let tables = C::tables(self).iter();
+        let mut tables = tables.filter(|table| table.class().scope == scope);
+        tables.find_map(|table| Some(table.slot(table.find(peer, keys)?).age()))
     }
 
     /// Any peer of a family.

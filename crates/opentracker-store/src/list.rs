@@ -76,10 +76,10 @@ impl Cells<'_> {
         }
     }
 
-    /// Tells whether a peer is among them.
-    pub(crate) fn know<C: Listed>(self, peer: &C) -> bool {
-        let mut octets = C::listed(self).iter().copied();
-        octets.any(|octets| C::from_octets(octets).is_same_peer(peer))
+    /// Finds a peer.
+    pub(crate) fn find<C: Listed>(self, peer: &C) -> Option<C> {
+        let mut cells = C::listed(self).iter().copied().map(C::from_octets);
+        cells.find(|cell| cell.is_same_peer(peer))
     }
 
     /// Minutes since the youngest peer announced.

@@ -1,17 +1,18 @@
 use std::ops::{Deref, DerefMut};
 
-use opentracker_types::{InfoHash, SwarmCounts};
+use opentracker_types::{InfoHash, SavedPeer, SavedTorrent, SwarmCounts};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::announce::{Announce, Announced, Comparison, Presence};
 use crate::bucket::{Bucket, Secrets};
 use crate::cell::{AnyCell, PeerKeys, Report};
-use crate::clock::{Minute, Moment};
+use crate::clock::Moment;
 use crate::key::{InfoHasher, Key};
 use crate::kind::PerKind;
 use crate::picker::{PeerBuffers, Picker};
 use crate::requester::Requester;
+use crate::saved::Restored;
 use crate::stripes::Stripes;
 use crate::swarm::{Swarm, SwarmCell};
 use crate::torrent::TorrentSummary;
@@ -113,10 +114,29 @@ impl Store {
         downloads: u64,
         moment: &Moment,
     ) -> Comparison {
-        let announced = Minute::new(moment.now.get().saturating_sub(idle_minutes));
+        let announced = moment.now.before(idle_minutes);
         let room = self.room(moment);
         let mut bucket = self.write(key);
-        bucket.apply_downloads(key, announced, downloads, room, &self.secrets)
+        bucket.apply_downloads(key, announced, downloads, room.as_ref(), &self.secrets)
+    }
+
+    /// Enters a torrent and peers of it, all or a part, as they were `passed_minutes` ago, but for
+    /// the peers that have timed out since. The torrent's part is locked until it returns.
+    ///
+    /// What is there already stays if it is newer, and of two download counts the larger one. So
+    /// restoring twice is restoring once. What is new is under the limits.
+    pub fn restore(
+        &self,
+        key: &Key,
+        torrent: &SavedTorrent,
+        peers: impl Iterator<Item = SavedPeer>,
+        passed_minutes: u32,
+        moment: &Moment,
+    ) -> Restored {
+        let room = self.room(moment);
+        let mut bucket = self.write(key);
+        let moment = (moment, room.as_ref());
+        bucket.restore(key, torrent, peers, passed_minutes, moment, &self.secrets)
     }
 
     /// Returns a torrent's counts, or `None` for an unknown one.
@@ -266,7 +286,7 @@ impl Store {
                     completed,
                     heard,
                 };
-                bucket.enter(key, cell, report, (moment, room), secrets, select)
+                bucket.enter(key, cell, report, (moment, room.as_ref()), secrets, select)
             }
             Presence::Gone => bucket.leave(key, &cell, heard, moment, secrets),
         }

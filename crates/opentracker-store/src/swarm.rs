@@ -1,5 +1,7 @@
 //! The peers of one torrent, in the representation that fits their number.
 
+use opentracker_types::SavedPeer;
+
 use crate::cell::{AnyCell, Cell, Cell4, Cell6, PeerKeys, Report};
 use crate::clock::{Minute, Moment};
 use crate::kind::PerKind;
@@ -69,16 +71,6 @@ impl Swarm {
             Self::Inline { lengths, octets } => lengths.cells(octets).peers(),
             Self::Listed { lengths, octets } => lengths.cells(octets).peers(),
             Self::Large(large) => large.peers(),
-        }
-    }
-
-    /// Tells whether a peer is in the swarm.
-    pub(crate) fn knows<C: SwarmCell>(&self, peer: &C, keys: &PeerKeys) -> bool {
-        match self {
-            Self::Empty { .. } => false,
-            Self::Inline { lengths, octets } => lengths.cells(octets).know(peer),
-            Self::Listed { lengths, octets } => lengths.cells(octets).know(peer),
-            Self::Large(large) => large.knows(peer, keys),
         }
     }
 
@@ -221,7 +213,7 @@ impl Swarm {
         };
         if is_empty {
             let minutes = timed_out.youngest.map_or(0, u32::from);
-            *self = Self::empty(Minute::new(moment.now.get().saturating_sub(minutes)));
+            *self = Self::empty(moment.now.before(minutes));
         } else {
             self.shrink();
         }
@@ -238,6 +230,39 @@ impl Swarm {
             Self::Large(large) => large.youngest(moment),
         };
         u32::from(youngest)
+    }
+
+    /// Copies peers, of a large swarm about `budget` slots of those whose hash is `from` or more.
+    /// Returns the hash to go on from, or `None` if that was all.
+    pub(crate) fn save(
+        &self,
+        from: u32,
+        moment: &Moment,
+        keys: &PeerKeys,
+        budget: &mut usize,
+        out: &mut Vec<SavedPeer>,
+    ) -> Option<u32> {
+        let cells = match self {
+            Self::Empty { .. } => return None,
+            Self::Inline { lengths, octets } => lengths.cells(octets),
+            Self::Listed { lengths, octets } => lengths.cells(octets),
+            Self::Large(large) => return large.save(from, moment, keys, budget, out),
+        };
+        out.extend(cells.v4().map(|cell| cell.saved(moment)));
+        out.extend(cells.v6().map(|cell| cell.saved(moment)));
+        *budget = budget.saturating_sub(cells.v4().len() + cells.v6().len());
+        None
+    }
+
+    /// Returns the age of a peer, if it is there.
+    pub(crate) fn age_of<C: SwarmCell>(&self, peer: &C, keys: &PeerKeys) -> Option<u8> {
+        let cells = match self {
+            Self::Empty { .. } => return None,
+            Self::Inline { lengths, octets } => lengths.cells(octets),
+            Self::Listed { lengths, octets } => lengths.cells(octets),
+            Self::Large(large) => return large.age_of(peer, keys),
+        };
+        Some(cells.find(peer)?.age())
     }
 
     /// Octets on the heap.

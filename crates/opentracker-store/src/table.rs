@@ -7,6 +7,8 @@
 //! holes of every size behind, a quarter of all memory; a page that one table gives up fits the
 //! next.
 
+use std::ops::RangeInclusive;
+
 use crate::cell::{Cell, PeerKeys};
 use crate::prefetch::{prefetch, prefetch_all};
 use crate::requester::Class;
@@ -212,6 +214,34 @@ impl<C: Cell> Table<C> {
             if stretch == slots.stretches() {
                 stretch = 0;
             }
+        }
+    }
+
+    /// Calls `visit` with every peer whose hash is in a range.
+    pub(crate) fn for_each_hashed(
+        &self,
+        hashes: RangeInclusive<u32>,
+        keys: &PeerKeys,
+        mut visit: impl FnMut(&C),
+    ) {
+        if self.len == 0 {
+            return;
+        }
+        let ring = self.ring();
+        let first = ring.home(*hashes.start());
+        let homes = ring.home(*hashes.end()) - first;
+        // A peer stands where it belongs or behind that, with no vacant slot in between.
+        let mut slot = first;
+        for passed in 0..self.capacity() {
+            let cell = self.slot(slot);
+            if cell.is_vacant() {
+                if passed > homes {
+                    return;
+                }
+            } else if hashes.contains(&cell.hash(keys)) {
+                visit(cell);
+            }
+            slot = ring.next(slot);
         }
     }
 

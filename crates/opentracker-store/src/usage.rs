@@ -82,13 +82,12 @@ pub(crate) struct Change {
     pub(crate) octets: i64,
 }
 
-/// Whether there is room for one more.
+/// How much room there is for more; what is negative is too much already.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Room {
-    /// What keeps a new torrent out.
-    pub(crate) torrent: Option<Full>,
-    /// What keeps a new peer out of any swarm.
-    pub(crate) peer: Option<Full>,
+    torrents: i64,
+    peers: i64,
+    octets: i64,
     pub(crate) peers_per_torrent: u64,
 }
 
@@ -109,17 +108,35 @@ impl Usage {
         add(&self.octets, change.octets);
     }
 
-    /// Returns whether there is room. Threads that ask at the same time may each fill it.
+    /// Returns how much room there is. Threads that ask at the same time may each fill it.
     pub(crate) fn room(&self, limits: &Limits) -> Room {
-        let is_full = |sum: &AtomicU64, limit| sum.load(Ordering::Relaxed) >= limit;
-        let memory = is_full(&self.octets, limits.octets).then_some(Full::Memory);
-        let peer = is_full(&self.peers, limits.peers).then_some(Full::Peers);
-        let peer = peer.or(memory);
-        let torrent = is_full(&self.torrents, limits.torrents).then_some(Full::Torrents);
+        let left = |sum: &AtomicU64, limit| {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            limit - sum.load(Ordering::Relaxed).cast_signed()
+        };
         Room {
-            torrent: torrent.or(peer),
-            peer,
+            torrents: left(&self.torrents, limits.torrents),
+            peers: left(&self.peers, limits.peers),
+            octets: left(&self.octets, limits.octets),
             peers_per_torrent: limits.peers_per_torrent,
+        }
+    }
+}
+
+impl Room {
+    /// Returns what keeps a new torrent out, after a change that is not added up yet.
+    pub(crate) fn keeps_out_torrent(&self, change: &Change) -> Option<Full> {
+        let is_full = change.torrents >= self.torrents;
+        let full = is_full.then_some(Full::Torrents);
+        full.or_else(|| self.keeps_out_peer(change))
+    }
+
+    /// Returns what keeps a new peer out of any swarm, after a change that is not added up yet.
+    pub(crate) fn keeps_out_peer(&self, change: &Change) -> Option<Full> {
+        if change.peers >= self.peers {
+            Some(Full::Peers)
+        } else {
+            (change.octets >= self.octets).then_some(Full::Memory)
         }
     }
 }
@@ -142,6 +159,7 @@ mod tests {
     use super::*;
     use crate::announce::{Announce, Comparison, Presence};
     use crate::clock::{Minute, Moment, Timing};
+    use crate::saved::SwarmWalk;
     use crate::store::Store;
     use crate::sweep::Sweeper;
 
@@ -322,5 +340,53 @@ mod tests {
         let full = Limits { peers: 0, ..none };
         let gone = announce(&store, 0, peer(5), Presence::Gone);
         assert!(store.apply(&gone, &moment(1000, full)).was_known);
+    }
+
+    #[test]
+    fn what_is_restored_is_under_the_limits_too() {
+        let saved = Store::with_parts([1; 32], 4);
+        for number in 0..400 {
+            let announce = announce(&saved, number % 7, peer(number), HERE);
+            saved.apply(&announce, &moment(1000, Limits::NONE));
+        }
+        let none = Limits::NONE;
+        for (limits, expected) in [
+            (none, [7, 400]),
+            (
+                Limits {
+                    torrents: 7,
+                    peers: 400,
+                    ..none
+                },
+                [7, 400],
+            ),
+            (Limits { peers: 100, ..none }, [7, 100]),
+            (
+                Limits {
+                    peers_per_torrent: 5,
+                    ..none
+                },
+                [7, 35],
+            ),
+        ] {
+            let store = Store::with_parts([2; 32], 4);
+            let now = moment(1000, limits);
+            let mut walk = SwarmWalk::new();
+            let mut no_room = 0;
+            while let Some(swarms) = walk.step(&saved, &now) {
+                for (torrent, peers) in swarms.iter() {
+                    let key = store.key(&torrent.info_hash);
+                    let peers = peers.iter().copied();
+                    no_room += store.restore(&key, torrent, peers, 0, &now).no_room;
+                }
+            }
+            let [torrents, peers, _] = counted(&store);
+            assert!(
+                torrents <= expected[0] && [peers] == expected[1..],
+                "{limits:?}"
+            );
+            assert_eq!(no_room > 0, peers < 400, "{limits:?}");
+            assert_eq!(counted(&store), walked(&store));
+        }
     }
 }

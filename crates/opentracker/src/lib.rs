@@ -17,6 +17,7 @@ mod operator;
 mod privileges;
 mod reload;
 mod settings;
+mod snapshot;
 mod start;
 mod statedump;
 mod tracker;
@@ -39,6 +40,9 @@ pub use opentracker_udp as udp;
 pub use opentracker_udp_wire as udp_wire;
 pub use privileges::PrivilegeError;
 pub use reload::Reloaded;
+pub use snapshot::{
+    SnapshotCounter, SnapshotError, SnapshotNowError, SnapshotStatus, SnapshotWritten,
+};
 pub use start::{Listener, StartError};
 pub use statedump::{StatedumpError, StatedumpLoaded};
 pub use tracker::Tracker;

@@ -27,6 +27,7 @@ use crate::memory::Memory;
 use crate::operator::{self, Shown};
 use crate::privileges::{self, PrivilegeError};
 use crate::settings::rules;
+use crate::snapshot::{self, SnapshotError, SnapshotStatus, Snapshots};
 
 /// An address that is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,9 @@ pub enum StartError {
     /// A FIFO cannot be opened.
     #[error(transparent)]
     Fifo(#[from] FifoError),
+    /// Snapshots cannot be kept, or the one that is there not be read.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// The system gives no more threads.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -71,6 +75,7 @@ pub(crate) struct Started {
     pub(crate) memory: Arc<Memory>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) threads: Threads,
+    pub(crate) snapshots: Arc<SnapshotStatus>,
 }
 
 /// What is bound before privileges are given up.
@@ -79,6 +84,8 @@ struct Bound {
     http: http::Listeners,
     admin: Vec<TcpListener>,
     group: Option<livesync::Joined>,
+    snapshot: Option<snapshot::Place>,
+    snapshots: Arc<SnapshotStatus>,
 }
 
 /// The threads of a tracker that runs.
@@ -90,6 +97,7 @@ pub(crate) struct Threads {
     livesync: Option<livesync::Server>,
     housekeeping: Option<Housekeeping>,
     fifos: Vec<Fifo>,
+    snapshots: Option<Snapshots>,
 }
 
 /// How long HTTP requests that are under way may take when the tracker stops.
@@ -104,6 +112,7 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
     let (udp_sockets, http_listeners) = bind(config)?;
     let admin_listeners = operator::bind_all(config);
     let group = join(config, id)?;
+    let snapshot = snapshot::Place::open(&config.snapshot.path)?;
     privileges::drop(&config.process)?;
     let lists = lists::read(&config.access, Occasion::Start);
     let lists = AccessLists {
@@ -116,6 +125,10 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
         &mut rand::rng(),
     ));
     let memory = Arc::new(Memory::new(Arc::clone(&core)));
+    if let Some(place) = &snapshot {
+        snapshot::restore(place, &core)?;
+    }
+    let snapshots = Arc::new(SnapshotStatus::default());
     let mut listeners = listeners("udp", udp_sockets.local_addrs());
     listeners.extend(self::listeners("http", http_listeners.local_addrs()));
     let admin_addresses: Vec<_> = admin_listeners
@@ -129,6 +142,8 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
         http: http_listeners,
         admin: admin_listeners,
         group,
+        snapshot,
+        snapshots: Arc::clone(&snapshots),
     };
     let served = threads.serve(config, &core, &memory, id, bound);
     if let Err(error) = served {
@@ -140,6 +155,7 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
         memory,
         listeners,
         threads,
+        snapshots,
     })
 }
 
@@ -247,6 +263,7 @@ impl Threads {
             id,
             udp_port: bound.udp.local_addrs().first().map(SocketAddr::port),
             cluster: group.as_ref().map(livesync::Joined::view),
+            gauges: snapshot::gauges(&bound.snapshots),
         };
         self.udp = Some(bound.udp.serve(&Arc::new(connections), &worker)?);
         let (plane, hand_over) = operator::start(config, worker(), shown, bound.admin)?;
@@ -254,6 +271,10 @@ impl Threads {
         self.http = Some(bound.http.serve(&hand_over, worker)?);
         self.livesync = group.map(|group| group.serve(core));
         self.housekeeping = Some(Housekeeping::start(Arc::clone(core), Arc::clone(memory))?);
+        if let Some(place) = bound.snapshot {
+            let (core, interval) = (Arc::clone(core), config.snapshot.interval);
+            self.snapshots = Some(Snapshots::start(place, core, interval, bound.snapshots)?);
+        }
         Ok(())
     }
 
@@ -265,6 +286,11 @@ impl Threads {
     /// Returns where the cluster is published as this instance sees it, if there is one.
     pub(crate) fn cluster(&self) -> Option<&Arc<ArcSwap<livesync::View>>> {
         self.livesync.as_ref().map(livesync::Server::view)
+    }
+
+    /// Returns the thread that writes snapshots, if they are on.
+    pub(crate) fn snapshots(&self) -> Option<&Snapshots> {
+        self.snapshots.as_ref()
     }
 
     /// Replaces the networks that packets of the cluster are taken from.
@@ -295,6 +321,10 @@ impl Threads {
         }
         for fifo in self.fifos {
             fifo.shutdown();
+        }
+        // After all that changes the swarms.
+        if let Some(snapshots) = self.snapshots {
+            snapshots.shutdown();
         }
     }
 }

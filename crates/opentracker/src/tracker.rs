@@ -15,6 +15,7 @@ use crate::lists::{self, ListError, Lists, Occasion};
 use crate::livesync::View;
 use crate::reload::Reloaded;
 use crate::settings::rules;
+use crate::snapshot::{SnapshotNowError, SnapshotStatus, SnapshotWritten};
 use crate::start::{self, Listener, StartError, Started, Threads};
 use crate::statedump::{self, StatedumpError, StatedumpLoaded};
 
@@ -32,11 +33,12 @@ pub struct Tracker {
     wanted: Mutex<Config>,
     /// `None` once it has been shut down.
     threads: Mutex<Option<Threads>>,
+    snapshots: Arc<SnapshotStatus>,
 }
 
 impl Tracker {
-    /// Binds the listeners, gives up privileges, reads the access lists, and starts to serve: in
-    /// this order, so that lists are read, now and on every reload, as the user that the process
+    /// Binds the listeners, gives up privileges, reads the access lists and the snapshot, and starts
+    /// to serve: in this order, so that lists are read, now and on every reload, as the user that the process
     /// has become.
     ///
     /// It returns when the lists are read, which takes as long as their files let it.
@@ -51,6 +53,7 @@ impl Tracker {
             memory,
             listeners,
             threads,
+            snapshots,
         } = start::start(&config)?;
         let access = &config.access;
         let fifos = [
@@ -64,6 +67,7 @@ impl Tracker {
             config: ArcSwap::from_pointee(config.clone()),
             wanted: Mutex::new(config),
             threads: Mutex::new(Some(threads)),
+            snapshots,
         };
         for (path, action) in fifos {
             if path.as_os_str().is_empty() {
@@ -140,6 +144,9 @@ impl Tracker {
         });
         if let Some(threads) = &*self.threads() {
             threads.set_cluster_sources(&config.livesync.nodes);
+            if let Some(snapshots) = threads.snapshots() {
+                snapshots.set_interval(config.snapshot.interval);
+            }
         }
         let changed = config.changed(&running);
         self.config.store(Arc::new(config));
@@ -199,7 +206,25 @@ impl Tracker {
         Ok(loaded)
     }
 
-    /// Stops accepting, finishes what is under way, and ends all threads.
+    /// Writes a snapshot now, and returns when it is in place.
+    ///
+    /// # Errors
+    ///
+    /// Fails if snapshots are off, if the tracker stops meanwhile, or if the file cannot be written.
+    pub fn snapshot_now(&self) -> Result<SnapshotWritten, SnapshotNowError> {
+        let answered = match &*self.threads() {
+            Some(threads) => threads.snapshots().ok_or(SnapshotNowError::Off)?.order(),
+            None => return Err(SnapshotNowError::Stopping),
+        };
+        answered.recv().unwrap_or(Err(SnapshotNowError::Stopping))
+    }
+
+    /// Returns what is known of snapshots, during [`Self::shutdown`] too.
+    pub fn snapshots(&self) -> &SnapshotStatus {
+        &self.snapshots
+    }
+
+    /// Stops accepting, finishes what is under way, writes the snapshot, and ends all threads.
     pub fn shutdown(&self) {
         let threads = self.threads().take();
         if let Some(threads) = threads {

@@ -13,6 +13,7 @@ mod datagram;
 mod metrics;
 mod program;
 mod request;
+mod snapshot_file;
 mod tables;
 
 mod config;
@@ -30,6 +31,8 @@ mod lists;
 mod peers;
 mod process;
 mod reload;
+mod snapshot_kills;
+mod snapshots;
 mod start;
 mod udp;
 mod udp_hostile;

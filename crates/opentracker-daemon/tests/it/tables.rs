@@ -20,12 +20,18 @@ fn every_test_stands_for_a_sentence() {
         ("peers", include_str!("peers.rs")),
         ("process", include_str!("process.rs")),
         ("reload", include_str!("reload.rs")),
+        ("snapshot_kills", include_str!("snapshot_kills.rs")),
+        ("snapshots", include_str!("snapshots.rs")),
         ("start", include_str!("start.rs")),
         ("udp", include_str!("udp.rs")),
         ("udp_hostile", include_str!("udp_hostile.rs")),
         ("c_program", include_str!("../c_program/main.rs")),
         ("privileges", include_str!("../privileges/main.rs")),
         ("host", include_str!("../privileges/host.rs")),
+        (
+            "privileged snapshots",
+            include_str!("../privileges/snapshots.rs"),
+        ),
     ] {
         let tests = source.split("#[test]\nfn ").skip(1);
         let tests: BTreeSet<_> = tests.filter_map(|rest| rest.split('(').next()).collect();

@@ -31,8 +31,12 @@ mod datagram;
 #[path = "../it/program.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod program;
+#[path = "../it/snapshot_file.rs"]
+#[expect(dead_code, reason = "a part of it is enough here")]
+mod snapshot_file;
 
 mod host;
+mod snapshots;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

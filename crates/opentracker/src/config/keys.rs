@@ -367,6 +367,23 @@ sections! {
         renew_boundary: Duration = 10 * MINUTE, Reload, in MINUTE..=4 * HOUR;
     }
 
+    /// How the swarms outlast a restart.
+    snapshot: Snapshot {
+        /// File that keeps the swarms across restarts; empty = off.
+        ///
+        /// Its folder is opened before `process.user` and `process.chroot` take effect, and the user
+        /// must be able to write there. See "Snapshots".
+        path: PathBuf = PathBuf::new(), Restart;
+
+        /// Time between two snapshots.
+        ///
+        /// What has happened since the last one is lost when the process is killed.
+        interval: Duration = 10 * MINUTE, Reload, in SECOND..=DAY;
+
+        /// The last snapshot may take so long at a stop, while it moves on.
+        stop_timeout: Duration = MINUTE, Reload, in SECOND..=HOUR;
+    }
+
     /// What the process becomes once its sockets are open.
     process: Process {
         /// The user to become once the sockets are open.
