@@ -129,6 +129,7 @@ impl Bucket {
             new_torrent: found.is_none(),
             has_completed: refreshed.has_completed,
             tell: refreshed.tell && !report.heard,
+            renewed_after: refreshed.renewed_after,
             refused: None,
         }
     }
@@ -169,6 +170,7 @@ impl Bucket {
             has_completed: false,
             // Another node may know the peer that we missed.
             tell: !heard,
+            renewed_after: None,
             refused: None,
         };
         let Some(at) = self.find(key) else {

@@ -20,7 +20,7 @@ fn got(status: u16, text: &str) -> &'static str {
     }
 }
 
-const TARGETS: [&str; 9] = [
+const TARGETS: [&str; 15] = [
     "/healthz",
     "/announce?info_hash=aaaaaaaaaaaaaaaaaaaa&port=1",
     "/scrape?info_hash=aaaaaaaaaaaaaaaaaaaa",
@@ -30,19 +30,29 @@ const TARGETS: [&str; 9] = [
     "/stats?mode=cluster",
     "/metrics",
     "/scrape",
+    "/stats?mode=s24s",
+    "/stats?mode=woodpeckers",
+    "/stats?mode=tpbs",
+    "/stats?mode=tpbs&format=txt",
+    "/stats?mode=statedump",
+    "/stats?mode=renew",
 ];
 
-const NOBODY: [&str; 9] = [
-    "yes", "yes", "yes", "welcome", "no", "no", "no", "no", "refused",
+const NOBODY: [&str; 15] = [
+    "yes", "yes", "yes", "welcome", "no", "no", "no", "no", "refused", "no", "no", "no", "no",
+    "no", "no",
 ];
-const STATS: [&str; 9] = [
-    "yes", "yes", "yes", "yes", "yes", "yes", "no", "no", "refused",
+const STATS: [&str; 15] = [
+    "yes", "yes", "yes", "yes", "yes", "yes", "no", "no", "refused", "yes", "no", "no", "no", "no",
+    "yes",
 ];
-const OPERATOR: [&str; 9] = [
-    "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "refused",
+const OPERATOR: [&str; 15] = [
+    "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "refused", "yes", "no", "no", "no",
+    "no", "yes",
 ];
-const ADMIN: [&str; 9] = [
-    "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes",
+const ADMIN: [&str; 15] = [
+    "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes",
+    "yes", "yes",
 ];
 
 #[test]
@@ -71,7 +81,7 @@ fn the_rights_are_those_of_the_client() {
     }
     // The proxy itself is in none of the networks.
     assert_eq!(site.get("/stats").status, 403);
-    assert_eq!(site.count(Counter::Forbidden), 3 * 5 + 2 + 1);
+    assert_eq!(site.count(Counter::Forbidden), 3 * 11 + 6 + 1);
     assert_eq!(site.count(Counter::FullScrapeForbidden), 4);
 }
 
@@ -144,8 +154,8 @@ fn the_operators_own_listener() {
             );
         }
     }
-    assert_eq!(site.count(Counter::Foreign), 5 * 9);
-    assert_eq!(site.count(Counter::OperatorConnection), 9 * 9);
+    assert_eq!(site.count(Counter::Foreign), 5 * 15);
+    assert_eq!(site.count(Counter::OperatorConnection), 9 * 15);
     // A dashboard is what the operator's root is, wherever the public one leads.
     assert!(site.get_own("/", "").text().contains("data-stats"));
     assert_eq!(site.get("/").status, 302);

@@ -22,6 +22,7 @@ mod config_sources;
 mod http_announce;
 mod http_connection;
 mod http_limits;
+mod http_lists;
 mod http_pages;
 mod http_proxies;
 mod http_scrape;
