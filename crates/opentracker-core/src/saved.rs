@@ -71,7 +71,7 @@ impl Tracker {
     pub fn restore(
         &self,
         torrent: &SavedTorrent,
-        peers: impl Iterator<Item = SavedPeer>,
+        peers: impl Iterator<Item = SavedPeer> + Clone,
         passed: Duration,
         now: Instant,
     ) -> Restored {
@@ -84,12 +84,9 @@ impl Tracker {
         }
         let moment = self.moment(now, &rules);
         let minutes = u32::try_from(passed.as_secs() / 60).unwrap_or(u32::MAX);
-        let mut impossible = 0;
-        let peers = peers.filter(|peer| {
-            let is_possible = peer.addr.scope().is_some();
-            impossible += u64::from(!is_possible);
-            is_possible
-        });
+        let is_possible = |peer: &SavedPeer| peer.addr.scope().is_some();
+        let impossible = peers.clone().filter(|peer| !is_possible(peer)).count();
+        let peers = peers.filter(is_possible);
         let key = self.store().key(&torrent.info_hash);
         let back = self.store().restore(&key, torrent, peers, minutes, &moment);
         Restored {
@@ -98,7 +95,7 @@ impl Tracker {
             timed_out_torrents: back.timed_out_torrents,
             timed_out_peers: back.timed_out_peers,
             not_served: 0,
-            impossible,
+            impossible: impossible as u64,
         }
     }
 }
