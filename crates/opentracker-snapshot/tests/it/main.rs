@@ -26,6 +26,7 @@ fn torrent(number: u8) -> SavedTorrent {
         downloads: u64::from(number) << 40,
         idle_minutes: u32::from(number),
         unestablished_minutes: (number % 2 == 1).then_some(number.into()),
+        swarm_peers: 8000,
     }
 }
 

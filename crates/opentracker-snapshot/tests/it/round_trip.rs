@@ -10,12 +10,13 @@ use crate::{Swarm, blocks, peer, read, torrent, write};
 
 fn any_torrent() -> impl Strategy<Value = SavedTorrent> {
     let minutes = option::of(0..u16::MAX);
-    (any::<[u8; 20]>(), any::<u64>(), any::<u32>(), minutes).prop_map(
-        |(info_hash, downloads, idle_minutes, unestablished_minutes)| SavedTorrent {
+    (any::<[u8; 20]>(), any::<u64>(), any::<[u32; 2]>(), minutes).prop_map(
+        |(info_hash, downloads, [idle_minutes, swarm_peers], unestablished_minutes)| SavedTorrent {
             info_hash: InfoHash::new(info_hash),
             downloads,
             idle_minutes,
             unestablished_minutes,
+            swarm_peers,
         },
     )
 }
