@@ -11,7 +11,7 @@ use opentracker_core::ToldDownloads;
 use crate::check::{self, Fault};
 use crate::config::Config;
 use crate::fifo::{Fifo, FifoAction, FifoError};
-use crate::lists::{self, Lists, Occasion};
+use crate::lists::Lists;
 use crate::livesync::View;
 use crate::reload::Reloaded;
 use crate::settings::rules;
@@ -123,7 +123,7 @@ impl Tracker {
         let mut config = Config::clone(&running);
         config.reload(&wanted);
         let need_restart = wanted.changed_needing_restart(&config);
-        let read = lists::read(&wanted.access, self.lists.folders(), Occasion::Reload);
+        let read = self.lists.read_again(&wanted.access);
         for fault in read.faults() {
             config.keep(fault.key.path(), &running);
         }

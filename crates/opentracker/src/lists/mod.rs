@@ -124,6 +124,8 @@ pub(crate) struct Lists {
     memory: Arc<Memory>,
     folders: Arc<Folders>,
     state: Mutex<State>,
+    /// One purge goes on at a time, and who changes nothing waits for it as well.
+    purging: Mutex<()>,
     /// A list is to be found elsewhere, or the watch is over.
     moved: Condvar,
 }
@@ -132,11 +134,13 @@ pub(crate) struct Lists {
 struct State {
     /// In the order of [`ListKey::ALL`].
     sources: Vec<Source>,
+    /// All lists are being read anyway.
+    is_reloading: bool,
     is_over: bool,
 }
 
 /// Where a list comes from.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Source {
     /// Empty if there is none.
     path: PathBuf,
@@ -156,22 +160,18 @@ impl Lists {
         folders: Arc<Folders>,
         tracker: impl FnOnce(AccessLists) -> Tracker,
     ) -> Result<Self, ListError> {
-        let (lists, looks) = read.into_lists()?;
-        let source = |(path, seen)| Source {
-            path,
-            seen,
-            turn: 0,
-            number: 0,
-        };
+        let (lists, sources) = read.into_lists()?;
         let core = Arc::new(tracker(lists));
         Ok(Self {
             memory: Arc::new(Memory::new(Arc::clone(&core))),
             core,
             folders,
             state: Mutex::new(State {
-                sources: looks.into_iter().map(source).collect(),
+                sources,
+                is_reloading: false,
                 is_over: false,
             }),
+            purging: Mutex::new(()),
             moved: Condvar::new(),
         })
     }
@@ -184,18 +184,18 @@ impl Lists {
         &self.memory
     }
 
-    pub(crate) fn folders(&self) -> &Arc<Folders> {
-        &self.folders
-    }
-
     /// Replaces the rules by what `change` makes of them, in one swap, and forgets what is no
     /// longer served.
     pub(crate) fn change(&self, change: impl FnOnce(&Rules) -> Rules) -> ListChanges {
         let state = self.state();
-        let (before, lists) = self.swap(change);
-        drop(state);
-        drop(before);
-        self.purge(lists)
+        let (_, lists) = self.swap(change);
+        self.purge(state, lists)
+    }
+
+    /// Reads all lists for [`Self::take`].
+    pub(crate) fn read_again(&self, access: &Access) -> ReadLists {
+        self.state().is_reloading = true;
+        read(access, &self.folders, Occasion::Reload)
     }
 
     /// Takes lists that were read at a reload; `rules` makes the rules with them. What could not
@@ -208,6 +208,7 @@ impl Lists {
         let mut faults = Vec::new();
         let mut new = Vec::new();
         let mut state = self.state();
+        state.is_reloading = false;
         for (key, read) in read {
             let source = state.source(key);
             source.turn += 1;
@@ -242,8 +243,7 @@ impl Lists {
             }
             rules(lists)
         });
-        drop(state);
-        let changes = self.purge(lists);
+        let changes = self.purge(state, lists);
         release(before);
         (changes, faults)
     }
@@ -273,8 +273,10 @@ impl Lists {
         (before, lists.into_iter().flatten().collect())
     }
 
-    /// Forgets what is no longer served.
-    fn purge(&self, lists: Vec<ListChange>) -> ListChanges {
+    /// Forgets what is no longer served, once what was changed before is forgotten.
+    fn purge(&self, state: MutexGuard<'_, State>, lists: Vec<ListChange>) -> ListChanges {
+        let _purging = self.purging.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(state);
         let has_changed = |key| lists.iter().any(|list| list.key == key);
         let mut changes = ListChanges::default();
         if has_changed(ListKey::Allow) || has_changed(ListKey::Deny) {

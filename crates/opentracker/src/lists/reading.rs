@@ -10,7 +10,7 @@ use std::time::Duration;
 use opentracker_core::AccessLists;
 
 use super::source::{self, List, Look, Progress};
-use super::{ListError, ListKey};
+use super::{ListError, ListKey, Source};
 use crate::config::Access;
 use crate::folders::Folders;
 
@@ -54,21 +54,20 @@ impl ReadLists {
         read.filter_map(|read| read.list.as_ref().err())
     }
 
-    /// Makes lists of them, with how each of them looked.
-    pub(super) fn into_lists(
-        self,
-    ) -> Result<(AccessLists, Vec<(PathBuf, Option<Look>)>), ListError> {
+    /// Makes lists of them, with where each comes from.
+    pub(super) fn into_lists(self) -> Result<(AccessLists, Vec<Source>), ListError> {
         let mut lists = AccessLists::default();
-        let mut looks = Vec::new();
+        let mut sources = Vec::new();
         for (_, read) in self {
-            let mut seen = (PathBuf::new(), None);
+            let mut source = Source::default();
             if let Some(read) = read {
                 read.list?.put(&mut lists);
-                seen = (read.path, read.look);
+                source.path = read.path;
+                source.seen = read.look;
             }
-            looks.push(seen);
+            sources.push(source);
         }
-        Ok((lists, looks))
+        Ok((lists, sources))
     }
 }
 

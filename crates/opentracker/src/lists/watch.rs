@@ -72,10 +72,10 @@ impl Lists {
     fn read_changed(&self, key: ListKey, path: &Path, look: Look) {
         let mut state = self.state();
         let source = state.source(key);
-        if source.seen == Some(look) {
+        let turn = source.turn;
+        if source.seen == Some(look) || state.is_reloading {
             return;
         }
-        let turn = source.turn;
         drop(state);
         // Somebody has to wait for it.
         let progress = Progress::default();
@@ -118,8 +118,8 @@ impl Lists {
             list.put(&mut rules.lists);
             rules
         });
-        drop(state);
-        tracing::info!("{path} has changed: {}", self.purge(changes));
+        let changes = self.purge(state, changes);
+        tracing::info!("{path} has changed: {changes}");
         release(before);
     }
 }
