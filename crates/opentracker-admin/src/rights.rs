@@ -25,7 +25,7 @@ pub(crate) struct Rights {
     pub(crate) stats: bool,
     /// The metrics and the nodes of the cluster.
     pub(crate) metrics: bool,
-    /// All torrents.
+    /// Lists of all torrents, and networks of a few customers.
     pub(crate) torrents: bool,
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use opentracker_core::{TorrentSummary, Tracker, Walk};
 use opentracker_types::InfoHash;
 
-/// Torrents of a round: 10 MB of them, twice at the most. Sorting them takes 20 ms.
+/// Torrents of a round: 10 MB of them, twice at the most. Sorting them takes some 20 ms.
 const ROUND: usize = 1 << 18;
 
 /// Goes through all torrents in order, in rounds: each walks over all of them and keeps the first

@@ -169,6 +169,10 @@ fn network(ip: IpAddr, (v4, v6): (u8, u8)) -> IpAddr {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests need any instant to count from"
+)]
 mod tests {
     use super::*;
 

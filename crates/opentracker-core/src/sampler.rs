@@ -103,6 +103,10 @@ impl Samples {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests need any instant to count from"
+)]
 mod tests {
     use super::*;
 
