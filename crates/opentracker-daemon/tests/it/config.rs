@@ -81,6 +81,11 @@ beacon_interval = "60s"
 inquire_threshold = 0.75
 renew_boundary = "10m"
 
+[snapshot]
+path = ""
+interval = "10m"
+stop_timeout = "60s"
+
 [process]
 user = ""
 chroot = ""
