@@ -64,6 +64,7 @@ pub struct Session {
     sent: usize,
     phase: Phase,
     deadline: Instant,
+    is_new: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +105,7 @@ impl Session {
             sent: 0,
             phase: Phase::Serving,
             deadline: now + limits.idle_timeout,
+            is_new: true,
         }
     }
 
@@ -132,6 +134,11 @@ impl Session {
         self.next_step() == Step::Read && self.input.is_empty()
     }
 
+    /// Tells whether nothing has come yet.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// Copies octets that were read before to the front of `input` and returns how many.
     pub fn load(&self, input: &mut [u8]) -> usize {
         input[..self.input.len()].copy_from_slice(&self.input);
@@ -144,6 +151,7 @@ impl Session {
         let had_part_of_head = !self.input.is_empty() && !self.is_backlogged;
         let mut octets = &context.input[..filled];
         context.output.clear();
+        self.is_new = false;
         self.is_backlogged = false;
         while !octets.is_empty() {
             if context.output.len() >= MAX_UNSENT_OCTETS {
@@ -350,6 +358,7 @@ mod tests {
     fn a_head_has_ten_seconds_from_its_first_octet() {
         let mut bench = Bench::new();
         assert_eq!(bench.secs_left(), 30, "nothing has come");
+        assert!(bench.session.is_idle() && bench.session.is_new());
         bench.pass(20);
         assert_eq!(bench.receive(b"G"), Step::Read);
         assert_eq!(bench.secs_left(), 10);
@@ -365,7 +374,7 @@ mod tests {
         assert!(!bench.session.is_idle());
         bench.receive(b" /announce HTTP/1.1\r\n\r\n");
         assert_eq!(bench.secs_left(), 30);
-        assert!(bench.session.is_idle());
+        assert!(bench.session.is_idle() && !bench.session.is_new());
     }
 
     #[test]

@@ -5,13 +5,16 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use opentracker_core::Worker;
-use opentracker_datagrams::{BindError, BindStep, TcpOptions, Transport, bind_tcp};
+use opentracker_datagrams::{
+    BindError, BindStep, TcpOptions, Transport, adopt_tcp, bind_tcp, defer_accept,
+};
 use opentracker_http::{Context, Handler, Limits};
 use tokio::sync::watch;
 
 use super::shared::HandOver;
 use super::thread;
-use crate::bind::{Listen, groups};
+use crate::bind::{Listen, by_address, groups};
+use crate::heartbeat::Heartbeat;
 
 /// Connections that may wait to be accepted, if the system grants so many.
 const BACKLOG: i32 = 4096;
@@ -25,7 +28,6 @@ const SEND_BUFFER_OCTETS: usize = 64 * 1024;
 
 const OPTIONS: TcpOptions = TcpOptions {
     backlog: BACKLOG,
-    defer_accept: Some(PATIENCE),
     send_buffer: Some(SEND_BUFFER_OCTETS),
 };
 
@@ -62,6 +64,8 @@ pub struct Listeners {
     addresses: Vec<SocketAddr>,
     limits: Limits,
     max_connections: usize,
+    /// Another process has opened them, and keeps them when this one ends.
+    are_passed: bool,
 }
 
 impl Listeners {
@@ -76,26 +80,60 @@ impl Listeners {
             [] => 0,
             [..] => config.threads.max(1),
         };
-        let mut listeners = Self {
-            threads: (0..threads).map(|_| Vec::new()).collect(),
-            addresses: Vec::new(),
-            limits: config.limits.clone(),
-            max_connections: config.max_connections,
-        };
+        let mut listeners = Self::without_any(config, threads);
         for group in groups(&config.listen, threads) {
             let sockets = bind_tcp(group, &OPTIONS)?;
-            let address = sockets[0].local_addr().map_err(|cause| BindError {
-                transport: Transport::Tcp,
-                address: group.address,
-                step: BindStep::Bind,
-                cause,
-            })?;
+            let address = sockets[0].local_addr();
+            let address = address.map_err(|cause| fault(group.address, cause))?;
             listeners.addresses.push(address);
             for (thread, socket) in listeners.threads.iter_mut().zip(sockets) {
+                hold_back(&socket);
                 thread.push(socket);
             }
         }
         Ok(listeners)
+    }
+
+    /// Takes listeners that another process has bound, in place of the addresses of the
+    /// configuration, and that it keeps when this one ends: connections that come meanwhile wait in
+    /// them.
+    ///
+    /// The threads share the listeners of an address, if there are fewer of them.
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot be used.
+    pub fn adopt(config: &Config, passed: &[TcpListener]) -> Result<Self, BindError> {
+        let unknown = |cause| fault(([0; 4], 0).into(), cause);
+        let addresses = passed.iter().map(TcpListener::local_addr);
+        let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(unknown)?;
+        for (listener, &address) in passed.iter().zip(&addresses) {
+            adopt_tcp(listener, address, &OPTIONS)?;
+            hold_back(listener);
+        }
+        let threads = config.threads.max(1);
+        let mut listeners = Self::without_any(config, threads);
+        listeners.are_passed = true;
+        for (address, places) in by_address(&addresses) {
+            listeners.addresses.push(address);
+            let shares = threads.max(places.len());
+            for (share, &place) in places.iter().cycle().take(shares).enumerate() {
+                let listener = passed[place].try_clone();
+                let listener = listener.map_err(|cause| fault(address, cause))?;
+                listeners.threads[share % threads].push(listener);
+            }
+        }
+        Ok(listeners)
+    }
+
+    fn without_any(config: &Config, threads: usize) -> Self {
+        Self {
+            threads: (0..threads).map(|_| Vec::new()).collect(),
+            addresses: Vec::new(),
+            limits: config.limits.clone(),
+            max_connections: config.max_connections,
+            are_passed: false,
+        }
     }
 
     /// Returns the addresses, in the order of the configuration, with the ports that the system
@@ -120,27 +158,25 @@ impl Listeners {
         let mut threads = Vec::new();
         for (number, listeners) in self.threads.into_iter().enumerate() {
             let context = Context::new(Handler::new(worker()), self.limits.clone());
-            let (hand_over, stopped, started) =
-                (hand_over.clone(), stopped.clone(), started.clone());
-            let max_connections = self.max_connections;
+            let heartbeat = Heartbeat::default();
+            let start = thread::Start {
+                listeners,
+                are_passed: self.are_passed,
+                context,
+                hand_over: hand_over.clone(),
+                max_connections: self.max_connections,
+                heartbeat: heartbeat.clone(),
+                stop: stopped.clone(),
+            };
+            let started = started.clone();
             let started = move |result| {
                 // Nobody listens any more if another thread could not start.
                 let _ = started.send(result);
             };
-            let run = move || {
-                thread::run(
-                    listeners,
-                    context,
-                    hand_over,
-                    max_connections,
-                    stopped,
-                    started,
-                );
-            };
             let thread = std::thread::Builder::new()
                 .name(format!("http-{number}"))
-                .spawn(run)?;
-            threads.push(thread);
+                .spawn(move || thread::run(start, started))?;
+            threads.push((heartbeat, thread));
         }
         drop(started);
         starts.iter().collect::<io::Result<()>>()?;
@@ -148,23 +184,47 @@ impl Listeners {
     }
 }
 
+/// Lets the system wait for the first octets of each connection, where it can.
+fn hold_back(listener: &TcpListener) {
+    if let Err(error) = defer_accept(listener, PATIENCE) {
+        tracing::debug!(%error, "connections are accepted before their first octets are there");
+    }
+}
+
+fn fault(address: SocketAddr, cause: io::Error) -> BindError {
+    BindError {
+        transport: Transport::Tcp,
+        address,
+        step: BindStep::Bind,
+        cause,
+    }
+}
+
 /// Threads that serve. Dropped, it stops them without waiting for them.
 #[derive(Debug)]
 pub struct Server {
     stop: watch::Sender<Option<Instant>>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<(Heartbeat, JoinHandle<()>)>,
 }
 
 impl Server {
+    /// Returns the names of the threads, `http-0` and so on, and what shows that they are not
+    /// stuck.
+    pub fn heartbeats(&self) -> impl Iterator<Item = (String, Heartbeat)> {
+        let threads = self.threads.iter().enumerate();
+        threads.map(|(number, (heartbeat, _))| (format!("http-{number}"), heartbeat.clone()))
+    }
+
     /// Stops the threads and waits for them.
     ///
-    /// Nothing is accepted any more, connections that wait for a request are closed, and others
-    /// after the response to the request at hand. What is left after `grace` is cut off. At last
-    /// the cluster hears of every announce that it has not heard of.
+    /// Nothing is accepted any more, connections that wait for another request are closed, and
+    /// others after the response to the request at hand, or to the first that comes. What is left
+    /// after `grace` is cut off. At last the cluster hears of every announce that it has not heard
+    /// of.
     pub fn shutdown(self, grace: Duration) {
         // It fails only if all threads have ended already.
         let _ = self.stop.send(Some(Instant::now() + grace));
-        for thread in self.threads {
+        for (_, thread) in self.threads {
             if thread.join().is_err() {
                 tracing::error!("an http thread has panicked");
             }
