@@ -9,13 +9,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use opentracker::{StatedumpLoaded, Tracker};
+use opentracker::{Launch, Pulse, StatedumpLoaded, Tracker};
 
 use crate::args::Options;
 use crate::logging::{self, Level, Output};
-use crate::signals::{BlockedSignals, Request};
+use crate::manager::{Manager, State};
+use crate::signals::{self, BlockedSignals, Request};
 use crate::source::{self, Read};
-use crate::{EXIT_CONFIG, EXIT_START, greeting};
+use crate::{EXIT_CONFIG, EXIT_START, LAST_LINES_TIMEOUT, complain, greeting, passed};
 
 /// How long everything may take to end, but for the last lines of the log.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
@@ -47,25 +48,25 @@ struct Running {
     level: Level,
 }
 
+/// What is there when the process has no right any more that it does not need, and no other thread
+/// yet: a thread that is there before would keep its rights.
+struct Prepared {
+    tracker: opentracker::Prepared,
+    options: Options,
+    read: Read,
+    level: Level,
+    manager: Manager,
+    signals: BlockedSignals,
+}
+
 /// Runs the tracker until it is told to stop.
-pub(crate) fn run(options: Options, signals: BlockedSignals, output: &Output) -> ExitCode {
-    let (events, inbox) = channel();
-    let watched = signals.watch({
-        let events = events.clone();
-        // Nobody waits any more at the very end.
-        move |request| drop(events.send(Event::Request(request)))
-    });
-    let output_of_start = output.clone();
-    let started = watched.and_then(|()| {
-        spawn("run", &events, move || {
-            Event::Started(start(options, &output_of_start))
-        })
-    });
-    let result = match started {
-        Ok(()) => attend(&events, &inbox),
-        Err(error) => Err(no_thread(&error)),
-    };
-    match result {
+pub(crate) fn run(options: Options) -> ExitCode {
+    let (output, backlog) = Output::new();
+    let prepared = prepare(options, &output);
+    if let Err(error) = backlog.write() {
+        return complain(EXIT_START, &format!("cannot start a thread: {error}"));
+    }
+    let code = match prepared.and_then(serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message }) => {
             for line in message.lines() {
@@ -73,49 +74,149 @@ pub(crate) fn run(options: Options, signals: BlockedSignals, output: &Output) ->
             }
             ExitCode::from(code)
         }
+    };
+    output.flush(LAST_LINES_TIMEOUT);
+    code
+}
+
+/// Reads the configuration, opens the sockets and gives up privileges.
+fn prepare(options: Options, output: &Output) -> Result<Prepared, Failure> {
+    let sockets = passed::take().map_err(|message| Failure {
+        code: EXIT_START,
+        message,
+    })?;
+    let no_signals = |error: io::Error| Failure {
+        code: EXIT_START,
+        message: format!("cannot hold back signals: {error}"),
+    };
+    signals::end_at_once().map_err(no_signals)?;
+    let read = source::read(&options).map_err(|errors| Failure {
+        code: EXIT_CONFIG,
+        message: errors.to_string(),
+    })?;
+    let signals = BlockedSignals::block().map_err(no_signals)?;
+    let log = &read.config.log;
+    let level = logging::start(log.level, log.format, output);
+    for warning in &read.warnings {
+        tracing::warn!("{warning}");
     }
+    let files = options
+        .configs
+        .iter()
+        .map(|path| path.display().to_string());
+    let origin = match files.collect::<Vec<_>>().join(", ") {
+        files if files.is_empty() => "without a file".to_owned(),
+        files => files,
+    };
+    tracing::info!(
+        "opentracker {}, configuration {origin}",
+        env!("CARGO_PKG_VERSION")
+    );
+    raise_descriptor_limit();
+    let manager = Manager::find();
+    let mut launch = Launch::default();
+    launch.sockets = sockets;
+    launch.sandbox = true;
+    launch.files.extend(options.configs.iter().cloned());
+    launch.files.extend(options.statedump.clone());
+    let tracker = Tracker::prepare(read.config.clone(), launch).map_err(could_not_start)?;
+    Ok(Prepared {
+        tracker,
+        options,
+        read,
+        level,
+        manager,
+        signals,
+    })
+}
+
+/// Starts the threads, and attends to what happens until the end.
+fn serve(prepared: Prepared) -> Result<(), Failure> {
+    let Prepared {
+        tracker,
+        options,
+        read,
+        level,
+        manager,
+        signals,
+    } = prepared;
+    let (events, inbox) = channel();
+    let watched = signals.watch({
+        let events = events.clone();
+        // Nobody waits any more at the very end.
+        move |request| drop(events.send(Event::Request(request)))
+    });
+    let start = move || Event::Started(start(tracker, options, read, level));
+    watched
+        .and_then(|()| spawn("start", &events, start))
+        .map_err(|error| no_thread(&error))?;
+    attend(&events, &inbox, manager)
 }
 
 /// Attends to what happens until the end.
-fn attend(events: &Sender<Event>, inbox: &Receiver<Event>) -> Result<(), Failure> {
-    let mut running: Option<Arc<Running>> = None;
+fn attend(
+    events: &Sender<Event>,
+    inbox: &Receiver<Event>,
+    mut manager: Manager,
+) -> Result<(), Failure> {
+    let mut running: Option<(Arc<Running>, Pulse)> = None;
     let mut reload = Reload::default();
     // Until when it is to end, once it is to.
     let mut deadline: Option<Instant> = None;
     loop {
-        match next(inbox, deadline) {
+        match next(inbox, deadline, manager.poll_timeout()) {
             Some(Event::Started(started)) => {
-                let started = running.insert(started?);
+                let started = started?;
                 if deadline.is_some() {
-                    deadline = Some(stop(started, events)?);
+                    deadline = Some(stop(&started, events)?);
+                } else {
+                    manager.tell_ready(&started.tracker);
                 }
+                let pulse = started.tracker.pulse();
+                running = Some((started, pulse));
             }
             Some(Event::Request(Request::Reload)) => reload.is_wanted = true,
-            Some(Event::Reloaded) => reload.is_under_way = false,
+            Some(Event::Reloaded) => {
+                reload.is_under_way = false;
+                if let (Some((running, _)), None) = (&running, deadline) {
+                    manager.tell_ready(&running.tracker);
+                }
+            }
             Some(Event::Request(Request::Stop)) if deadline.is_some() => {
                 tracing::warn!("leaving at once");
                 return Ok(());
             }
             Some(Event::Request(Request::Stop)) => {
                 tracing::info!("stopping");
+                manager.tell_stopping();
                 deadline = Some(match &running {
-                    Some(running) => stop(running, events)?,
+                    Some((running, _)) => stop(running, events)?,
                     None => Instant::now() + START_TIMEOUT,
                 });
             }
             Some(Event::Stopped) => return Ok(()),
             None => {
-                if running.is_some() {
-                    tracing::warn!("some threads did not end in time");
+                let now = Instant::now();
+                if deadline.is_some_and(|deadline| now >= deadline) {
+                    if running.is_some() {
+                        tracing::warn!("some threads did not end in time");
+                    }
+                    return Ok(());
                 }
-                return Ok(());
+                manager.handle_timeout(state(&mut running, deadline), now);
             }
         }
-        if let Some(running) = &running
-            && deadline.is_none()
-        {
-            reload.begin(events, running);
+        if let (Some((running, _)), None) = (&running, deadline) {
+            reload.begin(events, running, &manager);
         }
+    }
+}
+
+fn state(running: &mut Option<(Arc<Running>, Pulse)>, deadline: Option<Instant>) -> State<'_> {
+    match running {
+        _ if deadline.is_some() => State::Stopping,
+        None => State::Starting,
+        Some((running, pulse)) => State::Serving(&running.tracker, pulse),
     }
 }
 
@@ -139,57 +240,44 @@ struct Reload {
 }
 
 impl Reload {
-    fn begin(&mut self, events: &Sender<Event>, running: &Arc<Running>) {
+    fn begin(&mut self, events: &Sender<Event>, running: &Arc<Running>, manager: &Manager) {
         if !self.is_wanted || self.is_under_way {
             return;
         }
         self.is_wanted = false;
-        let running = Arc::clone(running);
+        manager.tell_reloading();
+        let reloaded = Arc::clone(running);
         let reloading = spawn("reload", events, move || {
-            running.reload();
+            reloaded.reload();
             Event::Reloaded
         });
         match reloading {
             Ok(()) => self.is_under_way = true,
-            Err(error) => tracing::error!("nothing reloaded: cannot start a thread: {error}"),
+            Err(error) => {
+                tracing::error!("nothing reloaded: cannot start a thread: {error}");
+                manager.tell_ready(&running.tracker);
+            }
         }
     }
 }
 
-/// Waits for the next event; `None` when it has not come by the deadline.
-fn next(inbox: &Receiver<Event>, deadline: Option<Instant>) -> Option<Event> {
-    let Some(deadline) = deadline else {
+/// Waits for the next event; `None` when it has not come by the earlier of two times.
+fn next(inbox: &Receiver<Event>, deadline: Option<Instant>, due: Option<Instant>) -> Option<Event> {
+    let Some(until) = deadline.into_iter().chain(due).min() else {
         let event = inbox.recv();
         return Some(event.expect("this thread has a sender itself"));
     };
-    let rest = deadline.saturating_duration_since(Instant::now());
+    let rest = until.saturating_duration_since(Instant::now());
     inbox.recv_timeout(rest).ok()
 }
 
-fn start(options: Options, output: &Output) -> Result<Arc<Running>, Failure> {
-    let last = source::read(&options).map_err(|errors| Failure {
-        code: EXIT_CONFIG,
-        message: errors.to_string(),
-    })?;
-    let log = &last.config.log;
-    let level = logging::start(log.level, log.format, output);
-    for warning in &last.warnings {
-        tracing::warn!("{warning}");
-    }
-    let files = options
-        .configs
-        .iter()
-        .map(|path| path.display().to_string());
-    let origin = match files.collect::<Vec<_>>().join(", ") {
-        files if files.is_empty() => "without a file".to_owned(),
-        files => files,
-    };
-    tracing::info!(
-        "opentracker {}, configuration {origin}",
-        env!("CARGO_PKG_VERSION")
-    );
-    raise_descriptor_limit();
-    let tracker = Tracker::start(last.config.clone()).map_err(could_not_start)?;
+fn start(
+    prepared: opentracker::Prepared,
+    options: Options,
+    last: Read,
+    level: Level,
+) -> Result<Arc<Running>, Failure> {
+    let tracker = prepared.start().map_err(could_not_start)?;
     if let Some(path) = &options.statedump {
         let loaded = tracker.load_statedump(path).map_err(|error| {
             tracker.shutdown();
@@ -247,9 +335,11 @@ impl Running {
 
 /// Takes as many file descriptors as the system allows: each HTTP connection needs one, and the
 /// limit that a shell hands down is usually 1,024.
-fn raise_descriptor_limit() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+pub(crate) fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(now, most)| match now < most {
+        true => setrlimit(Resource::RLIMIT_NOFILE, most, most),
+        false => Ok(()),
+    });
     if let Err(error) = raised {
         tracing::warn!(%error, "cannot raise the limit of file descriptors");
     }

@@ -15,6 +15,7 @@ use crate::config::{Access, Config, Process};
 use crate::fifo;
 use crate::lists::{self, Occasion, ReadLists};
 use crate::operator;
+use crate::passed::{PassedSocket, PassedSockets};
 use crate::privileges;
 use crate::start;
 use crate::statedump::StatedumpError;
@@ -33,9 +34,16 @@ impl fmt::Display for Fault {
     }
 }
 
-pub(crate) fn check(config: &Config, statedump: Option<&Path>) -> Vec<Fault> {
+pub(crate) fn check(
+    config: &Config,
+    statedump: Option<&Path>,
+    sockets: Vec<PassedSocket>,
+) -> Vec<Fault> {
     let mut faults = Faults::default();
-    check_listeners(config, &mut faults);
+    match PassedSockets::sort(sockets, config) {
+        Ok(passed) => check_listeners(config, passed, &mut faults),
+        Err(error) => faults.add(&error),
+    }
     if let Err(error) = start::join(config, start::draw_id()) {
         faults.add(&error);
     }
@@ -103,37 +111,66 @@ impl Faults {
     }
 }
 
-fn check_listeners(config: &Config, faults: &mut Faults) {
-    let (udp, http) = start::addresses(config);
-    if udp.is_empty() && http.is_empty() {
-        faults.add(&start::StartError::NoListener);
+/// Tries what was passed, and the addresses that are to be bound.
+fn check_listeners(config: &Config, passed: PassedSockets, faults: &mut Faults) {
+    let is_passed = passed.purposes();
+    let (udp_config, http_config) = start::server_configs(config, is_passed);
+    match start::sockets(&udp_config, &http_config, &passed) {
+        Ok(sockets) => {
+            if let Err(error) = sockets.connections_per_thread() {
+                faults.add(&error);
+            }
+        }
+        Err(error) => faults.add(&error),
     }
-    for (key, listen) in [("udp.listen", &udp), ("http.listen", &http)] {
-        for (place, Listen { address, .. }) in listen.iter().enumerate() {
-            let mut before = listen[..place].iter().map(|other| other.address);
-            if let Some(other) = before.find(|&other| conflict(*address, other)) {
-                faults.say(format!("{key}: {address} and {other} are the same"));
+    if is_passed.udp {
+        if let Err(error) = udp::Sockets::adopt(&udp_config, passed.udp) {
+            faults.add(&error);
+        }
+    } else {
+        check_conflicts("udp.listen", &udp_config.listen, faults);
+        for listen in udp_config.listen {
+            let bound = udp::Sockets::bind(&udp::Config {
+                listen: vec![listen],
+                workers: 1,
+                max_payload: udp_config.max_payload,
+            });
+            if let Err(error) = bound {
+                add_unless_in_use(&error, &error.cause, faults);
             }
         }
     }
-    check_operator(config, &http);
-    for listen in udp {
-        let bound = udp::Sockets::bind(&udp::Config {
-            listen: vec![listen],
-            workers: 1,
-            max_payload: usize::from(config.udp.max_payload),
-        });
-        if let Err(error) = bound {
-            add_unless_in_use(&error, &error.cause, faults);
+    if !is_passed.admin {
+        let public = if is_passed.http {
+            &[]
+        } else {
+            &http_config.listen[..]
+        };
+        check_operator(config, public);
+    }
+    if is_passed.http {
+        if let Err(error) = http::Listeners::adopt(&http_config, &passed.http) {
+            faults.add(&error);
+        }
+    } else {
+        check_conflicts("http.listen", &http_config.listen, faults);
+        for listen in http_config.listen {
+            let bound = http::Listeners::bind(&http::Config {
+                listen: vec![listen],
+                ..http::Config::default()
+            });
+            if let Err(error) = bound {
+                add_unless_in_use(&error, &error.cause, faults);
+            }
         }
     }
-    for listen in http {
-        let bound = http::Listeners::bind(&http::Config {
-            listen: vec![listen],
-            ..http::Config::default()
-        });
-        if let Err(error) = bound {
-            add_unless_in_use(&error, &error.cause, faults);
+}
+
+fn check_conflicts(key: &str, listen: &[Listen], faults: &mut Faults) {
+    for (place, Listen { address, .. }) in listen.iter().enumerate() {
+        let mut before = listen[..place].iter().map(|other| other.address);
+        if let Some(other) = before.find(|&other| conflict(*address, other)) {
+            faults.say(format!("{key}: {address} and {other} are the same"));
         }
     }
 }

@@ -8,13 +8,17 @@
 
 mod check;
 pub mod config;
+mod descriptors;
 mod fifo;
 mod housekeeping;
 mod lists;
 pub mod livesync;
 mod operator;
+mod passed;
 mod privileges;
+mod pulse;
 mod reload;
+mod sandbox;
 mod settings;
 mod start;
 mod statedump;
@@ -22,6 +26,7 @@ mod tracker;
 
 pub use check::Fault;
 pub use config::{Config, ConfigErrors};
+pub use descriptors::TooFewDescriptors;
 pub use fifo::{FifoAction, FifoError};
 pub use lists::{ListChange, ListError};
 pub use opentracker_admin as admin;
@@ -36,8 +41,10 @@ pub use opentracker_scrape_sync as scrape_sync;
 pub use opentracker_types as types;
 pub use opentracker_udp as udp;
 pub use opentracker_udp_wire as udp_wire;
+pub use passed::{PassedError, PassedKind, PassedSocket};
 pub use privileges::PrivilegeError;
+pub use pulse::Pulse;
 pub use reload::Reloaded;
-pub use start::{Listener, StartError};
+pub use start::{Launch, Listener, StartError};
 pub use statedump::{StatedumpError, StatedumpLoaded};
-pub use tracker::Tracker;
+pub use tracker::{Prepared, Tracker};

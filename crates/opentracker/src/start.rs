@@ -1,7 +1,9 @@
-//! How a tracker comes up: sockets, privileges, lists, threads, in this order.
+//! How a tracker comes up: sockets, privileges, lists, threads, in this order. The first two are the
+//! preparation.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -13,18 +15,21 @@ use opentracker_core as core;
 use opentracker_core::AccessLists;
 use opentracker_http::Limits;
 use opentracker_multicast::JoinError;
-use opentracker_net::{BindError, Listen, http, udp};
+use opentracker_net::{BindError, Heartbeat, Listen, http, udp};
 use opentracker_types::TrackerId;
 use opentracker_udp::Connections;
 use rand::Rng;
 
 use crate::config::{self, Config};
+use crate::descriptors::{Sockets, TooFewDescriptors};
 use crate::fifo::{Fifo, FifoError};
 use crate::housekeeping::Housekeeping;
 use crate::lists::{self, ListError, Occasion};
 use crate::livesync;
 use crate::operator::{self, Shown};
+use crate::passed::{PassedError, PassedSocket, PassedSockets, Purposes};
 use crate::privileges::{self, PrivilegeError};
+use crate::sandbox::{self, Folders, Sandbox};
 use crate::settings::rules;
 
 /// An address that is served.
@@ -34,6 +39,23 @@ pub struct Listener {
     pub protocol: &'static str,
     /// The address, with the port that the system chose where it was asked to.
     pub address: SocketAddr,
+    /// It was passed to the process.
+    pub is_passed: bool,
+}
+
+/// What a program gives a tracker besides its configuration.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Launch {
+    /// Sockets that were passed to the process. They are served in place of the addresses of the
+    /// configuration.
+    pub sockets: Vec<PassedSocket>,
+    /// Whether this thread gives up, for itself and all that it starts, what a tracker that serves
+    /// does not need: capabilities, new privileges, and where the kernel has Landlock all files but
+    /// those in the folders of the configuration.
+    pub sandbox: bool,
+    /// Files besides those of the configuration that the sandbox lets through.
+    pub files: Vec<PathBuf>,
 }
 
 /// Why a tracker could not start.
@@ -43,6 +65,12 @@ pub enum StartError {
     /// Nothing is to be served.
     #[error("udp.listen and http.listen are both empty: there is nothing to serve")]
     NoListener,
+    /// A socket was passed that cannot be used.
+    #[error(transparent)]
+    Passed(#[from] PassedError),
+    /// The system grants less file descriptors than the listeners need.
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     /// An address cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -71,12 +99,23 @@ pub(crate) struct Started {
     pub(crate) threads: Threads,
 }
 
+/// A tracker whose sockets are open and whose process has become what it shall be.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) config: Config,
+    id: TrackerId,
+    bound: Bound,
+    pub(crate) sandbox: Option<Arc<Sandbox>>,
+}
+
 /// What is bound before privileges are given up.
-struct Bound {
+#[derive(Debug)]
+pub(crate) struct Bound {
     udp: udp::Sockets,
     http: http::Listeners,
     admin: Vec<TcpListener>,
     group: Option<livesync::Joined>,
+    listeners: Vec<Listener>,
 }
 
 /// The threads of a tracker that runs.
@@ -96,38 +135,54 @@ const HTTP_GRACE: Duration = Duration::from_secs(2);
 /// The same for what the operator plane serves.
 const ADMIN_GRACE: Duration = Duration::from_secs(1);
 
-/// Starts a tracker.
-pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
+/// Opens the sockets and gives up privileges. No file of lists is read yet, so that it never takes
+/// long.
+pub(crate) fn prepare(config: Config, launch: Launch) -> Result<Prepared, StartError> {
     let id = draw_id();
-    let (udp_sockets, http_listeners) = bind(config)?;
-    let admin_listeners = operator::bind_all(config);
-    let group = join(config, id)?;
-    privileges::drop(&config.process)?;
+    let mut bound = bind(&config, PassedSockets::sort(launch.sockets, &config)?)?;
+    bound.group = join(&config, id)?;
+    let sandbox = if launch.sandbox {
+        let mut folders = Folders::default();
+        folders.add(&config, &launch.files);
+        sandbox::bound_capabilities();
+        privileges::drop(&config.process)?;
+        folders.add(&config, &launch.files);
+        let sandbox = Arc::new(Sandbox::new(folders));
+        sandbox.enter();
+        Some(sandbox)
+    } else {
+        privileges::drop(&config.process)?;
+        None
+    };
+    Ok(Prepared {
+        config,
+        id,
+        bound,
+        sandbox,
+    })
+}
+
+/// Reads the lists and starts to serve.
+pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
+    let Prepared {
+        config,
+        id,
+        bound,
+        sandbox,
+    } = prepared;
     let lists = lists::read(&config.access, Occasion::Start);
     let lists = AccessLists {
         allow: lists.allow.transpose()?,
         deny: lists.deny.transpose()?,
     };
     let core = Arc::new(core::Tracker::new(
-        rules(config, lists),
+        rules(&config, lists),
         Instant::now(),
         &mut rand::rng(),
     ));
-    let mut listeners = listeners("udp", udp_sockets.local_addrs());
-    listeners.extend(self::listeners("http", http_listeners.local_addrs()));
-    let admin_addresses: Vec<_> = admin_listeners
-        .iter()
-        .filter_map(|listener| listener.local_addr().ok())
-        .collect();
-    listeners.extend(self::listeners("admin", &admin_addresses));
+    let listeners = bound.listeners.clone();
     let mut threads = Threads::default();
-    let bound = Bound {
-        udp: udp_sockets,
-        http: http_listeners,
-        admin: admin_listeners,
-        group,
-    };
-    let served = threads.serve(config, &core, id, bound);
+    let served = threads.serve(&config, &core, id, bound, sandbox);
     if let Err(error) = served {
         threads.shutdown();
         return Err(StartError::Thread(error));
@@ -147,21 +202,77 @@ pub(crate) fn draw_id() -> TrackerId {
     TrackerId::new(id)
 }
 
-fn bind(config: &Config) -> Result<(udp::Sockets, http::Listeners), StartError> {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let (udp_listen, http_listen) = addresses(config);
-    if udp_listen.is_empty() && http_listen.is_empty() {
-        return Err(StartError::NoListener);
+/// Opens all sockets but those of the cluster.
+pub(crate) fn bind(config: &Config, passed: PassedSockets) -> Result<Bound, StartError> {
+    let is_passed = passed.purposes();
+    let (udp_config, mut http_config) = server_configs(config, is_passed);
+    let connections = sockets(&udp_config, &http_config, &passed)?.connections_per_thread()?;
+    http_config.max_connections = http_config.max_connections.min(connections);
+    let udp = match is_passed.udp {
+        true => udp::Sockets::adopt(&udp_config, passed.udp)?,
+        false => udp::Sockets::bind(&udp_config)?,
+    };
+    let http = match is_passed.http {
+        true => http::Listeners::adopt(&http_config, &passed.http)?,
+        false => http::Listeners::bind(&http_config)?,
+    };
+    let admin = match is_passed.admin {
+        true => passed.admin,
+        false => operator::bind_all(config),
+    };
+    let admin_addresses = admin.iter().map(TcpListener::local_addr);
+    let admin_addresses: Vec<_> = admin_addresses.filter_map(Result::ok).collect();
+    let listeners = [
+        listeners("udp", udp.local_addrs(), is_passed.udp),
+        listeners("http", http.local_addrs(), is_passed.http),
+        listeners("admin", &admin_addresses, is_passed.admin),
+    ];
+    Ok(Bound {
+        udp,
+        http,
+        admin,
+        group: None,
+        listeners: listeners.concat(),
+    })
+}
+
+/// Counts the sockets that will be open.
+pub(crate) fn sockets(
+    udp: &udp::Config,
+    http: &http::Config,
+    passed: &PassedSockets,
+) -> Result<Sockets, StartError> {
+    let addresses = |passed: usize, listen: &[Listen]| match passed {
+        0 => listen.len(),
+        passed => passed,
+    };
+    let sockets = Sockets {
+        udp: addresses(passed.udp.len(), &udp.listen) * udp.workers,
+        http_addresses: addresses(passed.http.len(), &http.listen),
+        http_threads: http.threads,
+    };
+    match sockets {
+        Sockets {
+            udp: 0,
+            http_addresses: 0,
+            ..
+        } => Err(StartError::NoListener),
+        sockets => Ok(sockets),
     }
-    let udp_sockets = udp::Sockets::bind(&udp::Config {
+}
+
+pub(crate) fn server_configs(config: &Config, is_passed: Purposes) -> (udp::Config, http::Config) {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let (udp_listen, http_listen) = addresses(config, is_passed);
+    let udp = udp::Config {
         listen: udp_listen,
         workers: match config.udp.workers {
             0 => cores,
             workers => usize::from(workers),
         },
         max_payload: usize::from(config.udp.max_payload),
-    })?;
-    let http_listeners = http::Listeners::bind(&http::Config {
+    };
+    let http = http::Config {
         listen: http_listen,
         threads: cores,
         limits: Limits {
@@ -169,30 +280,32 @@ fn bind(config: &Config) -> Result<(udp::Sockets, http::Listeners), StartError> 
             ..Limits::default()
         },
         ..http::Config::default()
-    })?;
-    Ok((udp_sockets, http_listeners))
+    };
+    (udp, http)
 }
 
 /// Returns the addresses to serve by UDP and by HTTP: those of the configuration. Of those that
-/// nobody has written, a family that the kernel lacks is left out.
-pub(crate) fn addresses(config: &Config) -> (Vec<Listen>, Vec<Listen>) {
-    let lacks = |listener: &config::Listener| listener.by_default && !has_family(listener.address);
-    let mut listeners = config.udp.listen.iter().chain(&config.http.listen);
-    if let Some(lacking) = listeners.find(|listener| lacks(listener)) {
-        let family = if lacking.address.is_ipv6() {
-            "IPv6"
-        } else {
-            "IPv4"
+/// nobody has written, a family that the kernel lacks is left out. Where sockets were passed the
+/// addresses only say how one of them is served.
+pub(crate) fn addresses(config: &Config, is_passed: Purposes) -> (Vec<Listen>, Vec<Listen>) {
+    let there = |listeners: &[config::Listener], are_bound: bool| {
+        let lacks = |listener: &&config::Listener| {
+            are_bound && listener.by_default && !has_family(listener.address)
         };
+        let (lacking, there): (Vec<_>, Vec<_>) = listeners.iter().partition(lacks);
+        let listen = |listener: &config::Listener| {
+            Listen::new(listener.address).with_v6_only(listener.v6_only)
+        };
+        let there = there.into_iter().map(listen).collect();
+        (lacking.first().map(|listener| listener.address), there)
+    };
+    let (lacking_udp, udp) = there(&config.udp.listen, !is_passed.udp);
+    let (lacking_http, http) = there(&config.http.listen, !is_passed.http);
+    if let Some(lacking) = lacking_udp.or(lacking_http) {
+        let family = if lacking.is_ipv6() { "IPv6" } else { "IPv4" };
         tracing::warn!("this host has no {family}, which is left out");
     }
-    let there = |listeners: &[config::Listener]| {
-        let there = listeners.iter().filter(|listener| !lacks(listener));
-        there
-            .map(|listener| Listen::new(listener.address).with_v6_only(listener.v6_only))
-            .collect()
-    };
-    (there(&config.udp.listen), there(&config.http.listen))
+    (udp, http)
 }
 
 /// Tells whether the kernel knows the family of an address. What else may be wrong is said when
@@ -215,11 +328,13 @@ pub(crate) fn join(config: &Config, id: TrackerId) -> Result<Option<livesync::Jo
     livesync::Joined::join(&config.livesync, id).map_err(StartError::LiveSync)
 }
 
-fn listeners(protocol: &'static str, addresses: &[SocketAddr]) -> Vec<Listener> {
-    addresses
-        .iter()
-        .map(|&address| Listener { protocol, address })
-        .collect()
+fn listeners(protocol: &'static str, addresses: &[SocketAddr], is_passed: bool) -> Vec<Listener> {
+    let listener = |&address| Listener {
+        protocol,
+        address,
+        is_passed,
+    };
+    addresses.iter().map(listener).collect()
 }
 
 impl Threads {
@@ -230,6 +345,7 @@ impl Threads {
         core: &Arc<core::Tracker>,
         id: TrackerId,
         bound: Bound,
+        sandbox: Option<Arc<Sandbox>>,
     ) -> io::Result<()> {
         let group = bound.group;
         let worker = || {
@@ -247,9 +363,17 @@ impl Threads {
         let (plane, hand_over) = operator::start(config, worker(), shown, bound.admin)?;
         self.admin = Some(plane);
         self.http = Some(bound.http.serve(&hand_over, worker)?);
-        self.livesync = group.map(|group| group.serve(core));
+        self.livesync = group.map(|group| group.serve(core, sandbox));
         self.housekeeping = Some(Housekeeping::start(Arc::clone(core))?);
         Ok(())
+    }
+
+    /// Returns the names of the threads that answer announces, each with what shows that it is not
+    /// stuck.
+    pub(crate) fn heartbeats(&self) -> Vec<(String, Heartbeat)> {
+        let udp = self.udp.iter().flat_map(udp::Server::heartbeats);
+        let http = self.http.iter().flat_map(http::Server::heartbeats);
+        udp.chain(http).collect()
     }
 
     /// Adds a thread that reads a FIFO.
