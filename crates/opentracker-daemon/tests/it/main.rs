@@ -10,6 +10,7 @@
 
 mod bencode;
 mod datagram;
+mod load;
 mod metrics;
 mod program;
 mod request;
@@ -28,6 +29,8 @@ mod lists;
 mod peers;
 mod process;
 mod reload;
+mod restart;
+mod service_manager;
 mod start;
 mod udp;
 mod udp_hostile;
