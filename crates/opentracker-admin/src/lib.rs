@@ -34,6 +34,7 @@ mod everything;
 #[cfg(test)]
 mod fixture;
 mod full_scrape;
+mod gauge;
 mod gzip;
 mod metrics;
 mod plane;
@@ -50,5 +51,6 @@ mod welcome;
 
 pub use cluster::{Cluster, ClusterNode};
 pub use counters::Counter;
+pub use gauge::Gauge;
 pub use plane::{Handle, Plane};
 pub use settings::{ClusterView, Config, Identity, Limits, PageRules};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use opentracker_core::Totals;
 
 use crate::cluster::{Cluster, ClusterNode};
+use crate::gauge::Gauge;
 use crate::process::Process;
 use crate::snapshot::Snapshot;
 
@@ -18,6 +19,7 @@ pub(crate) fn put(
     snapshot: &Snapshot<'_>,
     cluster: Option<&Cluster>,
     process: &Process,
+    gauges: &[Gauge],
     out: &mut Vec<u8>,
 ) {
     let mut text = Text(out);
@@ -26,6 +28,9 @@ pub(crate) fn put(
         text.put_cluster(cluster);
     }
     text.put_process(process);
+    for gauge in gauges {
+        text.put_gauge(gauge.name, gauge.help, gauge.look());
+    }
     for (family, sums) in snapshot.counters.families() {
         text.put_head(family.name, "counter", family.help);
         for (values, sum) in family.series.iter().zip(sums) {
@@ -53,6 +58,11 @@ impl Text<'_> {
             "opentracker_torrents",
             "Torrents, those without peers included.",
             Some(torrents),
+        );
+        self.put_gauge(
+            "opentracker_swarms_bytes",
+            "Memory that torrents and peers take, which limits.memory bounds.",
+            Some(snapshot.swarms_octets),
         );
         let name = "opentracker_peers";
         self.put_head(name, "gauge", "Peers in all swarms, by family and role.");
@@ -208,6 +218,7 @@ mod tests {
                 },
             },
             counters: &counters,
+            swarms_octets: 9000,
             uptime_secs: 6,
             version: "1.\"2\"\\\n",
             tracker_id: TrackerId::new([0, 0, 1, 2]),
@@ -232,7 +243,11 @@ mod tests {
             ..Process::default()
         };
         let mut out = Vec::new();
-        put(&snapshot, Some(&cluster), &process, &mut out);
+        let gauges = [
+            Gauge::new("opentracker_known", "Is known.", || Some(2.5)),
+            Gauge::new("opentracker_unknown", "Is not.", || None),
+        ];
+        put(&snapshot, Some(&cluster), &process, &gauges, &mut out);
         let text = String::from_utf8(out).unwrap();
         for line in [
             "# TYPE opentracker_info gauge",
@@ -254,9 +269,12 @@ mod tests {
             r#"opentracker_http_requests_total{path="scrape"} 4"#,
             "# HELP opentracker_completed_total Downloads reported as completed, once per peer.",
             "opentracker_completed_total 5",
+            "# TYPE opentracker_known gauge",
+            "opentracker_known 2.5",
         ] {
             assert!(text.lines().any(|other| other == line), "{line}\n{text}");
         }
         assert!(!text.contains("process_max_fds"), "nothing is known of it");
+        assert!(!text.contains("opentracker_unknown"), "nor of this");
     }
 }

@@ -245,6 +245,7 @@ impl Router {
             &self.snapshot(cluster.as_ref()),
             cluster.as_ref(),
             &Process::read(),
+            &self.config.gauges,
             &mut body,
         );
         page(StatusCode::OK, metrics::CONTENT_TYPE, body)
@@ -285,6 +286,7 @@ impl Router {
         Snapshot {
             totals: self.tracker.totals(now),
             counters: self.tracker.counters(),
+            swarms_octets: self.tracker.heap_octets(),
             uptime_secs: uptime.as_secs(),
             version: &identity.version,
             tracker_id: cluster.map_or(identity.tracker_id, |cluster| cluster.tracker_id),

@@ -6,6 +6,7 @@ use opentracker_core::Networks;
 use opentracker_types::TrackerId;
 
 use crate::cluster::Cluster;
+use crate::gauge::Gauge;
 
 /// What the operator plane shows and to whom: an extension of the
 /// [rules](opentracker_core::Rules), so that it changes with them at once.
@@ -49,6 +50,8 @@ pub struct Config {
     pub udp_port: Option<u16>,
     /// What is known of the cluster; `None`: there is none.
     pub cluster: Option<ClusterView>,
+    /// What the metrics show besides.
+    pub gauges: Vec<Gauge>,
 }
 
 impl Config {
@@ -59,6 +62,7 @@ impl Config {
             limits: Limits::default(),
             udp_port: None,
             cluster: None,
+            gauges: Vec::new(),
         }
     }
 }

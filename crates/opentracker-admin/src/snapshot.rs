@@ -12,6 +12,8 @@ use crate::counters::Counter as Pages;
 pub(crate) struct Snapshot<'a> {
     pub(crate) totals: Totals,
     pub(crate) counters: &'a CounterRegistry,
+    /// Octets of memory that torrents and peers take.
+    pub(crate) swarms_octets: u64,
     pub(crate) uptime_secs: u64,
     pub(crate) version: &'a str,
     pub(crate) tracker_id: TrackerId,

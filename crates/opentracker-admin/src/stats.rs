@@ -269,6 +269,7 @@ mod tests {
                 },
             },
             counters: &counters,
+            swarms_octets: 0,
             uptime_secs: 7322,
             version: "1.2.3",
             tracker_id: TrackerId::new([0x7a, 0xf0, 0x4d, 0x98]),
@@ -391,6 +392,7 @@ opentracker 1.2.3
         let mut snapshot = Snapshot {
             totals: Totals::default(),
             counters: &counters,
+            swarms_octets: 0,
             uptime_secs: 0,
             version: "",
             tracker_id: TrackerId::new([0; 4]),

@@ -68,6 +68,8 @@ pub struct Applied {
     /// Records that cannot be: of an address that is no peer's, or with a count beyond
     /// [`MAX_DOWNLOADS`].
     pub impossible: u64,
+    /// Records of new torrents or peers for which a limit leaves no room.
+    pub no_room: u64,
 }
 
 impl Tracker {
@@ -94,8 +96,10 @@ impl Tracker {
                     peer: record.peer,
                     presence: Presence::from(record.flags),
                 };
-                store.apply(&announce, &moment);
-                applied.applied += 1;
+                match store.apply(&announce, &moment).refused {
+                    None => applied.applied += 1,
+                    Some(_full) => applied.no_room += 1,
+                }
             }
         }
         applied
@@ -128,8 +132,12 @@ impl Tracker {
                     record.downloads,
                     &moment,
                 );
-                compare(&record.info_hash, comparison == Comparison::OursIsLarger);
-                applied.applied += 1;
+                if let Comparison::Refused(_full) = comparison {
+                    applied.no_room += 1;
+                } else {
+                    compare(&record.info_hash, comparison == Comparison::OursIsLarger);
+                    applied.applied += 1;
+                }
             }
         }
         applied

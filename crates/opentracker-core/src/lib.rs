@@ -7,6 +7,7 @@
 //! | a front end | [`Worker::announce`], [`Worker::scrape`]; for batches [`Worker::prefetch_announces`] |
 //! | live sync | [`Tracker::apply_peers`], [`Tracker::apply_downloads`]; it hears of announces as a [`Cluster`] |
 //! | whoever lists torrents | [`Walk::next_part`] |
+//! | a snapshot | [`SwarmWalk::step`], [`Tracker::restore`] |
 //! | a timer | [`Sweeper`], [`Worker::handle_timeout`] |
 //! | a reload | [`Tracker::set_rules`], [`Tracker::purge`] |
 //!
@@ -16,8 +17,10 @@
 mod access;
 mod apply;
 mod counters;
+mod rate;
 mod request;
 mod rules;
+mod saved;
 mod tracker;
 mod walk;
 mod worker;
@@ -26,10 +29,13 @@ pub use access::{AccessLists, HashList, Networks, Skipped};
 pub use apply::{Applied, MAX_DOWNLOADS, ToldDownloads, ToldPeer};
 pub use counters::{CounterRegistry, CounterSet, Counters, Family};
 pub use opentracker_store::{
-    Family as AddressFamily, Key, PeerBuffers, PerKind, Removed, Timing, TorrentSummary, Totals,
+    Family as AddressFamily, Key, Limits, PeerBuffers, PerKind, Removed, Timing, TorrentSummary,
+    Totals,
 };
+pub use rate::{MAX_PREFIXES, Rate};
 pub use request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 pub use rules::{Rules, Settings};
+pub use saved::{Restored, SwarmWalk};
 pub use tracker::{Sweeper, Tracker};
 pub use walk::Walk;
 pub use worker::{Cluster, Counter, Worker};

@@ -10,6 +10,8 @@ pub struct Requester {
     /// The client's address: the source of its packets, or what a trusted proxy said. An
     /// IPv4-mapped IPv6 address is held as IPv4.
     pub ip: IpAddr,
+    /// The address is that of a proxy which does not say who asks: nothing is held against it.
+    pub is_proxy: bool,
 }
 
 impl Requester {
@@ -17,6 +19,15 @@ impl Requester {
     pub const fn new(ip: IpAddr) -> Self {
         Self {
             ip: ip.to_canonical(),
+            is_proxy: false,
+        }
+    }
+
+    /// Makes a requester of whom only the proxy is known that it comes through.
+    pub const fn behind_proxy(ip: IpAddr) -> Self {
+        Self {
+            is_proxy: true,
+            ..Self::new(ip)
         }
     }
 }
@@ -68,6 +79,14 @@ pub enum Reason {
     Port,
     /// The source address cannot be a peer's.
     Address,
+    /// The tracker has no room for a further torrent or peer.
+    TrackerFull,
+    /// The torrent has as many peers as one may have.
+    SwarmFull,
+    /// The requester sends too many requests.
+    Rate,
+    /// It does so for so long that it gets no answer.
+    Flood,
 }
 
 impl Reason {
@@ -78,6 +97,10 @@ impl Reason {
             Self::NotAllowed => "this torrent is not served here",
             Self::Port => "port 0 cannot be a peer's",
             Self::Address => "this address cannot be a peer's",
+            Self::TrackerFull => "this tracker is full at present",
+            Self::SwarmFull => "this torrent has as many peers as are served",
+            Self::Rate => "too many requests",
+            Self::Flood => return None,
         })
     }
 }

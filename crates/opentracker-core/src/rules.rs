@@ -3,9 +3,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentracker_store::Timing;
+use opentracker_store::{Limits, Timing};
 
 use crate::access::AccessLists;
+use crate::rate::Rate;
 
 /// Everything that may change while the tracker runs. It hangs on one pointer
 /// ([`Tracker::set_rules`](crate::Tracker::set_rules)), so that a request sees either all of the
@@ -57,10 +58,14 @@ pub struct Settings {
     pub numwant_max: u32,
     /// When peers and torrents time out.
     pub timing: Timing,
+    /// The most torrents and peers that are kept.
+    pub limits: Limits,
+    /// How many requests of one prefix are served; `None`: all.
+    pub rate: Option<Rate>,
 }
 
 impl Default for Settings {
-    /// 30 ± 3 minutes, 15 minutes at least, 50 and at most 200 peers.
+    /// 30 ± 3 minutes, 15 minutes at least, 50 and at most 200 peers, and no limits.
     fn default() -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
         Self {
@@ -70,6 +75,8 @@ impl Default for Settings {
             numwant_default: 50,
             numwant_max: 200,
             timing: Timing::default(),
+            limits: Limits::NONE,
+            rate: None,
         }
     }
 }

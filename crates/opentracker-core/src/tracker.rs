@@ -1,4 +1,5 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -7,6 +8,7 @@ use opentracker_types::InfoHash;
 use rand::CryptoRng;
 
 use crate::counters::CounterRegistry;
+use crate::rate::{MAX_PREFIXES, Pace, Rate, RateTable};
 use crate::rules::Rules;
 
 /// How long totals are good for. Finding them looks into every part of the store, some hundred
@@ -20,6 +22,9 @@ pub struct Tracker {
     rules: Arc<ArcSwap<Rules>>,
     counters: CounterRegistry,
     totals: Mutex<Option<(Instant, Totals)>>,
+    /// Made when there is a rate for the first time.
+    rate_table: OnceLock<RateTable>,
+    rate_key: [u8; 16],
     start: Instant,
 }
 
@@ -27,21 +32,23 @@ impl Tracker {
     /// Makes a tracker without torrents. `start` is the present, and `rng` is the system's
     /// randomness: it keys the hash functions.
     pub fn new(rules: Rules, start: Instant, rng: &mut impl CryptoRng) -> Self {
-        Self::with_store(Store::new(seed(rng)), rules, start)
+        Self::with_store(Store::new(draw(rng)), rules, start, rng)
     }
 
     /// Makes a tracker of fewer parts than [`Self::new`] does, for few torrents or for many
     /// trackers in one process: walks and sweeps go through `parts` steps.
     pub fn with_parts(parts: u16, rules: Rules, start: Instant, rng: &mut impl CryptoRng) -> Self {
-        Self::with_store(Store::with_parts(seed(rng), parts), rules, start)
+        Self::with_store(Store::with_parts(draw(rng), parts), rules, start, rng)
     }
 
-    fn with_store(store: Store, rules: Rules, start: Instant) -> Self {
+    fn with_store(store: Store, rules: Rules, start: Instant, rng: &mut impl CryptoRng) -> Self {
         Self {
             store,
             rules: Arc::new(ArcSwap::from_pointee(rules)),
             counters: CounterRegistry::default(),
             totals: Mutex::new(None),
+            rate_table: OnceLock::new(),
+            rate_key: draw(rng),
             start,
         }
     }
@@ -98,8 +105,8 @@ impl Tracker {
         }
     }
 
-    /// Octets that the swarms have on the heap, without the allocator's own. Walks all torrents.
-    pub fn heap_octets(&self) -> usize {
+    /// Octets of memory that the swarms take.
+    pub fn heap_octets(&self) -> u64 {
         self.store.heap_octets()
     }
 
@@ -115,6 +122,15 @@ impl Tracker {
     pub(crate) fn moment(&self, now: Instant, rules: &Rules) -> Moment {
         let elapsed = now.saturating_duration_since(self.start);
         Moment::new(Minute::from_elapsed(elapsed), &rules.settings.timing)
+            .with_limits(rules.settings.limits)
+    }
+
+    /// Takes a token for a request from an address.
+    pub(crate) fn take_token(&self, ip: IpAddr, rate: &Rate, now: Instant) -> Pace {
+        let table = self
+            .rate_table
+            .get_or_init(|| RateTable::new(MAX_PREFIXES, self.rate_key));
+        table.take(ip, rate, now.saturating_duration_since(self.start))
     }
 
     fn forget_totals(&self) {
@@ -164,8 +180,8 @@ impl Sweeper {
     }
 }
 
-fn seed(rng: &mut impl CryptoRng) -> [u8; 32] {
-    let mut seed = [0; 32];
-    rng.fill_bytes(&mut seed);
-    seed
+fn draw<const OCTETS: usize>(rng: &mut impl CryptoRng) -> [u8; OCTETS] {
+    let mut drawn = [0; OCTETS];
+    rng.fill_bytes(&mut drawn);
+    drawn
 }

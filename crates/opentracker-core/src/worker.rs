@@ -1,15 +1,15 @@
 use std::fmt::Debug;
-use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Cache};
-use opentracker_store::{Announce, Key, Moment, PeerBuffers, Picker, Presence};
+use opentracker_store::{Announce, Full, Key, Moment, PeerBuffers, Picker, Presence};
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SwarmCounts};
 
 use crate::access::Verdict;
 use crate::counters::Counters;
+use crate::rate::Pace;
 use crate::request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 use crate::rules::{Rules, Settings};
 use crate::tracker::Tracker;
@@ -35,6 +35,22 @@ crate::counters! {
             RefusedNotAllowed ["not_allowed"],
             /// Announces from addresses or ports that cannot be a peer's.
             RefusedAddress ["address"],
+            /// Announces of new torrents beyond `limits.max_torrents`.
+            RefusedTorrents ["max_torrents"],
+            /// Announces of new peers beyond `limits.max_peers`.
+            RefusedPeers ["max_peers"],
+            /// Announces of new peers beyond `limits.max_peers_per_torrent`.
+            RefusedSwarm ["max_peers_per_torrent"],
+            /// Announces of new torrents or peers beyond `limits.memory`.
+            RefusedMemory ["memory"],
+        }
+        "opentracker_rate_limited_total" requests "Requests of prefixes that send too many, by what became of them." ["step"] {
+            /// Announces that were served and got twice the interval.
+            Slowed ["slowed"],
+            /// Requests that were refused.
+            RefusedRate ["refused"],
+            /// Requests that got no answer.
+            Silenced ["silent"],
         }
     }
 }
@@ -137,9 +153,10 @@ impl Worker {
         now: Instant,
         peers: &mut PeerBuffers<'_>,
     ) -> Result<AnnounceReply, Refusal> {
-        let peer = self.admit(request, requester.ip)?;
-        let moment = self.moment(now);
-        let settings = &self.rules.load().settings;
+        let (peer, is_slowed) = self.admit(request, requester, now)?;
+        let rules = self.rules.load();
+        let moment = moment(&mut self.moment, &self.tracker, rules, now);
+        let settings = &rules.settings;
         let seeding = request.is_seeder();
         let presence = match request.event {
             Event::Stopped => Presence::Gone,
@@ -159,10 +176,14 @@ impl Worker {
             .min(settings.numwant_max);
         let want = usize::try_from(want).unwrap_or(usize::MAX);
         let store = self.tracker.store();
-        let announced = store.announce(&announce, &moment, want, &mut self.picker, peers);
+        let announced = store.announce(&announce, moment, want, &mut self.picker, peers);
+        if let Some(full) = announced.refused {
+            return Err(self.refuse_full(full));
+        }
+        let interval_secs = jittered_secs(settings, &mut self.picker);
         let reply = AnnounceReply {
             counts: announced.counts,
-            interval_secs: jittered_secs(settings, &mut self.picker),
+            interval_secs: interval_secs.saturating_mul(1 + u32::from(is_slowed)),
             min_interval_secs: whole_secs(settings.min_interval),
         };
         if announced.new_torrent {
@@ -192,10 +213,13 @@ impl Worker {
     pub fn scrape(
         &mut self,
         info_hashes: impl Iterator<Item = InfoHash> + Clone,
-        _requester: &Requester,
+        requester: &Requester,
+        now: Instant,
         mut visit: impl FnMut(&InfoHash, Option<SwarmCounts>) -> ControlFlow<()>,
     ) -> Result<(), Refusal> {
-        let lists = &self.rules.load().lists;
+        let rules = self.rules.load();
+        take_token(rules, &self.tracker, &self.counters, requester, now)?;
+        let lists = &rules.lists;
         let store = self.tracker.store();
         store.prefetch_torrents(info_hashes.clone().map(|info_hash| store.key(&info_hash)));
         for info_hash in info_hashes {
@@ -233,9 +257,29 @@ impl Worker {
         }
     }
 
-    /// Decides whether an announce is served, and returns the peer that it enters.
-    fn admit(&mut self, request: &AnnounceRequest, source: IpAddr) -> Result<PeerAddr, Refusal> {
-        let peer = PeerAddr::new(source, request.port);
+    #[cold]
+    fn refuse_full(&mut self, full: Full) -> Refusal {
+        let (counter, reason) = match full {
+            Full::Torrents => (Counter::RefusedTorrents, Reason::TrackerFull),
+            Full::Peers => (Counter::RefusedPeers, Reason::TrackerFull),
+            Full::Swarm => (Counter::RefusedSwarm, Reason::SwarmFull),
+            Full::Memory => (Counter::RefusedMemory, Reason::TrackerFull),
+        };
+        self.counters.count(counter);
+        Refusal::new(reason, Retry::After(self.rules.load().settings.interval))
+    }
+
+    /// Decides whether an announce is served, and returns the peer that it enters and whether it
+    /// shall come more seldom.
+    fn admit(
+        &mut self,
+        request: &AnnounceRequest,
+        requester: &Requester,
+        now: Instant,
+    ) -> Result<(PeerAddr, bool), Refusal> {
+        let rules = self.rules.load();
+        let is_slowed = take_token(rules, &self.tracker, &self.counters, requester, now)?;
+        let peer = PeerAddr::new(requester.ip, request.port);
         if peer.scope().is_none() {
             self.counters.count(Counter::RefusedAddress);
             let reason = if request.port == 0 {
@@ -245,8 +289,8 @@ impl Worker {
             };
             return Err(Refusal::new(reason, Retry::Unsaid));
         }
-        match self.rules.load().lists.verdict(&request.info_hash) {
-            Verdict::Served => Ok(peer),
+        match rules.lists.verdict(&request.info_hash) {
+            Verdict::Served => Ok((peer, is_slowed)),
             Verdict::Denied => {
                 self.counters.count(Counter::RefusedDenied);
                 Err(Refusal::new(Reason::Denied, Retry::Never))
@@ -269,17 +313,54 @@ impl Worker {
         self.counters.count(Counter::RefusedDenied);
         Err(Refusal::new(Reason::Denied, Retry::Never))
     }
+}
 
-    fn moment(&mut self, now: Instant) -> Moment {
-        match self.moment {
-            Some((at, moment)) if at == now => moment,
-            _ => {
-                let moment = self.tracker.moment(now, self.rules.load());
-                self.moment = Some((now, moment));
-                moment
-            }
-        }
+/// Returns how the store sees the present, which is the same for a whole batch.
+#[inline]
+fn moment<'a>(
+    latest: &'a mut Option<(Instant, Moment)>,
+    tracker: &Tracker,
+    rules: &Rules,
+    now: Instant,
+) -> &'a Moment {
+    if latest.is_none_or(|(at, _)| at != now) {
+        *latest = None;
     }
+    let (_, moment) = latest.get_or_insert_with(|| (now, tracker.moment(now, rules)));
+    moment
+}
+
+/// Takes a token for a request, if requests are limited; returns whether less than half of them
+/// are left.
+#[inline]
+fn take_token(
+    rules: &Rules,
+    tracker: &Tracker,
+    counters: &Counters<Counter>,
+    requester: &Requester,
+    now: Instant,
+) -> Result<bool, Refusal> {
+    match &rules.settings.rate {
+        Some(rate) if !requester.is_proxy => {
+            let pace = tracker.take_token(requester.ip, rate, now);
+            note_pace(pace, counters)
+        }
+        _ => Ok(false),
+    }
+}
+
+fn note_pace(pace: Pace, counters: &Counters<Counter>) -> Result<bool, Refusal> {
+    let (counter, reason, retry) = match pace {
+        Pace::Served => return Ok(false),
+        Pace::Slowed => {
+            counters.count(Counter::Slowed);
+            return Ok(true);
+        }
+        Pace::Refused(wait) => (Counter::RefusedRate, Reason::Rate, Retry::After(wait)),
+        Pace::Silent => (Counter::Silenced, Reason::Flood, Retry::Unsaid),
+    };
+    counters.count(counter);
+    Err(Refusal::new(reason, retry))
 }
 
 fn flags_of(presence: Presence, seeding: bool, has_completed: bool) -> PeerFlags {

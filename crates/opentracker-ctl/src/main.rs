@@ -2,13 +2,15 @@
 //!
 //! `livesync dump`, `inject` and `nodes` join the multicast group of a cluster to print what goes
 //! over it, to send packets for tests, and to list who is there; `livesync status` asks a running
-//! tracker what it knows of the others; `config import` turns a configuration of the C program into
+//! tracker what it knows of the others; `snapshot dump` and `verify` look into the file in which a
+//! tracker keeps its swarms; `config import` turns a configuration of the C program into
 //! one of ours. It is not a member of the cluster: it answers nothing.
 
 mod import;
 mod livesync;
 mod packets;
 mod show;
+mod snapshot;
 mod status;
 
 use std::io;
@@ -33,6 +35,9 @@ enum Tool {
     /// Watches a cluster, and speaks to it for tests.
     #[command(subcommand)]
     Livesync(livesync::Command),
+    /// Looks into snapshots.
+    #[command(subcommand)]
+    Snapshot(snapshot::Command),
     /// Configurations.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -52,6 +57,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.tool {
         Tool::Livesync(command) => livesync::run(command),
+        Tool::Snapshot(command) => snapshot::run(&command),
         Tool::Config(ConfigCommand::Import { file }) => import::run(&file),
     };
     match result {

@@ -21,6 +21,9 @@ use crate::{EXIT_CONFIG, EXIT_START, LAST_LINES_TIMEOUT, complain, greeting, pas
 /// How long everything may take to end, but for the last lines of the log.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// How long a snapshot that is written at the end may stand still.
+const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(4);
+
 /// How long a start that is to be stopped is waited for. If it has not ended then it waits for a
 /// file, and there is nothing yet that could be finished.
 const START_TIMEOUT: Duration = Duration::from_millis(200);
@@ -161,14 +164,13 @@ fn attend(
 ) -> Result<(), Failure> {
     let mut running: Option<(Arc<Running>, Pulse)> = None;
     let mut reload = Reload::default();
-    // Until when it is to end, once it is to.
-    let mut deadline: Option<Instant> = None;
+    let mut stopping: Option<Stopping> = None;
     loop {
-        match next(inbox, deadline, manager.poll_timeout()) {
+        match next(inbox, stopping.as_ref(), manager.poll_timeout()) {
             Some(Event::Started(started)) => {
                 let started = started?;
-                if deadline.is_some() {
-                    deadline = Some(stop(&started, events)?);
+                if stopping.is_some() {
+                    stopping = Some(stop(&started, events)?);
                 } else {
                     manager.tell_ready(&started.tracker);
                 }
@@ -178,57 +180,104 @@ fn attend(
             Some(Event::Request(Request::Reload)) => reload.is_wanted = true,
             Some(Event::Reloaded) => {
                 reload.is_under_way = false;
-                if let (Some((running, _)), None) = (&running, deadline) {
+                if let (Some((running, _)), None) = (&running, &stopping) {
                     manager.tell_ready(&running.tracker);
                 }
             }
-            Some(Event::Request(Request::Stop)) if deadline.is_some() => {
+            Some(Event::Request(Request::Stop)) if stopping.is_some() => {
                 tracing::warn!("leaving at once");
                 return Ok(());
             }
             Some(Event::Request(Request::Stop)) => {
                 tracing::info!("stopping");
                 manager.tell_stopping();
-                deadline = Some(match &running {
+                stopping = Some(match &running {
                     Some((running, _)) => stop(running, events)?,
-                    None => Instant::now() + START_TIMEOUT,
+                    None => Stopping::within(START_TIMEOUT),
                 });
             }
             Some(Event::Stopped) => return Ok(()),
             None => {
                 let now = Instant::now();
-                if deadline.is_some_and(|deadline| now >= deadline) {
-                    if running.is_some() {
-                        tracing::warn!("some threads did not end in time");
-                    }
+                let tracker = running.as_ref().map(|(running, _)| &running.tracker);
+                if let Some(stopping) = &mut stopping
+                    && stopping.is_over(tracker, now)
+                {
                     return Ok(());
                 }
-                manager.handle_timeout(state(&mut running, deadline), now);
+                manager.handle_timeout(state(&mut running, stopping.as_ref()), now);
             }
         }
-        if let (Some((running, _)), None) = (&running, deadline) {
+        if let (Some((running, _)), None) = (&running, &stopping) {
             reload.begin(events, running, &manager);
         }
     }
 }
 
-fn state(running: &mut Option<(Arc<Running>, Pulse)>, deadline: Option<Instant>) -> State<'_> {
+fn state<'a>(
+    running: &'a mut Option<(Arc<Running>, Pulse)>,
+    stopping: Option<&Stopping>,
+) -> State<'a> {
     match running {
-        _ if deadline.is_some() => State::Stopping,
+        _ if stopping.is_some() => State::Stopping,
         None => State::Starting,
         Some((running, pulse)) => State::Serving(&running.tracker, pulse),
     }
 }
 
-/// Begins to stop, and returns until when that may take.
-fn stop(running: &Arc<Running>, events: &Sender<Event>) -> Result<Instant, Failure> {
+/// Begins to stop.
+fn stop(running: &Arc<Running>, events: &Sender<Event>) -> Result<Stopping, Failure> {
+    let mut stopping = Stopping::within(STOP_TIMEOUT);
+    stopping.snapshot_octets = running.tracker.snapshots().octets();
     let running = Arc::clone(running);
-    let stopping = spawn("stop", events, move || {
+    let begun = spawn("stop", events, move || {
         running.tracker.shutdown();
         Event::Stopped
     });
-    stopping.map_err(|error| no_thread(&error))?;
-    Ok(Instant::now() + STOP_TIMEOUT)
+    begun.map_err(|error| no_thread(&error))?;
+    Ok(stopping)
+}
+
+/// A stop that is under way.
+struct Stopping {
+    began: Instant,
+    /// Until when it is waited for.
+    deadline: Instant,
+    /// How far snapshots were at the last look.
+    snapshot_octets: u64,
+}
+
+impl Stopping {
+    fn within(timeout: Duration) -> Self {
+        let began = Instant::now();
+        Self {
+            began,
+            deadline: began + timeout,
+            snapshot_octets: 0,
+        }
+    }
+
+    /// Tells whether it has taken too long. A start that is to be stopped has nothing to finish.
+    fn is_over(&mut self, tracker: Option<&Tracker>, now: Instant) -> bool {
+        if now < self.deadline {
+            return false;
+        }
+        let Some(tracker) = tracker else { return true };
+        let is_over = !self.goes_on(tracker, now);
+        if is_over {
+            tracing::warn!("some threads did not end in time");
+        }
+        is_over
+    }
+
+    /// Puts the deadline off while the last snapshot moves on and may; returns whether it does.
+    fn goes_on(&mut self, tracker: &Tracker, now: Instant) -> bool {
+        let octets = tracker.snapshots().octets();
+        let moves = std::mem::replace(&mut self.snapshot_octets, octets) != octets;
+        let end = self.began + tracker.config().snapshot.stop_timeout;
+        self.deadline = end.min(now + SNAPSHOT_PATIENCE);
+        moves && now < end
+    }
 }
 
 /// A reload that is wanted while another is under way follows it, and so does one that is wanted
@@ -261,8 +310,14 @@ impl Reload {
     }
 }
 
-/// Waits for the next event; `None` when it has not come by the earlier of two times.
-fn next(inbox: &Receiver<Event>, deadline: Option<Instant>, due: Option<Instant>) -> Option<Event> {
+/// Waits for the next event; `None` when it has not come until the stop should be over, or until
+/// something is due.
+fn next(
+    inbox: &Receiver<Event>,
+    stopping: Option<&Stopping>,
+    due: Option<Instant>,
+) -> Option<Event> {
+    let deadline = stopping.map(|stopping| stopping.deadline);
     let Some(until) = deadline.into_iter().chain(due).min() else {
         let event = inbox.recv();
         return Some(event.expect("this thread has a sender itself"));

@@ -71,11 +71,14 @@ struct Answer {
     status: Status,
     /// Counted beside the status.
     counter: Option<Counter>,
+    /// The connection is closed instead, if that can be.
+    is_silence: bool,
 }
 
 const ANSWERED: Answer = Answer {
     status: Status::Ok,
     counter: None,
+    is_silence: false,
 };
 
 impl Handler {
@@ -191,9 +194,17 @@ impl Handler {
             None => Client::find(socket, head.fields(), &Forwarding::default()),
         };
         let answer = self.answer_target(target, head.query, client, now);
-        let Some(Answer { status, counter }) = answer else {
+        let Some(Answer {
+            status,
+            counter,
+            is_silence,
+        }) = answer
+        else {
             return Next::HandOver;
         };
+        if is_silence {
+            return Next::Close;
+        }
         if let Some(counter) = counter {
             self.counters.count(counter);
         }
@@ -211,7 +222,7 @@ impl Handler {
     ) -> Option<Answer> {
         match target {
             Target::Announce => Some(self.announce(query, client, now)),
-            Target::Scrape => Some(self.scrape(query, client)),
+            Target::Scrape => Some(self.scrape(query, client, now)),
             Target::LostAnnounce => Some(self.refuse_lost()),
             Target::Page => None,
         }
@@ -251,10 +262,14 @@ impl Handler {
         ANSWERED
     }
 
-    fn scrape(&mut self, query: &[u8], client: Client) -> Answer {
+    fn scrape(&mut self, query: &[u8], client: Client, now: Instant) -> Answer {
         let query = match ScrapeQuery::decode(query) {
             Ok(query) => query,
             Err(error) => return self.refuse_query(&error),
+        };
+        let requester = match client.via {
+            Via::SilentProxy => Requester::behind_proxy(client.ip),
+            _ => Requester::new(client.ip),
         };
         let min_interval = self.worker.rules().settings.min_interval.as_secs();
         self.body.clear();
@@ -262,7 +277,8 @@ impl Handler {
         let mut reply = ScrapeReply::begin(body);
         let scraped = self.worker.scrape(
             query.info_hashes().iter().copied(),
-            &Requester::new(client.ip),
+            &requester,
+            now,
             |info_hash, counts| {
                 if let Some(counts) = counts {
                     reply.entry(body, info_hash, counts);
@@ -279,8 +295,8 @@ impl Handler {
     }
 
     fn refuse(&mut self, refusal: Refusal) -> Answer {
-        // Over a connection somebody waits for an answer, so even silence is one.
-        let failure = Failure::new(refusal.reason.message().unwrap_or("not served"));
+        let message = refusal.reason.message();
+        let failure = Failure::new(message.unwrap_or("not served"));
         let failure = match refusal.retry {
             Retry::Never => failure.retry_in(RetryIn::Never),
             Retry::After(wait) => {
@@ -291,7 +307,10 @@ impl Handler {
         };
         self.body.clear();
         failure.encode(&mut self.body);
-        ANSWERED
+        Answer {
+            is_silence: message.is_none(),
+            ..ANSWERED
+        }
     }
 
     fn refuse_query(&mut self, error: &QueryError) -> Answer {
@@ -322,7 +341,11 @@ impl Handler {
     fn fail(&mut self, status: Status, counter: Option<Counter>, reason: &str) -> Answer {
         self.body.clear();
         Failure::new(reason).encode(&mut self.body);
-        Answer { status, counter }
+        Answer {
+            status,
+            counter,
+            is_silence: false,
+        }
     }
 
     fn refuse_method(&mut self, head: &Head<'_, '_>, out: &mut Vec<u8>) -> Next {

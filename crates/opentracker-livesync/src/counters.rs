@@ -48,6 +48,8 @@ opentracker_core::counters! {
             ImpossibleAddress ["address"],
             /// Download counts beyond what can be.
             ImpossibleCount ["count"],
+            /// Records of new torrents or peers for which a limit leaves no room.
+            NoRoom ["limit"],
             /// Announces that the dialect has no packet for.
             Unspoken ["dialect"],
         }

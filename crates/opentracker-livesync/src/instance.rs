@@ -230,6 +230,7 @@ fn apply_peers(
     let applied = tracker.apply_peers(told, now);
     counters.add(Counter::AnnouncesApplied, applied.applied);
     counters.add(Counter::NotServed, applied.not_served);
+    counters.add(Counter::NoRoom, applied.no_room);
     counters.add(Counter::ImpossibleAddress, applied.impossible);
     applied
 }
@@ -252,6 +253,7 @@ fn apply_downloads(
     });
     counters.add(Counter::DownloadsApplied, applied.applied);
     counters.add(Counter::NotServed, applied.not_served);
+    counters.add(Counter::NoRoom, applied.no_room);
     counters.add(Counter::ImpossibleCount, applied.impossible);
     applied
 }

@@ -53,10 +53,7 @@ fn main() {
     }
     let resident = resident_octets() - before;
     let totals = store.totals();
-    for (name, octets) in [
-        ("resident", resident),
-        ("counted", store.heap_octets() as u64),
-    ] {
+    for (name, octets) in [("resident", resident), ("counted", store.heap_octets())] {
         println!(
             "{name}: {octets} octets, {} a torrent, {:.1} a peer",
             octets / totals.torrents,

@@ -1,6 +1,7 @@
 use opentracker_types::{PeerAddr, PeerFlags, SwarmCounts};
 
 use crate::key::Key;
+use crate::usage::Full;
 
 /// What a peer reports, as far as the store cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,22 @@ pub struct Announced {
     /// The cluster must hear of this: the peer is new, comes back after the renew boundary, has
     /// completed for the first time, changed between leeching and seeding, or has stopped.
     pub tell: bool,
+    /// The bound that kept the peer out; nothing has changed then.
+    pub refused: Option<Full>,
+}
+
+impl Announced {
+    /// A bound kept the peer out.
+    pub(crate) fn refused(full: Full) -> Self {
+        Self {
+            counts: SwarmCounts::default(),
+            was_known: false,
+            new_torrent: false,
+            has_completed: false,
+            tell: false,
+            refused: Some(full),
+        }
+    }
 }
 
 /// How a download count from a sibling (SCRAPE_TELL) compares with ours, and what came of it.
@@ -68,4 +85,6 @@ pub enum Comparison {
     Equal,
     /// Our download count is larger: the sibling could learn from us.
     OursIsLarger,
+    /// The torrent was not known, and a bound kept it out.
+    Refused(Full),
 }

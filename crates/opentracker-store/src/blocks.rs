@@ -9,6 +9,7 @@ use opentracker_types::InfoHash;
 use crate::clock::Minute;
 use crate::downloads::Downloads;
 use crate::torrent::Torrent;
+use crate::usage::{allocated, allocated_aligned};
 
 /// Torrents of a block: a kibioctet.
 const BLOCK: usize = 16;
@@ -68,10 +69,14 @@ impl Blocks {
         removed
     }
 
-    /// Octets on the heap, without those of the swarms and the allocator's own.
+    /// Octets on the heap, without those of the swarms.
     pub(crate) fn heap_octets(&self) -> usize {
-        self.capacity() * size_of::<Torrent>()
-            + self.blocks.capacity() * size_of::<Box<[Torrent]>>()
+        let block = match &*self.blocks {
+            [first] => first.len(),
+            _ => BLOCK,
+        };
+        self.blocks.len() * allocated_aligned(block * size_of::<Torrent>())
+            + allocated(self.blocks.capacity() * size_of::<Box<[Torrent]>>())
     }
 
     fn capacity(&self) -> usize {

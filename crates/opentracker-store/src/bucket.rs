@@ -2,20 +2,22 @@
 
 use std::cmp::Ordering;
 
-use opentracker_types::{InfoHash, SwarmCounts};
+use opentracker_types::{InfoHash, SavedPeer, SavedTorrent, SwarmCounts};
 
 use crate::announce::{Announced, Comparison};
 use crate::arithmetic::saturating_u32;
 use crate::blocks::Blocks;
-use crate::cell::{PeerKeys, Report};
+use crate::cell::{AnyCell, PeerKeys, Report};
 use crate::clock::{Minute, Moment};
 use crate::downloads::{Downloads, LargeCounts};
 use crate::index::Index;
 use crate::key::{InfoHasher, Key};
-use crate::kind::PerKind;
+use crate::kind::{Family, PerKind};
 use crate::requester::{Entered, Requester};
+use crate::saved::Restored;
 use crate::swarm::{Swarm, SwarmCell};
 use crate::torrent::{Torrent, TorrentSummary};
+use crate::usage::{Change, Full, Room};
 
 /// What keys the hash functions of a store, drawn at random.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub(crate) struct Bucket {
     torrents: Blocks,
     large_counts: LargeCounts,
     pub(crate) peers: PerKind<u64>,
+    /// What has come or gone since it was locked.
+    pub(crate) change: Change,
 }
 
 impl Bucket {
@@ -80,11 +84,16 @@ impl Bucket {
         key: &Key,
         cell: C,
         report: Report,
-        moment: &Moment,
+        (moment, room): (&Moment, Option<&Room>),
         secrets: &Secrets,
         select: impl FnOnce(&Swarm, &Requester),
     ) -> Announced {
         let found = self.find(key);
+        if let Some(room) = room
+            && let Some(full) = self.keeps_out(found, &cell, room, &secrets.peers)
+        {
+            return Announced::refused(full);
+        }
         let at = found.unwrap_or_else(|| {
             let downloads = Downloads::first_announced(moment.now);
             let torrent = Torrent::new(*key.info_hash(), downloads, moment.now);
@@ -96,10 +105,14 @@ impl Bucket {
             location,
             was_seeding,
             refreshed,
-        } = torrent.swarm.enter(cell, report, moment, &secrets.peers);
+        } = torrent
+            .swarm
+            .enter(cell, report, moment, &secrets.peers, &mut self.change);
         if refreshed.has_completed {
             let large_counts = &mut self.large_counts;
+            let octets = large_counts.heap_octets();
             large_counts.add_one(&mut torrent.downloads, &torrent.info_hash);
+            self.change.resize(octets, large_counts.heap_octets());
         }
         let requester = Requester {
             scope: cell.scope(),
@@ -109,19 +122,35 @@ impl Bucket {
         };
         select(&torrent.swarm, &requester);
         let counts = counts_of(torrent, &self.large_counts);
-        if was_seeding != Some(report.seeding) {
-            if let Some(seeding) = was_seeding {
-                self.peers[(C::FAMILY, seeding)] -= 1;
-            }
-            self.peers[(C::FAMILY, report.seeding)] += 1;
-        }
+        self.count_peer(C::FAMILY, was_seeding, report.seeding);
         Announced {
             counts,
             was_known: was_seeding.is_some(),
             new_torrent: found.is_none(),
             has_completed: refreshed.has_completed,
             tell: refreshed.tell && !report.heard,
+            refused: None,
         }
+    }
+
+    /// Returns the bound that keeps a peer out, unless it is there already.
+    #[cold]
+    fn keeps_out<C: SwarmCell>(
+        &self,
+        found: Option<usize>,
+        cell: &C,
+        room: &Room,
+        keys: &PeerKeys,
+    ) -> Option<Full> {
+        let Some(at) = found else {
+            return room.keeps_out_torrent(&self.change);
+        };
+        let swarm = &self.torrents.get(at).swarm;
+        let (seeders, leechers) = swarm.counts();
+        let is_full = (seeders + leechers) as u64 >= room.peers_per_torrent;
+        let full = room.keeps_out_peer(&self.change);
+        let full = full.or(is_full.then_some(Full::Swarm))?;
+        swarm.age_of(cell, keys).is_none().then_some(full)
     }
 
     /// Removes a peer.
@@ -140,11 +169,13 @@ impl Bucket {
             has_completed: false,
             // Another node may know the peer that we missed.
             tell: !heard,
+            refused: None,
         };
         let Some(at) = self.find(key) else {
             return announced;
         };
         let torrent = self.torrents.get_mut(at);
+        let octets = torrent.swarm.heap_octets();
         let was_seeding = torrent.swarm.leave(cell, moment, &secrets.peers);
         announced.counts = counts_of(torrent, &self.large_counts);
         if let Some(seeding) = was_seeding {
@@ -152,6 +183,8 @@ impl Bucket {
             torrent.note_announce(cell, moment);
             let is_worthless = torrent.swarm.is_empty() && !torrent.downloads.are_kept();
             self.peers[(C::FAMILY, seeding)] -= 1;
+            self.change.peers -= 1;
+            self.change.resize(octets, torrent.swarm.heap_octets());
             if is_worthless {
                 self.remove(at, &secrets.info_hashes);
             }
@@ -166,25 +199,127 @@ impl Bucket {
         key: &Key,
         announced: Minute,
         downloads: u64,
+        room: Option<&Room>,
         secrets: &Secrets,
     ) -> Comparison {
         let info_hash = key.info_hash();
-        let Some(at) = self.find(key) else {
+        let octets = self.large_counts.heap_octets();
+        let comparison = if let Some(at) = self.find(key) {
+            let torrent = self.torrents.get_mut(at);
+            let ours = self.large_counts.get(torrent.downloads, info_hash);
+            match ours.cmp(&downloads) {
+                Ordering::Less => {
+                    torrent.downloads = self.large_counts.put(downloads, info_hash);
+                    Comparison::Raised
+                }
+                Ordering::Equal => Comparison::Equal,
+                Ordering::Greater => Comparison::OursIsLarger,
+            }
+        } else if let Some(full) = room.and_then(|room| room.keeps_out_torrent(&self.change)) {
+            Comparison::Refused(full)
+        } else {
             let downloads = self.large_counts.put(downloads, info_hash);
             let torrent = Torrent::new(*info_hash, downloads, announced);
             self.insert(key, torrent, &secrets.info_hashes);
-            return Comparison::Created;
+            Comparison::Created
         };
-        let torrent = self.torrents.get_mut(at);
-        let ours = self.large_counts.get(torrent.downloads, info_hash);
-        match ours.cmp(&downloads) {
-            Ordering::Less => {
-                torrent.downloads = self.large_counts.put(downloads, info_hash);
-                Comparison::Raised
-            }
-            Ordering::Equal => Comparison::Equal,
-            Ordering::Greater => Comparison::OursIsLarger,
+        self.change.resize(octets, self.large_counts.heap_octets());
+        comparison
+    }
+
+    /// Enters a torrent and peers of it as they were some minutes ago.
+    pub(crate) fn restore(
+        &mut self,
+        key: &Key,
+        saved: &SavedTorrent,
+        peers: impl Iterator<Item = SavedPeer>,
+        passed_minutes: u32,
+        (moment, room): (&Moment, Option<&Room>),
+        secrets: &Secrets,
+    ) -> Restored {
+        let found = self.find(key);
+        if found.is_none()
+            && room.is_some_and(|room| room.keeps_out_torrent(&self.change).is_some())
+        {
+            return Restored {
+                no_room: 1,
+                ..Restored::default()
+            };
         }
+        let octets = self.large_counts.heap_octets();
+        let known = found.map(|at| self.torrents.get(at).downloads);
+        let large_counts = &mut self.large_counts;
+        let downloads = large_counts.restore(known, saved, passed_minutes, moment);
+        self.change.resize(octets, large_counts.heap_octets());
+        let idle_minutes = saved.idle_minutes.saturating_add(passed_minutes);
+        let at = found.unwrap_or_else(|| {
+            let announced = moment.now.before(idle_minutes);
+            let torrent = Torrent::new(*key.info_hash(), downloads, announced);
+            self.insert(key, torrent, &secrets.info_hashes)
+        });
+        self.torrents.get_mut(at).downloads = downloads;
+        let mut restored = Restored::default();
+        let mut was_empty = true;
+        for peer in peers {
+            was_empty = false;
+            let minutes = u32::from(peer.age_minutes).saturating_add(passed_minutes);
+            let Some(age) = moment.living_age(minutes) else {
+                restored.timed_out_peers += 1;
+                continue;
+            };
+            let moment = (moment, room);
+            let back = match AnyCell::from(peer.addr) {
+                AnyCell::V4(cell) => self.restore_peer(at, cell, &peer, age, moment, secrets),
+                AnyCell::V6(cell) => self.restore_peer(at, cell, &peer, age, moment, secrets),
+            };
+            match back {
+                Ok(is_new) => restored.peers += u64::from(is_new),
+                Err(_full) => restored.no_room += 1,
+            }
+        }
+        // As a sweep would have it.
+        let is_worthless = self.torrents.get(at).swarm.is_empty()
+            && (idle_minutes > moment.torrent_timeout || !was_empty && !downloads.are_kept());
+        if found.is_none() && is_worthless {
+            self.remove(at, &secrets.info_hashes);
+            restored.timed_out_torrents = 1;
+        } else if found.is_none() {
+            restored.torrents = 1;
+        }
+        restored
+    }
+
+    /// Enters a peer as it was, unless it has announced since; tells whether it was not known, or
+    /// which bound kept it out.
+    fn restore_peer<C: SwarmCell>(
+        &mut self,
+        at: usize,
+        cell: C,
+        saved: &SavedPeer,
+        age_minutes: u8,
+        (moment, room): (&Moment, Option<&Room>),
+        secrets: &Secrets,
+    ) -> Result<bool, Full> {
+        let keys = &secrets.peers;
+        let known = self.torrents.get(at).swarm.age_of(&cell, keys);
+        if known.is_some_and(|age| moment.minutes_since(age) <= age_minutes) {
+            return Ok(false);
+        }
+        if let Some(room) = room
+            && let Some(full) = self.keeps_out(Some(at), &cell, room, keys)
+        {
+            return Err(full);
+        }
+        let report = Report {
+            seeding: saved.seeding,
+            completed: saved.completed,
+            heard: true,
+        };
+        let moment = moment.of_restored(age_minutes);
+        let swarm = &mut self.torrents.get_mut(at).swarm;
+        let entered = swarm.enter(cell, report, &moment, keys, &mut self.change);
+        self.count_peer(C::FAMILY, entered.was_seeding, saved.seeding);
+        Ok(known.is_none())
     }
 
     /// Removes the torrents that `keep` refuses.
@@ -211,6 +346,7 @@ impl Bucket {
         let torrents = &self.torrents;
         let hash_of = |at| hasher.hash(&torrents.get(at).info_hash);
         let last = torrents.len() - 1;
+        let octets = self.heap_octets();
         self.index.remove(hash_of(at), at, hash_of);
         if at < last {
             self.index.relocate(hash_of(last), last, at);
@@ -218,7 +354,12 @@ impl Bucket {
         let removed = self.torrents.swap_remove(at);
         self.large_counts
             .forget(removed.downloads, &removed.info_hash);
-        self.peers -= removed.swarm.peers();
+        let peers = removed.swarm.peers();
+        self.peers -= peers;
+        self.change.torrents -= 1;
+        self.change.peers -= peers.total().cast_signed();
+        let octets = octets + removed.swarm.heap_octets();
+        self.change.resize(octets, self.heap_octets());
         removed
     }
 
@@ -234,20 +375,27 @@ impl Bucket {
         }
     }
 
+    pub(crate) fn saved(&self, torrent: &Torrent, moment: &Moment) -> SavedTorrent {
+        SavedTorrent {
+            info_hash: torrent.info_hash,
+            downloads: self.large_counts.get(torrent.downloads, &torrent.info_hash),
+            idle_minutes: torrent.swarm.idle_minutes(moment),
+            unestablished_minutes: torrent.downloads.unestablished_minutes(moment),
+        }
+    }
+
     /// Gives memory back when most of the index is unused.
     pub(crate) fn fit(&mut self, hasher: &InfoHasher) {
         let torrents = &self.torrents;
+        let octets = self.index.heap_octets();
         self.index
             .fit(|at| hasher.hash(&torrents.get(at).info_hash));
+        self.change.resize(octets, self.index.heap_octets());
     }
 
-    /// Octets on the heap, without the allocator's own. Walks all torrents.
+    /// Octets on the heap, without those of the swarms.
     pub(crate) fn heap_octets(&self) -> usize {
-        let swarms: usize = self.torrents().map(|t| t.swarm.heap_octets()).sum();
-        self.torrents.heap_octets()
-            + self.index.heap_octets()
-            + self.large_counts.heap_octets()
-            + swarms
+        self.torrents.heap_octets() + self.index.heap_octets() + self.large_counts.heap_octets()
     }
 
     #[inline]
@@ -256,13 +404,28 @@ impl Bucket {
         self.index.find(key.hash(), is_it)
     }
 
+    /// Counts a peer that was entered: whether it was a seeder before, if it was known, and is now.
+    fn count_peer(&mut self, family: Family, was_seeding: Option<bool>, is_seeding: bool) {
+        if was_seeding != Some(is_seeding) {
+            match was_seeding {
+                Some(seeding) => self.peers[(family, seeding)] -= 1,
+                None => self.change.peers += 1,
+            }
+            self.peers[(family, is_seeding)] += 1;
+        }
+    }
+
     /// Adds a torrent that is not there yet and returns where it stands.
     fn insert(&mut self, key: &Key, torrent: Torrent, hasher: &InfoHasher) -> usize {
         let at = self.torrents.len();
+        let octets = self.torrents.heap_octets() + self.index.heap_octets();
         self.torrents.push(torrent);
         let torrents = &self.torrents;
         let hash_of = |at| hasher.hash(&torrents.get(at).info_hash);
         self.index.insert(key.hash(), at, hash_of);
+        self.change.torrents += 1;
+        let more = self.torrents.heap_octets() + self.index.heap_octets();
+        self.change.resize(octets, more);
         at
     }
 }

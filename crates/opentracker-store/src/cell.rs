@@ -12,7 +12,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use opentracker_types::{PeerAddr, Scope};
+use opentracker_types::{PeerAddr, SavedPeer, Scope};
 
 use crate::arithmetic::{folded_multiply, halves};
 use crate::clock::{Moment, TOLD_MASK};
@@ -58,6 +58,7 @@ pub(crate) trait Cell: Copy + 'static {
     fn octets_mut(&mut self) -> &mut [u8];
     /// Compares address and port.
     fn is_same_peer(&self, other: &Self) -> bool;
+    fn addr(&self) -> PeerAddr;
     /// Hashes address and port; all 32 bits are good.
     fn hash(&self, keys: &PeerKeys) -> u32;
     fn scope(&self) -> Scope;
@@ -84,6 +85,15 @@ pub(crate) trait Cell: Copy + 'static {
 
     fn is_seeding(&self) -> bool {
         self.flags() & SEEDING != 0
+    }
+
+    fn saved(&self, moment: &Moment) -> SavedPeer {
+        SavedPeer {
+            addr: self.addr(),
+            seeding: self.is_seeding(),
+            completed: self.flags() & COMPLETED != 0,
+            age_minutes: moment.minutes_since(self.age()),
+        }
     }
 
     /// Writes the flags and age of a peer that has just announced, and returns what was new.
@@ -173,6 +183,11 @@ impl Cell for Cell4 {
         peer_bits(self) == peer_bits(other)
     }
 
+    fn addr(&self) -> PeerAddr {
+        let (compact, _) = self.0.split_first_chunk().expect("a cell has 8 octets");
+        PeerAddr::from_compact_v4(compact)
+    }
+
     fn hash(&self, keys: &PeerKeys) -> u32 {
         finish(folded_multiply(peer_bits(self) ^ keys.mask, keys.factor))
     }
@@ -210,6 +225,11 @@ impl Cell for Cell6 {
 
     fn is_same_peer(&self, other: &Self) -> bool {
         self.0[..18] == other.0[..18]
+    }
+
+    fn addr(&self) -> PeerAddr {
+        let (compact, _) = self.0.split_first_chunk().expect("a cell has 20 octets");
+        PeerAddr::from_compact_v6(compact)
     }
 
     fn hash(&self, keys: &PeerKeys) -> u32 {

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-/// A point in time at the store's resolution: whole minutes since the tracker started.
+use crate::usage::Limits;
+
+/// A point in time at the store's resolution: whole minutes, counted from long before the tracker
+/// started, since it may be told of what was announced then.
 ///
 /// The store reads no clock. Whoever drives it counts the minutes on a monotonic clock and hands
 /// them in; 32 bits last for 8,000 years.
@@ -8,19 +11,28 @@ use std::time::Duration;
 pub struct Minute(u32);
 
 impl Minute {
-    /// Makes the point that lies `minutes` whole minutes after the start.
+    /// Minutes before the start that can be told apart, eight years.
+    const BEFORE_START: u32 = 1 << 22;
+
+    /// Makes the point that lies so many whole minutes after the first one.
     pub const fn new(minutes: u32) -> Self {
         Self(minutes)
     }
 
     /// Makes the point that lies `elapsed` after the start, rounding down; saturates.
     pub fn from_elapsed(elapsed: Duration) -> Self {
-        Self(u32::try_from(elapsed.as_secs() / 60).unwrap_or(u32::MAX))
+        let minutes = u32::try_from(elapsed.as_secs() / 60).unwrap_or(u32::MAX);
+        Self(minutes.saturating_add(Self::BEFORE_START))
     }
 
-    /// Returns the minutes since the start.
+    /// Returns the minutes since the first point.
     pub const fn get(self) -> u32 {
         self.0
+    }
+
+    /// Returns the point so many minutes earlier, or the first one.
+    pub const fn before(self, minutes: u32) -> Self {
+        Self(self.0.saturating_sub(minutes))
     }
 
     /// Returns the minutes from `earlier` to this point, 0 if it is not earlier.
@@ -102,7 +114,7 @@ impl Default for Timing {
 pub(crate) const TOLD_MASK: u8 = 0x3f;
 
 /// The current minute as every call on a store takes it: prepared once, for a whole batch of
-/// announces, from the [`Minute`] and the [`Timing`].
+/// announces, from the [`Minute`], the [`Timing`] and the [`Limits`].
 // Peers see the minute folded into an octet, and a coarser clock folded into six bits.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
@@ -114,6 +126,8 @@ pub struct Moment {
     pub(crate) torrent_timeout: u32,
     /// Minutes of the announce interval.
     pub(crate) interval: u32,
+    /// `None`: no bounds.
+    pub(crate) limits: Option<Limits>,
 }
 
 impl Moment {
@@ -128,7 +142,35 @@ impl Moment {
             peer_timeout: timing.peer_timeout,
             torrent_timeout: timing.torrent_timeout,
             interval: timing.interval,
+            limits: None,
         }
+    }
+
+    /// Sets the most that the store shall hold.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self {
+            limits: (limits != Limits::NONE).then_some(limits),
+            ..self
+        }
+    }
+
+    /// The moment at which a peer is restored that announced so many minutes ago. The cluster hears
+    /// of it when it announces again.
+    pub(crate) fn of_restored(&self, age_minutes: u8) -> Self {
+        Self {
+            now: self.now.before(age_minutes.into()),
+            age: self.age.wrapping_sub(age_minutes),
+            told: self.told.wrapping_sub(self.renew_units + 1) & TOLD_MASK,
+            ..*self
+        }
+    }
+
+    /// The age of a peer that announced so many minutes ago, unless it has timed out.
+    pub(crate) fn living_age(&self, minutes: u32) -> Option<u8> {
+        u8::try_from(minutes)
+            .ok()
+            .filter(|&minutes| minutes <= self.peer_timeout)
     }
 
     /// Minutes since a peer with this age octet announced.

@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 
-use opentracker_types::InfoHash;
+use opentracker_types::{InfoHash, SavedTorrent};
 
 use crate::clock::{Minute, Moment, Timing};
 
@@ -60,9 +60,19 @@ impl Downloads {
     /// Whether the first announce of a torrent that is not established was more than an interval
     /// ago.
     pub(crate) fn span_interval(self, moment: &Moment) -> bool {
+        self.minutes_since_first(moment) > moment.interval
+    }
+
+    /// Minutes since the first announce of a torrent, unless it is established.
+    pub(crate) fn unestablished_minutes(self, moment: &Moment) -> Option<u16> {
+        let minutes = self.minutes_since_first(moment);
+        let minutes = u16::try_from(minutes).expect("it has 11 bits");
+        (!self.is_established()).then_some(minutes)
+    }
+
+    fn minutes_since_first(self, moment: &Moment) -> u32 {
         let first = self.0 >> COUNT_BITS;
-        let minutes = moment.now.get().wrapping_sub(first) % (1 << MINUTE_BITS);
-        minutes > moment.interval
+        moment.now.get().wrapping_sub(first) % (1 << MINUTE_BITS)
     }
 
     /// Establishes the torrent; keeps the count.
@@ -109,6 +119,28 @@ impl LargeCounts {
         }
     }
 
+    /// Returns what is known of a torrent, if it is known, together with what was saved of it.
+    pub(crate) fn restore(
+        &mut self,
+        known: Option<Downloads>,
+        saved: &SavedTorrent,
+        passed_minutes: u32,
+        moment: &Moment,
+    ) -> Downloads {
+        let info_hash = &saved.info_hash;
+        let ours = known.map_or(0, |known| self.get(known, info_hash));
+        let count = ours.max(saved.downloads);
+        let saved_minutes = match saved.unestablished_minutes {
+            Some(minutes) if known.is_none_or(|known| !known.is_established()) => minutes,
+            _ => return self.put(count, info_hash),
+        };
+        let minutes = u32::from(saved_minutes).saturating_add(passed_minutes);
+        // Longer ago it would wrap; so long is always more than an interval.
+        let minutes = minutes.min((1 << MINUTE_BITS) - 1 - u32::from(u8::MAX));
+        let count = u32::try_from(count.min(MOST_BEFORE.into())).expect("bounded by 32 bits");
+        Downloads(Downloads::first_announced(moment.now.before(minutes)).0 | count)
+    }
+
     /// Forgets the count of a torrent that is removed.
     pub(crate) fn forget(&mut self, downloads: Downloads, info_hash: &InfoHash) {
         if downloads.0 == LARGE {
@@ -116,7 +148,7 @@ impl LargeCounts {
         }
     }
 
-    /// Octets on the heap, about, without the allocator's own.
+    /// Octets on the heap, about.
     pub(crate) fn heap_octets(&self) -> usize {
         self.0.len() * size_of::<(InfoHash, u64)>()
     }

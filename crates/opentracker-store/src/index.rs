@@ -6,6 +6,7 @@
 use crate::arithmetic::halves;
 use crate::prefetch::prefetch;
 use crate::ring::Ring;
+use crate::usage::allocated;
 
 /// Bits of an entry that hold the position plus one; above them stands the tag. 0 is vacant.
 const POSITION_BITS: u32 = 24;
@@ -102,9 +103,11 @@ impl Index {
         }
     }
 
-    /// Octets on the heap, without the allocator's own.
+    /// Octets on the heap. The block that the index had before its last growth is among them: all
+    /// buckets grow at about the same time, so nobody else fits into it.
     pub(crate) fn heap_octets(&self) -> usize {
-        size_of_val(&*self.slots)
+        let octets = size_of_val(&*self.slots);
+        allocated(octets) + allocated(octets * 2 / 3)
     }
 
     fn rebuild(&mut self, slots: usize, hash_of: impl Fn(usize) -> u64) {

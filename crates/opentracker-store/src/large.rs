@@ -5,6 +5,8 @@
 //! the swarm is mixed. Nearly every swarm has two tables: the global leechers and the global
 //! seeders of one family.
 
+use opentracker_types::SavedPeer;
+
 use crate::candidates::Candidates;
 use crate::cell::{Cell, Cell4, Cell6, PeerKeys, Report};
 use crate::clock::Moment;
@@ -15,6 +17,7 @@ use crate::prefetch::Purpose;
 use crate::requester::{Class, Entered, Location, Requester};
 use crate::table::Table;
 use crate::timed_out::TimedOut;
+use crate::usage::{Change, allocated};
 
 /// A swarm too large for a list. Stands in the torrent's cache line, so that a peer is three steps
 /// away: the tables, the pages of one, the page.
@@ -108,7 +111,7 @@ impl Large {
     pub(crate) fn heap_octets(&self) -> usize {
         let v4: usize = self.v4.iter().map(Table::heap_octets).sum();
         let v6: usize = self.v6.iter().map(Table::heap_octets).sum();
-        v4 + v6 + size_of_val(&*self.v4) + size_of_val(&*self.v6)
+        v4 + v6 + allocated(size_of_val(&*self.v4)) + allocated(size_of_val(&*self.v6))
     }
 
     pub(crate) fn enter<C: Tabled>(
@@ -117,6 +120,7 @@ impl Large {
         report: Report,
         moment: &Moment,
         keys: &PeerKeys,
+        change: &mut Change,
     ) -> Entered {
         let scope = peer.scope();
         let tables = C::tables_mut(self);
@@ -134,9 +138,11 @@ impl Large {
             let slot = if seeding == report.seeding {
                 slot
             } else {
+                let octets = table.heap_octets();
                 let moved = table.remove(slot, keys);
                 table.fit(keys);
-                self.insert(moved, keys)
+                change.resize(octets, table.heap_octets());
+                self.insert_counted(moved, keys, change)
             };
             return Entered {
                 location: Location::Tabled(slot),
@@ -147,7 +153,7 @@ impl Large {
         let mut cell = peer;
         let refreshed = cell.enter(report, moment);
         Entered {
-            location: Location::Tabled(self.insert(cell, keys)),
+            location: Location::Tabled(self.insert_counted(cell, keys, change)),
             was_seeding: None,
             refreshed,
         }
@@ -226,6 +232,41 @@ impl Large {
             .unwrap_or(0)
     }
 
+    /// Copies the peers of about `budget` slots of all tables, from a hash on. Returns the hash to
+    /// go on from, or `None` if that was all.
+    ///
+    /// A peer keeps its hash when tables grow and when it changes tables, so a peer that stays is
+    /// copied exactly once.
+    pub(crate) fn save(
+        &self,
+        from: u32,
+        moment: &Moment,
+        keys: &PeerKeys,
+        budget: &mut usize,
+        out: &mut Vec<SavedPeer>,
+    ) -> Option<u32> {
+        let slots = self.slots();
+        let width = ((*budget as u64) << 32) / (slots as u64).max(1);
+        let next = u32::try_from(u64::from(from) + width.max(1)).ok();
+        let last = next.map_or(u32::MAX, |next| next - 1);
+        *budget = budget.saturating_sub(slots);
+        for table in &self.v4 {
+            table.for_each_hashed(from..=last, keys, |cell| out.push(cell.saved(moment)));
+        }
+        for table in &self.v6 {
+            table.for_each_hashed(from..=last, keys, |cell| out.push(cell.saved(moment)));
+        }
+        next
+    }
+
+    /// Returns the age of a peer, if it is there.
+    pub(crate) fn age_of<C: Tabled>(&self, peer: &C, keys: &PeerKeys) -> Option<u8> {
+        let scope = peer.scope();
+        let tables = C::tables(self).iter();
+        let mut tables = tables.filter(|table| table.class().scope == scope);
+        tables.find_map(|table| Some(table.slot(table.find(peer, keys)?).age()))
+    }
+
     /// Any peer of a family.
     pub(crate) fn first<C: Tabled>(&self) -> Option<C> {
         C::tables(self)
@@ -245,6 +286,18 @@ impl Large {
         let v4: usize = self.v4.iter().map(Table::capacity).sum();
         let v6: usize = self.v6.iter().map(Table::capacity).sum();
         v4 + v6
+    }
+
+    fn insert_counted<C: Tabled>(
+        &mut self,
+        cell: C,
+        keys: &PeerKeys,
+        change: &mut Change,
+    ) -> usize {
+        let octets = self.heap_octets();
+        let slot = self.insert(cell, keys);
+        change.resize(octets, self.heap_octets());
+        slot
     }
 
     /// Puts a cell that is not there yet into the table of its class.

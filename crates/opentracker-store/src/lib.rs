@@ -4,7 +4,8 @@
 //!
 //! One [`Store`] serves all threads, and each thread has a [`Picker`]. [`Store::announce`] and
 //! [`Store::scrape`] are for clients, [`Store::apply`] and [`Store::apply_downloads`] for what other
-//! trackers of a cluster tell, and [`Store::retain`] is for torrents that are not served any more. Every minute a [`Sweeper`] makes a round of [`Sweeper::step`]s, which
+//! trackers of a cluster tell, and [`Store::retain`] is for torrents that are not served any more. A
+//! [`SwarmWalk`] copies everything, and [`Store::restore`] takes it back. Every minute a [`Sweeper`] makes a round of [`Sweeper::step`]s, which
 //! remove the peers and torrents that have timed out. Time is a [`Moment`].
 #![deny(clippy::disallowed_methods)]
 
@@ -26,6 +27,7 @@ mod picker;
 mod prefetch;
 mod requester;
 mod ring;
+mod saved;
 mod store;
 mod stripes;
 mod swarm;
@@ -33,12 +35,15 @@ mod sweep;
 mod table;
 mod timed_out;
 mod torrent;
+mod usage;
 
 pub use announce::{Announce, Announced, Comparison, Presence};
 pub use clock::{Minute, Moment, Timing};
 pub use key::Key;
 pub use kind::{Family, PerKind};
 pub use picker::{PeerBuffers, Picker};
+pub use saved::{Restored, SavedSwarms, SwarmWalk};
 pub use store::{Removed, Store, Totals};
 pub use sweep::Sweeper;
 pub use torrent::TorrentSummary;
+pub use usage::{Full, Limits};

@@ -76,6 +76,12 @@ impl Cells<'_> {
         }
     }
 
+    /// Finds a peer.
+    pub(crate) fn find<C: Listed>(self, peer: &C) -> Option<C> {
+        let mut cells = C::listed(self).iter().copied().map(C::from_octets);
+        cells.find(|cell| cell.is_same_peer(peer))
+    }
+
     /// Minutes since the youngest peer announced.
     pub(crate) fn youngest(self, moment: &Moment) -> u8 {
         let ages = self.v4().map(|cell| cell.age());

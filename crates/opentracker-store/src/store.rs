@@ -1,20 +1,22 @@
 use std::ops::{Deref, DerefMut};
 
-use opentracker_types::{InfoHash, SwarmCounts};
+use opentracker_types::{InfoHash, SavedPeer, SavedTorrent, SwarmCounts};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::announce::{Announce, Announced, Comparison, Presence};
 use crate::bucket::{Bucket, Secrets};
 use crate::cell::{AnyCell, PeerKeys, Report};
-use crate::clock::{Minute, Moment};
+use crate::clock::Moment;
 use crate::key::{InfoHasher, Key};
 use crate::kind::PerKind;
 use crate::picker::{PeerBuffers, Picker};
 use crate::requester::Requester;
+use crate::saved::Restored;
 use crate::stripes::Stripes;
 use crate::swarm::{Swarm, SwarmCell};
 use crate::torrent::TorrentSummary;
+use crate::usage::Room;
 
 /// Buckets of a store. Each is locked, swept and grown on its own, so this bounds how long a
 /// single step takes: 100 million torrents are 25,000 a bucket.
@@ -80,7 +82,8 @@ impl Store {
 
     /// Enters, refreshes or removes a peer, and writes up to `want` others into `out`: uniformly
     /// chosen without replacement, never the announcer, leechers only for a seeder, and loopback
-    /// and private peers only for their like. A peer that goes away gets none.
+    /// and private peers only for their like. A peer that goes away gets none, and so does a new
+    /// one that a bound keeps out ([`Moment::with_limits`]).
     pub fn announce(
         &self,
         announce: &Announce,
@@ -111,9 +114,29 @@ impl Store {
         downloads: u64,
         moment: &Moment,
     ) -> Comparison {
-        let announced = Minute::new(moment.now.get().saturating_sub(idle_minutes));
+        let announced = moment.now.before(idle_minutes);
+        let room = self.room(moment);
         let mut bucket = self.write(key);
-        bucket.apply_downloads(key, announced, downloads, &self.secrets)
+        bucket.apply_downloads(key, announced, downloads, room.as_ref(), &self.secrets)
+    }
+
+    /// Enters a torrent and peers of it, all or a part, as they were `passed_minutes` ago, but for
+    /// the peers that have timed out since. The torrent's part is locked until it returns.
+    ///
+    /// What is there already stays if it is newer, and of two download counts the larger one. So
+    /// restoring twice is restoring once. What is new is under the limits.
+    pub fn restore(
+        &self,
+        key: &Key,
+        torrent: &SavedTorrent,
+        peers: impl Iterator<Item = SavedPeer>,
+        passed_minutes: u32,
+        moment: &Moment,
+    ) -> Restored {
+        let room = self.room(moment);
+        let mut bucket = self.write(key);
+        let moment = (moment, room.as_ref());
+        bucket.restore(key, torrent, peers, passed_minutes, moment, &self.secrets)
     }
 
     /// Returns a torrent's counts, or `None` for an unknown one.
@@ -169,10 +192,10 @@ impl Store {
         totals
     }
 
-    /// Octets that the store has on the heap, without the allocator's own. Walks all torrents.
-    pub fn heap_octets(&self) -> usize {
-        let buckets = self.buckets.iter();
-        buckets.map(|bucket| bucket.heap_octets()).sum()
+    /// Octets that the torrents and peers have on the heap, with what the allocator keeps of each
+    /// block for itself. They are added up as they come and go, so this is quick.
+    pub fn heap_octets(&self) -> u64 {
+        self.buckets.usage().octets()
     }
 
     /// Number of parts that [`Self::visit`] and a [`Sweeper`](crate::Sweeper) go through.
@@ -225,6 +248,13 @@ impl Store {
         self.buckets.number(key.hash())
     }
 
+    /// Returns whether there is room for more; `None`: there are no bounds.
+    #[inline]
+    fn room(&self, moment: &Moment) -> Option<Room> {
+        let limits = moment.limits.as_ref()?;
+        Some(self.buckets.usage().room(limits))
+    }
+
     fn dispatch(
         &self,
         announce: &Announce,
@@ -247,6 +277,7 @@ impl Store {
         select: impl FnOnce(&Swarm, &Requester),
     ) -> Announced {
         let (key, secrets) = (&announce.key, &self.secrets);
+        let room = self.room(moment);
         let mut bucket = self.write(key);
         match announce.presence {
             Presence::Here { seeding, completed } => {
@@ -255,7 +286,7 @@ impl Store {
                     completed,
                     heard,
                 };
-                bucket.enter(key, cell, report, moment, secrets, select)
+                bucket.enter(key, cell, report, (moment, room.as_ref()), secrets, select)
             }
             Presence::Gone => bucket.leave(key, &cell, heard, moment, secrets),
         }

@@ -2,8 +2,10 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::{Deref, DerefMut};
 
 use dashmap::DashMap;
+use dashmap::mapref::one::RefMut;
 
 use crate::bucket::Bucket;
+use crate::usage::{Change, Usage};
 
 /// Locks of a store; 16 buckets share one.
 const LOCKS: usize = 256;
@@ -20,6 +22,13 @@ pub(crate) struct Stripes {
     buckets: DashMap<u16, Bucket, BuildHasherDefault<SpreadNumber>>,
     /// One less than the number of buckets, a power of two.
     mask: u16,
+    usage: Usage,
+}
+
+/// A bucket that is locked for writing. What has come or gone is added up when it is dropped.
+pub(crate) struct Writing<'a> {
+    bucket: RefMut<'a, u16, Bucket>,
+    usage: &'a Usage,
 }
 
 impl Stripes {
@@ -37,6 +46,7 @@ impl Stripes {
         Self {
             buckets,
             mask: count - 1,
+            usage: Usage::default(),
         }
     }
 
@@ -62,14 +72,47 @@ impl Stripes {
 
     /// Locks a bucket for writing.
     #[inline]
-    pub(crate) fn write(&self, number: u16) -> impl DerefMut<Target = Bucket> {
+    pub(crate) fn write(&self, number: u16) -> Writing<'_> {
         let bucket = self.buckets.get_mut(&number);
-        bucket.expect("every bucket is there")
+        Writing {
+            bucket: bucket.expect("every bucket is there"),
+            usage: &self.usage,
+        }
+    }
+
+    /// What there is in all buckets.
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     /// Locks one bucket after the other for reading, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = impl Deref<Target = Bucket>> {
         self.buckets.iter()
+    }
+}
+
+impl Deref for Writing<'_> {
+    type Target = Bucket;
+
+    #[inline]
+    fn deref(&self) -> &Bucket {
+        &self.bucket
+    }
+}
+
+impl DerefMut for Writing<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Bucket {
+        &mut self.bucket
+    }
+}
+
+impl Drop for Writing<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.bucket.change != Change::default() {
+            self.usage.add(std::mem::take(&mut self.bucket.change));
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The peers of one torrent, in the representation that fits their number.
 
+use opentracker_types::SavedPeer;
+
 use crate::cell::{AnyCell, Cell, Cell4, Cell6, PeerKeys, Report};
 use crate::clock::{Minute, Moment};
 use crate::kind::PerKind;
@@ -9,6 +11,7 @@ use crate::picker::{PeerBuffers, Picker};
 use crate::prefetch::{Purpose, prefetch_all};
 use crate::requester::{Entered, Requester};
 use crate::timed_out::TimedOut;
+use crate::usage::{Change, allocated};
 
 /// Octets of cells that live in the map entry itself: four IPv4 peers, or an IPv6 and two IPv4.
 pub(crate) const INLINE_OCTETS: usize = 36;
@@ -91,17 +94,20 @@ impl Swarm {
         report: Report,
         moment: &Moment,
         keys: &PeerKeys,
+        change: &mut Change,
     ) -> Entered {
         loop {
             if let Self::Large(large) = self {
-                return large.enter(peer, report, moment, keys);
+                return large.enter(peer, report, moment, keys, change);
             }
             if let Some(mut list) = self.as_list()
                 && let Some(entered) = list.enter(peer, report, moment)
             {
                 return entered;
             }
+            let octets = self.heap_octets();
             self.make_room(C::LEN, keys);
+            change.resize(octets, self.heap_octets());
         }
     }
 
@@ -207,7 +213,7 @@ impl Swarm {
         };
         if is_empty {
             let minutes = timed_out.youngest.map_or(0, u32::from);
-            *self = Self::empty(Minute::new(moment.now.get().saturating_sub(minutes)));
+            *self = Self::empty(moment.now.before(minutes));
         } else {
             self.shrink();
         }
@@ -226,11 +232,44 @@ impl Swarm {
         u32::from(youngest)
     }
 
-    /// Octets on the heap, without the allocator's own.
+    /// Copies peers, of a large swarm about `budget` slots of those whose hash is `from` or more.
+    /// Returns the hash to go on from, or `None` if that was all.
+    pub(crate) fn save(
+        &self,
+        from: u32,
+        moment: &Moment,
+        keys: &PeerKeys,
+        budget: &mut usize,
+        out: &mut Vec<SavedPeer>,
+    ) -> Option<u32> {
+        let cells = match self {
+            Self::Empty { .. } => return None,
+            Self::Inline { lengths, octets } => lengths.cells(octets),
+            Self::Listed { lengths, octets } => lengths.cells(octets),
+            Self::Large(large) => return large.save(from, moment, keys, budget, out),
+        };
+        out.extend(cells.v4().map(|cell| cell.saved(moment)));
+        out.extend(cells.v6().map(|cell| cell.saved(moment)));
+        *budget = budget.saturating_sub(cells.v4().len() + cells.v6().len());
+        None
+    }
+
+    /// Returns the age of a peer, if it is there.
+    pub(crate) fn age_of<C: SwarmCell>(&self, peer: &C, keys: &PeerKeys) -> Option<u8> {
+        let cells = match self {
+            Self::Empty { .. } => return None,
+            Self::Inline { lengths, octets } => lengths.cells(octets),
+            Self::Listed { lengths, octets } => lengths.cells(octets),
+            Self::Large(large) => return large.age_of(peer, keys),
+        };
+        Some(cells.find(peer)?.age())
+    }
+
+    /// Octets on the heap.
     pub(crate) fn heap_octets(&self) -> usize {
         match self {
             Self::Empty { .. } | Self::Inline { .. } => 0,
-            Self::Listed { octets, .. } => octets.len(),
+            Self::Listed { octets, .. } => allocated(octets.len()),
             Self::Large(large) => large.heap_octets(),
         }
     }

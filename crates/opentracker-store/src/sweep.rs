@@ -62,6 +62,7 @@ impl Sweeper {
     ) -> bool {
         let torrent = bucket.torrent_mut(self.torrent);
         let was_empty = torrent.swarm.is_empty();
+        let octets = torrent.swarm.heap_octets();
         let mut timed_out = TimedOut::default();
         let through = torrent.swarm.sweep(
             moment,
@@ -76,7 +77,10 @@ impl Sweeper {
             && (torrent.swarm.idle_minutes(moment) > moment.torrent_timeout
                 || !was_empty && !torrent.downloads.are_kept());
         self.removed.peers += timed_out.peers.total();
+        let resized = torrent.swarm.heap_octets();
         bucket.peers -= timed_out.peers;
+        bucket.change.resize(octets, resized);
+        bucket.change.peers -= timed_out.peers.total().cast_signed();
         if !through {
             return false;
         }

@@ -7,10 +7,13 @@
 //! holes of every size behind, a quarter of all memory; a page that one table gives up fits the
 //! next.
 
+use std::ops::RangeInclusive;
+
 use crate::cell::{Cell, PeerKeys};
 use crate::prefetch::{prefetch, prefetch_all};
 use crate::requester::Class;
 use crate::ring::Ring;
+use crate::usage::allocated;
 
 /// Slots of a page: with the allocator's own eight octets, IPv4 pages are exactly 256.
 pub(crate) const PAGE: u32 = 31;
@@ -214,6 +217,34 @@ impl<C: Cell> Table<C> {
         }
     }
 
+    /// Calls `visit` with every peer whose hash is in a range.
+    pub(crate) fn for_each_hashed(
+        &self,
+        hashes: RangeInclusive<u32>,
+        keys: &PeerKeys,
+        mut visit: impl FnMut(&C),
+    ) {
+        if self.len == 0 {
+            return;
+        }
+        let ring = self.ring();
+        let first = ring.home(*hashes.start());
+        let homes = ring.home(*hashes.end()) - first;
+        // A peer stands where it belongs or behind that, with no vacant slot in between.
+        let mut slot = first;
+        for passed in 0..self.capacity() {
+            let cell = self.slot(slot);
+            if cell.is_vacant() {
+                if passed > homes {
+                    return;
+                }
+            } else if hashes.contains(&cell.hash(keys)) {
+                visit(cell);
+            }
+            slot = ring.next(slot);
+        }
+    }
+
     /// Begins to load the slots where a peer is looked for first.
     pub(crate) fn prefetch(&self, peer: &C, keys: &PeerKeys) {
         if self.len > 0 {
@@ -263,13 +294,15 @@ impl<C: Cell> Table<C> {
         }
     }
 
-    /// Octets on the heap, without the allocator's own.
+    /// Octets on the heap.
     pub(crate) fn heap_octets(&self) -> usize {
-        let pages = match &self.storage {
-            Storage::Block(_) => 0,
-            Storage::Pages(pages) => pages.capacity() * size_of::<Box<[C; PAGE_LEN]>>(),
-        };
-        pages + self.capacity() * C::LEN
+        match &self.storage {
+            Storage::Block(block) => allocated(block.len() * C::LEN),
+            Storage::Pages(pages) => {
+                pages.len() * allocated(PAGE_LEN * C::LEN)
+                    + allocated(pages.capacity() * size_of::<Box<[C; PAGE_LEN]>>())
+            }
+        }
     }
 
     fn rebuild(&mut self, peers: usize, keys: &PeerKeys) {

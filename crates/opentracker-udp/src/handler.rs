@@ -165,7 +165,7 @@ impl Handler {
             _ if !has_port || Scope::of(client).is_none() => self.drop(Counter::BadSource),
             Ok(Request::Connect(connect)) => self.connect(connect, client, now, reply),
             Ok(Request::Scrape(scrape)) if self.is_known(scrape.connection(), client, now) => {
-                self.scrape(&scrape, client, reply)
+                self.scrape(&scrape, client, now, reply)
             }
             Ok(Request::Scrape(scrape)) => {
                 self.refuse_id(scrape.transaction(), client, now, octets.len(), reply)
@@ -236,6 +236,7 @@ impl Handler {
         &mut self,
         request: &ScrapeRequest<'_>,
         client: IpAddr,
+        now: Instant,
         reply: &mut [u8],
     ) -> Option<usize> {
         let Ok(mut builder) = ScrapeReply::begin(reply, request.transaction()) else {
@@ -244,7 +245,7 @@ impl Handler {
         let requester = Requester::new(client);
         let scraped = self
             .worker
-            .scrape(request.info_hashes(), &requester, |_, counts| {
+            .scrape(request.info_hashes(), &requester, now, |_, counts| {
                 if builder.push(counts.unwrap_or_default()) {
                     ControlFlow::Continue(())
                 } else {

@@ -17,6 +17,7 @@ use crate::lists::{self, Occasion, ReadLists};
 use crate::operator;
 use crate::passed::{PassedSocket, PassedSockets};
 use crate::privileges;
+use crate::snapshot;
 use crate::start;
 use crate::statedump::StatedumpError;
 
@@ -74,6 +75,14 @@ pub(crate) fn check(
         if let Err(error) = list {
             faults.add(&error);
         }
+    }
+    let place = snapshot::Place::open(&config.snapshot.path);
+    let place = place.and_then(|place| match place {
+        Some(place) => as_user(user, || snapshot::check(&place)),
+        None => Ok(()),
+    });
+    if let Err(error) = place {
+        faults.add(&error);
     }
     for path in [&config.access.fifo_add, &config.access.fifo_delete] {
         if !path.as_os_str().is_empty()
@@ -212,16 +221,21 @@ fn read_lists(access: &Access, process: &Process, user: Option<(Uid, Gid)>) -> R
         deny: locate_list(&access.deny, process),
         ..access.clone()
     };
+    // The threads that read have the rights of the one that starts them.
+    as_user(user, || lists::read(&access, Occasion::Reload))
+}
+
+/// Does something with files as a user would who is not this process yet.
+fn as_user<T: Send>(user: Option<(Uid, Gid)>, act: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
-        // The threads that read have the rights of the one that starts them.
-        let reading = scope.spawn(|| {
+        let acting = scope.spawn(|| {
             if let Some((uid, gid)) = user {
                 setfsgid(gid);
                 setfsuid(uid);
             }
-            lists::read(&access, Occasion::Reload)
+            act()
         });
-        reading
+        acting
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })

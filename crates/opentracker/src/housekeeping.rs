@@ -5,8 +5,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use opentracker_core::{Sweeper, Tracker};
+use opentracker_core::{Counter, Sweeper, Tracker};
 use opentracker_http::Forwarding;
+
+use crate::memory::Memory;
 
 const PERIOD: Duration = Duration::from_secs(60);
 
@@ -21,11 +23,11 @@ pub(crate) struct Housekeeping {
 }
 
 impl Housekeeping {
-    pub(crate) fn start(tracker: Arc<Tracker>) -> std::io::Result<Self> {
+    pub(crate) fn start(tracker: Arc<Tracker>, memory: Arc<Memory>) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
             .name("housekeeping".to_owned())
-            .spawn(move || run(&tracker, &stopped))?;
+            .spawn(move || run(&tracker, &memory, &stopped))?;
         Ok(Self { stop, thread })
     }
 
@@ -37,7 +39,7 @@ impl Housekeeping {
     }
 }
 
-fn run(tracker: &Tracker, stopped: &Receiver<()>) {
+fn run(tracker: &Tracker, memory: &Memory, stopped: &Receiver<()>) {
     let mut sweeper = Sweeper::new();
     let mut summary = Summary::new(tracker);
     let mut due = Instant::now() + PERIOD;
@@ -50,6 +52,7 @@ fn run(tracker: &Tracker, stopped: &Receiver<()>) {
         if sweep(tracker, &mut sweeper, stopped).is_none() {
             return;
         }
+        memory.settle();
         summary.log(tracker);
     }
 }
@@ -74,11 +77,21 @@ fn sweep(tracker: &Tracker, sweeper: &mut Sweeper, stopped: &Receiver<()>) -> Op
     }
 }
 
-/// A line a minute, and another while a trusted proxy does not say who asks.
+/// The limits that are warned of while they refuse somebody.
+const LIMITS: [(&str, Counter); 4] = [
+    ("limits.max_torrents", Counter::RefusedTorrents),
+    ("limits.max_peers", Counter::RefusedPeers),
+    ("limits.max_peers_per_torrent", Counter::RefusedSwarm),
+    ("limits.memory", Counter::RefusedMemory),
+];
+
+/// A line a minute, and others while a trusted proxy does not say who asks or a limit is reached.
 struct Summary {
     announces: u64,
     /// Requests of trusted proxies that did not say who asks.
     silent: u64,
+    /// Announces that each of the limits refused.
+    refused: [u64; LIMITS.len()],
     since: Instant,
 }
 
@@ -89,6 +102,7 @@ impl Summary {
             silent: tracker
                 .counters()
                 .sum(opentracker_http::Counter::SilentProxy),
+            refused: LIMITS.map(|(_, counter)| tracker.counters().sum(counter)),
             since: Instant::now(),
         }
     }
@@ -103,10 +117,20 @@ impl Summary {
             torrents = totals.torrents,
             peers = totals.peers.total(),
             seeders = totals.peers.seeders(),
+            megabytes = tracker.heap_octets() / 1_000_000,
             "summary"
         );
         if let Some(warning) = silent_proxy(now.silent.wrapping_sub(self.silent), tracker) {
             tracing::warn!("{warning}");
+        }
+        for (limit, (now, before)) in LIMITS.iter().zip(now.refused.iter().zip(&self.refused)) {
+            let refused = now.wrapping_sub(*before);
+            if refused > 0 {
+                tracing::warn!(
+                    "{}: it is reached, {refused} announces were refused",
+                    limit.0
+                );
+            }
         }
         *self = now;
     }

@@ -13,6 +13,7 @@ mod fifo;
 mod housekeeping;
 mod lists;
 pub mod livesync;
+mod memory;
 mod operator;
 mod passed;
 mod privileges;
@@ -20,6 +21,7 @@ mod pulse;
 mod reload;
 mod sandbox;
 mod settings;
+mod snapshot;
 mod start;
 mod statedump;
 mod tracker;
@@ -45,6 +47,9 @@ pub use passed::{PassedError, PassedKind, PassedSocket};
 pub use privileges::PrivilegeError;
 pub use pulse::Pulse;
 pub use reload::Reloaded;
+pub use snapshot::{
+    SnapshotCounter, SnapshotError, SnapshotNowError, SnapshotStatus, SnapshotWritten,
+};
 pub use start::{Launch, Listener, StartError};
 pub use statedump::{StatedumpError, StatedumpLoaded};
 pub use tracker::{Prepared, Tracker};

@@ -13,6 +13,7 @@ use std::time::Duration;
 use opentracker_core::{HashList, Removed, Rules, Skipped, Tracker};
 
 use crate::config::Access;
+use crate::memory::Memory;
 
 /// How long a file may give nothing before it is said, and at a reload given up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -75,13 +76,15 @@ pub(crate) fn read(access: &Access, occasion: Occasion) -> ReadLists {
 #[derive(Debug)]
 pub(crate) struct Lists {
     core: Arc<Tracker>,
+    memory: Arc<Memory>,
     changing: Mutex<()>,
 }
 
 impl Lists {
-    pub(crate) fn new(core: Arc<Tracker>) -> Self {
+    pub(crate) fn new(core: Arc<Tracker>, memory: Arc<Memory>) -> Self {
         Self {
             core,
+            memory,
             changing: Mutex::new(()),
         }
     }
@@ -109,7 +112,9 @@ impl Lists {
         if changes.is_empty() {
             return (changes, Removed::default());
         }
-        (changes, self.core.purge())
+        let purged = self.core.purge();
+        self.memory.settle();
+        (changes, purged)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use opentracker_admin::{
-    Cluster, ClusterNode, ClusterView, Config as PlaneConfig, Identity, Plane,
+    Cluster, ClusterNode, ClusterView, Config as PlaneConfig, Gauge, Identity, Plane,
 };
 use opentracker_core::Worker;
 use opentracker_livesync::{Sibling, View};
@@ -53,6 +53,8 @@ pub(crate) struct Shown {
     pub(crate) udp_port: Option<u16>,
     /// Who is in the cluster, if there is one.
     pub(crate) cluster: Option<Arc<ArcSwap<View>>>,
+    /// What the metrics show of other parts.
+    pub(crate) gauges: Vec<Gauge>,
 }
 
 /// Starts the operator plane, and returns it with the way for connections to it.
@@ -72,6 +74,7 @@ pub(crate) fn start(
         ClusterView::new(move || cluster_of(&view.load(), Instant::now()))
     };
     plane.cluster = shown.cluster.map(cluster);
+    plane.gauges = shown.gauges;
     let plane = Plane::start(plane, worker, listeners)?;
     let handle = plane.handle();
     let hand_over = HandOver::new(move |connection| {

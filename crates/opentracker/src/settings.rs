@@ -2,10 +2,10 @@
 
 use ipnet::IpNet;
 use opentracker_admin::PageRules;
-use opentracker_core::{AccessLists, Networks, Rules, Settings, Timing};
+use opentracker_core::{AccessLists, Limits, Networks, Rate, Rules, Settings, Timing};
 use opentracker_http::{ForwardedHeader, Forwarding};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 
 /// Everything that a reload changes.
 pub(crate) fn rules(config: &Config, lists: AccessLists) -> Rules {
@@ -50,7 +50,30 @@ fn settings(config: &Config) -> Settings {
             config.livesync.renew_boundary,
         )
         .with_interval(announce.interval),
+        limits: limits(&config.limits),
+        rate: rate(&config.limits),
     }
+}
+
+fn limits(limits: &config::Limits) -> Limits {
+    let bound = |most: u32| match most {
+        0 => u64::MAX,
+        most => most.into(),
+    };
+    Limits {
+        torrents: bound(limits.max_torrents),
+        peers: bound(limits.max_peers),
+        peers_per_torrent: bound(limits.max_peers_per_torrent),
+        octets: limits.memory.octets.unwrap_or(u64::MAX),
+    }
+}
+
+fn rate(limits: &config::Limits) -> Option<Rate> {
+    Some(Rate {
+        token_interval: limits.rate.interval?,
+        burst: limits.burst,
+        exempt: Networks::new(limits.rate_exempt.iter().copied()),
+    })
 }
 
 #[cfg(test)]

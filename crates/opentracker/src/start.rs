@@ -26,11 +26,13 @@ use crate::fifo::{Fifo, FifoError};
 use crate::housekeeping::Housekeeping;
 use crate::lists::{self, ListError, Occasion};
 use crate::livesync;
+use crate::memory::Memory;
 use crate::operator::{self, Shown};
 use crate::passed::{PassedError, PassedSocket, PassedSockets, Purposes};
 use crate::privileges::{self, PrivilegeError};
 use crate::sandbox::{self, Folders, Sandbox};
 use crate::settings::rules;
+use crate::snapshot::{self, SnapshotError, SnapshotStatus, Snapshots};
 
 /// An address that is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,9 @@ pub enum StartError {
     /// A FIFO cannot be opened.
     #[error(transparent)]
     Fifo(#[from] FifoError),
+    /// Snapshots cannot be kept, or the one that is there not be read.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// The system gives no more threads.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -95,8 +100,11 @@ pub enum StartError {
 #[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) core: Arc<core::Tracker>,
+    pub(crate) memory: Arc<Memory>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) threads: Threads,
+    pub(crate) snapshots: Arc<SnapshotStatus>,
+    pub(crate) sandbox: Option<Arc<Sandbox>>,
 }
 
 /// A tracker whose sockets are open and whose process has become what it shall be.
@@ -105,17 +113,19 @@ pub(crate) struct Prepared {
     pub(crate) config: Config,
     id: TrackerId,
     bound: Bound,
-    pub(crate) sandbox: Option<Arc<Sandbox>>,
 }
 
-/// What is bound before privileges are given up.
+/// What is open before privileges are given up, and what is left to those who serve it then.
 #[derive(Debug)]
 pub(crate) struct Bound {
     udp: udp::Sockets,
     http: http::Listeners,
     admin: Vec<TcpListener>,
-    group: Option<livesync::Joined>,
     listeners: Vec<Listener>,
+    group: Option<livesync::Joined>,
+    snapshot: Option<snapshot::Place>,
+    snapshots: Arc<SnapshotStatus>,
+    sandbox: Option<Arc<Sandbox>>,
 }
 
 /// The threads of a tracker that runs.
@@ -127,6 +137,7 @@ pub(crate) struct Threads {
     livesync: Option<livesync::Server>,
     housekeeping: Option<Housekeeping>,
     fifos: Vec<Fifo>,
+    snapshots: Option<Snapshots>,
 }
 
 /// How long HTTP requests that are under way may take when the tracker stops.
@@ -141,35 +152,25 @@ pub(crate) fn prepare(config: Config, launch: Launch) -> Result<Prepared, StartE
     let id = draw_id();
     let mut bound = bind(&config, PassedSockets::sort(launch.sockets, &config)?)?;
     bound.group = join(&config, id)?;
-    let sandbox = if launch.sandbox {
+    bound.snapshot = snapshot::Place::open(&config.snapshot.path)?;
+    if launch.sandbox {
         let mut folders = Folders::default();
         folders.add(&config, &launch.files);
         sandbox::bound_capabilities();
         privileges::drop(&config.process)?;
         folders.add(&config, &launch.files);
-        let sandbox = Arc::new(Sandbox::new(folders));
+        let sandbox = Sandbox::new(folders);
         sandbox.enter();
-        Some(sandbox)
+        bound.sandbox = Some(Arc::new(sandbox));
     } else {
         privileges::drop(&config.process)?;
-        None
-    };
-    Ok(Prepared {
-        config,
-        id,
-        bound,
-        sandbox,
-    })
+    }
+    Ok(Prepared { config, id, bound })
 }
 
-/// Reads the lists and starts to serve.
+/// Reads the lists and the snapshot, and starts to serve.
 pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
-    let Prepared {
-        config,
-        id,
-        bound,
-        sandbox,
-    } = prepared;
+    let Prepared { config, id, bound } = prepared;
     let lists = lists::read(&config.access, Occasion::Start);
     let lists = AccessLists {
         allow: lists.allow.transpose()?,
@@ -180,17 +181,26 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
         Instant::now(),
         &mut rand::rng(),
     ));
+    let memory = Arc::new(Memory::new(Arc::clone(&core)));
+    if let Some(place) = &bound.snapshot {
+        snapshot::restore(place, &core)?;
+    }
     let listeners = bound.listeners.clone();
+    let snapshots = Arc::clone(&bound.snapshots);
+    let sandbox = bound.sandbox.clone();
     let mut threads = Threads::default();
-    let served = threads.serve(&config, &core, id, bound, sandbox);
+    let served = threads.serve(&config, &core, &memory, id, bound);
     if let Err(error) = served {
         threads.shutdown();
         return Err(StartError::Thread(error));
     }
     Ok(Started {
         core,
+        memory,
         listeners,
         threads,
+        snapshots,
+        sandbox,
     })
 }
 
@@ -231,8 +241,11 @@ pub(crate) fn bind(config: &Config, passed: PassedSockets) -> Result<Bound, Star
         udp,
         http,
         admin,
-        group: None,
         listeners: listeners.concat(),
+        group: None,
+        snapshot: None,
+        snapshots: Arc::default(),
+        sandbox: None,
     })
 }
 
@@ -343,9 +356,9 @@ impl Threads {
         &mut self,
         config: &Config,
         core: &Arc<core::Tracker>,
+        memory: &Arc<Memory>,
         id: TrackerId,
         bound: Bound,
-        sandbox: Option<Arc<Sandbox>>,
     ) -> io::Result<()> {
         let group = bound.group;
         let worker = || {
@@ -358,13 +371,18 @@ impl Threads {
             id,
             udp_port: bound.udp.local_addrs().first().map(SocketAddr::port),
             cluster: group.as_ref().map(livesync::Joined::view),
+            gauges: snapshot::gauges(&bound.snapshots),
         };
         self.udp = Some(bound.udp.serve(&Arc::new(connections), &worker)?);
         let (plane, hand_over) = operator::start(config, worker(), shown, bound.admin)?;
         self.admin = Some(plane);
         self.http = Some(bound.http.serve(&hand_over, worker)?);
-        self.livesync = group.map(|group| group.serve(core, sandbox));
-        self.housekeeping = Some(Housekeeping::start(Arc::clone(core))?);
+        self.livesync = group.map(|group| group.serve(core, bound.sandbox));
+        self.housekeeping = Some(Housekeeping::start(Arc::clone(core), Arc::clone(memory))?);
+        if let Some(place) = bound.snapshot {
+            let (core, interval) = (Arc::clone(core), config.snapshot.interval);
+            self.snapshots = Some(Snapshots::start(place, core, interval, bound.snapshots)?);
+        }
         Ok(())
     }
 
@@ -384,6 +402,11 @@ impl Threads {
     /// Returns where the cluster is published as this instance sees it, if there is one.
     pub(crate) fn cluster(&self) -> Option<&Arc<ArcSwap<livesync::View>>> {
         self.livesync.as_ref().map(livesync::Server::view)
+    }
+
+    /// Returns the thread that writes snapshots, if they are on.
+    pub(crate) fn snapshots(&self) -> Option<&Snapshots> {
+        self.snapshots.as_ref()
     }
 
     /// Replaces the networks that packets of the cluster are taken from.
@@ -414,6 +437,10 @@ impl Threads {
         }
         for fifo in self.fifos {
             fifo.shutdown();
+        }
+        // After all that changes the swarms.
+        if let Some(snapshots) = self.snapshots {
+            snapshots.shutdown();
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::pulse::Pulse;
 use crate::reload::Reloaded;
 use crate::sandbox::Sandbox;
 use crate::settings::rules;
+use crate::snapshot::{SnapshotNowError, SnapshotStatus, SnapshotWritten};
 use crate::start::{self, Launch, Listener, StartError, Started, Threads};
 use crate::statedump::{self, StatedumpError, StatedumpLoaded};
 
@@ -27,20 +28,24 @@ use crate::statedump::{self, StatedumpError, StatedumpLoaded};
 pub struct Prepared(start::Prepared);
 
 impl Prepared {
-    /// Reads the access lists and starts to serve. Lists are read, now and on every reload, as the
-    /// user that the process has become.
+    /// Reads the access lists and the snapshot and starts to serve. Files are read, now and on every
+    /// reload, as the user that the process has become.
     ///
     /// It returns when the lists are read, which takes as long as their files let it.
     ///
     /// # Errors
     ///
-    /// Fails if a list cannot be read or the system gives no more threads; nothing runs then.
+    /// Fails if a list or the snapshot cannot be read or the system gives no more threads; nothing
+    /// runs then.
     pub fn start(self) -> Result<Tracker, StartError> {
-        let (config, sandbox) = (self.0.config.clone(), self.0.sandbox.clone());
+        let config = self.0.config.clone();
         let Started {
             core,
+            memory,
             listeners,
             threads,
+            snapshots,
+            sandbox,
         } = start::start(self.0)?;
         let access = &config.access;
         let fifos = [
@@ -48,13 +53,14 @@ impl Prepared {
             (access.fifo_delete.clone(), FifoAction::Delete),
         ];
         let tracker = Tracker {
-            lists: Arc::new(Lists::new(Arc::clone(&core))),
+            lists: Arc::new(Lists::new(Arc::clone(&core), memory)),
             core,
             listeners,
             sandbox,
             config: ArcSwap::from_pointee(config.clone()),
             wanted: Mutex::new(config),
             threads: Mutex::new(Some(threads)),
+            snapshots,
         };
         for (path, action) in fifos {
             if path.as_os_str().is_empty() {
@@ -84,6 +90,7 @@ pub struct Tracker {
     wanted: Mutex<Config>,
     /// `None` once it has been shut down.
     threads: Mutex<Option<Threads>>,
+    snapshots: Arc<SnapshotStatus>,
 }
 
 impl Tracker {
@@ -182,6 +189,9 @@ impl Tracker {
         });
         if let Some(threads) = &*self.threads() {
             threads.set_cluster_sources(&config.livesync.nodes);
+            if let Some(snapshots) = threads.snapshots() {
+                snapshots.set_interval(config.snapshot.interval);
+            }
         }
         let changed = config.changed(&running);
         self.config.store(Arc::new(config));
@@ -247,7 +257,25 @@ impl Tracker {
         Pulse::new(threads.as_ref().map_or_else(Vec::new, Threads::heartbeats))
     }
 
-    /// Stops accepting, finishes what is under way, and ends all threads.
+    /// Writes a snapshot now, and returns when it is in place.
+    ///
+    /// # Errors
+    ///
+    /// Fails if snapshots are off, if the tracker stops meanwhile, or if the file cannot be written.
+    pub fn snapshot_now(&self) -> Result<SnapshotWritten, SnapshotNowError> {
+        let answered = match &*self.threads() {
+            Some(threads) => threads.snapshots().ok_or(SnapshotNowError::Off)?.order(),
+            None => return Err(SnapshotNowError::Stopping),
+        };
+        answered.recv().unwrap_or(Err(SnapshotNowError::Stopping))
+    }
+
+    /// Returns what is known of snapshots, during [`Self::shutdown`] too.
+    pub fn snapshots(&self) -> &SnapshotStatus {
+        &self.snapshots
+    }
+
+    /// Stops accepting, finishes what is under way, writes the snapshot, and ends all threads.
     pub fn shutdown(&self) {
         let threads = self.threads().take();
         if let Some(threads) = threads {

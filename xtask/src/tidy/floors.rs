@@ -55,6 +55,11 @@ const TABLE: &[Row] = &[
     ),
     row(Floor::Logic, "opentracker-peer-sync", ""),
     row(Floor::Logic, "opentracker-scrape-sync", ""),
+    row(
+        Floor::Logic,
+        "opentracker-snapshot",
+        "crc32fast thiserror zstd",
+    ),
     row(Floor::Machines, "opentracker-livesync", "rand tracing"),
     row(Floor::FrontEnds, "opentracker-udp", "siphasher"),
     row(Floor::FrontEnds, "opentracker-http", "httparse itoa"),

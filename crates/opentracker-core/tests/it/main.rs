@@ -1,6 +1,8 @@
 //! The tracker's rules, from outside the crate.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod limits;
+
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
@@ -8,9 +10,12 @@ use std::time::{Duration, Instant};
 
 use opentracker_core::{
     AccessLists, Cluster, Counter, HashList, MAX_DOWNLOADS, PeerBuffers, Reason, Refusal,
-    Requester, Retry, Rules, Settings, ToldDownloads, ToldPeer, Tracker, Walk, Worker,
+    Requester, Restored, Retry, Rules, Settings, SwarmWalk, ToldDownloads, ToldPeer, Tracker, Walk,
+    Worker,
 };
-use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SwarmCounts};
+use opentracker_types::{
+    AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SavedPeer, SwarmCounts,
+};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -181,12 +186,18 @@ fn rules(allow: Option<&[InfoHash]>, deny: Option<&[InfoHash]>) -> Rules {
 fn scrape(worker: &mut Worker) -> Option<SwarmCounts> {
     let mut found = None;
     let requester = Requester::new([192, 0, 2, 1].into());
+    let now = worker.tracker().start();
     worker
-        .scrape([TORRENT].into_iter(), &requester, |info_hash, counts| {
-            assert_eq!(*info_hash, TORRENT);
-            found = counts;
-            ControlFlow::Continue(())
-        })
+        .scrape(
+            [TORRENT].into_iter(),
+            &requester,
+            now,
+            |info_hash, counts| {
+                assert_eq!(*info_hash, TORRENT);
+                found = counts;
+                ControlFlow::Continue(())
+            },
+        )
         .unwrap();
     found
 }
@@ -349,4 +360,44 @@ fn the_cluster_hears_what_it_must_and_no_more() {
     assert_eq!(heard_after(11, 9, Event::None), [0x00], "changed sides");
     assert_eq!(heard_after(12, 0, Event::None), [0x80], "and back");
     assert_eq!(heard_after(12, 0, Event::Stopped), [0xa0], "stopped");
+}
+
+#[test]
+fn what_was_saved_comes_back_as_far_as_it_is_served() {
+    let saving = tracker(Settings::default());
+    let mut worker = Worker::new(Arc::clone(&saving), 1, None);
+    let now = saving.start() + 100 * MINUTE;
+    for (torrent, ports) in [(TORRENT, 1..=40), (OTHER, 1..=2)] {
+        for port in ports {
+            let mut request = request(port, u64::from(port % 2), Event::Completed);
+            request.info_hash = torrent;
+            announce(&mut worker, &request, "192.0.2.1", now).unwrap();
+        }
+    }
+    let restoring = tracker(Settings::default());
+    restoring.set_rules(rules(None, Some(&[OTHER])));
+    let mut restored = Restored::default();
+    let mut walk = SwarmWalk::new();
+    while let Some(swarms) = walk.step(&saving, now) {
+        for (torrent, peers) in swarms {
+            let mut peers = peers.to_vec();
+            peers.push(SavedPeer {
+                addr: PeerAddr::new([224, 0, 0, 1].into(), 1),
+                ..peers[0]
+            });
+            restored +=
+                restoring.restore(torrent, peers.into_iter(), 10 * MINUTE, restoring.start());
+        }
+    }
+    assert_eq!((restored.torrents, restored.peers), (1, 40));
+    assert_eq!((restored.not_served, restored.impossible), (1, 1));
+    assert_eq!(restored.timed_out_torrents + restored.timed_out_peers, 0);
+    let counts = |tracker: &Tracker| tracker.summary(&TORRENT, tracker.start()).unwrap().counts;
+    assert_eq!(counts(&restoring), counts(&saving));
+    // What is denied is not saved either.
+    saving.set_rules(rules(Some(&[]), None));
+    let mut walk = SwarmWalk::new();
+    while let Some(mut swarms) = walk.step(&saving, now) {
+        assert!(swarms.next().is_none());
+    }
 }

@@ -4,7 +4,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use opentracker_snapshot::Writer;
+use opentracker_types::{InfoHash, PeerAddr, SavedPeer, SavedTorrent};
+use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_opentracker-ctl");
 const TORRENT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -47,7 +52,7 @@ fn what_is_injected_is_dumped() {
     ]);
     let output = hear(dump, inject);
     assert!(output.status.success());
-    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(object["id"], "0badf00d");
     assert_eq!(object["type"], "sync_live6");
     let record = serde_json::json!({
@@ -128,4 +133,83 @@ fn mistakes_end_with_a_message() {
         assert_eq!(output.status.code(), Some(code), "{said}");
         assert!(said.contains(message), "{said}");
     }
+}
+
+/// Writes a snapshot of two torrents, one of them in two parts.
+fn snapshot(name: &str) -> (PathBuf, Vec<u8>) {
+    let torrent = |number, downloads| SavedTorrent {
+        info_hash: InfoHash::new([number; 20]),
+        downloads,
+        idle_minutes: 3,
+        unestablished_minutes: None,
+    };
+    let peer = |last, seeding| SavedPeer {
+        addr: PeerAddr::new([192, 0, 2, last].into(), 6881),
+        seeding,
+        completed: seeding,
+        age_minutes: 3,
+    };
+    let mut writer = Writer::new(Vec::new(), 1_800_000_000).unwrap();
+    writer
+        .put(&torrent(0xaa, 7), &[peer(1, true), peer(2, false)])
+        .unwrap();
+    writer.put(&torrent(0xaa, 7), &[peer(3, false)]).unwrap();
+    writer.put(&torrent(0xbb, 0), &[]).unwrap();
+    let (octets, _) = writer.finish().unwrap();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, &octets).unwrap();
+    (path, octets)
+}
+
+fn look(tool: &str, path: &Path, more: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(PROGRAM);
+    command.args(["snapshot", tool]).arg(path).args(more);
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let text = |octets| String::from_utf8(octets).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn a_snapshot_is_dumped_and_verified() {
+    let (path, octets) = snapshot("whole.snapshot");
+    let [a, b] = ["aa".repeat(20), "bb".repeat(20)];
+    let (code, said, _) = look("dump", &path, &[]);
+    assert_eq!(
+        (code, said),
+        (Some(0), format!("{a} 1 2 7 3\n{b} 0 0 0 3\n"))
+    );
+    let (_, said, _) = look("dump", &path, &["--peers"]);
+    let first = format!("{a} 192.0.2.1:6881 seeder completed 3");
+    assert_eq!(said.lines().next(), Some(&*first));
+    assert_eq!(said.lines().count(), 3);
+    let (_, said, _) = look("dump", &path, &["--json"]);
+    let torrents: Vec<Value> = said.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(torrents[0]["leechers"], 2);
+    assert_eq!(torrents[1]["info_hash"], b);
+    let (_, said, _) = look("dump", &path, &["--peers", "--json"]);
+    let peer: Value = said.lines().next().unwrap().parse().unwrap();
+    assert_eq!(peer["address"], "192.0.2.1:6881");
+    let (code, said, _) = look("verify", &path, &[]);
+    assert_eq!(code, Some(0));
+    assert!(
+        said.contains("2 torrents and 3 peers in 2 blocks"),
+        "{said}"
+    );
+
+    for (len, lost) in [(octets.len() - 1, "its end is missing"), (50, "26 octets")] {
+        std::fs::write(&path, &octets[..len]).unwrap();
+        for tool in ["verify", "dump"] {
+            let (code, _, said) = look(tool, &path, &[]);
+            assert_eq!(code, Some(1), "{said}");
+            assert!(said.contains("is damaged") && said.contains(lost), "{said}");
+        }
+    }
+    std::fs::write(&path, "[udp]\n").unwrap();
+    let (code, _, said) = look("verify", &path, &[]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("it is no snapshot"), "{said}");
 }

@@ -14,18 +14,25 @@ fn every_test_stands_for_a_sentence() {
         ("http_pages", include_str!("http_pages.rs")),
         ("http_proxies", include_str!("http_proxies.rs")),
         ("http_scrape", include_str!("http_scrape.rs")),
+        ("limits", include_str!("limits.rs")),
         ("lists", include_str!("lists.rs")),
         ("peers", include_str!("peers.rs")),
         ("process", include_str!("process.rs")),
         ("reload", include_str!("reload.rs")),
         ("restart", include_str!("restart.rs")),
         ("service_manager", include_str!("service_manager.rs")),
+        ("snapshot_kills", include_str!("snapshot_kills.rs")),
+        ("snapshots", include_str!("snapshots.rs")),
         ("start", include_str!("start.rs")),
         ("udp", include_str!("udp.rs")),
         ("udp_hostile", include_str!("udp_hostile.rs")),
         ("privileges", include_str!("../privileges/main.rs")),
         ("host", include_str!("../privileges/host.rs")),
         ("sandbox", include_str!("../privileges/sandbox.rs")),
+        (
+            "privileged snapshots",
+            include_str!("../privileges/snapshots.rs"),
+        ),
     ] {
         let tests = source.split("#[test]\nfn ").skip(1);
         let tests: BTreeSet<_> = tests.filter_map(|rest| rest.split('(').next()).collect();

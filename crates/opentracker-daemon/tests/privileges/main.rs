@@ -38,9 +38,13 @@ mod program;
 #[path = "../it/request.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod request;
+#[path = "../it/snapshot_file.rs"]
+#[expect(dead_code, reason = "a part of it is enough here")]
+mod snapshot_file;
 
 mod host;
 mod sandbox;
+mod snapshots;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

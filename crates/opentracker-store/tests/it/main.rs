@@ -6,4 +6,5 @@
 mod lifetime;
 mod model;
 mod operations;
+mod saved;
 mod selection;

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use super::checks;
 use super::choice::{Dialect, LogFormat, LogLevel};
 use super::listener::Listener;
+use super::quantity::{MemoryBound, RequestRate};
 use super::value::{Bounded, Input, Reason, Value, Wrong, within};
 
 /// When a changed value takes effect.
@@ -283,6 +284,39 @@ sections! {
         hosts: Vec<String> = Vec::new(), Reload, check checks::host_names;
     }
 
+    /// The most that is kept and served; 0 = no limit.
+    limits: Limits {
+        /// Torrents at most.
+        ///
+        /// At this and the next three limits known peers go on being served; a new torrent or peer
+        /// is refused, and told when to ask again.
+        max_torrents: u32 = 0, Reload, in 0..=u32::MAX;
+
+        /// Peers at most.
+        max_peers: u32 = 0, Reload, in 0..=u32::MAX;
+
+        /// Peers of one torrent at most.
+        max_peers_per_torrent: u32 = 0, Reload, in 0..=u32::MAX;
+
+        /// Memory that torrents and peers may take, like "2GiB"; empty = no limit.
+        ///
+        /// What the process has besides is not counted: some 10 MB, access lists, connections.
+        memory: MemoryBound = MemoryBound::default(), Reload;
+
+        /// Requests of one address that are served, like "5/s"; "off" = all.
+        ///
+        /// Of an IPv6 /56 together. Below half of `burst` the interval of replies is doubled; when
+        /// it is used up requests are refused, and after as many refusals not answered. The table of
+        /// addresses takes 26 MB.
+        rate: RequestRate = RequestRate::default(), Reload;
+
+        /// Requests that an address may send at once, and saves up.
+        burst: u32 = 100, Reload, in 1..=1_000_000;
+
+        /// Networks whose requests are never limited.
+        rate_exempt: Vec<IpNet> = Vec::new(), Reload;
+    }
+
     /// How trackers of a cluster inform each other: docs/cluster.md.
     livesync: LiveSync {
         /// Address of the interface that joins, and the port, like "192.168.0.1:9696"; empty = off.
@@ -331,6 +365,23 @@ sections! {
         /// When it was last told or heard of longer ago than this; shorter than
         /// `announce.interval`.
         renew_boundary: Duration = 10 * MINUTE, Reload, in MINUTE..=4 * HOUR;
+    }
+
+    /// How the swarms outlast a restart.
+    snapshot: Snapshot {
+        /// File that keeps the swarms across restarts; empty = off.
+        ///
+        /// Its folder is opened before `process.user` and `process.chroot` take effect, and the user
+        /// must be able to write there. See "Snapshots".
+        path: PathBuf = PathBuf::new(), Restart;
+
+        /// Time between two snapshots.
+        ///
+        /// What has happened since the last one is lost when the process is killed.
+        interval: Duration = 10 * MINUTE, Reload, in SECOND..=DAY;
+
+        /// The last snapshot may take so long at a stop, while it moves on.
+        stop_timeout: Duration = MINUTE, Reload, in SECOND..=HOUR;
     }
 
     /// What the process becomes once its sockets are open.

@@ -17,14 +17,16 @@ mod keys;
 mod layers;
 mod listener;
 mod print;
+mod quantity;
 mod value;
 
 pub use checked::Config;
 pub use choice::{Dialect, LogFormat, LogLevel};
 pub use findings::{ConfigErrors, Finding};
 pub use keys::{
-    Access, Admin, Announce, Applies, Http, Key, LiveSync, Log, Process, Udp, Values, keys,
+    Access, Admin, Announce, Applies, Http, Key, Limits, LiveSync, Log, Process, Udp, Values, keys,
 };
 pub use layers::Layers;
 pub use listener::Listener;
 pub use print::{default_toml, document};
+pub use quantity::{MemoryBound, RequestRate};
