@@ -17,6 +17,7 @@ use crate::lists::{self, Occasion, ReadLists};
 use crate::operator;
 use crate::passed::{PassedSocket, PassedSockets};
 use crate::privileges;
+use crate::sandbox;
 use crate::snapshot;
 use crate::start;
 use crate::statedump::StatedumpError;
@@ -233,6 +234,7 @@ fn as_user<T: Send>(user: Option<(Uid, Gid)>, act: impl FnOnce() -> T + Send) ->
                 setfsgid(gid);
                 setfsuid(uid);
             }
+            sandbox::read_without_capabilities();
             act()
         });
         acting

@@ -3,6 +3,7 @@
 //! | sentence | tests |
 //! |---|---|
 //! | capabilities kept only where needed, no new privileges: none, for any thread | `no_capability_is_left`, `the_thread_of_the_cluster_has_none_either` |
+//! | so root reads what belongs to root or to all | `root_has_no_more_rights_than_others` |
 //! | Landlock: lists and links are read again in the folders of the start | `files_of_the_start_are_read_again`, `links_lead_elsewhere` |
 //! | files of other folders are not, and it is said that this takes a restart | `another_folder_takes_a_restart` |
 //! | what metrics say of the process can still be read | `metrics_of_the_process_are_there` |
@@ -10,8 +11,8 @@
 //! | the service manager is told from another root folder, too | `the_manager_is_told_from_another_root_folder` |
 //! | a stuck worker ends the signs of life | `a_stuck_worker_ends_the_signs_of_life` |
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
@@ -53,6 +54,25 @@ fn the_thread_of_the_cluster_has_none_either() {
         assert_eq!(ids(&status, "CapEff"), NO_CAPABILITY, "{status}");
         assert_eq!(ids(&status, "NoNewPrivs"), ["1"], "{status}");
     }
+}
+
+#[test]
+fn root_has_no_more_rights_than_others() {
+    let mut setup = udp();
+    setup.list("access.allow", &[TORRENT]);
+    let path = setup.path("access.allow");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    assert!(serves(&setup.start(), TORRENT));
+    let mut setup = udp();
+    setup.list("access.allow", &[TORRENT]);
+    let path = setup.path("access.allow");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    chown(&path, Some(65534), None).unwrap();
+    let ended = setup.run();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("Permission denied"), "{ended:?}");
+    let ended = setup.argument("--check").run();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
 }
 
 /// Replaces a file as editors and deployments do.
