@@ -2,30 +2,32 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use opentracker::Tracker;
+use opentracker::{Listener, Tracker};
 
 /// Says what is served, where, and with which lists.
 pub(crate) fn greet(tracker: &Tracker) {
     for listener in tracker.listeners() {
+        let passed = if listener.is_passed {
+            ", which was passed"
+        } else {
+            ""
+        };
         let for_whom = if listener.proxy_protocol {
             ", for proxies"
         } else {
             ""
         };
         let (protocol, address) = (listener.protocol, &listener.address);
-        tracing::info!("listening on {protocol} {address}{for_whom}");
+        tracing::info!("listening on {protocol} {address}{passed}{for_whom}");
     }
     let config = tracker.config();
-    let is_served = |address: &&SocketAddr| {
-        let mut served = tracker.listeners().iter();
-        address.port() == 0 || served.any(|served| served.address.internet() == Some(**address))
+    let served = tracker.listeners();
+    let is_passed = |served: &Listener| served.protocol == "admin" && served.is_passed;
+    let is_missing = |address: &&SocketAddr| {
+        let is_served = |served: &Listener| served.address.internet() == Some(**address);
+        address.port() != 0 && !served.iter().any(|one| is_served(one) || is_passed(one))
     };
-    for address in config
-        .admin
-        .listen
-        .iter()
-        .filter(|address| !is_served(address))
-    {
+    for address in config.admin.listen.iter().filter(is_missing) {
         tracing::warn!("without the operator's own listener at {address}: see above");
     }
     let of = |protocol| {
@@ -44,9 +46,9 @@ pub(crate) fn greet(tracker: &Tracker) {
     } else {
         tracing::info!("announce URLs: {}", urls.join(" "));
     }
-    if let Some(address) = of("http").next()
-        && config.http.redirect_url.is_empty()
-    {
+    // What is at the root of the public listeners may be elsewhere.
+    let public = of("http").filter(|_| config.http.redirect_url.is_empty());
+    if let Some(address) = public.chain(of("admin")).next() {
         tracing::info!("dashboard: http://{address}/");
     }
     let rules = tracker.core().rules();

@@ -42,19 +42,32 @@ thread_local! {
     static WRITES: Cell<bool> = const { Cell::new(false) };
 }
 
-impl Output {
+/// What is to be written; somebody has to start to.
+pub(crate) struct Backlog {
+    lines: Receiver<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Backlog {
     /// Starts the thread that writes.
-    pub(crate) fn start() -> io::Result<Self> {
+    pub(crate) fn write(self) -> io::Result<()> {
+        let Self { lines, dropped } = self;
+        let thread = thread::Builder::new().name("log".to_owned());
+        let write = move || write_lines(&lines, &dropped);
+        thread.spawn(write).map(drop)
+    }
+}
+
+impl Output {
+    /// Makes the way to the standard error output, and what is at its end.
+    pub(crate) fn new() -> (Self, Backlog) {
         let (queue, lines) = sync_channel(MAX_WAITING);
-        let output = Self {
-            queue,
-            dropped: Arc::default(),
+        let dropped = Arc::new(AtomicU64::new(0));
+        let backlog = Backlog {
+            lines,
+            dropped: Arc::clone(&dropped),
         };
-        let dropped = Arc::clone(&output.dropped);
-        thread::Builder::new()
-            .name("log".to_owned())
-            .spawn(move || write_lines(&lines, &dropped))?;
-        Ok(output)
+        (Self { queue, dropped }, backlog)
     }
 
     /// Writes a line as it is.

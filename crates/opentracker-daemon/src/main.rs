@@ -4,6 +4,8 @@
 mod args;
 mod greeting;
 mod logging;
+mod manager;
+mod passed;
 mod run;
 mod signals;
 mod source;
@@ -13,11 +15,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use opentracker::config::LogLevel;
-use opentracker::{Folders, Tracker};
+use opentracker::{Folders, PassedSocket, Tracker};
 
 use crate::args::{Command, Options};
 use crate::logging::Output;
-use crate::signals::BlockedSignals;
 
 /// Could not start.
 const EXIT_START: u8 = 1;
@@ -32,29 +33,29 @@ fn main() -> ExitCode {
         Ok(Command::Help) => print(&args::help()),
         Ok(Command::Version) => print(concat!("opentracker ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::PrintConfig) => print(&opentracker::config::default_toml()),
-        Ok(Command::Check(options)) => with_output(|output| check(&options, output)),
-        Ok(Command::Run(options)) => match BlockedSignals::block() {
-            Ok(signals) => with_output(|output| run::run(options, signals, output)),
-            Err(error) => complain(EXIT_START, &format!("cannot hold back signals: {error}")),
-        },
+        Ok(Command::Check(options)) => check(&options),
+        Ok(Command::Run(options)) => run::run(options),
         Err(error) => complain(EXIT_CONFIG, &format!("{error}; see opentracker --help")),
     }
 }
 
-/// Does something that says more than a line, and sees to it that the last one gets out.
-fn with_output(work: impl FnOnce(&Output) -> ExitCode) -> ExitCode {
-    match Output::start() {
-        Ok(output) => {
-            let code = work(&output);
-            output.flush(LAST_LINES_TIMEOUT);
-            code
-        }
-        Err(error) => complain(EXIT_START, &format!("cannot start a thread: {error}")),
+/// Tries what a start would, names all that is wrong, and prints what would be in force.
+fn check(options: &Options) -> ExitCode {
+    let sockets = passed::take();
+    let (output, backlog) = Output::new();
+    if let Err(error) = backlog.write() {
+        return complain(EXIT_START, &format!("cannot start a thread: {error}"));
     }
+    let code = check_saying(&output, options, sockets);
+    output.flush(LAST_LINES_TIMEOUT);
+    code
 }
 
-/// Tries what a start would, names all that is wrong, and prints what would be in force.
-fn check(options: &Options, output: &Output) -> ExitCode {
+fn check_saying(
+    output: &Output,
+    options: &Options,
+    sockets: Result<Vec<PassedSocket>, String>,
+) -> ExitCode {
     let (config, warnings) = match source::read(options, &Folders::default()) {
         Ok(read) => (read.config, read.warnings),
         Err(errors) => {
@@ -68,7 +69,14 @@ fn check(options: &Options, output: &Output) -> ExitCode {
         output.say(&format!("opentracker: warning: {warning}"));
     }
     logging::start(LogLevel::Warn, config.log.format, output);
-    let faults = Tracker::check(&config, options.statedump.as_deref());
+    run::raise_descriptor_limit();
+    let (sockets, of_sockets) = match sockets {
+        Ok(sockets) => (sockets, None),
+        Err(fault) => (Vec::new(), Some(fault)),
+    };
+    let faults = Tracker::check(&config, options.statedump.as_deref(), sockets);
+    let faults = faults.iter().map(ToString::to_string);
+    let faults: Vec<_> = of_sockets.into_iter().chain(faults).collect();
     for fault in &faults {
         output.say(&format!("opentracker: {fault}"));
     }

@@ -10,13 +10,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use opentracker::{Folders, StatedumpLoaded, Tracker};
+use opentracker::{Folders, Launch, Pulse, StatedumpLoaded, Tracker};
 
 use crate::args::Options;
 use crate::logging::{self, Level, Output};
-use crate::signals::{BlockedSignals, Request};
+use crate::manager::{Manager, State};
+use crate::signals::{self, BlockedSignals, Request};
 use crate::source::{self, Read};
-use crate::{EXIT_CONFIG, EXIT_START, greeting};
+use crate::{EXIT_CONFIG, EXIT_START, LAST_LINES_TIMEOUT, complain, greeting, passed};
 
 /// How long everything may take to end, but for the last lines of the log.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
@@ -53,25 +54,27 @@ struct Running {
     level: Level,
 }
 
+/// What is there when the process has no right any more that it does not need, and no other thread
+/// yet: a thread that is there before would keep its rights.
+struct Prepared {
+    tracker: opentracker::Prepared,
+    options: Options,
+    /// Those of the configuration's files, if they are out of sight now.
+    folders: Folders,
+    read: Read,
+    level: Level,
+    manager: Manager,
+    signals: BlockedSignals,
+}
+
 /// Runs the tracker until it is told to stop.
-pub(crate) fn run(options: Options, signals: BlockedSignals, output: &Output) -> ExitCode {
-    let (events, inbox) = channel();
-    let watched = signals.watch({
-        let events = events.clone();
-        // Nobody waits any more at the very end.
-        move |request| drop(events.send(Event::Request(request)))
-    });
-    let output_of_start = output.clone();
-    let started = watched.and_then(|()| {
-        spawn("run", &events, move || {
-            Event::Started(start(options, &output_of_start))
-        })
-    });
-    let result = match started {
-        Ok(()) => attend(&events, &inbox),
-        Err(error) => Err(no_thread(&error)),
-    };
-    match result {
+pub(crate) fn run(options: Options) -> ExitCode {
+    let (output, backlog) = Output::new();
+    let prepared = prepare(options, &output);
+    if let Err(error) = backlog.write() {
+        return complain(EXIT_START, &format!("cannot start a thread: {error}"));
+    }
+    let code = match prepared.and_then(serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message }) => {
             for line in message.lines() {
@@ -79,51 +82,162 @@ pub(crate) fn run(options: Options, signals: BlockedSignals, output: &Output) ->
             }
             ExitCode::from(code)
         }
+    };
+    output.flush(LAST_LINES_TIMEOUT);
+    code
+}
+
+/// Reads the configuration, opens the sockets and gives up privileges.
+fn prepare(mut options: Options, output: &Output) -> Result<Prepared, Failure> {
+    let sockets = passed::take().map_err(|message| Failure {
+        code: EXIT_START,
+        message,
+    })?;
+    let no_signals = |error: io::Error| Failure {
+        code: EXIT_START,
+        message: format!("cannot hold back signals: {error}"),
+    };
+    signals::end_at_once().map_err(no_signals)?;
+    // The process may have another folder when it reads them again.
+    for path in &mut options.configs {
+        if let Ok(found) = absolute(&*path) {
+            *path = found;
+        }
     }
+    let configs = || options.configs.iter().map(PathBuf::as_path);
+    let mut folders = Folders::of(configs());
+    let read = source::read(&options, &folders).map_err(|errors| Failure {
+        code: EXIT_CONFIG,
+        message: errors.to_string(),
+    })?;
+    let signals = BlockedSignals::block().map_err(no_signals)?;
+    let log = &read.config.log;
+    let level = logging::start(log.level, log.format, output);
+    for warning in &read.warnings {
+        tracing::warn!("{warning}");
+    }
+    let files = options
+        .configs
+        .iter()
+        .map(|path| path.display().to_string());
+    let origin = match files.collect::<Vec<_>>().join(", ") {
+        files if files.is_empty() => "without a file".to_owned(),
+        files => files,
+    };
+    tracing::info!(
+        "opentracker {}, configuration {origin}",
+        env!("CARGO_PKG_VERSION")
+    );
+    raise_descriptor_limit();
+    let manager = Manager::find();
+    let mut launch = Launch::default();
+    launch.sockets = sockets;
+    launch.sandbox = true;
+    launch.files.extend(options.configs.iter().cloned());
+    launch.files.extend(options.statedump.clone());
+    let tracker = Tracker::prepare(read.config.clone(), launch).map_err(could_not_start)?;
+    folders.close_needless(configs());
+    Ok(Prepared {
+        tracker,
+        options,
+        folders,
+        read,
+        level,
+        manager,
+        signals,
+    })
+}
+
+/// Starts the threads, and attends to what happens until the end.
+fn serve(prepared: Prepared) -> Result<(), Failure> {
+    let Prepared {
+        tracker,
+        options,
+        folders,
+        read,
+        level,
+        manager,
+        signals,
+    } = prepared;
+    let (events, inbox) = channel();
+    let watched = signals.watch({
+        let events = events.clone();
+        // Nobody waits any more at the very end.
+        move |request| drop(events.send(Event::Request(request)))
+    });
+    let start = move || Event::Started(start(tracker, options, folders, read, level));
+    watched
+        .and_then(|()| spawn("start", &events, start))
+        .map_err(|error| no_thread(&error))?;
+    attend(&events, &inbox, manager)
 }
 
 /// Attends to what happens until the end.
-fn attend(events: &Sender<Event>, inbox: &Receiver<Event>) -> Result<(), Failure> {
-    let mut running: Option<Arc<Running>> = None;
+fn attend(
+    events: &Sender<Event>,
+    inbox: &Receiver<Event>,
+    mut manager: Manager,
+) -> Result<(), Failure> {
+    let mut running: Option<(Arc<Running>, Pulse)> = None;
     let mut reload = Reload::default();
     let mut stopping: Option<Stopping> = None;
     loop {
-        match next(inbox, stopping.as_ref().map(|stopping| stopping.deadline)) {
+        match next(inbox, stopping.as_ref(), manager.poll_timeout()) {
             Some(Event::Started(started)) => {
-                let started = running.insert(started?);
+                let started = started?;
                 if stopping.is_some() {
-                    stopping = Some(stop(started, events)?);
+                    stopping = Some(stop(&started, events)?);
+                } else {
+                    manager.tell_ready(&started.tracker);
                 }
+                let pulse = started.tracker.pulse();
+                running = Some((started, pulse));
             }
             Some(Event::Request(Request::Reload)) => reload.is_wanted = true,
-            Some(Event::Reloaded) => reload.is_under_way = false,
+            Some(Event::Reloaded) => {
+                reload.is_under_way = false;
+                if let (Some((running, _)), None) = (&running, &stopping) {
+                    manager.tell_ready(&running.tracker);
+                }
+            }
             Some(Event::Request(Request::Stop)) if stopping.is_some() => {
                 tracing::warn!("leaving at once");
                 return Ok(());
             }
             Some(Event::Request(Request::Stop)) => {
                 tracing::info!("stopping");
+                manager.tell_stopping();
                 stopping = Some(match &running {
-                    Some(running) => stop(running, events)?,
+                    Some((running, _)) => stop(running, events)?,
                     None => Stopping::within(START_TIMEOUT),
                 });
             }
             Some(Event::Stopped) => return Ok(()),
             None => {
-                if let (Some(running), Some(stopping)) = (&running, &mut stopping) {
-                    if stopping.goes_on(&running.tracker) {
-                        continue;
-                    }
-                    tracing::warn!("some threads did not end in time");
+                let now = Instant::now();
+                let tracker = running.as_ref().map(|(running, _)| &running.tracker);
+                if let Some(stopping) = &mut stopping
+                    && stopping.is_over(tracker, now)
+                {
+                    return Ok(());
                 }
-                return Ok(());
+                manager.handle_timeout(state(&mut running, stopping.as_ref()), now);
             }
         }
-        if let Some(running) = &running
-            && stopping.is_none()
-        {
-            reload.begin(events, running);
+        if let (Some((running, _)), None) = (&running, &stopping) {
+            reload.begin(events, running, &manager);
         }
+    }
+}
+
+fn state<'a>(
+    running: &'a mut Option<(Arc<Running>, Pulse)>,
+    stopping: Option<&Stopping>,
+) -> State<'a> {
+    match running {
+        _ if stopping.is_some() => State::Stopping,
+        None => State::Starting,
+        Some((running, pulse)) => State::Serving(&running.tracker, pulse),
     }
 }
 
@@ -159,12 +273,24 @@ impl Stopping {
         }
     }
 
+    /// Tells whether it has taken too long. A start that is to be stopped has nothing to finish.
+    fn is_over(&mut self, tracker: Option<&Tracker>, now: Instant) -> bool {
+        if now < self.deadline {
+            return false;
+        }
+        let Some(tracker) = tracker else { return true };
+        let is_over = !self.goes_on(tracker, now);
+        if is_over {
+            tracing::warn!("some threads did not end in time");
+        }
+        is_over
+    }
+
     /// Puts the deadline off while the last snapshot moves on and may; returns whether it does.
-    fn goes_on(&mut self, tracker: &Tracker) -> bool {
+    fn goes_on(&mut self, tracker: &Tracker, now: Instant) -> bool {
         let octets = tracker.snapshots().octets();
         let moves = std::mem::replace(&mut self.snapshot_octets, octets) != octets;
         let end = self.began + tracker.config().snapshot.stop_timeout;
-        let now = Instant::now();
         self.deadline = end.min(now + SNAPSHOT_PATIENCE);
         moves && now < end
     }
@@ -179,66 +305,51 @@ struct Reload {
 }
 
 impl Reload {
-    fn begin(&mut self, events: &Sender<Event>, running: &Arc<Running>) {
+    fn begin(&mut self, events: &Sender<Event>, running: &Arc<Running>, manager: &Manager) {
         if !self.is_wanted || self.is_under_way {
             return;
         }
         self.is_wanted = false;
-        let running = Arc::clone(running);
+        manager.tell_reloading();
+        let reloaded = Arc::clone(running);
         let reloading = spawn("reload", events, move || {
-            running.reload();
+            reloaded.reload();
             Event::Reloaded
         });
         match reloading {
             Ok(()) => self.is_under_way = true,
-            Err(error) => tracing::error!("nothing reloaded: cannot start a thread: {error}"),
+            Err(error) => {
+                tracing::error!("nothing reloaded: cannot start a thread: {error}");
+                manager.tell_ready(&running.tracker);
+            }
         }
     }
 }
 
-/// Waits for the next event; `None` when it has not come by the deadline.
-fn next(inbox: &Receiver<Event>, deadline: Option<Instant>) -> Option<Event> {
-    let Some(deadline) = deadline else {
+/// Waits for the next event; `None` when it has not come until the stop should be over, or until
+/// something is due.
+fn next(
+    inbox: &Receiver<Event>,
+    stopping: Option<&Stopping>,
+    due: Option<Instant>,
+) -> Option<Event> {
+    let deadline = stopping.map(|stopping| stopping.deadline);
+    let Some(until) = deadline.into_iter().chain(due).min() else {
         let event = inbox.recv();
         return Some(event.expect("this thread has a sender itself"));
     };
-    let rest = deadline.saturating_duration_since(Instant::now());
+    let rest = until.saturating_duration_since(Instant::now());
     inbox.recv_timeout(rest).ok()
 }
 
-fn start(mut options: Options, output: &Output) -> Result<Arc<Running>, Failure> {
-    // The process may have another folder when it reads them again.
-    for path in &mut options.configs {
-        if let Ok(found) = absolute(&*path) {
-            *path = found;
-        }
-    }
-    let configs = || options.configs.iter().map(PathBuf::as_path);
-    let mut folders = Folders::of(configs());
-    let last = source::read(&options, &folders).map_err(|errors| Failure {
-        code: EXIT_CONFIG,
-        message: errors.to_string(),
-    })?;
-    let log = &last.config.log;
-    let level = logging::start(log.level, log.format, output);
-    for warning in &last.warnings {
-        tracing::warn!("{warning}");
-    }
-    let files = options
-        .configs
-        .iter()
-        .map(|path| path.display().to_string());
-    let origin = match files.collect::<Vec<_>>().join(", ") {
-        files if files.is_empty() => "without a file".to_owned(),
-        files => files,
-    };
-    tracing::info!(
-        "opentracker {}, configuration {origin}",
-        env!("CARGO_PKG_VERSION")
-    );
-    raise_descriptor_limit();
-    let tracker = Tracker::start(last.config.clone()).map_err(could_not_start)?;
-    folders.close_needless(configs());
+fn start(
+    prepared: opentracker::Prepared,
+    options: Options,
+    folders: Folders,
+    last: Read,
+    level: Level,
+) -> Result<Arc<Running>, Failure> {
+    let tracker = prepared.start().map_err(could_not_start)?;
     if let Some(path) = &options.statedump {
         let loaded = tracker.load_statedump(path).map_err(|error| {
             tracker.shutdown();
@@ -297,9 +408,11 @@ impl Running {
 
 /// Takes as many file descriptors as the system allows: each HTTP connection needs one, and the
 /// limit that a shell hands down is usually 1,024.
-fn raise_descriptor_limit() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+pub(crate) fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(now, most)| match now < most {
+        true => setrlimit(Resource::RLIMIT_NOFILE, most, most),
+        false => Ok(()),
+    });
     if let Err(error) = raised {
         tracing::warn!(%error, "cannot raise the limit of file descriptors");
     }

@@ -1,10 +1,13 @@
 //! Signals, waited for by a thread of their own.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
+use signal_hook::flag::register_conditional_shutdown;
 
 /// What an operator asks for by a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,19 @@ pub(crate) enum Request {
 /// them.
 #[derive(Debug)]
 pub(crate) struct BlockedSignals(SigSet);
+
+/// Makes a signal that asks for the end have it at once, as long as there is nothing to finish and
+/// no thread that waits for signals: a file of the configuration may take its time. SIGHUP waits.
+pub(crate) fn end_at_once() -> io::Result<()> {
+    let mut reload = SigSet::empty();
+    reload.add(Signal::SIGHUP);
+    reload.thread_block()?;
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let always = Arc::new(AtomicBool::new(true));
+        register_conditional_shutdown(signal as i32, 0, always)?;
+    }
+    Ok(())
+}
 
 impl BlockedSignals {
     /// Holds the signals back from this thread and from all that it starts. To be called before

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
-use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::options::{defer_accept, enable_packet_info, set_send_buffer};
+use crate::options::{enable_packet_info, set_send_buffer};
 
 /// Sockets that are to share an address, one for each thread that will serve it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +24,6 @@ pub struct Listen {
 pub struct TcpOptions {
     /// Connections that may wait to be accepted, if the system grants so many.
     pub backlog: i32,
-    /// How long a connection without its first octets is held back; see
-    /// [`defer_accept`].
-    pub defer_accept: Option<Duration>,
     /// Octets of a connection's send buffer, if not as the system chooses; see
     /// [`set_send_buffer`].
     pub send_buffer: Option<usize>,
@@ -111,12 +107,31 @@ pub fn is_v6_only(address: SocketAddr, served: &[SocketAddr]) -> bool {
 /// Fails with what the system refused.
 pub fn bind_udp(listen: Listen) -> Result<Vec<UdpSocket>, BindError> {
     let sockets = bind_group(Transport::Udp, listen, |socket| {
-        if listen.address.ip().is_unspecified() {
-            enable_packet_info(socket).map_err(|cause| (BindStep::Option("IP_PKTINFO"), cause))?;
-        }
-        Ok(())
+        prepare_udp(socket, listen.address)
     })?;
     Ok(sockets.into_iter().map(UdpSocket::from).collect())
+}
+
+/// Gives a UDP socket that another process has bound to an address what [`bind_udp`] gives its own.
+///
+/// # Errors
+///
+/// Fails if it is not bound, or with what the system refused.
+pub fn adopt_udp(socket: &UdpSocket, address: SocketAddr) -> Result<(), BindError> {
+    let adopt = || {
+        if address.port() == 0 {
+            return Err((BindStep::Bind, io::Error::other("it has no address")));
+        }
+        let unblocked = socket.set_nonblocking(false);
+        unblocked.map_err(|cause| (BindStep::Option("O_NONBLOCK"), cause))?;
+        prepare_udp(&SockRef::from(socket), address)
+    };
+    adopt().map_err(|(step, cause)| BindError {
+        transport: Transport::Udp,
+        address,
+        step,
+        cause,
+    })
 }
 
 /// Binds TCP listeners to an address. Clients can connect from then on. The listeners do not block;
@@ -130,17 +145,9 @@ pub fn bind_udp(listen: Listen) -> Result<Vec<UdpSocket>, BindError> {
 /// Fails with what the system refused.
 pub fn bind_tcp(listen: Listen, options: &TcpOptions) -> Result<Vec<TcpListener>, BindError> {
     let sockets = bind_group(Transport::Tcp, listen, |socket| {
-        let at = |name| move |cause| (BindStep::Option(name), cause);
-        socket.set_reuse_address(true).map_err(at("SO_REUSEADDR"))?;
-        socket.set_tcp_nodelay(true).map_err(at("TCP_NODELAY"))?;
-        socket.set_nonblocking(true).map_err(at("O_NONBLOCK"))?;
-        if let Some(patience) = options.defer_accept {
-            defer_accept(socket, patience).map_err(at("TCP_DEFER_ACCEPT"))?;
-        }
-        if let Some(octets) = options.send_buffer {
-            set_send_buffer(socket, octets).map_err(at("SO_SNDBUF"))?;
-        }
-        Ok(())
+        let cause = |cause| (BindStep::Option("SO_REUSEADDR"), cause);
+        socket.set_reuse_address(true).map_err(cause)?;
+        prepare_tcp(socket, options)
     })?;
     let listen_on = |socket: Socket| {
         socket.listen(options.backlog).map_err(|cause| BindError {
@@ -152,6 +159,31 @@ pub fn bind_tcp(listen: Listen, options: &TcpOptions) -> Result<Vec<TcpListener>
         Ok(TcpListener::from(socket))
     };
     sockets.into_iter().map(listen_on).collect()
+}
+
+/// Gives a TCP listener that another process has bound to an address what [`bind_tcp`] gives its
+/// own. Its backlog stays what it was made with.
+///
+/// # Errors
+///
+/// Fails if it does not listen, or with what the system refused.
+pub fn adopt_tcp(
+    listener: &TcpListener,
+    address: SocketAddr,
+    options: &TcpOptions,
+) -> Result<(), BindError> {
+    let socket = SockRef::from(listener);
+    let adopt = || match socket.is_listener() {
+        Ok(true) => prepare_tcp(&socket, options),
+        Ok(false) => Err((BindStep::Bind, io::Error::other("it does not listen"))),
+        Err(cause) => Err((BindStep::Bind, cause)),
+    };
+    adopt().map_err(|(step, cause)| BindError {
+        transport: Transport::Tcp,
+        address,
+        step,
+        cause,
+    })
 }
 
 /// Binds a socket that takes what is sent to an IPv4 multicast group, of which it is not a member
@@ -243,6 +275,23 @@ fn bind_group(
     })
 }
 
+fn prepare_udp(socket: &Socket, address: SocketAddr) -> Result<(), (BindStep, io::Error)> {
+    if address.ip().is_unspecified() {
+        enable_packet_info(socket).map_err(|cause| (BindStep::Option("IP_PKTINFO"), cause))?;
+    }
+    Ok(())
+}
+
+fn prepare_tcp(socket: &Socket, options: &TcpOptions) -> Result<(), (BindStep, io::Error)> {
+    let at = |name| move |cause| (BindStep::Option(name), cause);
+    socket.set_tcp_nodelay(true).map_err(at("TCP_NODELAY"))?;
+    socket.set_nonblocking(true).map_err(at("O_NONBLOCK"))?;
+    if let Some(octets) = options.send_buffer {
+        set_send_buffer(socket, octets).map_err(at("SO_SNDBUF"))?;
+    }
+    Ok(())
+}
+
 fn open(domain: Domain, transport: Transport) -> Result<Socket, (BindStep, io::Error)> {
     let (kind, protocol) = match transport {
         Transport::Udp => (Type::DGRAM, Protocol::UDP),
@@ -261,12 +310,12 @@ fn bind(socket: &Socket, address: SocketAddr) -> Result<(), (BindStep, io::Error
 mod tests {
     use std::io::{Read, Write};
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
+    use std::time::{Duration, Instant};
 
     use super::*;
 
     const TCP: TcpOptions = TcpOptions {
         backlog: 64,
-        defer_accept: None,
         send_buffer: None,
     };
 
@@ -382,25 +431,13 @@ mod tests {
     fn connections_inherit_a_bounded_send_buffer() {
         let options = TcpOptions {
             send_buffer: Some(32 << 10),
-            defer_accept: Some(Duration::from_secs(5)),
             ..TCP
         };
         let listener = bind_tcp(loopback(1), &options).unwrap().remove(0);
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        // Without these octets it would not be accepted yet.
-        assert_eq!(
-            listener.accept().unwrap_err().kind(),
-            io::ErrorKind::WouldBlock
-        );
-        client.write_all(b"?").unwrap();
-        let (mut server, _) = loop {
-            match listener.accept() {
-                Ok(accepted) => break accepted,
-                Err(_) => std::thread::yield_now(),
-            }
-        };
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
         assert!(server.nodelay().unwrap());
-        let granted = socket2::SockRef::from(&server).send_buffer_size().unwrap();
+        let granted = SockRef::from(&server).send_buffer_size().unwrap();
         assert_eq!(granted, 2 * (32 << 10));
         server.set_nonblocking(true).unwrap();
         // The client never reads: what is written is in the two buffers of the kernel.
@@ -408,8 +445,28 @@ mod tests {
         while let Ok(octets) = server.write(&[0; 1024]) {
             written += octets;
         }
-        let received = socket2::SockRef::from(&client).recv_buffer_size().unwrap();
+        let received = SockRef::from(&client).recv_buffer_size().unwrap();
         assert!(written <= granted + received, "{written} octets");
+    }
+
+    #[test]
+    fn sockets_of_others_are_made_like_our_own() {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(1)))
+            .unwrap();
+        adopt_udp(&socket, socket.local_addr().unwrap()).unwrap();
+        let begin = Instant::now();
+        assert!(socket.recv(&mut [0; 9]).is_err());
+        assert!(begin.elapsed() >= Duration::from_millis(1), "it waits");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        adopt_tcp(&listener, address, &TCP).unwrap();
+        let nobody = listener.accept().unwrap_err();
+        assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
+        let _client = TcpStream::connect(address).unwrap();
+        assert!(listener.accept().unwrap().0.nodelay().unwrap());
     }
 
     #[test]

@@ -10,8 +10,8 @@ mod send;
 
 pub use batch::Batch;
 pub use bind::{
-    BindError, BindStep, Listen, TcpOptions, Transport, bind_multicast, bind_tcp, bind_udp,
-    is_v6_only,
+    BindError, BindStep, Listen, TcpOptions, Transport, adopt_tcp, adopt_udp, bind_multicast,
+    bind_tcp, bind_udp, is_v6_only,
 };
 pub use options::{
     defer_accept, enable_packet_info, postpone_port, set_receive_buffer, set_send_buffer, shut_down,

@@ -110,7 +110,8 @@ fn set_option(socket: &impl AsFd, level: c_int, name: c_int, value: c_int) -> io
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -124,6 +125,20 @@ mod tests {
         }
         let most = set_receive_buffer(&socket, usize::MAX).unwrap();
         assert!(most >= 50_000, "{most}");
+    }
+
+    #[test]
+    fn a_connection_is_held_back_until_its_first_octets() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        defer_accept(&listener, Duration::from_secs(5)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let nobody = listener.accept().unwrap_err();
+        assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
+        client.write_all(b"?").unwrap();
+        while listener.accept().is_err() {
+            std::thread::yield_now();
+        }
     }
 
     #[test]

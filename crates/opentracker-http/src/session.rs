@@ -67,6 +67,7 @@ pub struct Session {
     sent: usize,
     phase: Phase,
     deadline: Instant,
+    is_new: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +114,7 @@ impl Session {
             sent: 0,
             phase: Phase::Serving,
             deadline: now + limits.idle_timeout,
+            is_new: true,
         }
     }
 
@@ -162,6 +164,11 @@ impl Session {
         self.next_step() == Step::Read && self.input.is_empty()
     }
 
+    /// Tells whether nothing has come yet.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// Copies octets that were read before to the front of `input` and returns how many.
     pub fn load(&self, input: &mut [u8]) -> usize {
         input[..self.input.len()].copy_from_slice(&self.input);
@@ -174,6 +181,7 @@ impl Session {
         let had_part_of_head = !self.input.is_empty() && !self.is_backlogged;
         let mut octets = &context.input[..filled];
         context.output.clear();
+        self.is_new = false;
         self.is_backlogged = false;
         if self.phase == Phase::AwaitingProxyHeader {
             octets = self.take_proxy_header(octets, &context.handler);

@@ -59,3 +59,16 @@ pub(crate) fn groups(listen: &[Listen], sockets: usize) -> impl Iterator<Item = 
         sockets,
     })
 }
+
+/// Returns the places of sockets that belong together, because they have the same address, group by
+/// group.
+pub(crate) fn by_address(addresses: &[SocketAddr]) -> Vec<(SocketAddr, Vec<usize>)> {
+    let mut groups: Vec<(SocketAddr, Vec<usize>)> = Vec::new();
+    for (place, &address) in addresses.iter().enumerate() {
+        match groups.iter_mut().find(|(known, _)| *known == address) {
+            Some((_, places)) => places.push(place),
+            None => groups.push((address, vec![place])),
+        }
+    }
+    groups
+}

@@ -7,8 +7,10 @@
 //! it. [`http::HandOver`] takes the connections that ask for something else than announces and scrapes.
 
 mod bind;
+mod heartbeat;
 pub mod http;
 pub mod udp;
 
 pub use bind::Listen;
+pub use heartbeat::Heartbeat;
 pub use opentracker_datagrams::BindError;

@@ -17,9 +17,11 @@ use crate::config::{Access, Config, Process};
 use crate::fifo;
 use crate::lists::{self, ListKey, Occasion, ReadLists};
 use crate::operator;
+use crate::passed::{PassedSocket, PassedSockets};
 use crate::privileges;
+use crate::sandbox;
 use crate::snapshot;
-use crate::start::{self, Wanted};
+use crate::start;
 use crate::statedump::StatedumpError;
 
 /// What would keep a tracker from starting.
@@ -36,9 +38,16 @@ impl fmt::Display for Fault {
     }
 }
 
-pub(crate) fn check(config: &Config, statedump: Option<&Path>) -> Vec<Fault> {
+pub(crate) fn check(
+    config: &Config,
+    statedump: Option<&Path>,
+    sockets: Vec<PassedSocket>,
+) -> Vec<Fault> {
     let mut faults = Faults::default();
-    check_listeners(config, &mut faults);
+    match PassedSockets::sort(sockets, config) {
+        Ok(passed) => check_listeners(config, passed, &mut faults),
+        Err(error) => faults.add(&error),
+    }
     if let Err(error) = start::join(config, start::draw_id()) {
         faults.add(&error);
     }
@@ -112,12 +121,56 @@ impl Faults {
     }
 }
 
-fn check_listeners(config: &Config, faults: &mut Faults) {
-    let wanted = Wanted::of(config);
-    if wanted.is_empty() {
-        faults.add(&start::StartError::NoListener);
+/// Tries what was passed, and the addresses that are to be bound.
+fn check_listeners(config: &Config, passed: PassedSockets, faults: &mut Faults) {
+    let is_passed = passed.purposes();
+    let (udp_config, http_config) = start::server_configs(config, is_passed);
+    match start::sockets(&udp_config, &http_config, &passed) {
+        Ok(sockets) => {
+            if let Err(error) = sockets.connections_per_thread() {
+                faults.add(&error);
+            }
+        }
+        Err(error) => faults.add(&error),
     }
-    let Wanted { udp, http, unix } = wanted;
+    if is_passed.udp {
+        if let Err(error) = udp::Sockets::adopt(&udp_config, passed.udp) {
+            faults.add(&error);
+        }
+    } else {
+        check_conflicts("udp.listen", &udp_config.listen, faults);
+        for listen in udp_config.listen {
+            let bound = udp::Sockets::bind(&udp::Config {
+                listen: vec![listen],
+                workers: 1,
+                max_payload: udp_config.max_payload,
+            });
+            if let Err(error) = bound {
+                let is_in_use = error.cause.kind() == io::ErrorKind::AddrInUse;
+                add_unless_in_use(&error, is_in_use, faults);
+            }
+        }
+    }
+    if !is_passed.admin {
+        let public = if is_passed.http {
+            &[]
+        } else {
+            &http_config.listen[..]
+        };
+        check_operator(config, public);
+    }
+    if is_passed.http {
+        let adopted = http::Listeners::adopt(&http_config, &passed.http, &passed.unix);
+        if let Err(error) = adopted {
+            faults.add(&error);
+        }
+    } else {
+        check_http(http_config, faults);
+    }
+}
+
+fn check_http(config: http::Config, faults: &mut Faults) {
+    let http::Config { listen, unix, .. } = config;
     for (place, UnixListen { path, .. }) in unix.iter().enumerate() {
         if unix[..place].iter().any(|before| before.path == *path) {
             faults.say(format!(
@@ -126,37 +179,27 @@ fn check_listeners(config: &Config, faults: &mut Faults) {
             ));
         }
     }
-    for (key, listen) in [("udp.listen", &udp), ("http.listen", &http)] {
-        for (place, Listen { address, .. }) in listen.iter().enumerate() {
-            let mut before = listen[..place].iter().map(|other| other.address);
-            if let Some(other) = before.find(|&other| conflict(*address, other)) {
-                faults.say(format!("{key}: {address} and {other} are the same"));
-            }
-        }
-    }
-    check_operator(config, &http);
-    for listen in udp {
-        let bound = udp::Sockets::bind(&udp::Config {
-            listen: vec![listen],
-            workers: 1,
-            max_payload: usize::from(config.udp.max_payload),
-        });
-        if let Err(error) = bound {
-            let is_in_use = error.cause.kind() == io::ErrorKind::AddrInUse;
-            add_unless_in_use(&error, is_in_use, faults);
-        }
-    }
-    let http = http.into_iter().map(|listen| http::Config {
+    check_conflicts("http.listen", &listen, faults);
+    let addresses = listen.into_iter().map(|listen| http::Config {
         listen: vec![listen],
         ..http::Config::default()
     });
-    let unix = unix.into_iter().map(|listen| http::Config {
+    let paths = unix.into_iter().map(|listen| http::Config {
         unix: vec![listen],
         ..http::Config::default()
     });
-    for config in http.chain(unix) {
+    for config in addresses.chain(paths) {
         if let Err(error) = http::Listeners::bind(&config) {
             add_unless_in_use(&error, error.is_in_use(), faults);
+        }
+    }
+}
+
+fn check_conflicts(key: &str, listen: &[Listen], faults: &mut Faults) {
+    for (place, Listen { address, .. }) in listen.iter().enumerate() {
+        let mut before = listen[..place].iter().map(|other| other.address);
+        if let Some(other) = before.find(|&other| conflict(*address, other)) {
+            faults.say(format!("{key}: {address} and {other} are the same"));
         }
     }
 }
@@ -215,6 +258,7 @@ fn as_user<T: Send>(user: Option<(Uid, Gid)>, act: impl FnOnce() -> T + Send) ->
                 setfsgid(gid);
                 setfsuid(uid);
             }
+            sandbox::read_without_capabilities();
             act()
         });
         acting

@@ -8,6 +8,7 @@
 
 mod check;
 pub mod config;
+mod descriptors;
 mod fifo;
 mod folders;
 mod housekeeping;
@@ -15,9 +16,12 @@ mod lists;
 pub mod livesync;
 mod memory;
 mod operator;
+mod passed;
 mod privileges;
 mod proxies;
+mod pulse;
 mod reload;
+mod sandbox;
 mod settings;
 mod snapshot;
 mod start;
@@ -26,6 +30,7 @@ mod tracker;
 
 pub use check::Fault;
 pub use config::{Config, ConfigErrors};
+pub use descriptors::TooFewDescriptors;
 pub use fifo::{FifoAction, FifoError};
 pub use folders::Folders;
 pub use lists::{ListChange, ListChanges, ListError, ListKey};
@@ -41,11 +46,13 @@ pub use opentracker_scrape_sync as scrape_sync;
 pub use opentracker_types as types;
 pub use opentracker_udp as udp;
 pub use opentracker_udp_wire as udp_wire;
+pub use passed::{PassedError, PassedKind, PassedSocket};
 pub use privileges::PrivilegeError;
+pub use pulse::Pulse;
 pub use reload::Reloaded;
 pub use snapshot::{
     SnapshotCounter, SnapshotError, SnapshotNowError, SnapshotStatus, SnapshotWritten,
 };
-pub use start::{Listener, StartError};
+pub use start::{Launch, Listener, StartError};
 pub use statedump::{StatedumpError, StatedumpLoaded};
-pub use tracker::Tracker;
+pub use tracker::{Prepared, Tracker};

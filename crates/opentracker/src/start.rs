@@ -1,7 +1,9 @@
-//! How a tracker comes up: sockets, privileges, lists, threads, in this order.
+//! How a tracker comes up: sockets, privileges, lists, threads, in this order. The first two are the
+//! preparation.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -14,12 +16,13 @@ use opentracker_core as core;
 use opentracker_http::Limits;
 use opentracker_multicast::JoinError;
 use opentracker_net::http::UnixListen;
-use opentracker_net::{BindError, Listen, http, udp};
+use opentracker_net::{BindError, Heartbeat, Listen, http, udp};
 use opentracker_types::TrackerId;
 use opentracker_udp::Connections;
 use rand::Rng;
 
 use crate::config::{Config, ListenAddress, Process};
+use crate::descriptors::{Sockets, TooFewDescriptors};
 use crate::fifo::{Fifo, FifoError};
 use crate::folders::Folders;
 use crate::housekeeping::Housekeeping;
@@ -27,7 +30,9 @@ use crate::lists::{self, ListError, ListKey, Lists, Occasion, Watch};
 use crate::livesync;
 use crate::memory::Memory;
 use crate::operator::{self, Shown};
+use crate::passed::{PassedError, PassedSocket, PassedSockets, Purposes};
 use crate::privileges::{self, PrivilegeError};
+use crate::sandbox::{self, Allowed, Sandbox};
 use crate::settings::rules;
 use crate::snapshot::{self, SnapshotError, SnapshotStatus, Snapshots};
 
@@ -41,6 +46,23 @@ pub struct Listener {
     pub address: ListenAddress,
     /// Whether it is for proxies, which name the client before what it sends.
     pub proxy_protocol: bool,
+    /// It was passed to the process.
+    pub is_passed: bool,
+}
+
+/// What a program gives a tracker besides its configuration.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Launch {
+    /// Sockets that were passed to the process. They are served in place of the addresses of the
+    /// configuration.
+    pub sockets: Vec<PassedSocket>,
+    /// Whether this thread gives up, for itself and all that it starts, what a tracker that serves
+    /// does not need: capabilities, new privileges, and where the kernel has Landlock all files but
+    /// those in the folders of the configuration.
+    pub sandbox: bool,
+    /// Files besides those of the configuration that the sandbox lets through.
+    pub files: Vec<PathBuf>,
 }
 
 /// Why a tracker could not start.
@@ -50,6 +72,12 @@ pub enum StartError {
     /// Nothing is to be served.
     #[error("udp.listen and http.listen are both empty: there is nothing to serve")]
     NoListener,
+    /// A socket was passed that cannot be used.
+    #[error(transparent)]
+    Passed(#[from] PassedError),
+    /// The system grants less file descriptors than the listeners need.
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     /// An address cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -83,16 +111,30 @@ pub(crate) struct Started {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) threads: Threads,
     pub(crate) snapshots: Arc<SnapshotStatus>,
+    pub(crate) sandbox: Option<Arc<Sandbox>>,
 }
 
-/// What is bound before privileges are given up.
-struct Bound {
+/// A tracker whose sockets are open and whose process has become what it shall be.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) config: Config,
+    id: TrackerId,
+    bound: Bound,
+    /// The folders of the lists.
+    folders: Folders,
+}
+
+/// What is open before privileges are given up, and what is left to those who serve it then.
+#[derive(Debug)]
+pub(crate) struct Bound {
     udp: udp::Sockets,
     http: http::Listeners,
     admin: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     group: Option<livesync::Joined>,
     snapshot: Option<snapshot::Place>,
     snapshots: Arc<SnapshotStatus>,
+    sandbox: Option<Arc<Sandbox>>,
 }
 
 /// The threads of a tracker that runs.
@@ -114,38 +156,54 @@ const HTTP_GRACE: Duration = Duration::from_secs(2);
 /// The same for what the operator plane serves.
 const ADMIN_GRACE: Duration = Duration::from_secs(1);
 
-/// Starts a tracker.
-pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
+/// Opens the sockets and gives up privileges. No file of lists is read yet, so that it never takes
+/// long.
+pub(crate) fn prepare(config: Config, launch: Launch) -> Result<Prepared, StartError> {
     let id = draw_id();
-    let wanted = Wanted::of(config);
-    let (udp_sockets, http_listeners) = bind(config, &wanted)?;
-    let admin_listeners = operator::bind_all(config);
-    let group = join(config, id)?;
+    let mut bound = bind(&config, PassedSockets::sort(launch.sockets, &config)?)?;
+    bound.group = join(&config, id)?;
     let list_files = || ListKey::ALL.map(|key| key.file(&config.access));
     let mut folders = Folders::of(list_files());
-    let snapshot = snapshot::Place::open(&config.snapshot.path)?;
-    privileges::drop(&config.process)?;
+    bound.snapshot = snapshot::Place::open(&config.snapshot.path)?;
+    if launch.sandbox {
+        let mut allowed = Allowed::default();
+        allowed.add(&config, &launch.files);
+        sandbox::bound_capabilities();
+        privileges::drop(&config.process)?;
+        allowed.add(&config, &launch.files);
+        let sandbox = Sandbox::new(allowed);
+        sandbox.enter();
+        bound.sandbox = Some(Arc::new(sandbox));
+    } else {
+        privileges::drop(&config.process)?;
+    }
     folders.close_needless(list_files());
-    let lists = read_lists(config, folders)?;
+    Ok(Prepared {
+        config,
+        id,
+        bound,
+        folders,
+    })
+}
+
+/// Reads the lists and the snapshot, and starts to serve.
+pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
+    let Prepared {
+        config,
+        id,
+        bound,
+        folders,
+    } = prepared;
+    let lists = read_lists(&config, folders)?;
     let core = lists.core();
-    if let Some(place) = &snapshot {
+    if let Some(place) = &bound.snapshot {
         snapshot::restore(place, core)?;
     }
-    let snapshots = Arc::new(SnapshotStatus::default());
-    let mut listeners = wanted.listeners(&udp_sockets, &http_listeners);
-    let admin_addresses = admin_listeners.iter();
-    let admin_addresses = admin_addresses.filter_map(|listener| listener.local_addr().ok());
-    listeners.extend(admin_addresses.map(|address| Listener::new("admin", address, false)));
+    let listeners = bound.listeners.clone();
+    let snapshots = Arc::clone(&bound.snapshots);
+    let sandbox = bound.sandbox.clone();
     let mut threads = Threads::default();
-    let bound = Bound {
-        udp: udp_sockets,
-        http: http_listeners,
-        admin: admin_listeners,
-        group,
-        snapshot,
-        snapshots: Arc::clone(&snapshots),
-    };
-    let served = threads.serve(config, core, lists.memory(), id, bound);
+    let served = threads.serve(&config, core, lists.memory(), id, bound);
     if let Err(error) = served {
         threads.shutdown();
         return Err(StartError::Thread(error));
@@ -156,6 +214,7 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
         listeners,
         threads,
         snapshots,
+        sandbox,
     })
 }
 
@@ -178,38 +237,113 @@ pub(crate) fn draw_id() -> TrackerId {
     TrackerId::new(id)
 }
 
-fn bind(config: &Config, wanted: &Wanted) -> Result<(udp::Sockets, http::Listeners), StartError> {
-    let cores = available_parallelism().map_or(1, usize::from);
-    if wanted.is_empty() {
-        return Err(StartError::NoListener);
-    }
+/// Opens all sockets but those of the cluster.
+pub(crate) fn bind(config: &Config, passed: PassedSockets) -> Result<Bound, StartError> {
+    let is_passed = passed.purposes();
+    let (udp_config, mut http_config) = server_configs(config, is_passed);
+    let connections = sockets(&udp_config, &http_config, &passed)?.connections_per_thread()?;
+    http_config.max_connections = http_config.max_connections.min(connections);
     let owner = owner(&config.process)?;
-    let udp_sockets = udp::Sockets::bind(&udp::Config {
-        listen: wanted.udp.clone(),
+    for listen in &mut http_config.unix {
+        listen.owner = owner;
+    }
+    let udp = match is_passed.udp {
+        true => udp::Sockets::adopt(&udp_config, passed.udp)?,
+        false => udp::Sockets::bind(&udp_config)?,
+    };
+    let http = match is_passed.http {
+        true => http::Listeners::adopt(&http_config, &passed.http, &passed.unix)?,
+        false => http::Listeners::bind(&http_config)?,
+    };
+    let admin = match is_passed.admin {
+        true => passed.admin,
+        false => operator::bind_all(config),
+    };
+    let admin_addresses = admin.iter().map(TcpListener::local_addr);
+    let admin_addresses: Vec<_> = admin_addresses.filter_map(Result::ok).collect();
+    let passed_paths = passed.unix.iter().filter_map(|listener| {
+        let address = listener.local_addr().ok()?;
+        address.as_pathname().map(PathBuf::from)
+    });
+    let unix = match is_passed.http {
+        true => passed_paths.collect(),
+        false => http_config
+            .unix
+            .iter()
+            .map(|listen| listen.path.clone())
+            .collect(),
+    };
+    let listeners = [
+        listeners("udp", udp.local_addrs(), &udp_config.listen, is_passed.udp),
+        listeners(
+            "http",
+            http.local_addrs(),
+            &http_config.listen,
+            is_passed.http,
+        ),
+        unix_listeners(unix, &http_config.unix, is_passed.http),
+        listeners("admin", &admin_addresses, &[], is_passed.admin),
+    ];
+    Ok(Bound {
+        udp,
+        http,
+        admin,
+        listeners: listeners.concat(),
+        group: None,
+        snapshot: None,
+        snapshots: Arc::default(),
+        sandbox: None,
+    })
+}
+
+/// Counts the sockets that will be open.
+pub(crate) fn sockets(
+    udp: &udp::Config,
+    http: &http::Config,
+    passed: &PassedSockets,
+) -> Result<Sockets, StartError> {
+    let addresses = |passed: usize, configured: usize| match passed {
+        0 => configured,
+        passed => passed,
+    };
+    let passed_http = passed.http.len() + passed.unix.len();
+    let sockets = Sockets {
+        udp: addresses(passed.udp.len(), udp.listen.len()) * udp.workers,
+        http_addresses: addresses(passed_http, http.listen.len() + http.unix.len()),
+        http_threads: http.threads,
+    };
+    match sockets {
+        Sockets {
+            udp: 0,
+            http_addresses: 0,
+            ..
+        } => Err(StartError::NoListener),
+        sockets => Ok(sockets),
+    }
+}
+
+pub(crate) fn server_configs(config: &Config, is_passed: Purposes) -> (udp::Config, http::Config) {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let wanted = Wanted::of(config, is_passed);
+    let udp = udp::Config {
+        listen: wanted.udp,
         workers: match config.udp.workers {
             0 => cores,
             workers => usize::from(workers),
         },
         max_payload: usize::from(config.udp.max_payload),
-    })?;
-    let http_listeners = http::Listeners::bind(&http::Config {
-        listen: wanted.http.clone(),
-        unix: wanted
-            .unix
-            .iter()
-            .map(|listen| UnixListen {
-                owner,
-                ..listen.clone()
-            })
-            .collect(),
+    };
+    let http = http::Config {
+        listen: wanted.http,
+        unix: wanted.unix,
         threads: cores,
         limits: Limits {
             idle_timeout: config.http.idle_timeout,
             ..Limits::default()
         },
         ..http::Config::default()
-    })?;
-    Ok((udp_sockets, http_listeners))
+    };
+    (udp, http)
 }
 
 /// Returns the user and the group that the process becomes, whose the files of Unix sockets are.
@@ -222,17 +356,16 @@ fn owner(process: &Process) -> Result<Option<(u32, u32)>, PrivilegeError> {
 }
 
 /// What is to be served.
-#[derive(Debug)]
-pub(crate) struct Wanted {
-    pub(crate) udp: Vec<Listen>,
-    pub(crate) http: Vec<Listen>,
-    pub(crate) unix: Vec<UnixListen>,
+struct Wanted {
+    udp: Vec<Listen>,
+    http: Vec<Listen>,
+    unix: Vec<UnixListen>,
 }
 
 impl Wanted {
     /// Reads it from the configuration. Of what nobody has written, a family that the kernel lacks is
-    /// left out.
-    pub(crate) fn of(config: &Config) -> Self {
+    /// left out. Where sockets were passed the addresses only say how one of them is served.
+    fn of(config: &Config, is_passed: Purposes) -> Self {
         let mut wanted = Self {
             udp: Vec::new(),
             http: Vec::new(),
@@ -243,9 +376,14 @@ impl Wanted {
         let mut lacking = None;
         for (listener, is_udp) in udp.chain(http) {
             let proxy_protocol = listener.proxy_protocol;
+            let is_bound = !(if is_udp {
+                is_passed.udp
+            } else {
+                is_passed.http
+            });
             match &listener.address {
                 ListenAddress::Internet(address)
-                    if listener.by_default && !has_family(*address) =>
+                    if is_bound && listener.by_default && !has_family(*address) =>
                 {
                     lacking = lacking.or(Some(*address));
                 }
@@ -273,29 +411,6 @@ impl Wanted {
         }
         wanted
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.udp.is_empty() && self.http.is_empty() && self.unix.is_empty()
-    }
-
-    /// Returns what is served once it is bound.
-    fn listeners(&self, udp: &udp::Sockets, http: &http::Listeners) -> Vec<Listener> {
-        let of = |protocol, listen: &[Listen], bound: &[SocketAddr]| {
-            let served = listen
-                .iter()
-                .zip(bound)
-                .map(|(listen, address)| Listener::new(protocol, *address, listen.proxy_protocol));
-            served.collect::<Vec<_>>()
-        };
-        let unix = self.unix.iter().map(|listen| Listener {
-            protocol: "http",
-            address: ListenAddress::Unix(listen.path.clone()),
-            proxy_protocol: listen.proxy_protocol,
-        });
-        let udp = of("udp", &self.udp, udp.local_addrs());
-        let http = of("http", &self.http, http.local_addrs());
-        udp.into_iter().chain(http).chain(unix).collect()
-    }
 }
 
 /// Tells whether the kernel knows the family of an address. What else may be wrong is said when
@@ -318,14 +433,37 @@ pub(crate) fn join(config: &Config, id: TrackerId) -> Result<Option<livesync::Jo
     livesync::Joined::join(&config.livesync, id).map_err(StartError::LiveSync)
 }
 
-impl Listener {
-    fn new(protocol: &'static str, address: SocketAddr, proxy_protocol: bool) -> Self {
-        Self {
+fn listeners(
+    protocol: &'static str,
+    addresses: &[SocketAddr],
+    listen: &[Listen],
+    is_passed: bool,
+) -> Vec<Listener> {
+    let listener = |(place, &address): (usize, &SocketAddr)| {
+        let configured = match is_passed {
+            true => listen.iter().find(|listen| listen.address == address),
+            false => listen.get(place),
+        };
+        Listener {
             protocol,
             address: ListenAddress::Internet(address),
-            proxy_protocol,
+            proxy_protocol: configured.is_some_and(|listen| listen.proxy_protocol),
+            is_passed,
         }
-    }
+    };
+    addresses.iter().enumerate().map(listener).collect()
+}
+
+fn unix_listeners(paths: Vec<PathBuf>, listen: &[UnixListen], is_passed: bool) -> Vec<Listener> {
+    let listener = |path: PathBuf| Listener {
+        protocol: "http",
+        proxy_protocol: listen
+            .iter()
+            .any(|listen| listen.path == path && listen.proxy_protocol),
+        address: ListenAddress::Unix(path),
+        is_passed,
+    };
+    paths.into_iter().map(listener).collect()
 }
 
 impl Threads {
@@ -355,13 +493,21 @@ impl Threads {
         let (plane, hand_over) = operator::start(config, worker(), shown, bound.admin)?;
         self.admin = Some(plane);
         self.http = Some(bound.http.serve(&hand_over, worker)?);
-        self.livesync = group.map(|group| group.serve(core));
+        self.livesync = group.map(|group| group.serve(core, bound.sandbox));
         self.housekeeping = Some(Housekeeping::start(Arc::clone(core), Arc::clone(memory))?);
         if let Some(place) = bound.snapshot {
             let (core, interval) = (Arc::clone(core), config.snapshot.interval);
             self.snapshots = Some(Snapshots::start(place, core, interval, bound.snapshots)?);
         }
         Ok(())
+    }
+
+    /// Returns the names of the threads that answer announces, each with what shows that it is not
+    /// stuck.
+    pub(crate) fn heartbeats(&self) -> Vec<(String, Heartbeat)> {
+        let udp = self.udp.iter().flat_map(udp::Server::heartbeats);
+        let http = self.http.iter().flat_map(http::Server::heartbeats);
+        udp.chain(http).collect()
     }
 
     /// Adds a thread that reads a FIFO.

@@ -13,54 +13,48 @@ use crate::config::Config;
 use crate::fifo::{Fifo, FifoAction, FifoError};
 use crate::lists::Lists;
 use crate::livesync::View;
+use crate::passed::PassedSocket;
+use crate::pulse::Pulse;
 use crate::reload::Reloaded;
+use crate::sandbox::Sandbox;
 use crate::settings::rules;
 use crate::snapshot::{SnapshotNowError, SnapshotStatus, SnapshotWritten};
-use crate::start::{self, Listener, StartError, Started, Threads};
+use crate::start::{self, Launch, Listener, StartError, Started, Threads};
 use crate::statedump::{self, StatedumpError, StatedumpLoaded};
 
-/// A tracker that runs: its listeners, its threads, its swarms.
-///
-/// It serves until [`Tracker::shutdown`]. Any thread may reload it or shut it down.
+/// A tracker whose listeners are bound, and whose process has become what it shall be. Requests wait
+/// in the sockets.
 #[derive(Debug)]
-pub struct Tracker {
-    lists: Arc<Lists>,
-    listeners: Vec<Listener>,
-    /// What is in force.
-    config: ArcSwap<Config>,
-    /// What was read last. One reload at a time has it.
-    wanted: Mutex<Config>,
-    /// `None` once it has been shut down.
-    threads: Mutex<Option<Threads>>,
-    snapshots: Arc<SnapshotStatus>,
-}
+pub struct Prepared(start::Prepared);
 
-impl Tracker {
-    /// Binds the listeners, gives up privileges, reads the access lists and the snapshot, and starts
-    /// to serve: in this order, so that lists are read, now and on every reload, as the user that the process
-    /// has become.
+impl Prepared {
+    /// Reads the access lists and the snapshot and starts to serve. Files are read, now and on every
+    /// reload, as the user that the process has become.
     ///
     /// It returns when the lists are read, which takes as long as their files let it.
     ///
     /// # Errors
     ///
-    /// Fails if an address cannot be bound, a list cannot be read, or the user or root folder
-    /// cannot be changed; nothing runs then.
-    pub fn start(config: Config) -> Result<Self, StartError> {
+    /// Fails if a list or the snapshot cannot be read or the system gives no more threads; nothing
+    /// runs then.
+    pub fn start(self) -> Result<Tracker, StartError> {
+        let config = self.0.config.clone();
         let Started {
             lists,
             listeners,
             threads,
             snapshots,
-        } = start::start(&config)?;
+            sandbox,
+        } = start::start(self.0)?;
         let access = &config.access;
         let fifos = [
             (access.fifo_add.clone(), FifoAction::Add),
             (access.fifo_delete.clone(), FifoAction::Delete),
         ];
-        let tracker = Self {
+        let tracker = Tracker {
             lists,
             listeners,
+            sandbox,
             config: ArcSwap::from_pointee(config.clone()),
             wanted: Mutex::new(config),
             threads: Mutex::new(Some(threads)),
@@ -77,14 +71,60 @@ impl Tracker {
         }
         Ok(tracker)
     }
+}
+
+/// A tracker that runs: its listeners, its threads, its swarms.
+///
+/// It serves until [`Tracker::shutdown`]. Any thread may reload it or shut it down.
+#[derive(Debug)]
+pub struct Tracker {
+    lists: Arc<Lists>,
+    listeners: Vec<Listener>,
+    sandbox: Option<Arc<Sandbox>>,
+    /// What is in force.
+    config: ArcSwap<Config>,
+    /// What was read last. One reload at a time has it.
+    wanted: Mutex<Config>,
+    /// `None` once it has been shut down.
+    threads: Mutex<Option<Threads>>,
+    snapshots: Arc<SnapshotStatus>,
+}
+
+impl Tracker {
+    /// Prepares a tracker and starts it: see [`Self::prepare`] and [`Prepared::start`].
+    ///
+    /// # Errors
+    ///
+    /// Fails as they do.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        Self::prepare(config, Launch::default())?.start()
+    }
+
+    /// Binds the listeners and gives up privileges. It reads no list and never takes long.
+    ///
+    /// A program that has a sandbox closed calls it before it has other threads, since those would
+    /// stay outside.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a socket that was passed cannot be used, an address cannot be bound, or the user or
+    /// root folder cannot be changed.
+    pub fn prepare(config: Config, launch: Launch) -> Result<Prepared, StartError> {
+        start::prepare(config, launch).map(Prepared)
+    }
 
     /// Tries everything that a start would and nothing of which remains: addresses, interface,
-    /// user, folder, lists, FIFOs, and the state dump that is to be loaded. What a start would only
+    /// user, folder, lists, FIFOs, file descriptors, the state dump that is to be loaded, and the
+    /// sockets that were passed. What a start would only
     /// warn of is only warned of, like lines of a list that are no entries.
     ///
     /// An address that somebody serves at present is no fault, since that may be this tracker.
-    pub fn check(config: &Config, statedump: Option<&Path>) -> Vec<Fault> {
-        check::check(config, statedump)
+    pub fn check(
+        config: &Config,
+        statedump: Option<&Path>,
+        sockets: Vec<PassedSocket>,
+    ) -> Vec<Fault> {
+        check::check(config, statedump, sockets)
     }
 
     /// Returns the addresses that are served.
@@ -127,7 +167,12 @@ impl Tracker {
         for fault in read.faults() {
             config.keep(fault.key.path(), &running);
         }
-        let (lists, faults) = self.lists.take(read, |lists| rules(&config, lists));
+        let (lists, mut faults) = self.lists.take(read, |lists| rules(&config, lists));
+        if let Some(sandbox) = &self.sandbox {
+            for fault in &mut faults {
+                sandbox.explain(&fault.path, &mut fault.cause);
+            }
+        }
         if let Some(threads) = &*self.threads() {
             threads.set_cluster_sources(&config.livesync.nodes);
             if let Some(snapshots) = threads.snapshots() {
@@ -189,6 +234,12 @@ impl Tracker {
             }
         }
         Ok(loaded)
+    }
+
+    /// Begins to watch whether the threads that answer announces are stuck.
+    pub fn pulse(&self) -> Pulse {
+        let threads = self.threads();
+        Pulse::new(threads.as_ref().map_or_else(Vec::new, Threads::heartbeats))
     }
 
     /// Writes a snapshot now, and returns when it is in place.

@@ -10,6 +10,7 @@
 
 mod bencode;
 mod datagram;
+mod load;
 mod metrics;
 mod program;
 mod request;
@@ -35,6 +36,8 @@ mod lists_watch;
 mod peers;
 mod process;
 mod reload;
+mod restart;
+mod service_manager;
 mod snapshot_kills;
 mod snapshots;
 mod start;

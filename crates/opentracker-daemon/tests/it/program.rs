@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -38,6 +39,8 @@ pub(crate) struct Setup {
     listeners: Option<usize>,
     /// What the program reads from its standard input, a pipe.
     input: Option<String>,
+    /// What is passed to it as a service manager does.
+    passed: Option<[OwnedFd; 2]>,
 }
 
 impl Setup {
@@ -57,6 +60,7 @@ impl Setup {
             environment: Vec::new(),
             listeners: None,
             input: None,
+            passed: None,
         };
         setup
             .set("udp.listen", ["127.0.0.1:0"])
@@ -128,6 +132,18 @@ impl Setup {
         Tracker::spawn_without_waiting(self, &mut command)
     }
 
+    /// Passes two descriptors as a service manager does, 3 and 4.
+    pub(crate) fn pass(&mut self, first: impl AsFd, second: impl AsFd) -> &mut Self {
+        // They come as its standard streams: no other child of this process inherits them so.
+        const MOVE: &str = "exec 3<&0 4<&1 </dev/null >/dev/null; \
+                            export LISTEN_FDS=2 LISTEN_PID=${LISTEN_PID:-$$}; exec \"$@\"";
+        let shell = ["sh", "-c", MOVE, "sh"];
+        self.wrapper.extend(shell.map(str::to_owned));
+        let clone = |descriptor: BorrowedFd<'_>| descriptor.try_clone_to_owned().unwrap();
+        self.passed = Some([clone(first.as_fd()), clone(second.as_fd())]);
+        self
+    }
+
     /// Says how many listeners to wait for, where the keys do not.
     pub(crate) fn listeners(&mut self, number: usize) -> &mut Self {
         self.listeners = Some(number);
@@ -176,12 +192,17 @@ impl Setup {
         let config = self.write_config();
         let mut command = self.command();
         command.arg("--config").arg(config).args(&self.arguments);
+        if self.passed.is_none() {
+            command.stdout(Stdio::piped());
+        }
         Ended::of(&mut command)
     }
 
     /// Runs the program, which ends of its own accord, with the arguments alone.
     pub(crate) fn run_bare(&self) -> Ended {
-        Ended::of(self.command().args(&self.arguments))
+        let mut command = self.command();
+        command.args(&self.arguments).stdout(Stdio::piped());
+        Ended::of(&mut command)
     }
 
     pub(crate) fn write_config(&self) -> PathBuf {
@@ -208,8 +229,13 @@ impl Setup {
                 command.env_remove(name);
             }
         }
+        command.env_remove("LISTEN_PID").env_remove("NOTIFY_SOCKET");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null());
+        if let Some([first, second]) = &self.passed {
+            let clone = |descriptor: &OwnedFd| descriptor.try_clone().unwrap();
+            command.stdin(clone(first)).stdout(clone(second));
+        }
         command
     }
 
@@ -274,11 +300,7 @@ pub(crate) struct Ended {
 
 impl Ended {
     fn of(command: &mut Command) -> Self {
-        let child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let child = command.stderr(Stdio::piped()).spawn().unwrap();
         let process = child.id();
         let (done, is_done) = std::sync::mpsc::channel();
         let waiting = std::thread::spawn(move || {
@@ -333,11 +355,10 @@ impl Tracker {
     }
 
     fn spawn_without_waiting(setup: Setup, command: &mut Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        if setup.passed.is_none() {
+            command.stdout(Stdio::null());
+        }
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         if let (Some(input), Some(text)) = (&mut child.stdin, &setup.input) {
             input.write_all(text.as_bytes()).unwrap();
         }
@@ -508,7 +529,7 @@ impl Drop for Tracker {
 }
 
 /// Waits until a condition holds.
-pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");

@@ -12,6 +12,9 @@
 //! | FIFOs and the state dump among them | `check_names_fifos_and_state_dump` |
 //! | its port in use is a warning that the start lines repeat | `an_operator_s_port_in_use_is_said_twice` |
 //! | what `--check` says of it | `check_warns_of_the_operator_s_listener` |
+//! | descriptors needed are among it | `few_descriptors_are_enough_for_few_connections` |
+//! | a start with 64 descriptors | `few_descriptors_are_enough_for_few_connections` |
+//! | the dashboard is where it can be had | `a_dashboard_that_only_the_operator_has_is_named` |
 //! | logs are written through a bounded queue | `a_reader_that_hangs_holds_up_nothing` |
 //! | whose drops are counted | `dropped_lines_are_counted` |
 //! | a second signal leaves at once | `a_second_signal_leaves_at_once` |
@@ -280,6 +283,58 @@ fn check_warns_of_the_operator_s_listener() {
         let ended = setup.run();
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(ended.stderr.contains(said), "{ended:?}");
+    }
+}
+
+#[test]
+fn few_descriptors_are_enough_for_few_connections() {
+    let with_limit = |limit: u32| {
+        let mut setup = Setup::new();
+        let script = format!("ulimit -n {limit}; exec \"$@\"");
+        setup.wrapper = ["sh", "-c", &script, "sh"].map(str::to_owned).into();
+        // One core or a hundred: what is needed does not depend on it.
+        setup.set("http.listen", NOTHING);
+        setup
+    };
+    let threads = std::thread::available_parallelism().unwrap().get() as u32;
+    let mut setup = with_limit(64 + 8 * threads);
+    setup.set("http.listen", ["127.0.0.1:0"]);
+    let tracker = setup.start();
+    let log = tracker.log().join("\n");
+    assert!(log.contains("is enough for "), "{log}");
+    // Idle connections give way, and there is always a descriptor for a list.
+    let request = head("GET", "/announce?info_hash=x", &[], &[]);
+    let mut idle = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(tracker.http()).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        idle.push(stream);
+    }
+    assert_eq!(get(tracker.http(), "/healthz").status, 200);
+    assert!(tracker.hang_up().join("\n").contains("reloaded"));
+    let descriptors = std::fs::read_dir(tracker.proc("fd")).unwrap().count();
+    assert!(descriptors < 64 + 8 * threads as usize, "{descriptors}");
+    // By UDP alone it takes less than that.
+    Client::of(with_limit(64).start().udp()).connect();
+    let words = ["file descriptors and the limit is 20", "LimitNOFILE"];
+    assert_named(&with_limit(20).run(), &words);
+    let mut check = with_limit(20);
+    let ended = check.argument("--check").run();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains(words[0]), "{ended:?}");
+}
+
+#[test]
+fn a_dashboard_that_only_the_operator_has_is_named() {
+    let mut redirected = Setup::new();
+    redirected.set("http.redirect_url", "https://example.org/");
+    for setup in [Setup::udp(), redirected] {
+        let tracker = setup.start();
+        let dashboard = format!("dashboard: http://{}/", tracker.operator());
+        tracker.wait_for("the dashboard", |log| {
+            log.iter().any(|line| line.ends_with(&dashboard))
+        });
+        assert_eq!(get(tracker.operator(), "/").status, 200);
     }
 }
 

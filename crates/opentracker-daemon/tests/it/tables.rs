@@ -24,6 +24,8 @@ fn every_test_stands_for_a_sentence() {
         ("peers", include_str!("peers.rs")),
         ("process", include_str!("process.rs")),
         ("reload", include_str!("reload.rs")),
+        ("restart", include_str!("restart.rs")),
+        ("service_manager", include_str!("service_manager.rs")),
         ("snapshot_kills", include_str!("snapshot_kills.rs")),
         ("snapshots", include_str!("snapshots.rs")),
         ("start", include_str!("start.rs")),
@@ -33,6 +35,7 @@ fn every_test_stands_for_a_sentence() {
         ("privileges", include_str!("../privileges/main.rs")),
         ("host", include_str!("../privileges/host.rs")),
         ("layouts", include_str!("../privileges/layouts.rs")),
+        ("sandbox", include_str!("../privileges/sandbox.rs")),
         (
             "privileged snapshots",
             include_str!("../privileges/snapshots.rs"),

@@ -4,13 +4,29 @@
 //! | sentence | tests |
 //! |---|---|
 //! | a default family that the kernel lacks is left out | `a_kernel_without_ipv6_serves_ipv4` |
-//! | the unit of systemd lets a cluster node run | `a_cluster_node_runs_with_the_address_families_of_the_unit` |
+//! | the unit of systemd lets a cluster node run, reload and close its sandbox | `a_cluster_node_runs_within_the_unit` |
+//! | and shields it well | `the_unit_is_well_shielded` |
+//! | what systemd passes is served | `what_systemd_passes_is_served` |
+//! | a start on hosts without `TCP_DEFER_ACCEPT`, and a restart that loses nothing there | `without_defer_accept_a_restart_loses_no_http_request` |
+//! | without standard streams | `closed_standard_streams_stay_free` |
+//! | without `/proc`, or with a root that cannot be written to | `a_bare_host_is_enough` |
 //! | PID 1 of a container reaps | `the_first_process_of_a_container_reaps_orphans` |
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::Command;
 
-use crate::program::{self, eventually};
-use crate::{OWN_NETWORK, TORRENT, addresses, assert_serves_at, serves, setup, udp, wrapper};
+use crate::datagram::Client;
+use crate::load::{self, under_load};
+use crate::program::{self, STOP_TIME, eventually};
+use crate::request::{announce, get};
+use crate::{
+    AS_NOBODY, OTHER, OWN_NETWORK, TORRENT, addresses, assert_serves_at, inside, serves, setup,
+    udp, wrapper,
+};
 
 /// Starts a program that can open sockets of these families alone, as the unit of systemd does it.
 fn with_families(families: &str) -> Vec<String> {
@@ -57,12 +73,46 @@ fn a_kernel_without_ipv6_serves_ipv4() {
     }
 }
 
+const UNIT: &str = include_str!("../../../../deploy/opentracker.service");
+
+/// The values of a key of the unit.
+fn of_unit(key: &str) -> Vec<&'static str> {
+    let lines = UNIT.lines().filter_map(|line| line.strip_prefix(key));
+    lines.filter_map(|line| line.strip_prefix('=')).collect()
+}
+
+/// Starts a program with the system calls of the unit alone, as systemd reads its lines.
+fn with_system_calls_of_unit() -> Vec<String> {
+    const SCRIPT: &str = "\
+import errno, os, seccomp, subprocess, sys
+def members(name):
+    if not name.startswith('@'):
+        return {name}
+    command = ['systemd-analyze', 'syscall-filter', name]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    lines = [line.strip() for line in text.splitlines()[1:]]
+    names = [line for line in lines if line and not line.startswith('#')]
+    return set().union(*map(members, names))
+allowed = set()
+for line in sys.argv[1].split(';'):
+    names = set().union(*map(members, line.lstrip('~').split()))
+    allowed = allowed - names if line.startswith('~') else allowed | names
+rules = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
+for name in allowed | members('@default'):
+    try:
+        rules.add_rule(seccomp.ALLOW, name)
+    except RuntimeError:
+        pass  # another architecture's
+rules.load()
+os.execvp(sys.argv[2], sys.argv[2:])
+";
+    let lines = of_unit("SystemCallFilter").join(";");
+    wrapper(&[&["/usr/bin/python3", "-c", SCRIPT, &lines]])
+}
+
 #[test]
-fn a_cluster_node_runs_with_the_address_families_of_the_unit() {
-    const UNIT: &str = include_str!("../../../../deploy/opentracker.service");
-    let mut lines = UNIT.lines();
-    let families = lines.find_map(|line| line.strip_prefix("RestrictAddressFamilies="));
-    let families = families.expect("the unit restricts the families");
+fn a_cluster_node_runs_within_the_unit() {
+    let families = of_unit("RestrictAddressFamilies");
     let network = [
         "unshare",
         "--net",
@@ -73,15 +123,170 @@ fn a_cluster_node_runs_with_the_address_families_of_the_unit() {
         "sh",
     ];
     let mut setup = setup();
-    setup.wrapper = [wrapper(&[&network]), with_families(families)].concat();
+    setup.wrapper = [
+        wrapper(&[&network, &AS_NOBODY]),
+        with_families(families[0]),
+        with_system_calls_of_unit(),
+    ]
+    .concat();
+    let manager = UnixDatagram::bind(setup.path("notify")).unwrap();
+    fs::set_permissions(setup.path("notify"), Permissions::from_mode(0o666)).unwrap();
+    setup.variable("NOTIFY_SOCKET", setup.path("notify"));
     setup
+        .list("access.deny", &[OTHER])
+        .set("log.level", "debug")
         .set("livesync.listen", "10.9.8.7:9696")
         .set("udp.listen", ["127.0.0.1:6969"])
         .set("http.listen", ["127.0.0.1:6969"]);
-    let tracker = setup.start();
+    let mut tracker = setup.start();
     assert_serves_at(&tracker, "127.0.0.1", 6969);
+    tracker.setup.write("access.deny", "");
+    tracker.hang_up();
+    assert_eq!(tracker.stop("TERM").0.code(), Some(0));
     let log = tracker.log().join("\n");
     assert!(log.contains("group joined"), "{log}");
+    for words in ["without Landlock", "WARN", "ERROR", "not permitted"] {
+        assert!(!log.contains(words), "{words}: {log}");
+    }
+    let mut octets = [0; 4096];
+    let mut said = || {
+        let length = manager.recv(&mut octets).unwrap();
+        String::from_utf8_lossy(&octets[..length]).into_owned()
+    };
+    for beginning in ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"] {
+        assert!(said().starts_with(beginning), "{beginning}");
+    }
+}
+
+#[test]
+fn the_unit_is_well_shielded() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy");
+    let unit = format!("{folder}/opentracker.service");
+    // In tenths: 1.5 of 10.
+    let mut analysis = Command::new("systemd-analyze");
+    analysis.args([
+        "security",
+        "--offline=true",
+        "--no-pager",
+        "--threshold=15",
+        &unit,
+    ]);
+    let output = analysis.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn what_systemd_passes_is_served() {
+    let mut setup = setup();
+    // It executes the program when the first connection waits.
+    let activate = [
+        "systemd-socket-activate",
+        "--listen=127.0.0.1:6969",
+        "--fdname=http",
+    ];
+    setup.wrapper = wrapper(&[&OWN_NETWORK, &activate]);
+    setup
+        .set("udp.listen", ["127.0.0.1:6969"])
+        .set("http.listen", ["192.0.2.1:80"]);
+    let tracker = setup.start_without_waiting();
+    tracker.wait_for("the socket", |log| {
+        log.iter().any(|line| line.starts_with("Listening on"))
+    });
+    let request = r"GET /healthz HTTP/1.0\r\n\r\n";
+    let script = format!("exec 3<>/dev/tcp/127.0.0.1/6969; printf '{request}' >&3; cat <&3");
+    let reply = inside(&tracker, &script).escape_ascii().to_string();
+    assert!(reply.contains(" 200 "), "{reply}");
+    assert_serves_at(&tracker, "127.0.0.1", 6969);
+    let log = tracker.log().join("\n");
+    assert!(
+        log.contains("listening on http 127.0.0.1:6969, which was passed"),
+        "{log}"
+    );
+}
+
+#[test]
+fn without_defer_accept_a_restart_loses_no_http_request() {
+    const SCRIPT: &str = "\
+import errno, os, seccomp, socket, sys
+rules = seccomp.SyscallFilter(seccomp.ALLOW)
+level = seccomp.Arg(1, seccomp.EQ, socket.IPPROTO_TCP)
+option = seccomp.Arg(2, seccomp.EQ, socket.TCP_DEFER_ACCEPT)
+rules.add_rule(seccomp.ERRNO(errno.ENOPROTOOPT), 'setsockopt', level, option)
+rules.load()
+os.execvp(sys.argv[1], sys.argv[1:])
+";
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (http, udp_address) = (tcp.local_addr().unwrap(), udp.local_addr().unwrap());
+    let start = || {
+        let mut setup = setup();
+        setup.wrapper = wrapper(&[&["/usr/bin/python3", "-c", SCRIPT]]);
+        setup.set("log.level", "debug").pass(&tcp, &udp);
+        setup.start()
+    };
+    let mut tracker = start();
+    let log = tracker.log().join("\n");
+    assert!(
+        log.contains("DEBUG") && log.contains("before their first octets"),
+        "{log}"
+    );
+    under_load(http, udp_address, |load| {
+        for _ in 0..4 {
+            load.wait(10);
+            let (status, took) = tracker.stop("TERM");
+            assert_eq!(status.code(), Some(0));
+            assert!(took < STOP_TIME, "{took:?}");
+            tracker = start();
+        }
+        load.wait(1);
+    });
+    let swarm = Client::of(udp_address).scrape(&[load::TORRENT]);
+    assert_eq!(swarm[0].leechers, load::PEERS, "everybody");
+}
+
+#[test]
+fn closed_standard_streams_stay_free() {
+    let mut setup = setup();
+    let close = ["sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh"];
+    setup.wrapper = wrapper(&[&OWN_NETWORK, &close]);
+    setup
+        .set("udp.listen", ["127.0.0.1:6969"])
+        .set("http.listen", ["127.0.0.1:6969"]);
+    let mut tracker = setup.start_without_waiting();
+    eventually("its threads", || {
+        tracker.threads().contains(&"http-0".to_owned())
+    });
+    assert_serves_at(&tracker, "127.0.0.1", 6969);
+    for stream in ["fd/0", "fd/1", "fd/2"] {
+        let target = fs::read_link(tracker.proc(stream)).unwrap();
+        assert_eq!(target, Path::new("/dev/null"), "{stream}");
+    }
+    tracker.signal("TERM");
+    let mut status = None;
+    eventually("its end", || {
+        status = status.or(tracker.has_ended());
+        status.is_some()
+    });
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+}
+
+#[test]
+fn a_bare_host_is_enough() {
+    for bare in [
+        "mount -t tmpfs none /proc",
+        "mount -o remount,bind,ro /",
+        "mount --bind /dev/null /etc/passwd && mount -t tmpfs none /sys",
+    ] {
+        let script = format!("{bare} && exec \"$@\"");
+        let mut setup = setup();
+        setup.wrapper = wrapper(&[&["unshare", "--mount", "sh", "-c", &script, "sh"]]);
+        setup.list("access.allow", &[TORRENT]);
+        let tracker = setup.start();
+        assert!(serves(&tracker, TORRENT), "{bare}");
+        let log = tracker.hang_up().join("\n");
+        assert!(!log.contains("ERROR"), "{bare}: {log}");
+        get(tracker.http(), &announce(&TORRENT, 1000, "")).announced();
+    }
 }
 
 /// The processes whose parent is this one.

@@ -12,7 +12,6 @@
 //! | `-i ip` alone | `an_address_alone_has_port_6969` |
 //! | `-u user`, `process.user` | `the_user_changes_for_all_threads`, `a_user_may_be_a_number` |
 //! | and supplementary groups are dropped | `supplementary_groups_are_dropped` |
-//! | and no right is left | `no_capability_is_left` |
 //! | once the sockets are open | `ports_below_1024_are_bound_before` |
 //! | Unix sockets belong to the user, and are made and removed whatever the root folder | `a_unix_socket_is_the_user_s_and_goes_with_the_program` |
 //! | `-d dir` (chroot as root), `process.chroot` | `the_root_folder_changes` |
@@ -25,18 +24,27 @@
 //! | 1 could not start | `without_root_ports_below_1024_are_out_of_reach`, `a_list_of_somebody_else_is_unreadable` |
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "../it/bencode.rs"]
+#[expect(dead_code, reason = "a part of it is enough here")]
+mod bencode;
 #[path = "../it/datagram.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod datagram;
+#[path = "../it/load.rs"]
+mod load;
 #[path = "../it/program.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod program;
+#[path = "../it/request.rs"]
+#[expect(dead_code, reason = "a part of it is enough here")]
+mod request;
 #[path = "../it/snapshot_file.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod snapshot_file;
 
 mod host;
 mod layouts;
+mod sandbox;
 mod snapshots;
 
 use std::fs::{self, Permissions};
@@ -263,18 +271,6 @@ fn supplementary_groups_are_dropped() {
         let mut groups = ids(&status, "Groups");
         groups.retain(|group| group != NOBODY);
         assert!(groups.is_empty(), "{status}");
-    }
-}
-
-#[test]
-fn no_capability_is_left() {
-    let mut setup = udp();
-    setup.set("process.user", "nobody");
-    let tracker = setup.start();
-    for status in statuses(&tracker) {
-        for set in ["CapPrm", "CapEff", "CapAmb"] {
-            assert_eq!(ids(&status, set), ["0000000000000000"], "{set}: {status}");
-        }
     }
 }
 

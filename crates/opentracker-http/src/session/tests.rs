@@ -115,6 +115,7 @@ impl Bench {
 fn a_head_has_ten_seconds_from_its_first_octet() {
     let mut bench = Bench::new();
     assert_eq!(bench.secs_left(), 30, "nothing has come");
+    assert!(bench.session.is_idle() && bench.session.is_new());
     bench.pass(20);
     assert_eq!(bench.receive(b"G"), Step::Read);
     assert_eq!(bench.secs_left(), 10);
@@ -130,7 +131,7 @@ fn a_head_has_ten_seconds_from_its_first_octet() {
     assert!(!bench.session.is_idle());
     bench.receive(b" /announce HTTP/1.1\r\n\r\n");
     assert_eq!(bench.secs_left(), 30);
-    assert!(bench.session.is_idle());
+    assert!(bench.session.is_idle() && !bench.session.is_new());
 }
 
 #[test]

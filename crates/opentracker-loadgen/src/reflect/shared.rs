@@ -47,7 +47,6 @@ pub(super) const fn listen(address: SocketAddr) -> Listen {
 pub(super) fn bind_listener(address: SocketAddr) -> Result<TcpListener> {
     let options = TcpOptions {
         backlog: 4096,
-        defer_accept: None,
         send_buffer: None,
     };
     Ok(bind_tcp(listen(address), &options)?.remove(0))

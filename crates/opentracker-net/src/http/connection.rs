@@ -130,7 +130,11 @@ impl Connection {
                 Poll::Ready(Round::End(end)) => return Poll::Ready(Ok(end)),
                 Poll::Pending => {
                     let is_idle = self.session.is_idle();
-                    if is_idle && (closing.as_mut().poll(cx).is_ready() || shared.is_closing.get())
+                    // A client asks again if a connection that it has used is closed, but not if a
+                    // new one is, whose request is still under way.
+                    if is_idle
+                        && !self.session.is_new()
+                        && (closing.as_mut().poll(cx).is_ready() || shared.is_closing.get())
                     {
                         return Poll::Ready(Ok(End::Closed));
                     }

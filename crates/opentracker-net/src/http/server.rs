@@ -1,11 +1,14 @@
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use opentracker_core::Worker;
-use opentracker_datagrams::{BindError, BindStep, TcpOptions, Transport, bind_tcp};
+use opentracker_datagrams::{
+    BindError, BindStep, TcpOptions, Transport, adopt_tcp, bind_tcp, defer_accept,
+};
 use opentracker_http::{Context, Handler, Limits};
 use tokio::sync::watch;
 
@@ -14,7 +17,8 @@ use super::prefixes::Prefixes;
 use super::shared::HandOver;
 use super::thread;
 use super::unix::{self, SocketFile, UnixError, UnixListen};
-use crate::bind::{Listen, groups};
+use crate::bind::{Listen, by_address, groups};
+use crate::heartbeat::Heartbeat;
 
 /// Connections that may wait to be accepted, if the system grants so many.
 const BACKLOG: i32 = 4096;
@@ -28,7 +32,6 @@ const SEND_BUFFER_OCTETS: usize = 64 * 1024;
 
 const OPTIONS: TcpOptions = TcpOptions {
     backlog: BACKLOG,
-    defer_accept: Some(PATIENCE),
     send_buffer: Some(SEND_BUFFER_OCTETS),
 };
 
@@ -91,6 +94,8 @@ pub struct Listeners {
     files: Vec<SocketFile>,
     limits: Limits,
     max_connections: usize,
+    /// Another process has opened them, and keeps them when this one ends.
+    are_passed: bool,
 }
 
 impl Listeners {
@@ -105,23 +110,14 @@ impl Listeners {
             ([], []) => 0,
             _ => config.threads.max(1),
         };
-        let mut listeners = Self {
-            threads: (0..threads).map(|_| Vec::new()).collect(),
-            addresses: Vec::new(),
-            files: Vec::new(),
-            limits: config.limits.clone(),
-            max_connections: config.max_connections,
-        };
+        let mut listeners = Self::without_any(config, threads);
         for (group, listen) in groups(&config.listen, threads).zip(&config.listen) {
             let sockets = bind_tcp(group, &OPTIONS)?;
-            let address = sockets[0].local_addr().map_err(|cause| BindError {
-                transport: Transport::Tcp,
-                address: group.address,
-                step: BindStep::Bind,
-                cause,
-            })?;
+            let address = sockets[0].local_addr();
+            let address = address.map_err(|cause| fault(group.address, cause))?;
             listeners.addresses.push(address);
             for (thread, socket) in listeners.threads.iter_mut().zip(sockets) {
+                hold_back(&socket);
                 thread.push(Listener {
                     bound: Bound::Tcp(socket),
                     proxy_protocol: listen.proxy_protocol,
@@ -149,6 +145,73 @@ impl Listeners {
         Ok(())
     }
 
+    /// Takes listeners that another process has bound, in place of the addresses and paths of the
+    /// configuration, and that it keeps when this one ends: connections that come meanwhile wait in
+    /// them. Those that are for proxies are so by their address or path in the configuration.
+    ///
+    /// The threads share the listeners of an address, if there are fewer of them.
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot be used.
+    pub fn adopt(
+        config: &Config,
+        passed: &[TcpListener],
+        unix: &[UnixListener],
+    ) -> Result<Self, BindError> {
+        let unknown = |cause| fault(([0; 4], 0).into(), cause);
+        let addresses = passed.iter().map(TcpListener::local_addr);
+        let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(unknown)?;
+        for (listener, &address) in passed.iter().zip(&addresses) {
+            adopt_tcp(listener, address, &OPTIONS)?;
+            hold_back(listener);
+        }
+        let threads = config.threads.max(1);
+        let mut listeners = Self::without_any(config, threads);
+        listeners.are_passed = true;
+        for (address, places) in by_address(&addresses) {
+            listeners.addresses.push(address);
+            let mut listens = config.listen.iter();
+            let proxy_protocol =
+                listens.any(|listen| listen.address == address && listen.proxy_protocol);
+            let shares = threads.max(places.len());
+            for (share, &place) in places.iter().cycle().take(shares).enumerate() {
+                let listener = passed[place].try_clone();
+                let bound = Bound::Tcp(listener.map_err(|cause| fault(address, cause))?);
+                listeners.threads[share % threads].push(Listener {
+                    bound,
+                    proxy_protocol,
+                });
+            }
+        }
+        for listener in unix {
+            listener.set_nonblocking(true).map_err(unknown)?;
+            let address = listener.local_addr().map_err(unknown)?;
+            let is_it = |listen: &&UnixListen| address.as_pathname() == Some(&listen.path);
+            let configured = config.unix.iter().find(is_it);
+            let proxy_protocol = configured.is_some_and(|listen| listen.proxy_protocol);
+            for thread in &mut listeners.threads {
+                let bound = Bound::Unix(listener.try_clone().map_err(unknown)?);
+                thread.push(Listener {
+                    bound,
+                    proxy_protocol,
+                });
+            }
+        }
+        Ok(listeners)
+    }
+
+    fn without_any(config: &Config, threads: usize) -> Self {
+        Self {
+            threads: (0..threads).map(|_| Vec::new()).collect(),
+            addresses: Vec::new(),
+            files: Vec::new(),
+            limits: config.limits.clone(),
+            max_connections: config.max_connections,
+            are_passed: false,
+        }
+    }
+
     /// Returns the addresses, in the order of the configuration, with the ports that the system
     /// chose.
     pub fn local_addrs(&self) -> &[SocketAddr] {
@@ -172,28 +235,26 @@ impl Listeners {
         let prefixes = Prefixes::new();
         for (number, listeners) in self.threads.into_iter().enumerate() {
             let context = Context::new(Handler::new(worker()), self.limits.clone());
-            let (hand_over, stopped, started) =
-                (hand_over.clone(), stopped.clone(), started.clone());
-            let (max_connections, prefixes) = (self.max_connections, Arc::clone(&prefixes));
+            let heartbeat = Heartbeat::default();
+            let start = thread::Start {
+                listeners,
+                are_passed: self.are_passed,
+                context,
+                hand_over: hand_over.clone(),
+                prefixes: Arc::clone(&prefixes),
+                max_connections: self.max_connections,
+                heartbeat: heartbeat.clone(),
+                stop: stopped.clone(),
+            };
+            let started = started.clone();
             let started = move |result| {
                 // Nobody listens any more if another thread could not start.
                 let _ = started.send(result);
             };
-            let run = move || {
-                thread::run(
-                    listeners,
-                    context,
-                    hand_over,
-                    prefixes,
-                    max_connections,
-                    stopped,
-                    started,
-                );
-            };
             let thread = std::thread::Builder::new()
                 .name(format!("http-{number}"))
-                .spawn(run)?;
-            threads.push(thread);
+                .spawn(move || thread::run(start, started))?;
+            threads.push((heartbeat, thread));
         }
         drop(started);
         starts.iter().collect::<io::Result<()>>()?;
@@ -205,25 +266,49 @@ impl Listeners {
     }
 }
 
+/// Lets the system wait for the first octets of each connection, where it can.
+fn hold_back(listener: &TcpListener) {
+    if let Err(error) = defer_accept(listener, PATIENCE) {
+        tracing::debug!(%error, "connections are accepted before their first octets are there");
+    }
+}
+
+fn fault(address: SocketAddr, cause: io::Error) -> BindError {
+    BindError {
+        transport: Transport::Tcp,
+        address,
+        step: BindStep::Bind,
+        cause,
+    }
+}
+
 /// Threads that serve. Dropped, it stops them without waiting for them.
 #[derive(Debug)]
 pub struct Server {
     stop: watch::Sender<Option<Instant>>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<(Heartbeat, JoinHandle<()>)>,
     /// Of Unix sockets; removed with it.
     _files: Vec<SocketFile>,
 }
 
 impl Server {
+    /// Returns the names of the threads, `http-0` and so on, and what shows that they are not
+    /// stuck.
+    pub fn heartbeats(&self) -> impl Iterator<Item = (String, Heartbeat)> {
+        let threads = self.threads.iter().enumerate();
+        threads.map(|(number, (heartbeat, _))| (format!("http-{number}"), heartbeat.clone()))
+    }
+
     /// Stops the threads and waits for them.
     ///
-    /// Nothing is accepted any more, connections that wait for a request are closed, and others
-    /// after the response to the request at hand. What is left after `grace` is cut off. At last
-    /// the cluster hears of every announce that it has not heard of.
+    /// Nothing is accepted any more, connections that wait for another request are closed, and
+    /// others after the response to the request at hand, or to the first that comes. What is left
+    /// after `grace` is cut off. At last the cluster hears of every announce that it has not heard
+    /// of.
     pub fn shutdown(self, grace: Duration) {
         // It fails only if all threads have ended already.
         let _ = self.stop.send(Some(Instant::now() + grace));
-        for thread in self.threads {
+        for (_, thread) in self.threads {
             if thread.join().is_err() {
                 tracing::error!("an http thread has panicked");
             }

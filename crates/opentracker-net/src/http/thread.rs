@@ -20,6 +20,7 @@ use super::prefixes::Prefixes;
 use super::shared::{HandOver, Shared};
 use super::socket::Socket;
 use super::{accept, connection};
+use crate::heartbeat::Heartbeat;
 
 /// After so many connections were accepted, others get their turn.
 const MAX_ACCEPTS: usize = 64;
@@ -35,26 +36,34 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often that is logged at most.
 const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How often the cluster's timeouts are looked after at least.
+/// How often the thread shows that it is not stuck, and looks after the cluster's timeouts, at least.
 const TICK: Duration = Duration::from_millis(250);
+
+/// What a thread starts with.
+pub(super) struct Start {
+    pub(super) listeners: Vec<Listener>,
+    /// Another process keeps the listeners when this one ends.
+    pub(super) are_passed: bool,
+    pub(super) context: Context,
+    pub(super) hand_over: HandOver,
+    pub(super) prefixes: Arc<Prefixes>,
+    pub(super) max_connections: usize,
+    pub(super) heartbeat: Heartbeat,
+    /// Until when connections may go on.
+    pub(super) stop: watch::Receiver<Option<Instant>>,
+}
 
 struct Thread {
     shared: Rc<Shared>,
+    are_passed: bool,
     max_connections: usize,
+    heartbeat: Heartbeat,
     warned: Cell<Option<Instant>>,
 }
 
 /// Runs a thread until `stop` says until when connections may go on, or is gone. Whether it could
 /// start is told to `started`.
-pub(super) fn run(
-    listeners: Vec<Listener>,
-    mut context: Context,
-    hand_over: HandOver,
-    prefixes: Arc<Prefixes>,
-    max_connections: usize,
-    mut stop: watch::Receiver<Option<Instant>>,
-    started: impl FnOnce(io::Result<()>),
-) {
+pub(super) fn run(mut start: Start, started: impl FnOnce(io::Result<()>)) {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default());
@@ -63,8 +72,8 @@ pub(super) fn run(
         Err(error) => return started(Err(error)),
     };
     runtime.block_on(async {
+        let listeners = std::mem::take(&mut start.listeners).into_iter();
         let listeners: io::Result<Vec<_>> = listeners
-            .into_iter()
             .map(|listener| accept::register(listener).map(Rc::new))
             .collect();
         let listeners = match listeners {
@@ -72,13 +81,21 @@ pub(super) fn run(
             Err(error) => return started(Err(error)),
         };
         started(Ok(()));
-        let counters = context.handler.worker().tracker().counters().register();
+        let worker = start.context.handler.worker();
+        let counters = worker.tracker().counters().register();
         let thread = Rc::new(Thread {
-            shared: Rc::new(Shared::new(context, counters, prefixes, hand_over)),
-            max_connections,
+            shared: Rc::new(Shared::new(
+                start.context,
+                counters,
+                start.prefixes,
+                start.hand_over,
+            )),
+            are_passed: start.are_passed,
+            max_connections: start.max_connections,
+            heartbeat: start.heartbeat,
             warned: Cell::new(None),
         });
-        let deadline = thread.serve(listeners, &mut stop).await;
+        let deadline = thread.serve(listeners, &mut start.stop).await;
         thread.wind_up(deadline).await;
     });
 }
@@ -91,7 +108,7 @@ impl Thread {
         listeners: Vec<Rc<AsyncFd<Listener>>>,
         stop: &mut watch::Receiver<Option<Instant>>,
     ) -> Instant {
-        let mut tasks = vec![spawn_local(look_after_cluster(Rc::clone(&self.shared)))];
+        let mut tasks = vec![spawn_local(tick(Rc::clone(self)))];
         for listener in &listeners {
             let thread = Rc::clone(self);
             tasks.push(spawn_local(accept(thread, Rc::clone(listener))));
@@ -105,8 +122,9 @@ impl Thread {
         }
         self.shared.is_closing.set(true);
         self.shared.context.borrow_mut().is_closing = true;
-        // The system resets what waits to be accepted when a listener is closed.
-        for listener in &listeners {
+        // The system resets what waits to be accepted when a listener is closed. One that another
+        // process keeps stays open, and whoever comes next is waited for in it.
+        for listener in listeners.iter().filter(|_| !self.are_passed) {
             let waiting = std::iter::from_fn(|| listener.get_ref().accept().ok());
             for (socket, source) in waiting.take(MAX_LAST_ACCEPTS) {
                 self.admit(socket, source, listener.get_ref().proxy_protocol);
@@ -217,11 +235,13 @@ async fn accept(thread: Rc<Thread>, listener: Rc<AsyncFd<Listener>>) {
     }
 }
 
-async fn look_after_cluster(shared: Rc<Shared>) {
+/// Shows that the thread is not stuck, and looks after the cluster's timeouts.
+async fn tick(thread: Rc<Thread>) {
     loop {
+        thread.heartbeat.beat();
         let now = Instant::now();
         let due = {
-            let mut context = shared.context.borrow_mut();
+            let mut context = thread.shared.context.borrow_mut();
             let worker = context.handler.worker();
             worker.handle_timeout(now);
             worker.poll_timeout()

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use opentracker_core::Worker;
 use opentracker_datagrams::{
-    Batch, BindError, BindStep, MAX_BATCH, Transport, bind_udp, set_receive_buffer, shut_down,
+    Batch, BindError, BindStep, MAX_BATCH, Transport, adopt_udp, bind_udp, set_receive_buffer,
+    shut_down,
 };
 use opentracker_http::Forwarding;
 use opentracker_udp::{Connections, Counter, Datagrams, Handler};
 
 use super::proxied::Opener;
-use crate::bind::{Listen, groups};
+use crate::bind::{Listen, by_address, groups};
+use crate::heartbeat::Heartbeat;
 
 /// The configuration of the UDP servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +34,13 @@ pub struct Sockets {
     addresses: Vec<SocketAddr>,
     sockets: Vec<Socket>,
     max_payload: usize,
+    /// Another process has opened them, and keeps them when this one ends.
+    are_passed: bool,
 }
 
 #[derive(Debug)]
 struct Socket {
-    bound: UdpSocket,
+    bound: Arc<UdpSocket>,
     /// Datagrams begin with the header of a proxy.
     proxy_protocol: bool,
 }
@@ -60,27 +64,62 @@ impl Sockets {
             addresses: Vec::new(),
             sockets: Vec::new(),
             max_payload: config.max_payload,
+            are_passed: false,
         };
         let groups = groups(&config.listen, config.workers.max(1));
         for (group, listen) in groups.zip(&config.listen) {
             let sockets = bind_udp(group)?;
             let prepared = sockets.iter().try_for_each(prepare);
             let address = prepared.and_then(|()| sockets[0].local_addr());
-            let address = address.map_err(|cause| BindError {
-                transport: Transport::Udp,
-                address: group.address,
-                step: BindStep::Bind,
-                cause,
-            })?;
+            let address = address.map_err(|cause| fault(group.address, cause))?;
             bound.addresses.push(address);
             bound
                 .sockets
                 .extend(sockets.into_iter().map(|bound| Socket {
-                    bound,
+                    bound: Arc::new(bound),
                     proxy_protocol: listen.proxy_protocol,
                 }));
         }
         Ok(bound)
+    }
+
+    /// Takes sockets that another process has bound, in place of the addresses of the
+    /// configuration, and that it keeps when this one ends: what arrives meanwhile waits in them.
+    /// Those that are for proxies are so by their address in the configuration.
+    ///
+    /// The threads of an address share its sockets, if there are fewer of them.
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot be used.
+    pub fn adopt(config: &Config, passed: Vec<UdpSocket>) -> Result<Self, BindError> {
+        let unknown = |cause| fault(([0; 4], 0).into(), cause);
+        let passed: Vec<_> = passed.into_iter().map(Arc::new).collect();
+        let addresses = passed.iter().map(|socket| socket.local_addr());
+        let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(unknown)?;
+        for (socket, &address) in passed.iter().zip(&addresses) {
+            adopt_udp(socket, address)?;
+            prepare(socket).map_err(|cause| fault(address, cause))?;
+        }
+        let mut adopted = Self {
+            addresses: Vec::new(),
+            sockets: Vec::new(),
+            max_payload: config.max_payload,
+            are_passed: true,
+        };
+        for (address, places) in by_address(&addresses) {
+            adopted.addresses.push(address);
+            let threads = config.workers.max(places.len());
+            let shares = places.iter().cycle().take(threads);
+            let mut listens = config.listen.iter();
+            let proxy_protocol =
+                listens.any(|listen| listen.address == address && listen.proxy_protocol);
+            adopted.sockets.extend(shares.map(|&place| Socket {
+                bound: Arc::clone(&passed[place]),
+                proxy_protocol,
+            }));
+        }
+        Ok(adopted)
     }
 
     /// Returns the addresses, in the order of the configuration, with the ports that the system
@@ -107,18 +146,34 @@ impl Sockets {
         let mut server = Server {
             stop: Arc::new(AtomicBool::new(false)),
             threads: Vec::new(),
+            are_passed: self.are_passed,
         };
         for (number, socket) in self.sockets.into_iter().enumerate() {
             let handler = Handler::new(worker(), Arc::clone(connections), self.max_payload);
             let batch = Exchange(Batch::new(MAX_BATCH, self.max_payload));
-            let ours = socket.bound.try_clone()?;
+            let ours = Arc::clone(&socket.bound);
             let stop = Arc::clone(&server.stop);
+            let heartbeat = Heartbeat::default();
+            let beats = heartbeat.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("udp-{number}"))
-                .spawn(move || run(&socket, handler, batch, &stop))?;
-            server.threads.push((ours, thread));
+                .spawn(move || run(&socket, handler, batch, &stop, &beats))?;
+            server.threads.push(Thread {
+                socket: ours,
+                heartbeat,
+                thread,
+            });
         }
         Ok(server)
+    }
+}
+
+fn fault(address: SocketAddr, cause: io::Error) -> BindError {
+    BindError {
+        transport: Transport::Udp,
+        address,
+        step: BindStep::Bind,
+        cause,
     }
 }
 
@@ -126,17 +181,33 @@ impl Sockets {
 #[derive(Debug)]
 pub struct Server {
     stop: Arc<AtomicBool>,
-    threads: Vec<(UdpSocket, JoinHandle<()>)>,
+    threads: Vec<Thread>,
+    are_passed: bool,
+}
+
+#[derive(Debug)]
+struct Thread {
+    socket: Arc<UdpSocket>,
+    heartbeat: Heartbeat,
+    thread: JoinHandle<()>,
 }
 
 impl Server {
+    /// Returns the names of the threads, `udp-0` and so on, and what shows that they are not stuck.
+    pub fn heartbeats(&self) -> impl Iterator<Item = (String, Heartbeat)> {
+        let threads = self.threads.iter().enumerate();
+        threads.map(|(number, thread)| (format!("udp-{number}"), thread.heartbeat.clone()))
+    }
+
     /// Stops the threads after the batch that each is at, and waits for them.
     pub fn shutdown(self) {
         self.stop.store(true, Ordering::Relaxed);
-        for (socket, _) in &self.threads {
+        // A socket that outlives the process must not be shut down: its threads see by themselves
+        // that they are to stop, a little later.
+        for Thread { socket, .. } in self.threads.iter().filter(|_| !self.are_passed) {
             shut_down(socket);
         }
-        for (_, thread) in self.threads {
+        for Thread { thread, .. } in self.threads {
             if thread.join().is_err() {
                 tracing::error!("a udp thread has panicked");
             }
@@ -144,10 +215,17 @@ impl Server {
     }
 }
 
-fn run(socket: &Socket, mut handler: Handler, mut batch: Exchange, stop: &AtomicBool) {
+fn run(
+    socket: &Socket,
+    mut handler: Handler,
+    mut batch: Exchange,
+    stop: &AtomicBool,
+    heartbeat: &Heartbeat,
+) {
     let counters = handler.worker().tracker().counters().register();
     let mut opener = Opener::new();
     while !stop.load(Ordering::Relaxed) {
+        heartbeat.beat();
         if let Err(error) = batch.0.receive(&socket.bound) {
             // An ICMP error of an earlier reply: it passes.
             tracing::trace!(%error, "nothing received");

@@ -1,11 +1,11 @@
 //! The end of a server.
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use opentracker_core::{Cluster, Worker};
-use opentracker_net::http::{Counter, Listeners};
+use opentracker_net::http::{Config, Counter, Listeners};
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
 
 use crate::site::{Client, PATIENCE, Plan, SCRAPE, SCRAPED, Site, operator_plane};
@@ -46,6 +46,37 @@ fn what_does_not_finish_is_cut_off() {
     site.server.shutdown(Duration::from_millis(100));
     assert!(start.elapsed() >= Duration::from_millis(100));
     client.expect_end();
+}
+
+#[test]
+fn what_waits_in_a_passed_listener_is_served_by_the_next_server() {
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = held.local_addr().unwrap();
+    let tracker = Site::start().tracker;
+    let start = |threads| {
+        let config = Config {
+            threads,
+            ..Config::default()
+        };
+        let passed = [held.try_clone().unwrap(), held.try_clone().unwrap()];
+        let listeners = Listeners::adopt(&config, &passed).unwrap();
+        assert_eq!(listeners.local_addrs(), [address]);
+        let worker = || Worker::new(Arc::clone(&tracker), 1, None);
+        let server = listeners.serve(&operator_plane(), worker).unwrap();
+        assert_eq!(server.heartbeats().count(), threads);
+        server
+    };
+    for threads in [1, 3] {
+        let mut waiting: Vec<_> = (0..20).map(|_| Client::connect(address)).collect();
+        for client in &mut waiting {
+            client.send(SCRAPE);
+        }
+        let server = start(threads);
+        for client in &mut waiting {
+            assert_eq!(client.response().text(), SCRAPED);
+        }
+        server.shutdown(PATIENCE);
+    }
 }
 
 #[test]

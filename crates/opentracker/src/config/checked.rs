@@ -1,11 +1,13 @@
 //! A configuration that is valid.
 
 use std::ops::Deref;
+use std::path::PathBuf;
 
 use super::findings::{ConfigErrors, Finding};
 use super::keys::{Applies, Key, Values, keys};
 use super::listener::Listener;
 use super::print;
+use super::value::Value;
 
 /// Everything that can be configured, checked: what exists is valid.
 ///
@@ -68,6 +70,17 @@ impl Config {
     pub fn changed(&self, old: &Self) -> Vec<&'static str> {
         let changed = keys().filter(|key| (key.get)(self) != (key.get)(old));
         changed.map(Key::path).collect()
+    }
+
+    /// Returns the files that the configuration names, each with its key. The root folder to be is
+    /// none of them.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
+        let paths = keys().filter(|key| key.wanted == PathBuf::WANTED);
+        let files = paths.filter(|key| key.path() != "process.chroot");
+        files.filter_map(|key| match (key.get)(&self.0).as_str() {
+            None | Some("") => None,
+            Some(path) => Some((key.path(), path.into())),
+        })
     }
 
     /// Takes one key over as it was.

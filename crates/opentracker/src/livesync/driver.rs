@@ -13,6 +13,8 @@ use opentracker_livesync_wire::MAX_PACKET;
 use opentracker_multicast::{Group, GroupConfig, JoinError, Sender};
 use tokio::sync::{oneshot, watch};
 
+use crate::sandbox::Sandbox;
+
 /// Packets taken in one turn of the loop before it looks after its other duties.
 const PACKETS_PER_TURN: usize = 64;
 
@@ -25,6 +27,7 @@ pub(super) struct Served {
     pub(super) instance: Instance,
     pub(super) counters: Counters<Counter>,
     pub(super) view: Arc<ArcSwap<View>>,
+    pub(super) sandbox: Option<Arc<Sandbox>>,
 }
 
 /// Joins the group and says so, waits for what to serve, and serves it until nobody is there any
@@ -58,6 +61,9 @@ pub(super) fn run(
         };
         let _ = joined.send(Ok(group.sender()));
         if let Ok(served) = served.await {
+            if let Some(sandbox) = &served.sandbox {
+                sandbox.enter();
+            }
             Driver::new(group, interface, served).run(sources).await;
         }
     });
@@ -83,6 +89,7 @@ impl Driver {
             instance,
             counters,
             view,
+            sandbox: _,
         } = served;
         Self {
             sender: group.sender(),

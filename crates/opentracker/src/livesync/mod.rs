@@ -21,6 +21,7 @@ use rand::rngs::StdRng;
 use tokio::sync::{oneshot, watch};
 
 use crate::config;
+use crate::sandbox::Sandbox;
 
 pub use opentracker_livesync::*;
 
@@ -101,8 +102,8 @@ impl Joined {
         Arc::clone(&self.view)
     }
 
-    /// Begins to serve the group.
-    pub(crate) fn serve(self, tracker: &Arc<Tracker>) -> Server {
+    /// Begins to serve the group, in the sandbox, if there is one: the thread is older than that.
+    pub(crate) fn serve(self, tracker: &Arc<Tracker>, sandbox: Option<Arc<Sandbox>>) -> Server {
         let rng = StdRng::from_rng(&mut rand::rng());
         let instance = Instance::new(
             Arc::clone(tracker),
@@ -115,6 +116,7 @@ impl Joined {
             instance,
             counters: tracker.counters().register(),
             view: Arc::clone(&self.view),
+            sandbox,
         };
         if self.serve.send(served).is_err() {
             tracing::error!("the live-sync thread has ended");

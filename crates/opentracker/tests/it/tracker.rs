@@ -105,10 +105,13 @@ fn a_start_that_fails_leaves_a_runtime_of_the_caller_alone() {
         // The group is joined by then, on a runtime that has to go.
         let error = Tracker::start(config.clone()).unwrap_err();
         assert!(matches!(error, StartError::List(_)), "{error}");
-        let faults = Tracker::check(&config, None);
+        let faults = Tracker::check(&config, None, Vec::new());
         assert_eq!(faults.len(), 1, "{faults:?}");
         values.access.deny = PathBuf::new();
-        assert_eq!(Tracker::check(&values.validate().unwrap(), None), []);
+        assert_eq!(
+            Tracker::check(&values.validate().unwrap(), None, Vec::new()),
+            []
+        );
     });
 }
 

@@ -1,0 +1,251 @@
+//! What is left to the program once it serves, and what shows that it still does.
+//!
+//! | sentence | tests |
+//! |---|---|
+//! | capabilities kept only where needed, no new privileges: none, for any thread | `no_capability_is_left`, `the_thread_of_the_cluster_has_none_either` |
+//! | so root reads what belongs to root or to all | `root_has_no_more_rights_than_others` |
+//! | Landlock: lists and links are read again in the folders of the start | `files_of_the_start_are_read_again`, `links_lead_elsewhere` |
+//! | files of other folders are not, and it is said that this takes a restart | `another_folder_takes_a_restart` |
+//! | what metrics say of the process can still be read | `metrics_of_the_process_are_there` |
+//! | nobody but root looks into a process that was root | `memory_is_out_of_reach` |
+//! | the service manager is told from another root folder, too | `the_manager_is_told_from_another_root_folder` |
+//! | a stuck worker ends the signs of life | `a_stuck_worker_ends_the_signs_of_life` |
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+use crate::program::{PATIENCE, Setup, Tracker, list};
+use crate::{OTHER, TORRENT, ids, inside, serves, setup, statuses, udp};
+
+const NO_CAPABILITY: [&str; 1] = ["0000000000000000"];
+
+#[test]
+fn no_capability_is_left() {
+    for user in ["nobody", ""] {
+        let mut setup = udp();
+        setup.set("process.user", user);
+        let tracker = setup.start();
+        for status in statuses(&tracker) {
+            for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+                assert_eq!(ids(&status, set), NO_CAPABILITY, "{set}: {status}");
+            }
+            assert_eq!(ids(&status, "NoNewPrivs"), ["1"], "{status}");
+        }
+    }
+}
+
+#[test]
+fn the_thread_of_the_cluster_has_none_either() {
+    let mut setup = udp();
+    setup.set("livesync.listen", "127.0.0.1:9696");
+    let tracker = setup.start();
+    tracker.wait_for("live sync", |log| {
+        log.iter().any(|line| line.contains("live sync begins"))
+    });
+    assert!(tracker.threads().contains(&"livesync".to_owned()));
+    for status in statuses(&tracker) {
+        assert_eq!(ids(&status, "CapEff"), NO_CAPABILITY, "{status}");
+        assert_eq!(ids(&status, "NoNewPrivs"), ["1"], "{status}");
+    }
+}
+
+#[test]
+fn root_has_no_more_rights_than_others() {
+    let mut setup = udp();
+    setup.list("access.allow", &[TORRENT]);
+    let path = setup.path("access.allow");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    assert!(serves(&setup.start(), TORRENT));
+    let mut setup = udp();
+    setup.list("access.allow", &[TORRENT]);
+    let path = setup.path("access.allow");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    chown(&path, Some(65534), None).unwrap();
+    let ended = setup.run();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("Permission denied"), "{ended:?}");
+    let ended = setup.argument("--check").run();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+}
+
+/// Replaces a file as editors and deployments do.
+fn replace(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
+#[test]
+fn files_of_the_start_are_read_again() {
+    let mut setup = udp();
+    setup
+        .list("access.allow", &[TORRENT])
+        .set("process.user", "nobody");
+    let tracker = setup.start();
+    let (config, allow) = (
+        tracker.setup.config_path(),
+        tracker.setup.path("access.allow"),
+    );
+    replace(&allow, &list(&[OTHER]));
+    let text = fs::read_to_string(&config).unwrap();
+    replace(&config, &format!("announce.interval = \"20m\"\n{text}"));
+    let said = tracker.hang_up().join("\n");
+    assert!(
+        said.contains("announce.interval; allow list 1 → 1"),
+        "{said}"
+    );
+    assert!(serves(&tracker, OTHER) && !serves(&tracker, TORRENT));
+}
+
+#[test]
+fn links_lead_elsewhere() {
+    let mut setup = udp();
+    let at = |name: &str| setup.path(name);
+    for (version, torrent) in [("v1", TORRENT), ("v2", OTHER)] {
+        fs::create_dir(at(version)).unwrap();
+        setup.write(&format!("{version}/allow"), &list(&[torrent]));
+    }
+    // As a ConfigMap of Kubernetes: a link to a folder, which is replaced.
+    symlink("v1", at("current")).unwrap();
+    fs::create_dir(at("etc")).unwrap();
+    symlink(at("current/allow"), at("etc/allow")).unwrap();
+    let allow = at("etc/allow").to_str().unwrap().to_owned();
+    let next = at("next");
+    setup.set("access.allow", allow.as_str());
+    let tracker = setup.start();
+    assert!(serves(&tracker, TORRENT) && !serves(&tracker, OTHER));
+    symlink("v2", &next).unwrap();
+    fs::rename(next, tracker.setup.path("current")).unwrap();
+    let said = tracker.hang_up().join("\n");
+    assert!(!said.contains("ERROR"), "{said}");
+    assert!(serves(&tracker, OTHER) && !serves(&tracker, TORRENT));
+}
+
+#[test]
+fn another_folder_takes_a_restart() {
+    let elsewhere = Setup::within(&std::env::temp_dir());
+    let other = elsewhere.write("other", &list(&[OTHER]));
+    let mut setup = udp();
+    setup.list("access.allow", &[TORRENT]);
+    let tracker = setup.start();
+    let text = fs::read_to_string(tracker.setup.config_path()).unwrap();
+    let line = text.lines().find(|line| line.starts_with("access.allow"));
+    let text = text.replace(line.unwrap(), &format!("access.allow = {other:?}"));
+    fs::write(tracker.setup.config_path(), text).unwrap();
+    let said = tracker.hang_up().join("\n");
+    for words in [
+        "the allow list stays as it was",
+        other.to_str().unwrap(),
+        "it takes a restart",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(serves(&tracker, TORRENT) && !serves(&tracker, OTHER));
+}
+
+#[test]
+fn metrics_of_the_process_are_there() {
+    let mut setup = setup();
+    setup.set("process.user", "nobody");
+    let tracker = setup.start();
+    let port = tracker.operator().port();
+    let request = r"GET /metrics HTTP/1.0\r\n\r\n";
+    let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; printf '{request}' >&3; cat <&3");
+    let metrics = inside(&tracker, &script).escape_ascii().to_string();
+    for name in [
+        "process_cpu_seconds_total ",
+        "process_resident_memory_bytes ",
+        "process_open_fds ",
+        "process_start_time_seconds ",
+    ] {
+        assert!(metrics.contains(&format!("\\n{name}")), "{name}: {metrics}");
+    }
+}
+
+#[test]
+fn memory_is_out_of_reach() {
+    let mut setup = udp();
+    setup.set("process.user", "nobody");
+    let tracker = setup.start();
+    // The system gives a process that can be looked into to its user.
+    assert_eq!(fs::metadata(tracker.proc("mem")).unwrap().uid(), 0);
+}
+
+/// Lets a program tell a service manager, which has a socket beside the configuration.
+fn with_manager(setup: &mut Setup) -> UnixDatagram {
+    let path = setup.path("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    setup.variable("NOTIFY_SOCKET", path);
+    manager
+}
+
+fn next(manager: &UnixDatagram) -> String {
+    let mut octets = [0; 4096];
+    let length = manager.recv(&mut octets).expect("it says something");
+    String::from_utf8(octets[..length].to_vec()).unwrap()
+}
+
+#[test]
+fn the_manager_is_told_from_another_root_folder() {
+    let mut setup = udp();
+    let manager = with_manager(&mut setup);
+    let root = setup.path("root");
+    fs::create_dir(&root).unwrap();
+    setup
+        .set("process.chroot", root.to_str().unwrap())
+        .set("process.user", "nobody");
+    let mut tracker = setup.start();
+    assert!(next(&manager).starts_with("READY=1\n"));
+    tracker.stop("TERM");
+    assert!(next(&manager).starts_with("STOPPING=1\n"));
+}
+
+/// A thread of the program by its name.
+fn thread(tracker: &Tracker, name: &str) -> Pid {
+    let tasks = fs::read_dir(tracker.proc("task")).unwrap();
+    let mut tasks = tasks.map(|task| task.unwrap());
+    let is_it = |task: &fs::DirEntry| {
+        let comm = fs::read_to_string(task.path().join("comm")).unwrap();
+        comm.trim_end() == name
+    };
+    let task = tasks.find(is_it).unwrap();
+    Pid::from_raw(task.file_name().to_str().unwrap().parse().unwrap())
+}
+
+#[test]
+fn a_stuck_worker_ends_the_signs_of_life() {
+    let mut setup = setup();
+    let manager = with_manager(&mut setup);
+    setup.variable("WATCHDOG_USEC", "1000000");
+    let tracker = setup.start();
+    for name in ["udp-0", "http-0"] {
+        while !next(&manager).starts_with("WATCHDOG=1\n") {}
+        let thread = thread(&tracker, name);
+        ptrace::attach(thread).unwrap();
+        waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
+        tracker.wait_for("that it is stuck", |log| {
+            log.iter()
+                .any(|line| line.contains(&format!("stuck for 500ms: {name}")))
+        });
+        // What was said before, and then no more.
+        manager.set_nonblocking(true).unwrap();
+        while manager.recv(&mut [0; 4096]).is_ok() {}
+        manager.set_nonblocking(false).unwrap();
+        manager
+            .set_read_timeout(Some(Duration::from_secs(2)))
+            .unwrap();
+        assert!(manager.recv(&mut [0; 4096]).is_err(), "{name} is stuck");
+        manager.set_read_timeout(Some(PATIENCE)).unwrap();
+        ptrace::detach(thread, None).unwrap();
+    }
+    while !next(&manager).starts_with("WATCHDOG=1\n") {}
+    assert!(serves(&tracker, TORRENT));
+}
