@@ -35,7 +35,10 @@ enum Way {
     Udp,
 }
 
-const WAYS: [Way; 10] = [
+/// How many peers there are.
+pub(crate) const PEERS: u32 = 10;
+
+const WAYS: [Way; PEERS as usize] = [
     Way::Connection,
     Way::Connection,
     Way::Connection,
@@ -47,9 +50,6 @@ const WAYS: [Way; 10] = [
     Way::Piecewise,
     Way::Udp,
 ];
-
-/// How many peers there are.
-pub(crate) const PEERS: u32 = WAYS.len() as u32;
 
 /// Clients at work.
 #[derive(Debug, Default)]

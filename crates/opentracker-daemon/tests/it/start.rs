@@ -288,7 +288,7 @@ fn check_warns_of_the_operator_s_listener() {
 
 #[test]
 fn few_descriptors_are_enough_for_few_connections() {
-    let with_limit = |limit: u32| {
+    let with_limit = |limit: usize| {
         let mut setup = Setup::new();
         let script = format!("ulimit -n {limit}; exec \"$@\"");
         setup.wrapper = ["sh", "-c", &script, "sh"].map(str::to_owned).into();
@@ -296,8 +296,9 @@ fn few_descriptors_are_enough_for_few_connections() {
         setup.set("http.listen", NOTHING);
         setup
     };
-    let threads = std::thread::available_parallelism().unwrap().get() as u32;
-    let mut setup = with_limit(64 + 8 * threads);
+    let threads = std::thread::available_parallelism().unwrap().get();
+    let limit = 64 + 8 * threads;
+    let mut setup = with_limit(limit);
     setup.set("http.listen", ["127.0.0.1:0"]);
     let tracker = setup.start();
     let log = tracker.log().join("\n");
@@ -313,7 +314,7 @@ fn few_descriptors_are_enough_for_few_connections() {
     assert_eq!(get(tracker.http(), "/healthz").status, 200);
     assert!(tracker.hang_up().join("\n").contains("reloaded"));
     let descriptors = std::fs::read_dir(tracker.proc("fd")).unwrap().count();
-    assert!(descriptors < 64 + 8 * threads as usize, "{descriptors}");
+    assert!(descriptors < limit, "{descriptors}");
     // By UDP alone it takes less than that.
     Client::of(with_limit(64).start().udp()).connect();
     let words = ["file descriptors and the limit is 20", "LimitNOFILE"];
