@@ -14,10 +14,14 @@ use crate::index::Index;
 use crate::key::{InfoHasher, Key};
 use crate::kind::{Family, PerKind};
 use crate::mix::Mix;
+use crate::prefetch::Purpose;
 use crate::requester::{Entered, Requester};
 use crate::saved::Restored;
 use crate::swarm::{Swarm, SwarmCell};
 use crate::torrent::{Torrent, TorrentSummary};
+
+/// Peers that are prefetched ahead when many are entered.
+const AHEAD: usize = 16;
 
 /// What keys the hash functions of a store, drawn at random.
 #[derive(Debug)]
@@ -206,31 +210,36 @@ impl Bucket {
         });
         let torrent = self.torrents.get_mut(at);
         torrent.downloads = downloads;
-        if saved.swarm_peers > 0 {
-            let is_living = |peer: &SavedPeer| {
-                let minutes = u32::from(peer.age_minutes).saturating_add(passed_minutes);
-                moment.living_age(minutes).is_some()
-            };
-            let mix = Mix::of(peers.clone().filter(is_living));
-            let swarm_peers = saved.swarm_peers as usize;
-            torrent.swarm.reserve(&mix, swarm_peers, &secrets.peers);
+        let age_of = |peer: &SavedPeer| {
+            let minutes = u32::from(peer.age_minutes).saturating_add(passed_minutes);
+            moment.living_age(minutes)
+        };
+        let mix = Mix::of(peers.clone().filter(|peer| age_of(peer).is_some()));
+        let swarm_peers = saved.swarm_peers as usize;
+        torrent.swarm.reserve(&mix, swarm_peers, &secrets.peers);
+        // A few peers ahead their memory is asked for, so that waits for it overlap.
+        let keys = &secrets.peers;
+        let mut upcoming = peers.clone().map(|peer| AnyCell::from(peer.addr));
+        for cell in upcoming.by_ref().take(AHEAD) {
+            torrent.swarm.prefetch_peer(&cell, Purpose::Enter, keys);
         }
         let mut restored = Restored::default();
         let mut was_empty = true;
         for peer in peers {
-            was_empty = false;
-            let minutes = u32::from(peer.age_minutes).saturating_add(passed_minutes);
-            match (moment.living_age(minutes), AnyCell::from(peer.addr)) {
-                (None, _) => restored.timed_out_peers += 1,
-                (Some(age), AnyCell::V4(cell)) => {
-                    restored.peers +=
-                        u64::from(self.restore_peer(at, cell, &peer, age, moment, secrets));
-                }
-                (Some(age), AnyCell::V6(cell)) => {
-                    restored.peers +=
-                        u64::from(self.restore_peer(at, cell, &peer, age, moment, secrets));
-                }
+            if let Some(cell) = upcoming.next() {
+                let swarm = &self.torrents.get(at).swarm;
+                swarm.prefetch_peer(&cell, Purpose::Enter, keys);
             }
+            was_empty = false;
+            let Some(age) = age_of(&peer) else {
+                restored.timed_out_peers += 1;
+                continue;
+            };
+            let is_new = match AnyCell::from(peer.addr) {
+                AnyCell::V4(cell) => self.restore_peer(at, cell, &peer, age, moment, secrets),
+                AnyCell::V6(cell) => self.restore_peer(at, cell, &peer, age, moment, secrets),
+            };
+            restored.peers += u64::from(is_new);
         }
         // As a sweep would have it.
         let is_worthless = self.torrents.get(at).swarm.is_empty()
