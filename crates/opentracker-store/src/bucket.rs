@@ -208,8 +208,32 @@ impl Bucket {
             let torrent = Torrent::new(*key.info_hash(), downloads, announced);
             self.insert(key, torrent, &secrets.info_hashes)
         });
+        self.torrents.get_mut(at).downloads = downloads;
+        let was_empty = peers.clone().next().is_none();
+        let mut restored = self.restore_peers(at, saved, peers, passed_minutes, moment, secrets);
+        // As a sweep would have it.
+        let is_worthless = self.torrents.get(at).swarm.is_empty()
+            && (idle_minutes > moment.torrent_timeout || !was_empty && !downloads.are_kept());
+        if found.is_none() && is_worthless {
+            self.remove(at, &secrets.info_hashes);
+            restored.timed_out_torrents = 1;
+        } else if found.is_none() {
+            restored.torrents = 1;
+        }
+        restored
+    }
+
+    /// Enters the peers of a torrent that have not timed out.
+    fn restore_peers(
+        &mut self,
+        at: usize,
+        saved: &SavedTorrent,
+        peers: impl Iterator<Item = SavedPeer> + Clone,
+        passed_minutes: u32,
+        moment: &Moment,
+        secrets: &Secrets,
+    ) -> Restored {
         let torrent = self.torrents.get_mut(at);
-        torrent.downloads = downloads;
         let age_of = |peer: &SavedPeer| {
             let minutes = u32::from(peer.age_minutes).saturating_add(passed_minutes);
             moment.living_age(minutes)
@@ -224,13 +248,11 @@ impl Bucket {
             torrent.swarm.prefetch_peer(&cell, Purpose::Enter, keys);
         }
         let mut restored = Restored::default();
-        let mut was_empty = true;
         for peer in peers {
             if let Some(cell) = upcoming.next() {
                 let swarm = &self.torrents.get(at).swarm;
                 swarm.prefetch_peer(&cell, Purpose::Enter, keys);
             }
-            was_empty = false;
             let Some(age) = age_of(&peer) else {
                 restored.timed_out_peers += 1;
                 continue;
@@ -240,15 +262,6 @@ impl Bucket {
                 AnyCell::V6(cell) => self.restore_peer(at, cell, &peer, age, moment, secrets),
             };
             restored.peers += u64::from(is_new);
-        }
-        // As a sweep would have it.
-        let is_worthless = self.torrents.get(at).swarm.is_empty()
-            && (idle_minutes > moment.torrent_timeout || !was_empty && !downloads.are_kept());
-        if found.is_none() && is_worthless {
-            self.remove(at, &secrets.info_hashes);
-            restored.timed_out_torrents = 1;
-        } else if found.is_none() {
-            restored.torrents = 1;
         }
         restored
     }
