@@ -14,11 +14,15 @@ use crate::index::Index;
 use crate::key::{InfoHasher, Key};
 use crate::kind::{Family, PerKind};
 use crate::mix::Mix;
+use crate::prefetch::Purpose;
 use crate::requester::{Entered, Requester};
 use crate::saved::Restored;
 use crate::swarm::{Swarm, SwarmCell};
 use crate::torrent::{Torrent, TorrentSummary};
 use crate::usage::{Change, Full, Room};
+
+/// Peers that are prefetched ahead when many are entered.
+const AHEAD: usize = 16;
 
 /// What keys the hash functions of a store, drawn at random.
 #[derive(Debug)]
@@ -260,25 +264,54 @@ impl Bucket {
             let torrent = Torrent::new(*key.info_hash(), downloads, announced);
             self.insert(key, torrent, &secrets.info_hashes)
         });
+        self.torrents.get_mut(at).downloads = downloads;
+        let was_empty = peers.clone().next().is_none();
+        let mut restored = self.restore_peers(at, saved, peers, passed_minutes, (moment, room), secrets);
+        // As a sweep would have it.
+        let is_worthless = self.torrents.get(at).swarm.is_empty()
+            && (idle_minutes > moment.torrent_timeout || !was_empty && !downloads.are_kept());
+        if found.is_none() && is_worthless {
+            self.remove(at, &secrets.info_hashes);
+            restored.timed_out_torrents = 1;
+        } else if found.is_none() {
+            restored.torrents = 1;
+        }
+        restored
+    }
+
+    /// Enters the peers of a torrent that have not timed out.
+    fn restore_peers(
+        &mut self,
+        at: usize,
+        saved: &SavedTorrent,
+        peers: impl Iterator<Item = SavedPeer> + Clone,
+        passed_minutes: u32,
+        (moment, room): (&Moment, Option<&Room>),
+        secrets: &Secrets,
+    ) -> Restored {
         let torrent = self.torrents.get_mut(at);
-        torrent.downloads = downloads;
-        if saved.swarm_peers > 0 {
-            let is_living = |peer: &SavedPeer| {
-                let minutes = u32::from(peer.age_minutes).saturating_add(passed_minutes);
-                moment.living_age(minutes).is_some()
-            };
-            let mix = Mix::of(peers.clone().filter(is_living));
-            let swarm_peers = saved.swarm_peers as usize;
-            let octets = torrent.swarm.heap_octets();
-            torrent.swarm.reserve(&mix, swarm_peers, &secrets.peers);
-            self.change.resize(octets, torrent.swarm.heap_octets());
+        let age_of = |peer: &SavedPeer| {
+            let minutes = u32::from(peer.age_minutes).saturating_add(passed_minutes);
+            moment.living_age(minutes)
+        };
+        let mix = Mix::of(peers.clone().filter(|peer| age_of(peer).is_some()));
+        let swarm_peers = saved.swarm_peers as usize;
+        let octets = torrent.swarm.heap_octets();
+        torrent.swarm.reserve(&mix, swarm_peers, &secrets.peers);
+        self.change.resize(octets, torrent.swarm.heap_octets());
+        // A few peers ahead their memory is asked for, so that waits for it overlap.
+        let keys = &secrets.peers;
+        let mut upcoming = peers.clone().map(|peer| AnyCell::from(peer.addr));
+        for cell in upcoming.by_ref().take(AHEAD) {
+            torrent.swarm.prefetch_peer(&cell, Purpose::Enter, keys);
         }
         let mut restored = Restored::default();
-        let mut was_empty = true;
         for peer in peers {
-            was_empty = false;
-            let minutes = u32::from(peer.age_minutes).saturating_add(passed_minutes);
-            let Some(age) = moment.living_age(minutes) else {
+            if let Some(cell) = upcoming.next() {
+                let swarm = &self.torrents.get(at).swarm;
+                swarm.prefetch_peer(&cell, Purpose::Enter, keys);
+            }
+            let Some(age) = age_of(&peer) else {
                 restored.timed_out_peers += 1;
                 continue;
             };
@@ -291,15 +324,6 @@ impl Bucket {
                 Ok(is_new) => restored.peers += u64::from(is_new),
                 Err(_full) => restored.no_room += 1,
             }
-        }
-        // As a sweep would have it.
-        let is_worthless = self.torrents.get(at).swarm.is_empty()
-            && (idle_minutes > moment.torrent_timeout || !was_empty && !downloads.are_kept());
-        if found.is_none() && is_worthless {
-            self.remove(at, &secrets.info_hashes);
-            restored.timed_out_torrents = 1;
-        } else if found.is_none() {
-            restored.torrents = 1;
         }
         restored
     }

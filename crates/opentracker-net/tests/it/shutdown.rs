@@ -59,7 +59,7 @@ fn what_waits_in_a_passed_listener_is_served_by_the_next_server() {
             ..Config::default()
         };
         let passed = [held.try_clone().unwrap(), held.try_clone().unwrap()];
-        let listeners = Listeners::adopt(&config, &passed).unwrap();
+        let listeners = Listeners::adopt(&config, &passed, &[]).unwrap();
         assert_eq!(listeners.local_addrs(), [address]);
         let worker = || Worker::new(Arc::clone(&tracker), 1, None);
         let server = listeners.serve(&operator_plane(), worker).unwrap();

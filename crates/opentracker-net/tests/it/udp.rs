@@ -222,7 +222,7 @@ fn proxy(ip: &str, server: SocketAddr) -> UdpSocket {
     socket
 }
 
-fn ask(proxy: &UdpSocket, header: &[u8], request: &[u8]) -> Vec<u8> {
+fn exchange(proxy: &UdpSocket, header: &[u8], request: &[u8]) -> Vec<u8> {
     proxy.send(&[header, request].concat()).unwrap();
     let mut reply = [0; 2048];
     let octets = proxy.recv(&mut reply).unwrap();
@@ -257,28 +257,28 @@ fn who_a_proxy_names_is_the_client_of_a_datagram() {
 
     // The same header begins each reply.
     let header = simple(first);
-    let reply = ask(&proxy, &header, &connect());
+    let reply = exchange(&proxy, &header, &connect());
     let (front, connected) = reply.split_at(38);
     assert_eq!(front, header);
     let id = connected[8..].to_vec();
-    let reply = ask(&proxy, &header, &announce(&id, 1000));
+    let reply = exchange(&proxy, &header, &announce(&id, 1000));
     assert_eq!(reply[..38], header);
     assert_eq!(reply[38..46], [0, 0, 0, 1, 4, 3, 2, 1]);
     assert_eq!(reply.len(), 38 + 20, "nobody else is there");
 
     // Replies behind a header of version 2 are plain. An id is that of its client, whatever proxy
     // and header it came through.
-    let reply = ask(&proxy, &v2(second), &announce(&id, 2000));
+    let reply = exchange(&proxy, &v2(second), &announce(&id, 2000));
     assert_eq!(reply[..4], [0, 0, 0, 3], "it is another's: {reply:?}");
-    let reply = ask(&proxy, &v2(first), &announce(&id, 1000));
+    let reply = exchange(&proxy, &v2(first), &announce(&id, 1000));
     assert_eq!(reply.len(), 20);
-    let id = ask(&proxy, &v2(second), &connect())[8..].to_vec();
-    let reply = ask(&proxy, &v2(second), &announce(&id, 2000));
+    let id = exchange(&proxy, &v2(second), &connect())[8..].to_vec();
+    let reply = exchange(&proxy, &v2(second), &announce(&id, 2000));
     assert_eq!(reply[20..], [192, 0, 2, 1, 0x03, 0xe8]);
 
     let v6: SocketAddr = "[2001:db8::1]:1".parse().unwrap();
-    let id = ask(&proxy, &v2(v6), &connect())[8..].to_vec();
-    let reply = ask(&proxy, &v2(v6), &announce(&id, 3000));
+    let id = exchange(&proxy, &v2(v6), &connect())[8..].to_vec();
+    let reply = exchange(&proxy, &v2(v6), &announce(&id, 3000));
     assert_eq!(reply.len(), 20, "peers of its family: {reply:?}");
     assert_eq!(reply[12..20], [0, 0, 0, 3, 0, 0, 0, 0], "of the same swarm");
     // Before the shutdown, which wakes the server as datagrams from nowhere do.
@@ -295,10 +295,10 @@ fn replies_behind_a_header_fit_the_payload() {
     for number in 0..=255 {
         let client: SocketAddr = format!("192.0.2.{number}:1").parse().unwrap();
         let header = simple(client);
-        let id = ask(&proxy, &header, &connect())[46..].to_vec();
+        let id = exchange(&proxy, &header, &connect())[46..].to_vec();
         let mut request = announce(&id, 1000);
         request[92..96].copy_from_slice(&1000_i32.to_be_bytes());
-        longest = longest.max(ask(&proxy, &header, &request).len());
+        longest = longest.max(exchange(&proxy, &header, &request).len());
     }
     // 195 peers of 6 octets; one more would not fit.
     assert_eq!(longest, 38 + 20 + 195 * 6);
