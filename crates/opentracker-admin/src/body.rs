@@ -7,21 +7,21 @@ use std::time::Instant;
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
-use crate::full_scrape::{FullScrape, Progress};
-use crate::gzip::Gzip;
+use crate::coding::{Coding, Compressor, MIN_OCTETS};
+use crate::listing::{Listing, Progress};
 
-/// A page as a whole, or a full scrape in pieces.
+/// A page as a whole, or a list of all torrents in pieces.
 #[derive(Debug)]
 pub(crate) enum PageBody {
     Whole(Option<Bytes>),
-    FullScrape(Box<Pieces>),
+    Listing(Box<Pieces>),
 }
 
-/// A full scrape on its way to a client.
+/// A list on its way to a client.
 #[derive(Debug)]
 pub(crate) struct Pieces {
-    scrape: FullScrape,
-    gzip: Option<Gzip>,
+    listing: Listing,
+    compressor: Option<Compressor>,
     /// A piece was given, so others have their turn before the next.
     has_given: bool,
     is_done: bool,
@@ -33,10 +33,10 @@ impl PageBody {
         Self::Whole((!page.is_empty()).then_some(page))
     }
 
-    pub(crate) fn full_scrape(scrape: FullScrape) -> Self {
-        Self::FullScrape(Box::new(Pieces {
-            scrape,
-            gzip: None,
+    pub(crate) fn listing(listing: Listing) -> Self {
+        Self::Listing(Box::new(Pieces {
+            listing,
+            compressor: None,
             has_given: false,
             is_done: false,
         }))
@@ -45,18 +45,18 @@ impl PageBody {
     /// Tells whether it is large enough for compression to be worth it.
     pub(crate) fn is_large(&self) -> bool {
         match self {
-            Self::Whole(page) => page.as_ref().map_or(0, Bytes::len) >= crate::gzip::MIN_OCTETS,
-            Self::FullScrape(_) => true,
+            Self::Whole(page) => page.as_ref().map_or(0, Bytes::len) >= MIN_OCTETS,
+            Self::Listing(_) => true,
         }
     }
 
     /// Has it compressed.
-    pub(crate) fn compressed(self) -> Self {
+    pub(crate) fn compressed(self, coding: Coding) -> Self {
         match self {
-            Self::Whole(page) => Self::whole(Gzip::whole(&page.unwrap_or_default())),
-            Self::FullScrape(mut pieces) => {
-                pieces.gzip = Some(Gzip::new());
-                Self::FullScrape(pieces)
+            Self::Whole(page) => Self::whole(coding.compress(&page.unwrap_or_default())),
+            Self::Listing(mut pieces) => {
+                pieces.compressor = Some(Compressor::new(coding));
+                Self::Listing(pieces)
             }
         }
     }
@@ -69,17 +69,17 @@ impl Pieces {
             return None;
         }
         let mut piece = Vec::new();
-        self.is_done = self.scrape.step(Instant::now(), &mut piece) == Progress::Done;
-        if let Some(gzip) = &mut self.gzip {
-            piece = gzip.put(&piece);
+        self.is_done = self.listing.step(Instant::now(), &mut piece) == Progress::Done;
+        if let Some(compressor) = &mut self.compressor {
+            piece = compressor.put(&piece);
         }
         if self.is_done
-            && let Some(gzip) = self.gzip.take()
+            && let Some(compressor) = self.compressor.take()
         {
-            piece.append(&mut gzip.finish());
+            piece.append(&mut compressor.finish());
         }
         self.has_given = !piece.is_empty();
-        self.scrape.note_given(piece.len(), self.is_done);
+        self.listing.note_given(piece.len(), self.is_done);
         self.has_given.then_some(piece)
     }
 }
@@ -94,8 +94,8 @@ impl Body for PageBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let piece = match self.get_mut() {
             Self::Whole(page) => page.take(),
-            Self::FullScrape(pieces) if pieces.is_done => None,
-            Self::FullScrape(pieces) => {
+            Self::Listing(pieces) if pieces.is_done => None,
+            Self::Listing(pieces) => {
                 let Some(piece) = pieces.next_piece() else {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -109,7 +109,7 @@ impl Body for PageBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(page) => page.is_none(),
-            Self::FullScrape(pieces) => pieces.is_done,
+            Self::Listing(pieces) => pieces.is_done,
         }
     }
 
@@ -119,7 +119,7 @@ impl Body for PageBody {
                 let octets = page.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(octets).expect("a usize has 64 bits at most"))
             }
-            Self::FullScrape(_) => SizeHint::default(),
+            Self::Listing(_) => SizeHint::default(),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -14,8 +13,8 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use opentracker_http::Source;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -41,8 +40,7 @@ const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n
 /// A connection before it is served.
 #[derive(Debug)]
 pub(crate) struct NewConnection {
-    pub(crate) stream: TcpStream,
-    pub(crate) address: SocketAddr,
+    pub(crate) source: Source,
     /// What was read of it before.
     pub(crate) octets: Vec<u8>,
     pub(crate) listener: ListenerKind,
@@ -51,29 +49,29 @@ pub(crate) struct NewConnection {
 }
 
 /// Serves a connection until it ends, or after the request at hand once `stop` says so.
-pub(crate) async fn run(
+pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: S,
     new: NewConnection,
     router: Rc<Router>,
     mut stop: watch::Receiver<Option<Instant>>,
 ) {
     let NewConnection {
-        stream,
-        address,
+        source,
         octets,
         listener,
         is_kept,
     } = new;
     let limits = &router.config().limits;
-    let stream = Stream::new(stream, octets, limits.stall_timeout);
+    let stream = Stream::new(socket, octets, limits.stall_timeout);
     // The client may be sending what nobody reads.
     let lingers = Cell::new(false);
     let answer = |request: Request<Incoming>| {
         let has_body = !request.body().is_end_stream();
         lingers.set(has_body);
-        let (router, ip) = (Rc::clone(&router), address.ip());
+        let router = Rc::clone(&router);
         async move {
             let (head, _body) = request.into_parts();
-            Ok::<_, Infallible>(router.respond(listener, ip, &head, has_body).await)
+            Ok::<_, Infallible>(router.respond(listener, source, &head, has_body).await)
         }
     };
     let mut connection = Builder::new()
@@ -132,7 +130,7 @@ fn fault(error: &hyper::Error, is_idle: bool) -> Option<Counter> {
 }
 
 /// Reads for a while what the client still sends.
-async fn linger(mut stream: Stream) {
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: Stream<S>) {
     let discard = async {
         stream.shutdown().await?;
         let mut octets = vec![0; MAX_HEAD_OCTETS];

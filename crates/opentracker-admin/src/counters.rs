@@ -12,7 +12,7 @@ opentracker_core::counters! {
             Welcome ["welcome"],
             /// Health and readiness.
             Health ["health"],
-            /// Full scrapes that were sent to their end.
+            /// Full scrapes, and other lists of all torrents, that were sent to their end.
             FullScrape ["full_scrape"],
             /// Redirects of the root.
             Redirect ["redirect"],
@@ -34,6 +34,8 @@ opentracker_core::counters! {
             NotFound ["404", "path"],
             /// Requests with a method that their path does not have.
             BadMethod ["405", "method"],
+            /// Requests that refuse every form that there is of an answer.
+            NotAcceptable ["406", "coding"],
             /// Heads that did not arrive in time.
             Timeout ["408", "head"],
             /// Heads that are too large.
@@ -44,11 +46,11 @@ opentracker_core::counters! {
         "opentracker_full_scrapes_refused_total" requests "Scrapes of all torrents that were refused, by reason." ["reason"] {
             /// Full scrapes of those without the right to them.
             FullScrapeForbidden ["right"],
-            /// Full scrapes while too many were under way.
+            /// Full scrapes, and other lists of all torrents, while too many were under way.
             FullScrapeBusy ["busy"],
         }
-        "opentracker_full_scrape_octets_total" octets "Octets of full scrapes sent, as they were encoded." [] {
-            /// Octets of full scrapes sent, as they were encoded.
+        "opentracker_full_scrape_octets_total" octets "Octets of full scrapes and other lists of all torrents sent, as they were encoded." [] {
+            /// Octets of full scrapes and other lists of all torrents sent, as they were encoded.
             FullScrapeOctets [],
         }
         "opentracker_pages_connections_total" connections "Connections of the operator plane, by listener." ["listener"] {

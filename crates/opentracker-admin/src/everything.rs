@@ -31,7 +31,8 @@ pub(crate) fn put(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) -> io::Result<()> 
     put_section(out, 2, "completed", snapshot.get(Core::Completed))?;
     put_connections(snapshot, out)?;
     put_debug(snapshot, out)?;
-    writeln!(out, "</stats>")
+    // The C program ends without a line end.
+    write!(out, "</stats>")
 }
 
 fn put_connections(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) -> io::Result<()> {
@@ -72,8 +73,14 @@ fn put_debug(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) -> io::Result<()> {
         ("500 Internal Server Error", snapshot.overloaded()),
     ];
     writeln!(out, "  <debug>")?;
-    // How old peers are when they announce again is not counted: the element stays, empty.
-    writeln!(out, "    <renew>\n    </renew>")?;
+    writeln!(out, "    <renew>")?;
+    for (minute, count) in snapshot.renewals().iter().enumerate() {
+        writeln!(
+            out,
+            r#"      <count interval="{minute:02}">{count}</count>"#
+        )?;
+    }
+    writeln!(out, "    </renew>")?;
     writeln!(out, "    <http_error>")?;
     for (code, count) in errors {
         writeln!(out, r#"      <count code="{code}">{count}</count>"#)?;

@@ -8,6 +8,7 @@
 //! | `/` | the page with the announce URLs | everybody else |
 //! | `/healthz`, `/readyz` | one word | everybody |
 //! | `/stats?mode=…` | the C program's statistics | `stats` |
+//! | `/stats?mode=woodpeckers`, `tpbs`, `statedump` | those that name networks or all torrents | `admin` |
 //! | `/stats?mode=cluster` | the nodes of the cluster | the operator's listener, `admin` |
 //! | `/metrics` | Prometheus, text format 0.0.4 | the operator's listener, `admin` |
 //! | `/scrape` | the counts of all torrents, in pieces | `admin` |
@@ -20,29 +21,32 @@
 //! # Bounds
 //!
 //! Connections, their heads, the time that they take and the full scrapes under way are bounded
-//! ([`Limits`]). What is long is sent compressed (gzip) to clients that accept it.
+//! ([`Limits`]). What is long is sent compressed to clients that accept it (zstd, gzip).
 //!
 //! On a connection that was handed over ([`Handle::take`]), hyper reads the requests: one whose target
 //! has octets that are not UTF-8 is answered 400 there, while an announce thread serves it.
 
 mod body;
+mod busy;
 mod cluster;
+mod coding;
 mod connection;
 mod counters;
 mod dashboard;
 mod everything;
 #[cfg(test)]
 mod fixture;
-mod full_scrape;
 mod gauge;
-mod gzip;
+mod listing;
 mod metrics;
+mod mode;
 mod plane;
 mod process;
 mod rights;
 mod router;
 mod settings;
 mod snapshot;
+mod sorted_walk;
 mod stats;
 mod stream;
 mod thread;
@@ -54,3 +58,4 @@ pub use counters::Counter;
 pub use gauge::Gauge;
 pub use plane::{Handle, Plane};
 pub use settings::{ClusterView, Config, Identity, Limits, PageRules};
+pub use thread::Socket;

@@ -218,6 +218,7 @@ mod tests {
                 },
             },
             counters: &counters,
+            peer_timeout: 45,
             swarms_octets: 9000,
             uptime_secs: 6,
             version: "1.\"2\"\\\n",

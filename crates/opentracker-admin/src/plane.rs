@@ -1,17 +1,19 @@
+use std::any::Any;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use opentracker_core::{Counters, Worker};
+use opentracker_http::Source;
 use tokio::sync::{mpsc, watch};
 
 use crate::counters::Counter;
 use crate::router::Router;
 use crate::settings::Config;
-use crate::thread::{self, HandedOver, Inputs};
+use crate::thread::{self, HandedOver, Inputs, Socket};
 
 /// Connections that may wait until the plane takes them. Beyond them they are closed.
 const MAX_QUEUED: usize = 256;
@@ -99,12 +101,19 @@ impl Plane {
 impl Handle {
     /// Takes a connection over from an announce thread, with what was read of it and not
     /// answered: as a rule a whole request head. Never waits: a connection for which there is no
-    /// room is closed and counted.
-    pub fn take(&self, stream: TcpStream, address: SocketAddr, octets: Vec<u8>) {
+    /// room is closed and counted. `kept` is dropped with the connection.
+    pub fn take(
+        &self,
+        socket: impl Into<Socket>,
+        source: Source,
+        octets: Vec<u8>,
+        kept: impl Any + Send,
+    ) {
         let handed_over = HandedOver {
-            stream,
-            address,
+            socket: socket.into(),
+            source,
             octets,
+            kept: Box::new(kept),
         };
         if self.queue.try_send(handed_over).is_err() {
             let counters = self.counters.lock();

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use hyper::Uri;
 use hyper::header::{HOST, HeaderMap, ORIGIN};
 use hyper::http::uri::Authority;
-use opentracker_http::{Client, Forwarding, Via};
+use opentracker_http::{Client, Forwarding, Source, Via};
 
 use crate::settings::PageRules;
 
@@ -25,7 +25,7 @@ pub(crate) struct Rights {
     pub(crate) stats: bool,
     /// The metrics and the nodes of the cluster.
     pub(crate) metrics: bool,
-    /// All torrents.
+    /// Lists of all torrents, and networks of a few customers.
     pub(crate) torrents: bool,
 }
 
@@ -44,7 +44,7 @@ impl Rights {
 /// Finds who asks. The operator's own listener trusts no proxy.
 pub(crate) fn client(
     listener: ListenerKind,
-    socket: IpAddr,
+    source: Source,
     headers: &HeaderMap,
     forwarding: &Forwarding,
 ) -> Client {
@@ -54,13 +54,13 @@ pub(crate) fn client(
         .collect();
     let fields = fields.iter().copied();
     match listener {
-        ListenerKind::Public => Client::find(socket, fields, forwarding),
+        ListenerKind::Public => Client::find(source, fields, forwarding),
         ListenerKind::Operator => {
             let nobody = Forwarding {
                 header: forwarding.header.clone(),
                 ..Forwarding::default()
             };
-            Client::find(socket, fields, &nobody)
+            Client::find(source, fields, &nobody)
         }
     }
 }
@@ -130,7 +130,7 @@ mod tests {
             hosts: vec!["ops.example".to_owned()],
             ..PageRules::default()
         };
-        let socket = [127, 0, 0, 1].into();
+        let socket = Source::Socket([127, 0, 0, 1].into());
         let client = client(
             ListenerKind::Operator,
             socket,

@@ -1,39 +1,39 @@
 //! What each request is answered.
 
 use std::cell::RefCell;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hyper::body::{Body, Bytes};
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    HOST, HeaderName, HeaderValue, LOCATION, VARY,
+    HOST, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, VARY,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode, Version};
-use opentracker_core::{Counters, Rules, Tracker, Worker};
-use opentracker_http::{Client, Forwarding, Handler, Via};
+use opentracker_core::{BusyNetworks, Counters, Rules, Tracker, Worker};
+use opentracker_http::{Client, Forwarding, Handler, Source, Via};
 use opentracker_http_wire::{Failure, RetryIn};
 
 use crate::body::PageBody;
 use crate::cluster::Cluster;
+use crate::coding::Accepted;
 use crate::counters::Counter;
 use crate::dashboard::{self, Dashboard};
-use crate::full_scrape::{FullScrape, FullScrapeSlots};
+use crate::listing::{Format, Listing, ListingSlots};
+use crate::mode::Mode;
 use crate::process::Process;
 use crate::rights::{self, ListenerKind, Rights};
 use crate::settings::{ClusterView, Config, PageRules};
 use crate::snapshot::Snapshot;
-use crate::stats::Mode;
 use crate::top::TopCache;
-use crate::{cluster, gzip, metrics, welcome};
+use crate::{busy, cluster, metrics, welcome};
 
 const TEXT: &str = "text/plain";
 
-/// When to try a full scrape again that has found no slot.
-const FULL_SCRAPE_RETRY: RetryIn = RetryIn::Minutes(1);
+/// When to ask again for a list of all torrents that has found no slot: in so many minutes.
+const LISTING_RETRY: u32 = 1;
 
 /// Answers the requests of all connections.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(crate) struct Router {
     config: Config,
     is_draining: Arc<AtomicBool>,
     top: TopCache,
-    full_scrapes: FullScrapeSlots,
+    listings: ListingSlots,
 }
 
 /// A request, and what is known of who asks.
@@ -66,7 +66,7 @@ impl Router {
             config,
             is_draining,
             top: TopCache::default(),
-            full_scrapes: FullScrapeSlots::default(),
+            listings: ListingSlots::default(),
         }
     }
 
@@ -83,16 +83,16 @@ impl Router {
         act(self.handler.borrow_mut().worker())
     }
 
-    /// Answers a request that came through a listener from a socket's other end.
+    /// Answers a request that came through a listener, on a connection from `source`.
     pub(crate) async fn respond(
         &self,
         listener: ListenerKind,
-        socket: IpAddr,
+        source: Source,
         head: &Parts,
         has_body: bool,
     ) -> Response<PageBody> {
         let rules = self.tracker.rules();
-        let mut response = self.route(listener, socket, head, has_body, &rules).await;
+        let mut response = self.route(listener, source, head, has_body, &rules).await;
         // Without chunks, the end of the connection is that of a body of unknown length.
         let ends_by_close =
             head.version < Version::HTTP_11 && response.body().size_hint().exact().is_none();
@@ -100,22 +100,32 @@ impl Router {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
-        if !response.body().is_large() {
+        self.encode(response, Accepted::of_headers(&head.headers))
+    }
+
+    /// Compresses what is worth it, or may not be sent otherwise.
+    fn encode(&self, mut response: Response<PageBody>, accepted: Accepted) -> Response<PageBody> {
+        if response.body().is_large() {
+            response = with(response, VARY, "Accept-Encoding");
+        } else if accepted.allows_identity() || response.body().is_end_stream() {
             return response;
         }
-        let headers = response.headers_mut();
-        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-        if !gzip::is_accepted(&head.headers) {
-            return response;
+        match accepted.best() {
+            Some(coding) => {
+                with(response, CONTENT_ENCODING, coding.name()).map(|body| body.compressed(coding))
+            }
+            None if accepted.allows_identity() => response,
+            None => {
+                let body = "there is zstd, gzip and identity\n";
+                self.refuse(Counter::NotAcceptable, StatusCode::NOT_ACCEPTABLE, body)
+            }
         }
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        response.map(PageBody::compressed)
     }
 
     async fn route(
         &self,
         listener: ListenerKind,
-        socket: IpAddr,
+        source: Source,
         head: &Parts,
         has_body: bool,
         rules: &Rules,
@@ -126,7 +136,7 @@ impl Router {
         }
         let page_rules = rules.extension::<PageRules>().cloned().unwrap_or_default();
         let forwarding = rules.extension::<Forwarding>().cloned().unwrap_or_default();
-        let client = rights::client(listener, socket, &head.headers, &forwarding);
+        let client = rights::client(listener, source, &head.headers, &forwarding);
         if listener == ListenerKind::Operator
             && rights::is_foreign(client, &head.uri, &head.headers, &page_rules)
         {
@@ -263,20 +273,62 @@ impl Router {
             let body = failure("this mode of statistics is not known");
             return self.refuse(Counter::BadMode, StatusCode::BAD_REQUEST, body);
         };
-        if mode == Mode::Cluster && !asked.rights.metrics {
+        let may_read = match mode {
+            Mode::Cluster => asked.rights.metrics,
+            Mode::Woodpeckers | Mode::Tpbs(_) | Mode::Statedump => asked.rights.torrents,
+            _ => true,
+        };
+        if !may_read {
             return self.forbid(Counter::Forbidden);
         }
-        self.counters.count(Counter::Stats);
         let mut body = Vec::new();
         match mode {
             Mode::Top(count) => {
                 let top = self.top.get(&self.tracker).await;
                 top.put(count, &self.tracker.rules().lists, &mut body);
             }
+            Mode::Tpbs(format) => return self.torrents(format),
+            Mode::Statedump => return self.torrents(self.statedump()),
+            Mode::S24s => busy::put_busiest(&self.busy(), asked.rights.torrents, &mut body),
+            Mode::Woodpeckers => busy::put_early(&self.busy(), &mut body),
             Mode::Cluster => body = cluster::text(self.cluster().as_ref()).into_bytes(),
             _ => self.snapshot(self.cluster().as_ref()).put(mode, &mut body),
         }
+        self.counters.count(Counter::Stats);
         page(StatusCode::OK, TEXT, body)
+    }
+
+    fn busy(&self) -> BusyNetworks {
+        self.tracker.busy_networks(Instant::now())
+    }
+
+    /// The format of a dump that begins now.
+    fn statedump(&self) -> Format {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        let uptime = self.tracker.start().elapsed();
+        let started = since_1970.unwrap_or_default().saturating_sub(uptime);
+        Format::Statedump {
+            started: started.as_secs() / 60,
+        }
+    }
+
+    /// A list of all torrents among the statistics.
+    fn torrents(&self, format: Format) -> Response<PageBody> {
+        if let Some(body) = self.listing(format) {
+            return respond(StatusCode::OK, TEXT, body);
+        }
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let body = "too many lists of torrents are under way\n";
+        let response = self.refuse(Counter::FullScrapeBusy, status, body);
+        with(response, RETRY_AFTER, &(LISTING_RETRY * 60).to_string())
+    }
+
+    /// A list of all torrents, if there is a slot for it.
+    fn listing(&self, format: Format) -> Option<PageBody> {
+        let slot = self.listings.take()?;
+        let (tracker, counters) = (Arc::clone(&self.tracker), Arc::clone(&self.counters));
+        let listing = Listing::new(format, slot, tracker, counters);
+        Some(PageBody::listing(listing))
     }
 
     fn cluster(&self) -> Option<Cluster> {
@@ -294,6 +346,7 @@ impl Router {
             counters: self.tracker.counters(),
             swarms_octets: self.tracker.heap_octets(),
             uptime_secs: uptime.as_secs(),
+            peer_timeout: self.tracker.rules().settings.timing.peer_timeout_minutes(),
             version: &identity.version,
             tracker_id: cluster.map_or(identity.tracker_id, |cluster| cluster.tracker_id),
         }
@@ -303,13 +356,12 @@ impl Router {
         let (counter, refusal) = if !asked.rights.torrents {
             let failure = Failure::new("a scrape needs an info_hash here");
             (Counter::FullScrapeForbidden, failure)
-        } else if let Some(slot) = self.full_scrapes.take() {
-            let (tracker, counters) = (Arc::clone(&self.tracker), Arc::clone(&self.counters));
-            let body = PageBody::full_scrape(FullScrape::new(slot, tracker, counters));
+        } else if let Some(body) = self.listing(Format::FullScrape) {
             return respond(StatusCode::OK, TEXT, body);
         } else {
             let failure = Failure::new("too many full scrapes are under way");
-            (Counter::FullScrapeBusy, failure.retry_in(FULL_SCRAPE_RETRY))
+            let retry = RetryIn::Minutes(LISTING_RETRY);
+            (Counter::FullScrapeBusy, failure.retry_in(retry))
         };
         self.counters.count(counter);
         let mut body = Vec::new();

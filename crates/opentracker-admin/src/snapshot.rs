@@ -1,11 +1,14 @@
 //! What statistics and metrics are made from.
 
-use opentracker_core::{CounterRegistry, CounterSet, Totals};
+use opentracker_core::{CounterRegistry, CounterSet, Habit, Totals};
 use opentracker_http::Counter as Http;
 use opentracker_types::TrackerId;
 use opentracker_udp::Counter as Udp;
 
 use crate::counters::Counter as Pages;
+
+/// Minutes after which a peer is gone in the C program: readers of its pages expect that many.
+const C_PEER_TIMEOUT: u8 = 45;
 
 /// The state of the tracker at one time.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +18,8 @@ pub(crate) struct Snapshot<'a> {
     /// Octets of memory that torrents and peers take.
     pub(crate) swarms_octets: u64,
     pub(crate) uptime_secs: u64,
+    /// Minutes after which a peer that has not announced is gone.
+    pub(crate) peer_timeout: u8,
     pub(crate) version: &'a str,
     pub(crate) tracker_id: TrackerId,
 }
@@ -73,9 +78,24 @@ impl Snapshot<'_> {
             Pages::BadHost,
             Pages::BadBody,
             Pages::BadMethod,
+            Pages::NotAcceptable,
             Pages::Timeout,
             Pages::HeadTooLarge,
         ])
+    }
+
+    /// How many announces of known peers came so many minutes after the one before. The last minute
+    /// stands for all later ones, too.
+    pub(crate) fn renewals(&self) -> Vec<u64> {
+        let minutes = self.peer_timeout.max(C_PEER_TIMEOUT);
+        let mut renewals: Vec<_> = (0..=u8::MAX)
+            .map(|minute| self.get(Habit::RenewedAfter(minute)))
+            .collect();
+        let later = renewals.split_off(usize::from(minutes));
+        if let Some(last) = renewals.last_mut() {
+            *last += later.iter().sum::<u64>();
+        }
+        renewals
     }
 
     /// Requests of those without the right to them.

@@ -2,65 +2,18 @@
 
 use std::io::{self, Write};
 
-use opentracker_core::Counter as Core;
+use opentracker_core::{Counter as Core, Habit};
 use opentracker_http::Counter as Http;
-use opentracker_http_wire::QueryPairs;
 use opentracker_udp::Counter as Udp;
 
 use crate::counters::Counter as Pages;
 use crate::everything;
+use crate::mode::Mode;
 use crate::snapshot::Snapshot;
 
-/// What `mode=` asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Peer,
-    Torr,
-    Conn,
-    Scrp,
-    Fscr,
-    Udp4,
-    Tcp4,
-    Completed,
-    Herr,
-    /// The largest swarms; how many.
-    Top(usize),
-    Everything,
-    Version,
-    /// The nodes of the cluster. The C program has no such mode.
-    Cluster,
-}
-
-impl Mode {
-    /// Reads the query of a request for statistics; `None` if the mode is not known.
-    pub(crate) fn of_query(query: &[u8]) -> Option<Self> {
-        let mut pairs = QueryPairs::new(query);
-        let Some((_, mode)) = pairs.find(|&(name, _)| name == b"mode") else {
-            return Some(Self::Peer);
-        };
-        Some(match mode {
-            b"peer" => Self::Peer,
-            b"torr" => Self::Torr,
-            b"conn" => Self::Conn,
-            b"scrp" => Self::Scrp,
-            b"fscr" => Self::Fscr,
-            b"udp4" => Self::Udp4,
-            b"tcp4" => Self::Tcp4,
-            b"completed" => Self::Completed,
-            b"herr" => Self::Herr,
-            b"top10" => Self::Top(10),
-            b"top100" => Self::Top(100),
-            b"everything" => Self::Everything,
-            b"version" => Self::Version,
-            b"cluster" => Self::Cluster,
-            _ => return None,
-        })
-    }
-}
-
 impl Snapshot<'_> {
-    /// Appends what a mode answers. The lists of [`Mode::Top`] and the nodes of [`Mode::Cluster`]
-    /// are not in a snapshot; they get nothing.
+    /// Appends what a mode answers. Lists of torrents and networks and the nodes of
+    /// [`Mode::Cluster`] are not in a snapshot; they get nothing.
     pub(crate) fn put(&self, mode: Mode, out: &mut Vec<u8>) {
         let put = match mode {
             Mode::Peer => {
@@ -68,8 +21,7 @@ impl Snapshot<'_> {
             }
             Mode::Torr => self.put_gauge(out, self.totals.torrents, 0),
             Mode::Conn => {
-                let connections = self.accepted() + self.get(Udp::Received);
-                let successes = self.get(Http::Announce) + self.udp_successes();
+                let (connections, successes) = self.connections();
                 self.put_traffic(out, "connections", connections, successes)
             }
             Mode::Udp4 => {
@@ -84,11 +36,27 @@ impl Snapshot<'_> {
             Mode::Fscr => self.put_full_scrapes(out),
             Mode::Completed => self.put_completed(out),
             Mode::Herr => self.put_errors(out),
+            Mode::Syncs => self.put_syncs(out),
+            Mode::Renew => self.put_renewals(out),
+            Mode::Numwants => self.put_wanted(out),
             Mode::Everything => everything::put(self, out),
             Mode::Version => writeln!(out, "opentracker {}", self.version),
-            Mode::Top(_) | Mode::Cluster => Ok(()),
+            Mode::Top(_)
+            | Mode::S24s
+            | Mode::Woodpeckers
+            | Mode::Tpbs(_)
+            | Mode::Statedump
+            | Mode::Cluster => Ok(()),
         };
         put.expect("a Vec takes everything");
+    }
+
+    /// Connections and datagrams, and how many of them were answered with what they asked for.
+    fn connections(&self) -> (u64, u64) {
+        (
+            self.accepted() + self.get(Udp::Received),
+            self.get(Http::Announce) + self.udp_successes(),
+        )
     }
 
     fn hours(&self) -> u64 {
@@ -119,6 +87,16 @@ impl Snapshot<'_> {
         successes: u64,
     ) -> io::Result<()> {
         write!(out, "{connections}\n{successes}\n")?;
+        self.put_rates(out, what, connections, successes)
+    }
+
+    fn put_rates(
+        &self,
+        out: &mut Vec<u8>,
+        what: &str,
+        connections: u64,
+        successes: u64,
+    ) -> io::Result<()> {
         self.put_uptime(out)?;
         write!(
             out,
@@ -126,6 +104,26 @@ impl Snapshot<'_> {
             self.per_second(connections),
             self.per_second(successes)
         )
+    }
+
+    fn put_syncs(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        write!(out, "{}\n0\n", self.live_sync_applied())?;
+        let (connections, successes) = self.connections();
+        self.put_rates(out, "connections", connections, successes)
+    }
+
+    fn put_renewals(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let renewals = self.renewals();
+        let mut renewals = renewals.iter().enumerate();
+        renewals.try_for_each(|(minute, count)| writeln!(out, "{minute:02} {count}"))
+    }
+
+    fn put_wanted(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let mut numbers = 0..=Habit::MAX_WANTED;
+        numbers.try_for_each(|peers| {
+            let count = self.get(Habit::Wanted(peers));
+            writeln!(out, "{peers:03} => {count}")
+        })
     }
 
     fn put_scrapes(&self, out: &mut Vec<u8>) -> io::Result<()> {
@@ -209,8 +207,8 @@ mod tests {
         }
     }
 
-    /// The C program's answers after the same requests, captured from its Debian build; the
-    /// version, the tracker id and the empty `renew` are ours.
+    /// The C program's answers after the same requests, captured from its Debian build, which lacks
+    /// `numwants`; the version and the tracker id are ours.
     #[test]
     fn the_bodies_are_those_of_the_c_program() {
         let counters = CounterRegistry::default();
@@ -247,6 +245,17 @@ mod tests {
         add(
             &counters,
             &[
+                (Habit::RenewedAfter(0), 1),
+                (Habit::RenewedAfter(30), 77),
+                (Habit::RenewedAfter(44), 2),
+                (Habit::RenewedAfter(46), 3),
+                (Habit::Wanted(0), 4),
+                (Habit::Wanted(200), 5),
+            ],
+        );
+        add(
+            &counters,
+            &[
                 (Pages::FullScrape, 4),
                 (Pages::FullScrapeOctets, 14_645),
                 (Pages::Redirect, 1),
@@ -271,9 +280,15 @@ mod tests {
             counters: &counters,
             swarms_octets: 0,
             uptime_secs: 7322,
+            peer_timeout: 45,
             version: "1.2.3",
             tracker_id: TrackerId::new([0x7a, 0xf0, 0x4d, 0x98]),
         };
+        let renewals = lines(45, |minute| {
+            let count = renewed(minute);
+            format!("      <count interval=\"{minute:02}\">{count}</count>")
+        });
+        let everything = EVERYTHING.replace("RENEWALS\n", &renewals);
         for (mode, body) in [
             ("", "120\n58\nopentracker serving 14 torrents\nopentracker"),
             (
@@ -310,6 +325,26 @@ mod tests {
                  opentracker full scrape stats, 0 conns/s :: 2 bytes/s.",
             ),
             (
+                "mode=syncs",
+                "9\n0\n7322 seconds (2 hours)\n\
+                 opentracker connections, 0 conns/s :: 0 success/s.",
+            ),
+            (
+                "mode=renew",
+                &lines(45, |minute| format!("{minute:02} {}", renewed(minute))),
+            ),
+            (
+                "mode=numwants",
+                &lines(201, |peers| {
+                    let count = match peers {
+                        0 => 4,
+                        200 => 5,
+                        _ => 0,
+                    };
+                    format!("{peers:03} => {count}")
+                }),
+            ),
+            (
                 "mode=completed",
                 "7\n0\n7322 seconds (2 hours)\nopentracker, 3 completed/h.",
             ),
@@ -319,11 +354,25 @@ mod tests {
                  403 IP  5\n404 INV 6\n500 SRV 8\n",
             ),
             ("mode=version", "opentracker 1.2.3\n"),
-            ("mode=everything", EVERYTHING),
+            ("mode=everything", &everything),
         ] {
             let mut out = Vec::new();
             snapshot.put(Mode::of_query(mode.as_bytes()).unwrap(), &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), body, "{mode}");
+        }
+    }
+
+    fn lines(count: u64, line: impl Fn(u64) -> String) -> String {
+        (0..count).map(|number| line(number) + "\n").collect()
+    }
+
+    fn renewed(minute: u64) -> u64 {
+        match minute {
+            0 => 1,
+            30 => 77,
+            // Later ones, of which the C program has none, are in the last line.
+            44 => 5,
+            _ => 0,
         }
     }
 
@@ -366,6 +415,7 @@ opentracker 1.2.3
   </connections>
   <debug>
     <renew>
+RENEWALS
     </renew>
     <http_error>
       <count code="302 Redirect">1</count>
@@ -382,8 +432,7 @@ opentracker 1.2.3
       <count>0</count>
     </mutex_stall>
   </debug>
-</stats>
-"#;
+</stats>"#;
 
     #[test]
     fn rates_are_of_whole_seconds_even_in_the_first() {
@@ -394,6 +443,7 @@ opentracker 1.2.3
             counters: &counters,
             swarms_octets: 0,
             uptime_secs: 0,
+            peer_timeout: 45,
             version: "",
             tracker_id: TrackerId::new([0; 4]),
         };
@@ -406,23 +456,6 @@ opentracker 1.2.3
                  opentracker connections, {rate} conns/s :: 0 success/s."
             );
             assert_eq!(String::from_utf8(out).unwrap(), expected);
-        }
-    }
-
-    #[test]
-    fn modes() {
-        for (query, mode) in [
-            ("", Some(Mode::Peer)),
-            ("foo", Some(Mode::Peer)),
-            ("mode", None),
-            ("mode=", None),
-            ("mode=nope", None),
-            ("mode=PEER", None),
-            ("mode=top10", Some(Mode::Top(10))),
-            ("format=txt&mode=top100", Some(Mode::Top(100))),
-            ("mode=version&mode=nope", Some(Mode::Version)),
-        ] {
-            assert_eq!(Mode::of_query(query.as_bytes()), mode, "{query}");
         }
     }
 }

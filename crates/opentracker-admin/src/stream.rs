@@ -7,15 +7,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A client gets a new deadline with each so many octets that it takes.
 const STALL_OCTETS: usize = 32 * 1024;
 
 #[derive(Debug)]
-pub(crate) struct Stream {
-    socket: TcpStream,
+pub(crate) struct Stream<S> {
+    socket: S,
     /// Octets that were read before.
     earlier: Vec<u8>,
     /// So many of them have been read again.
@@ -27,8 +26,8 @@ pub(crate) struct Stream {
     taken: usize,
 }
 
-impl Stream {
-    pub(crate) fn new(socket: TcpStream, earlier: Vec<u8>, stall_timeout: Duration) -> Self {
+impl<S> Stream<S> {
+    pub(crate) fn new(socket: S, earlier: Vec<u8>, stall_timeout: Duration) -> Self {
         Self {
             socket,
             earlier,
@@ -70,7 +69,7 @@ impl Stream {
     }
 }
 
-impl AsyncRead for Stream {
+impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -90,7 +89,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

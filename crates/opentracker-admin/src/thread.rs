@@ -1,13 +1,17 @@
 //! The thread of the plane: its listeners, its connections and its end of the cluster.
 
+use std::any::Any;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use opentracker_http::Source;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout_at};
 
@@ -25,12 +29,52 @@ const TICK: Duration = Duration::from_millis(250);
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\
                             Content-Length: 0\r\n\r\n";
 
+/// The socket of a connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Socket {
+    /// Of TCP.
+    Tcp(TcpStream),
+    /// Of a program of this host.
+    Unix(UnixStream),
+}
+
+impl Socket {
+    fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(true),
+            Self::Unix(stream) => stream.set_nonblocking(true),
+        }
+    }
+
+    fn write(&self, octets: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => { stream }.write(octets),
+            Self::Unix(stream) => { stream }.write(octets),
+        }
+    }
+}
+
+impl From<TcpStream> for Socket {
+    fn from(stream: TcpStream) -> Self {
+        Self::Tcp(stream)
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(stream: UnixStream) -> Self {
+        Self::Unix(stream)
+    }
+}
+
 /// A connection that an announce thread has handed over.
 #[derive(Debug)]
 pub(crate) struct HandedOver {
-    pub(crate) stream: TcpStream,
-    pub(crate) address: SocketAddr,
+    pub(crate) socket: Socket,
+    pub(crate) source: Source,
     pub(crate) octets: Vec<u8>,
+    /// Dropped with the connection.
+    pub(crate) kept: Box<dyn Any + Send>,
 }
 
 /// What reaches the thread from others.
@@ -150,19 +194,21 @@ impl Thread {
 
     fn take(&self, handed_over: HandedOver) {
         let HandedOver {
-            stream,
-            address,
+            socket,
+            source,
             octets,
+            kept,
         } = handed_over;
-        self.admit(stream, address, octets, ListenerKind::Public);
+        self.admit(socket, source, octets, kept, ListenerKind::Public);
     }
 
     /// Serves a connection, if there is a slot for it.
     fn admit(
         &self,
-        stream: TcpStream,
-        address: SocketAddr,
+        socket: Socket,
+        source: Source,
         octets: Vec<u8>,
+        kept: Box<dyn Any + Send>,
         listener: ListenerKind,
     ) {
         let counters = self.router.counters();
@@ -171,32 +217,43 @@ impl Thread {
             ListenerKind::Operator => (&self.operator, Counter::OperatorConnection),
         };
         counters.count(counter);
-        let stream = stream
-            .set_nonblocking(true)
-            .and_then(|()| tokio::net::TcpStream::from_std(stream));
-        let stream = match stream {
-            Ok(stream) => stream,
-            Err(error) => return tracing::debug!(%error, "a connection is unusable"),
-        };
+        if let Err(error) = socket.set_nonblocking() {
+            return tracing::debug!(%error, "a connection is unusable");
+        }
         let Ok(slot) = Arc::clone(&slots.free).try_acquire_owned() else {
             counters.count(Counter::Overloaded);
             // If the socket does not take so little, the client waits for it in vain.
-            let _ = stream
-                .into_std()
-                .and_then(|mut stream| stream.write(OVERLOADED));
+            let _ = socket.write(OVERLOADED);
             return;
         };
         let new = NewConnection {
-            stream,
-            address,
+            source,
             octets,
             listener,
             is_kept: slots.are_plenty(),
         };
-        let serve = connection::run(new, Rc::clone(&self.router), self.stop.clone());
+        let held = (slot, kept);
+        let served = match socket {
+            Socket::Tcp(stream) => tokio::net::TcpStream::from_std(stream)
+                .map(|stream| self.serve_connection(stream, new, held)),
+            Socket::Unix(stream) => tokio::net::UnixStream::from_std(stream)
+                .map(|stream| self.serve_connection(stream, new, held)),
+        };
+        if let Err(error) = served {
+            tracing::debug!(%error, "a connection is unusable");
+        }
+    }
+
+    fn serve_connection<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+        &self,
+        stream: S,
+        new: NewConnection,
+        held: (OwnedSemaphorePermit, Box<dyn Any + Send>),
+    ) {
+        let serve = connection::run(stream, new, Rc::clone(&self.router), self.stop.clone());
         spawn_local(async {
             serve.await;
-            drop(slot);
+            drop(held);
         });
     }
 
@@ -224,7 +281,14 @@ async fn accept(thread: Rc<Thread>, listener: tokio::net::TcpListener) {
             Ok((stream, address)) => {
                 // Without it a response only comes a little later.
                 let _ = stream.set_nodelay(true);
-                thread.admit(stream, address, Vec::new(), ListenerKind::Operator);
+                let source = Source::Socket(address.ip());
+                thread.admit(
+                    stream.into(),
+                    source,
+                    Vec::new(),
+                    Box::new(()),
+                    ListenerKind::Operator,
+                );
             }
             Err(error) => {
                 tracing::debug!(%error, "no connection can be accepted at the moment");

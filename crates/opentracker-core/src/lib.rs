@@ -16,10 +16,13 @@
 
 mod access;
 mod apply;
+mod busy_networks;
 mod counters;
+mod habits;
 mod rate;
 mod request;
 mod rules;
+mod sampler;
 mod saved;
 mod tracker;
 mod walk;
@@ -27,7 +30,9 @@ mod worker;
 
 pub use access::{AccessLists, ClientList, HashList, Networks, Skipped};
 pub use apply::{Applied, MAX_DOWNLOADS, ToldDownloads, ToldPeer};
+pub use busy_networks::BusyNetworks;
 pub use counters::{CounterRegistry, CounterSet, Counters, Family};
+pub use habits::Habit;
 pub use opentracker_store::{
     Family as AddressFamily, Key, Limits, PeerBuffers, PerKind, Removed, Timing, TorrentSummary,
     Totals,

@@ -75,7 +75,7 @@ impl Tracker {
     pub fn restore(
         &self,
         torrent: &SavedTorrent,
-        peers: impl Iterator<Item = SavedPeer>,
+        peers: impl Iterator<Item = SavedPeer> + Clone,
         passed: Duration,
         now: Instant,
     ) -> Restored {
@@ -88,14 +88,13 @@ impl Tracker {
         }
         let moment = self.moment(now, &rules);
         let minutes = u32::try_from(passed.as_secs() / 60).unwrap_or(u32::MAX);
-        let (mut impossible, mut not_served) = (0, 0);
-        let peers = peers.filter(|peer| {
-            let is_possible = peer.addr.scope().is_some();
-            let is_served = rules.lists.serves_address(peer.addr.ip());
-            impossible += u64::from(!is_possible);
-            not_served += u64::from(is_possible && !is_served);
-            is_possible && is_served
-        });
+        let is_possible = |peer: &SavedPeer| peer.addr.scope().is_some();
+        let is_served = |peer: &SavedPeer| rules.lists.serves_address(peer.addr.ip());
+        let all = peers.clone().count();
+        let peers = peers.filter(is_possible);
+        let possible = peers.clone().count();
+        let peers = peers.filter(is_served);
+        let served = peers.clone().count();
         let key = self.store().key(&torrent.info_hash);
         let back = self.store().restore(&key, torrent, peers, minutes, &moment);
         Restored {
@@ -103,8 +102,8 @@ impl Tracker {
             peers: back.peers,
             timed_out_torrents: back.timed_out_torrents,
             timed_out_peers: back.timed_out_peers,
-            not_served,
-            impossible,
+            not_served: (possible - served) as u64,
+            impossible: (all - possible) as u64,
             no_room: back.no_room,
         }
     }

@@ -7,9 +7,11 @@ use opentracker_store::{Minute, Moment, Removed, Store, TorrentSummary, Totals};
 use opentracker_types::InfoHash;
 use rand::CryptoRng;
 
+use crate::busy_networks::BusyNetworks;
 use crate::counters::CounterRegistry;
 use crate::rate::{MAX_PREFIXES, Pace, Rate, RateTable};
 use crate::rules::Rules;
+use crate::sampler::Samples;
 
 /// How long totals are good for. Finding them looks into every part of the store, some hundred
 /// microseconds, so this bounds what a flood of questions costs.
@@ -21,6 +23,7 @@ pub struct Tracker {
     store: Store,
     rules: Arc<ArcSwap<Rules>>,
     counters: CounterRegistry,
+    samples: Samples,
     totals: Mutex<Option<(Instant, Totals)>>,
     /// Made when there is a rate for the first time.
     rate_table: OnceLock<RateTable>,
@@ -46,6 +49,7 @@ impl Tracker {
             store,
             rules: Arc::new(ArcSwap::from_pointee(rules)),
             counters: CounterRegistry::default(),
+            samples: Samples::default(),
             totals: Mutex::new(None),
             rate_table: OnceLock::new(),
             rate_key: draw(rng),
@@ -56,6 +60,13 @@ impl Tracker {
     /// Returns the counters of all threads.
     pub fn counters(&self) -> &CounterRegistry {
         &self.counters
+    }
+
+    /// Returns the networks that announce most, and those that announce too often: an estimate from
+    /// a sample of the announces within about one interval.
+    pub fn busy_networks(&self, now: Instant) -> BusyNetworks {
+        let window = self.rules.load().settings.interval;
+        self.samples.busy_networks(now, window)
     }
 
     /// Returns the present rules.
@@ -108,6 +119,10 @@ impl Tracker {
     /// Octets of memory that the swarms take.
     pub fn heap_octets(&self) -> u64 {
         self.store.heap_octets()
+    }
+
+    pub(crate) fn samples(&self) -> &Samples {
+        &self.samples
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -12,6 +12,7 @@ use crate::counters::Counters;
 use crate::rate::Pace;
 use crate::request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 use crate::rules::{Rules, Settings};
+use crate::sampler::{Sampler, Seen};
 use crate::tracker::Tracker;
 
 /// When a client may ask again for a torrent that is not on the allow list: it may be there soon.
@@ -82,6 +83,7 @@ pub trait Cluster: Debug + Send {
 pub struct Worker {
     tracker: Arc<Tracker>,
     counters: Counters<Counter>,
+    sampler: Sampler,
     picker: Picker,
     cluster: Option<Box<dyn Cluster>>,
     /// The latest `now`, which is the same for a whole batch, and how the store sees it.
@@ -95,6 +97,9 @@ impl Worker {
     pub fn new(tracker: Arc<Tracker>, seed: u64, cluster: Option<Box<dyn Cluster>>) -> Self {
         Self {
             counters: tracker.counters().register(),
+            sampler: tracker
+                .samples()
+                .register(tracker.counters(), tracker.start()),
             picker: Picker::new(seed),
             cluster,
             moment: None,
@@ -161,14 +166,7 @@ impl Worker {
         let rules = self.rules.load();
         let moment = moment(&mut self.moment, &self.tracker, rules, now);
         let settings = &rules.settings;
-        let seeding = request.is_seeder();
-        let presence = match request.event {
-            Event::Stopped => Presence::Gone,
-            event => Presence::Here {
-                seeding,
-                completed: event == Event::Completed,
-            },
-        };
+        let presence = presence(request);
         let announce = Announce {
             key,
             peer,
@@ -183,6 +181,13 @@ impl Worker {
         let announced = store.announce(&announce, moment, want, &mut self.picker, peers);
         if let Some(full) = announced.refused {
             return Err(self.refuse_full(full));
+        }
+        if presence != Presence::Gone {
+            self.sampler.note(now, settings, || Seen {
+                ip: peer.ip(),
+                wanted: want,
+                renewed_after: announced.renewed_after,
+            });
         }
         let interval_secs = jittered_secs(settings, &mut self.picker);
         let reply = AnnounceReply {
@@ -202,7 +207,7 @@ impl Worker {
         if announced.tell
             && let Some(cluster) = &mut self.cluster
         {
-            let flags = flags_of(presence, seeding, announced.has_completed);
+            let flags = flags_of(presence, request.is_seeder(), announced.has_completed);
             cluster.tell(&request.info_hash, peer, flags, now);
         }
         Ok(reply)
@@ -383,6 +388,16 @@ fn note_pace(pace: Pace, counters: &Counters<Counter>) -> Result<bool, Refusal> 
     };
     counters.count(counter);
     Err(Refusal::new(reason, retry))
+}
+
+fn presence(request: &AnnounceRequest) -> Presence {
+    match request.event {
+        Event::Stopped => Presence::Gone,
+        event => Presence::Here {
+            seeding: request.is_seeder(),
+            completed: event == Event::Completed,
+        },
+    }
 }
 
 fn flags_of(presence: Presence, seeding: bool, has_completed: bool) -> PeerFlags {

@@ -91,4 +91,28 @@ mod tests {
             "{errors}"
         );
     }
+
+    /// Each line of the table of docs/migrating.md becomes the keys that stand beside it, or a note.
+    #[test]
+    fn every_key_of_the_c_program_is_imported_or_noted() {
+        const DOCUMENT: &str = include_str!("../../../docs/migrating.md");
+        let (_, table) = DOCUMENT.split_once("<!-- keys -->").unwrap();
+        let rows = table.trim_start().lines().skip(2);
+        for row in rows.take_while(|line| line.starts_with("| `")) {
+            let [_, line, fate, ..] = row.split('|').collect::<Vec<_>>()[..] else {
+                panic!("{row}");
+            };
+            let toml = converted(&(line.replace('`', "").trim().to_owned() + "\n"));
+            let keys = fate.split('`').skip(1).step_by(2);
+            for (section, key) in keys.filter_map(|key| key.split_once('.')) {
+                assert!(toml.contains(&format!("[{section}]")), "{row}: {toml}");
+                assert!(toml.contains(&format!("\n{key} = ")), "{row}: {toml}");
+            }
+            assert_eq!(
+                toml.contains(": left out: "),
+                fate.contains("left out"),
+                "{row}: {toml}"
+            );
+        }
+    }
 }

@@ -129,6 +129,7 @@ impl Dump {
             downloads,
             idle_minutes,
             unestablished_minutes,
+            ..
         } = torrent;
         if self.json {
             let object = json!({

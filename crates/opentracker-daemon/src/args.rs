@@ -94,7 +94,7 @@ pub(crate) fn parse(
     let mut check = false;
     while let Some(argument) = parser.next()? {
         match argument {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Short('h' | '?') | Arg::Long("help") => return Ok(Command::Help),
             Arg::Short('v') | Arg::Long("version") => return Ok(Command::Version),
             Arg::Long("print-config") => return Ok(Command::PrintConfig),
             Arg::Long("check") => check = true,
@@ -119,6 +119,7 @@ pub(crate) fn parse(
             Arg::Short(flag) if keys().any(|key| key.flag().is_some_and(|(of, _)| of == flag)) => {
                 options.flags.push((flag, parser.value()?.string()?));
             }
+            Arg::Short(flag @ ('o' | 'c' | 'B')) => return Err(of_2007(flag).into()),
             other => return Err(other.unexpected()),
         }
     }
@@ -127,6 +128,14 @@ pub(crate) fn parse(
     } else {
         Command::Run(options)
     })
+}
+
+/// What to say of a flag that the C program had until July 2007.
+fn of_2007(flag: char) -> String {
+    format!(
+        "-{flag} is no more: -w names an allow list, -b a deny list, and without them the tracker is \
+         open to every torrent"
+    )
 }
 
 impl Options {
@@ -175,6 +184,8 @@ impl Listen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
     use opentracker::Config;
     use opentracker::config::{ConfigErrors, Listener};
 
@@ -236,6 +247,7 @@ mod tests {
     fn commands() {
         assert_eq!(parsed("--help").unwrap(), Command::Help);
         assert_eq!(parsed("-h").unwrap(), Command::Help);
+        assert_eq!(parsed("-?").unwrap(), Command::Help);
         assert_eq!(parsed("--version").unwrap(), Command::Version);
         assert_eq!(parsed("-v").unwrap(), Command::Version);
         assert_eq!(parsed("--print-config").unwrap(), Command::PrintConfig);
@@ -287,5 +299,33 @@ mod tests {
             assert!(help.contains(&format!("\n  -{flag}")), "{flag}: {help}");
         }
         assert!(help.lines().all(|line| line.len() <= 100), "{help}");
+    }
+
+    /// The table of docs/migrating.md has each flag of one letter and no other, and says of those
+    /// alone that they are refused which are.
+    #[test]
+    fn the_flags_of_the_c_program_are_documented() {
+        const DOCUMENT: &str = include_str!("../../../docs/migrating.md");
+        let (_, table) = DOCUMENT.split_once("<!-- flags -->").unwrap();
+        let rows = table.trim_start().lines().skip(2);
+        let documented: BTreeMap<_, _> = rows
+            .take_while(|line| line.starts_with("| `-"))
+            .map(|line| {
+                let (_, rest) = line.split_once("`-").unwrap();
+                (rest.chars().next().unwrap(), rest.contains("| refused"))
+            })
+            .collect();
+        let known: BTreeMap<_, _> = ('!'..='~')
+            .filter_map(|flag| {
+                let flags = parse([format!("-{flag}"), "9".to_owned()].map(OsString::from));
+                let said = flags
+                    .err()
+                    .map(|error| error.to_string())
+                    .unwrap_or_default();
+                let is_unknown = said.starts_with("invalid option");
+                (!is_unknown && flag != '-').then(|| (flag, said.contains("is no more")))
+            })
+            .collect();
+        assert_eq!(documented, known);
     }
 }

@@ -7,12 +7,18 @@ use opentracker::Tracker;
 /// Says what is served, where, and with which lists.
 pub(crate) fn greet(tracker: &Tracker) {
     for listener in tracker.listeners() {
-        tracing::info!("listening on {} {}", listener.protocol, listener.address);
+        let for_whom = if listener.proxy_protocol {
+            ", for proxies"
+        } else {
+            ""
+        };
+        let (protocol, address) = (listener.protocol, &listener.address);
+        tracing::info!("listening on {protocol} {address}{for_whom}");
     }
     let config = tracker.config();
     let is_served = |address: &&SocketAddr| {
         let mut served = tracker.listeners().iter();
-        address.port() == 0 || served.any(|served| served.address == **address)
+        address.port() == 0 || served.any(|served| served.address.internet() == Some(**address))
     };
     for address in config
         .admin
@@ -24,14 +30,20 @@ pub(crate) fn greet(tracker: &Tracker) {
     }
     let of = |protocol| {
         let listeners = tracker.listeners().iter();
-        let of_protocol = listeners.filter(move |listener| listener.protocol == protocol);
-        of_protocol.map(|listener| reachable(listener.address))
+        // What is for proxies, clients reach by the proxy's address.
+        let direct = listeners
+            .filter(move |listener| listener.protocol == protocol && !listener.proxy_protocol);
+        direct.filter_map(|listener| Some(reachable(listener.address.internet()?)))
     };
     let urls: Vec<_> = of("udp")
         .map(|address| format!("udp://{address}/announce"))
         .chain(of("http").map(|address| format!("http://{address}/announce")))
         .collect();
-    tracing::info!("announce URLs: {}", urls.join(" "));
+    if urls.is_empty() {
+        tracing::info!("announce URLs: those of the proxy");
+    } else {
+        tracing::info!("announce URLs: {}", urls.join(" "));
+    }
     if let Some(address) = of("http").next()
         && config.http.redirect_url.is_empty()
     {

@@ -15,8 +15,7 @@ use crate::{Answer, DecodeError};
 /// | `flags` | dictionary with `min_request_interval`, in seconds; optional |
 ///
 /// The counts of a torrent are `complete` (seeders), `downloaded` (completed downloads) and
-/// `incomplete` (leechers). A tracker writes the reply with [`begin`](Self::begin), or with
-/// [`begin_unsorted`](Self::begin_unsorted) where the torrents are too many to be sorted.
+/// `incomplete` (leechers). A tracker writes the reply with [`begin`](Self::begin).
 ///
 /// ```
 /// use opentracker_http_wire::ScrapeReply;
@@ -44,16 +43,8 @@ pub struct ScrapeReply<'a> {
 impl<'a> ScrapeReply<'a> {
     /// Begins to append a reply.
     pub fn begin(out: &mut Vec<u8>) -> ScrapeReplyWriter {
-        ScrapeReplyWriter::begin(out, Order::Ascending { last: None })
-    }
-
-    /// Begins to append a reply whose entries come in any order, each info hash once.
-    ///
-    /// It is for the walk through a hash table that is too large to be sorted first. The reply is
-    /// not canonical bencode, whose keys are sorted: readers take it, [`Self::decode`] among them,
-    /// but it is not the same octets each time.
-    pub fn begin_unsorted(out: &mut Vec<u8>) -> ScrapeReplyWriter {
-        ScrapeReplyWriter::begin(out, Order::Any)
+        out.extend_from_slice(b"d5:filesd");
+        ScrapeReplyWriter { last: None }
     }
 
     /// Goes through the entries in the order in which they stand there. Counts that an entry does
@@ -105,42 +96,28 @@ impl<'a> ScrapeReply<'a> {
 #[derive(Debug)]
 #[must_use = "a reply that is not ended is not a reply"]
 pub struct ScrapeReplyWriter {
-    order: Order,
-}
-
-/// The order in which entries come.
-#[derive(Debug)]
-enum Order {
-    Ascending { last: Option<InfoHash> },
-    Any,
+    /// The info hash of the last entry.
+    last: Option<InfoHash>,
 }
 
 impl ScrapeReplyWriter {
     /// The most octets that one [`entry`](Self::entry) appends.
     pub const MAX_ENTRY_LEN: usize = 106;
 
-    fn begin(out: &mut Vec<u8>, order: Order) -> Self {
-        out.extend_from_slice(b"d5:filesd");
-        Self { order }
-    }
-
     /// Appends an entry.
     ///
-    /// Info hashes must come in ascending order, each once, for bencode has sorted keys; after
-    /// [`ScrapeReply::begin_unsorted`] only each once.
+    /// Info hashes must come in ascending order, each once, for bencode has sorted keys.
     ///
     /// # Panics
     ///
     /// In builds with debug assertions, if they do not ascend and have to.
     #[inline]
     pub fn entry(&mut self, out: &mut Vec<u8>, info_hash: &InfoHash, counts: SwarmCounts) {
-        if let Order::Ascending { last } = &mut self.order {
-            debug_assert!(
-                last.is_none_or(|last| last < *info_hash),
-                "info hashes must ascend"
-            );
-            *last = Some(*info_hash);
-        }
+        debug_assert!(
+            self.last.is_none_or(|last| last < *info_hash),
+            "info hashes must ascend"
+        );
+        self.last = Some(*info_hash);
         out.reserve(Self::MAX_ENTRY_LEN);
         out.extend_from_slice(b"20:");
         out.extend_from_slice(info_hash.as_bytes());
@@ -282,20 +259,6 @@ mod tests {
         for (info_hash, counts) in ENTRIES.into_iter().rev() {
             writer.entry(&mut body, &info_hash, counts);
         }
-    }
-
-    #[test]
-    fn any_order_where_it_was_asked_for() {
-        let mut body = Vec::new();
-        let mut writer = ScrapeReply::begin_unsorted(&mut body);
-        for (info_hash, counts) in ENTRIES.into_iter().rev() {
-            writer.entry(&mut body, &info_hash, counts);
-        }
-        writer.end(&mut body, Some(900));
-        assert_eq!(body.len(), GOLDEN.len());
-        let reply = decode(&body);
-        assert_eq!(reply.min_request_interval_secs(), Some(900));
-        assert!(reply.entries().eq(ENTRIES.into_iter().rev()));
     }
 
     #[test]

@@ -31,5 +31,13 @@ opentracker_core::counters! {
             /// Heads that are too large.
             HeadTooLarge ["431", "head"],
         }
+        "opentracker_http_proxies_refused_total" connections "HTTP connections closed where they had to begin with a PROXY header, by reason." ["reason"] {
+            /// Connections from elsewhere than the trusted proxies.
+            UntrustedProxy ["source"],
+            /// Connections that began otherwise.
+            BadProxyHeader ["header"],
+            /// Connections whose header did not arrive in time.
+            LateProxyHeader ["timeout"],
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use opentracker_core::Networks;
 
 use crate::settings::{ForwardedHeader, Forwarding};
+use crate::source::Source;
 
 /// Header fields that proxies name clients in. A request that has one of them came through a
 /// proxy, or wants to look so.
@@ -20,7 +21,7 @@ const FORWARDING_FIELDS: [&str; 6] = [
 /// The client that a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
-    /// Its address, canonical; that of the socket's other end where nothing better is known.
+    /// Its address, canonical; that of the source where nothing better is known.
     pub ip: IpAddr,
     /// How the address is known.
     pub via: Via,
@@ -33,37 +34,39 @@ pub enum Via {
     Socket,
     /// A trusted proxy said so. The client may not be reached by it, and is not told it.
     Proxy,
-    /// It is that of the socket's other end, which is no trusted proxy but sent a forwarding
-    /// field: perhaps a proxy that nobody configured. Where it comes from gives it no right.
+    /// It is that of a source that is no trusted proxy but sent a forwarding field: perhaps a proxy
+    /// that nobody configured. Where it comes from gives it no right.
     Untrusted,
-    /// It is that of a trusted proxy that does not say who asks.
+    /// It is that of a trusted proxy that does not say who asks, or that of nobody.
     SilentProxy,
 }
 
 impl Client {
-    /// Finds the client of a request from its socket's address and its header fields in order.
+    /// Finds the client of a request from the source of its connection and its header fields in
+    /// order.
     ///
-    /// Only if the socket's address is trusted, the one configured field is believed. Its entries
+    /// Only if the source is trusted, the one configured field is believed; the client that a PROXY
+    /// header has named is as a rule no proxy, and then nothing that it writes is. The field's entries
     /// are walked from right to left for as long as they are trusted: the first that is not is the
     /// client; if all are trusted, the left-most is. An entry on the way that is no address
     /// (obfuscated, `unknown`, garbage) says nothing, and so does a field that is not there.
     pub fn find<'a>(
-        socket: IpAddr,
+        source: Source,
         fields: impl DoubleEndedIterator<Item = (&'a str, &'a [u8])> + Clone,
         forwarding: &Forwarding,
     ) -> Self {
-        let ip = socket.to_canonical();
-        if !forwarding.trusted_proxies.contains(ip) {
+        let ip = source.ip();
+        if !forwarding.trusts(source) {
             let header = forwarding.header.name();
             let mut names = fields.map(|(name, _)| name);
             let is_forwarding = names.any(|name| {
                 let is_it = |field: &str| name.eq_ignore_ascii_case(field);
                 is_it(header) || FORWARDING_FIELDS.into_iter().any(is_it)
             });
-            let via = if is_forwarding {
-                Via::Untrusted
-            } else {
-                Via::Socket
+            let via = match source {
+                _ if is_forwarding => Via::Untrusted,
+                Source::Named(_) => Via::Proxy,
+                Source::Socket(_) | Source::Local => Via::Socket,
             };
             return Self { ip, via };
         }
@@ -201,12 +204,16 @@ mod tests {
     }
 
     fn find(header: &str, socket: &str, fields: &[(&str, &str)]) -> Client {
+        find_from(Source::Socket(socket.parse().unwrap()), header, fields)
+    }
+
+    fn find_from(source: Source, header: &str, fields: &[(&str, &str)]) -> Client {
         let fields = fields.iter().map(|&(name, value)| (name, value.as_bytes()));
         let forwarding = Forwarding {
             trusted_proxies: trusted(),
             header: ForwardedHeader::new(header),
         };
-        Client::find(socket.parse().unwrap(), fields, &forwarding)
+        Client::find(source, fields, &forwarding)
     }
 
     /// The client that a proxy at 10.0.0.1 names in a field, or `silent`.
@@ -250,6 +257,33 @@ mod tests {
             assert_eq!(client.is_in(&some), in_some);
             assert!(client.is_in(&all));
         }
+    }
+
+    #[test]
+    fn who_is_named_before_the_first_request_is_the_client() {
+        let header = "x-forwarded-for";
+        let named = |ip: &str| Source::Named(ip.parse().unwrap());
+        let stranger = named("::ffff:198.51.100.1");
+        let forged = [(header, "192.0.2.9")];
+        for (source, fields, ip, via) in [
+            (stranger, &[][..], "198.51.100.1", Via::Proxy),
+            (stranger, &forged, "198.51.100.1", Via::Untrusted),
+            // A proxy behind a proxy.
+            (named("10.0.0.1"), &forged, "192.0.2.9", Via::Proxy),
+            (named("10.0.0.1"), &[], "10.0.0.1", Via::SilentProxy),
+            (Source::Local, &forged, "192.0.2.9", Via::Proxy),
+            (Source::Local, &[], "0.0.0.0", Via::SilentProxy),
+        ] {
+            let client = find_from(source, header, fields);
+            let expected = Client {
+                ip: ip.parse().unwrap(),
+                via,
+            };
+            assert_eq!(client, expected, "{source:?} {fields:?}");
+        }
+        let nobody = Forwarding::default();
+        let client = Client::find(Source::Local, [].into_iter(), &nobody);
+        assert_eq!(client.via, Via::SilentProxy, "whoever is trusted");
     }
 
     #[test]
@@ -325,7 +359,8 @@ mod tests {
             trusted_proxies: trusted(),
             header: ForwardedHeader::default(),
         };
-        let client = Client::find([10, 0, 0, 1].into(), octets.into_iter(), &forwarding);
+        let proxy = Source::Socket([10, 0, 0, 1].into());
+        let client = Client::find(proxy, octets.into_iter(), &forwarding);
         assert_eq!(client.via, Via::SilentProxy);
     }
 

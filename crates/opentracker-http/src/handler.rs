@@ -1,4 +1,3 @@
-use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -13,6 +12,7 @@ use crate::forwarded::{Client, Via};
 use crate::head::{FieldSlots, Head, HeadError, Method, Persistence};
 use crate::response::{Response, Status};
 use crate::settings::Forwarding;
+use crate::source::Source;
 
 /// The most peers of a reply, whatever `numwant_max` is: 48 KiB in compact form.
 const MAX_PEERS: u32 = 2048;
@@ -98,6 +98,19 @@ impl Handler {
         &mut self.worker
     }
 
+    /// Tells whether who is at the other end of a connection may name clients.
+    pub(crate) fn trusts(&mut self, source: Source) -> bool {
+        let forwarding = self.worker.rules().extension::<Forwarding>();
+        forwarding.map_or_else(
+            || Forwarding::default().trusts(source),
+            |forwarding| forwarding.trusts(source),
+        )
+    }
+
+    pub(crate) fn count(&self, counter: Counter) {
+        self.counters.count(counter);
+    }
+
     /// Answers a request that came in on another way than a [`Session`](crate::Session): returns
     /// the status and the body, or `None` if it is neither an announce nor a scrape of named
     /// torrents.
@@ -116,12 +129,12 @@ impl Handler {
         Some((answer.status.code(), &self.body))
     }
 
-    /// Handles the request that the octets begin with, from a socket whose other end is `socket`,
-    /// and appends the response to `out`. With `is_last` the connection is closed after it.
+    /// Handles the request that the octets begin with, on a connection from `source`, and appends
+    /// the response to `out`. With `is_last` the connection is closed after it.
     pub(crate) fn handle(
         &mut self,
         octets: &[u8],
-        socket: IpAddr,
+        source: Source,
         now: Instant,
         is_last: bool,
         out: &mut Vec<u8>,
@@ -132,7 +145,7 @@ impl Handler {
                 if is_last {
                     head.persistence = Persistence::Closed;
                 }
-                let next = self.route(&head, socket, now, out);
+                let next = self.route(&head, source, now, out);
                 let consumed = match next {
                     Next::HandOver => 0,
                     _ => head.octets,
@@ -173,7 +186,7 @@ impl Handler {
     fn route(
         &mut self,
         head: &Head<'_, '_>,
-        socket: IpAddr,
+        source: Source,
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Next {
@@ -190,8 +203,8 @@ impl Handler {
         }
         let forwarding = self.worker.rules().extension::<Forwarding>();
         let client = match forwarding {
-            Some(forwarding) => Client::find(socket, head.fields(), forwarding),
-            None => Client::find(socket, head.fields(), &Forwarding::default()),
+            Some(forwarding) => Client::find(source, head.fields(), forwarding),
+            None => Client::find(source, head.fields(), &Forwarding::default()),
         };
         let answer = self.answer_target(target, head.query, client, now);
         let Some(Answer {
@@ -443,9 +456,13 @@ fn after(persistence: Persistence) -> Next {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::*;
     use crate::fixture;
     use proptest::prelude::*;
+
+    const PROXY: Source = Source::Socket(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
 
     /// Reads the status of a response, and how long its head says that head and body are.
     fn measure(response: &[u8]) -> (u16, usize, usize) {
@@ -469,7 +486,7 @@ mod tests {
         let now = Instant::now();
         let mut handler = fixture::handler(now);
         let mut out = b"before".to_vec();
-        let handled = handler.handle(octets, [10, 0, 0, 1].into(), now, false, &mut out);
+        let handled = handler.handle(octets, PROXY, now, false, &mut out);
         prop_assert!(out.starts_with(b"before"));
         let response = &out[6..];
         match handled.next {

@@ -9,7 +9,7 @@
 //!
 //! A head has at most 8 KiB and 64 fields (431), arrives in time (408) and has no body (400). A client
 //! that does not read is not read from, and is cut off ([`Limits`]). Whose forwarding fields count is
-//! [`Forwarding`].
+//! [`Forwarding`]. A connection that has to begin with a PROXY header is [`Session::behind_proxy`].
 #![deny(clippy::disallowed_methods)]
 
 mod counters;
@@ -21,9 +21,11 @@ mod head;
 mod response;
 mod session;
 mod settings;
+mod source;
 
 pub use counters::Counter;
 pub use forwarded::{Client, Via};
 pub use handler::Handler;
 pub use session::{Context, Session, Step};
 pub use settings::{ForwardedHeader, Forwarding, Limits};
+pub use source::Source;

@@ -1,11 +1,14 @@
 //! A connection without its socket: which octets are requests, what is still to be sent, and
 //! when time is up.
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use opentracker_proxy_wire::Header as ProxyHeader;
+
+use crate::counters::Counter;
 use crate::handler::{Handler, Next};
 use crate::settings::Limits;
+use crate::source::Source;
 
 /// Octets that are read at a time. A head fits twice.
 const INPUT_OCTETS: usize = 16 * 1024;
@@ -54,7 +57,7 @@ impl Context {
 /// what could not be sent to [`Self::keep_unsent`].
 #[derive(Debug)]
 pub struct Session {
-    client: IpAddr,
+    source: Source,
     /// Octets that were read and are not handled.
     input: Vec<u8>,
     /// There may be whole requests in `input`.
@@ -68,10 +71,16 @@ pub struct Session {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    /// A PROXY header comes before the first request.
+    AwaitingProxyHeader,
     Serving,
     HandedOver,
-    Ending { lingers: bool },
-    Lingering { octets_left: usize },
+    Ending {
+        lingers: bool,
+    },
+    Lingering {
+        octets_left: usize,
+    },
 }
 
 /// What is to be done with the connection.
@@ -95,9 +104,9 @@ pub enum Step {
 
 impl Session {
     /// Makes the session of a new connection.
-    pub fn new(client: IpAddr, limits: &Limits, now: Instant) -> Self {
+    pub fn new(source: Source, limits: &Limits, now: Instant) -> Self {
         Self {
-            client,
+            source,
             input: Vec::new(),
             is_backlogged: false,
             unsent: Vec::new(),
@@ -107,6 +116,27 @@ impl Session {
         }
     }
 
+    /// Makes the session of a new connection that has to begin with a PROXY header, of version 1 or
+    /// 2, which names the client. From a source that is not trusted it is to be closed at once.
+    ///
+    /// Where the proxy speaks for itself, as it does in health checks, the source stays what it is, so
+    /// that the header field counts as without a PROXY header.
+    pub fn behind_proxy(source: Source, context: &mut Context, now: Instant) -> Self {
+        let mut session = Self::new(source, &context.limits, now);
+        session.phase = if context.handler.trusts(source) {
+            Phase::AwaitingProxyHeader
+        } else {
+            context.handler.count(Counter::UntrustedProxy);
+            Phase::Ending { lingers: false }
+        };
+        session
+    }
+
+    /// Returns who is at the other end: the client, once a proxy has named it.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
     /// Says what is to be done next.
     pub fn next_step(&self) -> Step {
         if !self.unsent.is_empty() {
@@ -114,7 +144,7 @@ impl Session {
         }
         match self.phase {
             Phase::Serving if self.is_backlogged => Step::Serve,
-            Phase::Serving => Step::Read,
+            Phase::Serving | Phase::AwaitingProxyHeader => Step::Read,
             Phase::HandedOver => Step::HandOver,
             Phase::Ending { lingers: true } => Step::ShutDown,
             Phase::Ending { lingers: false } | Phase::Lingering { octets_left: 0 } => Step::Close,
@@ -145,14 +175,17 @@ impl Session {
         let mut octets = &context.input[..filled];
         context.output.clear();
         self.is_backlogged = false;
-        while !octets.is_empty() {
+        if self.phase == Phase::AwaitingProxyHeader {
+            octets = self.take_proxy_header(octets, &context.handler);
+        }
+        while self.phase == Phase::Serving && !octets.is_empty() {
             if context.output.len() >= MAX_UNSENT_OCTETS {
                 self.is_backlogged = true;
                 break;
             }
             let handled = context.handler.handle(
                 octets,
-                self.client,
+                self.source,
                 now,
                 context.is_closing,
                 &mut context.output,
@@ -182,6 +215,25 @@ impl Session {
         }
         if !is_same_head {
             self.await_input(&context.limits, now);
+        }
+    }
+
+    /// Takes the PROXY header that octets begin with, if it is whole, and returns what follows it.
+    fn take_proxy_header<'a>(&mut self, octets: &'a [u8], handler: &Handler) -> &'a [u8] {
+        match ProxyHeader::of_stream(octets) {
+            Ok(None) => octets,
+            Ok(Some(header)) => {
+                if let Some(client) = header.client {
+                    self.source = Source::Named(client.ip());
+                }
+                self.phase = Phase::Serving;
+                &octets[header.octets..]
+            }
+            Err(_not_one) => {
+                handler.count(Counter::BadProxyHeader);
+                self.phase = Phase::Ending { lingers: false };
+                &[]
+            }
         }
     }
 
@@ -232,14 +284,17 @@ impl Session {
     }
 
     /// Ends the connection because its deadline has passed: a head that is not complete gets a
-    /// response.
+    /// response, and a PROXY header none.
     pub fn expire(&mut self, context: &mut Context, now: Instant) {
-        let is_head_late = self.next_step() == Step::Read && !self.input.is_empty();
+        let is_late = self.next_step() == Step::Read && !self.input.is_empty();
+        let is_proxy_late = is_late && self.phase == Phase::AwaitingProxyHeader;
         self.input = Vec::new();
         self.unsent = Vec::new();
         self.sent = 0;
         self.phase = Phase::Ending { lingers: false };
-        if is_head_late {
+        if is_proxy_late {
+            context.handler.count(Counter::LateProxyHeader);
+        } else if is_late {
             self.phase = Phase::Ending { lingers: true };
             self.deadline = now + context.limits.stall_timeout;
             context.handler.time_out(&mut self.unsent);
@@ -259,223 +314,4 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixture;
-    use proptest::prelude::*;
-
-    const CLIENT: [u8; 4] = [192, 0, 2, 1];
-
-    /// A session with its context, and a socket that takes as much as it is told to.
-    struct Bench {
-        context: Context,
-        session: Session,
-        now: Instant,
-        incoming: Vec<u8>,
-        room: usize,
-        sent: Vec<u8>,
-    }
-
-    impl Bench {
-        fn new() -> Self {
-            #[expect(clippy::disallowed_methods, reason = "any instant will do")]
-            let now = Instant::now();
-            let context = Context::new(fixture::handler(now), Limits::default());
-            Self {
-                session: Session::new(CLIENT.into(), &context.limits, now),
-                context,
-                now,
-                incoming: Vec::new(),
-                room: usize::MAX,
-                sent: Vec::new(),
-            }
-        }
-
-        fn pass(&mut self, secs: u64) {
-            self.now += Duration::from_secs(secs);
-        }
-
-        /// Lets octets come, and takes the session's steps until it needs more of them, or room in
-        /// the socket, or ends.
-        fn receive(&mut self, octets: &[u8]) -> Step {
-            self.incoming.extend_from_slice(octets);
-            loop {
-                let step = self.session.next_step();
-                match step {
-                    Step::Read if self.incoming.is_empty() => return step,
-                    Step::Read | Step::Serve => {
-                        let mut filled = self.session.load(&mut self.context.input);
-                        if step == Step::Read {
-                            let free = &mut self.context.input[filled..];
-                            let read = self.incoming.len().min(free.len());
-                            free[..read].copy_from_slice(&self.incoming[..read]);
-                            self.incoming.drain(..read);
-                            filled += read;
-                        }
-                        self.session.serve(&mut self.context, filled, self.now);
-                        let output = self.context.output.clone();
-                        let taken = self.take(&output);
-                        let limits = &self.context.limits;
-                        self.session.keep_unsent(&output[taken..], limits, self.now);
-                    }
-                    Step::Send if self.room == 0 => return step,
-                    Step::Send => {
-                        let unsent = self.session.unsent().to_vec();
-                        let taken = self.take(&unsent);
-                        self.session
-                            .note_sent(taken, &self.context.limits, self.now);
-                    }
-                    Step::ShutDown | Step::Discard | Step::HandOver | Step::Close => return step,
-                }
-            }
-        }
-
-        fn take(&mut self, octets: &[u8]) -> usize {
-            let taken = octets.len().min(self.room);
-            self.room -= taken;
-            self.sent.extend_from_slice(&octets[..taken]);
-            taken
-        }
-
-        fn sent(&self) -> &str {
-            str::from_utf8(&self.sent).unwrap()
-        }
-
-        fn secs_left(&self) -> u64 {
-            (self.session.deadline() - self.now).as_secs()
-        }
-    }
-
-    #[test]
-    fn a_head_has_ten_seconds_from_its_first_octet() {
-        let mut bench = Bench::new();
-        assert_eq!(bench.secs_left(), 30, "nothing has come");
-        bench.pass(20);
-        assert_eq!(bench.receive(b"G"), Step::Read);
-        assert_eq!(bench.secs_left(), 10);
-        for octet in b"ET /x/announce?info_hash HTTP/1.1\r\n" {
-            bench.receive(&[*octet]);
-        }
-        bench.pass(9);
-        assert_eq!(bench.receive(b"Host: a\r\n"), Step::Read);
-        assert_eq!(bench.secs_left(), 1);
-        assert_eq!(bench.receive(b"\r\nGET"), Step::Read);
-        assert!(bench.sent().starts_with("HTTP/1.1 404 "));
-        assert_eq!(bench.secs_left(), 10, "the next head has begun");
-        assert!(!bench.session.is_idle());
-        bench.receive(b" /announce HTTP/1.1\r\n\r\n");
-        assert_eq!(bench.secs_left(), 30);
-        assert!(bench.session.is_idle());
-    }
-
-    #[test]
-    fn a_late_head_is_answered_and_an_idle_connection_is_not() {
-        let mut bench = Bench::new();
-        bench.receive(b"GET / HTTP/1.1\r\n");
-        bench.pass(10);
-        bench.session.expire(&mut bench.context, bench.now);
-        assert_eq!(bench.receive(b""), Step::ShutDown);
-        assert!(bench.sent().starts_with("HTTP/1.1 408 "));
-
-        let mut bench = Bench::new();
-        bench.receive(b"GET /x/announce?info_hash HTTP/1.1\r\n\r\n");
-        let sent = bench.sent.len();
-        bench.pass(30);
-        bench.session.expire(&mut bench.context, bench.now);
-        assert_eq!(bench.receive(b""), Step::Close);
-        assert_eq!(bench.sent.len(), sent);
-    }
-
-    #[test]
-    fn a_client_that_does_not_read_is_not_served_and_cut_off() {
-        let mut bench = Bench::new();
-        bench.room = 0;
-        let request = b"GET /x/announce?info_hash HTTP/1.1\r\n\r\n";
-        assert_eq!(bench.receive(&request.repeat(10_000)), Step::Send);
-        let unsent = bench.session.unsent().len();
-        assert!(unsent < MAX_UNSENT_OCTETS + 200, "{unsent}");
-        assert!(bench.session.input.len() <= INPUT_OCTETS);
-        assert_eq!(bench.secs_left(), 30);
-        bench.pass(29);
-        bench.room = 100;
-        assert_eq!(bench.receive(b""), Step::Send);
-        assert_eq!(bench.secs_left(), 1, "a little is not enough");
-        bench.session.expire(&mut bench.context, bench.now);
-        assert_eq!(bench.receive(b""), Step::Close);
-    }
-
-    #[test]
-    fn a_client_that_reads_late_gets_everything() {
-        let mut bench = Bench::new();
-        bench.room = 0;
-        let request = b"GET /x/announce?info_hash HTTP/1.1\r\n\r\n";
-        let requests = INPUT_OCTETS / request.len();
-        assert_eq!(bench.receive(&request.repeat(requests)), Step::Send);
-        bench.room = usize::MAX;
-        assert_eq!(bench.receive(b""), Step::Read);
-        assert_eq!(bench.sent().matches("HTTP/1.1 404 ").count(), requests);
-        assert!(bench.session.is_idle());
-    }
-
-    #[test]
-    fn after_the_last_request_comes_nothing() {
-        for (request, step) in [
-            ("GET /x/announce?info_hash HTTP/1.0\r\n\r\n", Step::Close),
-            (
-                "GET /x/announce?info_hash HTTP/1.0\r\n\r\nGET /x",
-                Step::ShutDown,
-            ),
-            (
-                "POST /x/announce?info_hash HTTP/1.1\r\n\r\n",
-                Step::ShutDown,
-            ),
-            ("\0", Step::ShutDown),
-        ] {
-            let mut bench = Bench::new();
-            assert_eq!(bench.receive(request.as_bytes()), step, "{request}");
-            assert_eq!(bench.sent().matches("HTTP/1.1 4").count(), 1);
-            assert!(bench.sent().contains("\r\nConnection: close\r\n"));
-        }
-    }
-
-    #[test]
-    fn lingering_is_bounded() {
-        let mut bench = Bench::new();
-        bench.receive(b"\0");
-        bench.session.note_shut_down(bench.now);
-        assert_eq!(bench.secs_left(), 2);
-        bench.session.note_discarded(LINGER_OCTETS - 1);
-        assert_eq!(bench.session.next_step(), Step::Discard);
-        bench.session.note_discarded(16_000);
-        assert_eq!(bench.session.next_step(), Step::Close);
-    }
-
-    proptest! {
-        /// However the octets of a stream of requests arrive, the responses are the same.
-        #[test]
-        fn it_does_not_matter_how_octets_arrive(
-            requests in prop::collection::vec(fixture::request(), 1..20),
-            cuts in prop::collection::vec(1_usize..300, 1..60),
-            room in 1_usize..10_000,
-        ) {
-            let octets = requests.concat();
-            let mut at_once = Bench::new();
-            at_once.receive(&octets);
-
-            let mut piecewise = Bench::new();
-            let mut rest = octets.as_slice();
-            for cut in cuts.iter().cycle() {
-                let (piece, later) = rest.split_at(rest.len().min(*cut));
-                rest = later;
-                piecewise.room = room;
-                if piecewise.receive(piece) != Step::Send && rest.is_empty() {
-                    break;
-                }
-            }
-            prop_assert_eq!(
-                String::from_utf8_lossy(&piecewise.sent),
-                String::from_utf8_lossy(&at_once.sent)
-            );
-        }
-    }
-}
+mod tests;

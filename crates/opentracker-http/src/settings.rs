@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use opentracker_core::Networks;
 
+use crate::source::Source;
+
 /// How long a connection may take for each of its steps. The other bounds are constants: a request
 /// head has at most 8 KiB and 64 header fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,13 @@ pub struct Forwarding {
     pub trusted_proxies: Networks,
     /// The header field that they write.
     pub header: ForwardedHeader,
+}
+
+impl Forwarding {
+    /// Tells whether who is at the other end of a connection may name clients.
+    pub fn trusts(&self, source: Source) -> bool {
+        source == Source::Local || self.trusted_proxies.contains(source.ip())
+    }
 }
 
 /// The header field in which a proxy names the client.

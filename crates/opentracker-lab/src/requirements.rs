@@ -17,6 +17,13 @@ pub const REQUIRED_PACKAGES: &[(&str, &str)] = &[
     ("aria2", "aria2c"),
     (LIBTORRENT_PACKAGE, PYTHON),
     ("qbittorrent-nox", "qbittorrent-nox"),
+    ("nginx", "nginx"),
+    // A module, which is found by its path.
+    (
+        "libnginx-mod-stream",
+        "/usr/lib/nginx/modules/ngx_stream_module.so",
+    ),
+    ("haproxy", "haproxy"),
 ];
 
 const LIBTORRENT_PACKAGE: &str = "python3-libtorrent";

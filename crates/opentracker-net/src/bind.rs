@@ -13,6 +13,8 @@ pub struct Listen {
     /// Whether an IPv6 wildcard address leaves IPv4 to others. `None`: if an IPv4 address with the
     /// same port is served on its own.
     pub v6_only: Option<bool>,
+    /// Whether a PROXY header comes before what clients send.
+    pub proxy_protocol: bool,
 }
 
 impl Listen {
@@ -21,6 +23,7 @@ impl Listen {
         Self {
             address,
             v6_only: None,
+            proxy_protocol: false,
         }
     }
 
@@ -28,6 +31,13 @@ impl Listen {
     #[must_use]
     pub const fn with_v6_only(mut self, v6_only: Option<bool>) -> Self {
         self.v6_only = v6_only;
+        self
+    }
+
+    /// Says whether a PROXY header comes before what clients send.
+    #[must_use]
+    pub const fn with_proxy_protocol(mut self, proxy_protocol: bool) -> Self {
+        self.proxy_protocol = proxy_protocol;
         self
     }
 }

@@ -3,8 +3,9 @@
 /// The version of the format that is written, and the newest that is read.
 pub const VERSION: u32 = 1;
 
-/// Octets of a block's content at most, before it is compressed.
-pub const MAX_CONTENT: usize = 256 * 1024;
+/// Octets of a block's content at most, before it is compressed. Few enough that nobody waits long
+/// for a processor that compresses one.
+pub const MAX_CONTENT: usize = 64 * 1024;
 
 /// Octets of a block's content at most, as it stands in the file: what cannot be compressed grows
 /// by a few octets.

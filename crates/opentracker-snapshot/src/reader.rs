@@ -30,7 +30,7 @@ pub enum OpenError {
 
 /// Reads a snapshot, whole or damaged: whatever is whole of it.
 ///
-/// It takes half a megabyte of memory, whatever the file says.
+/// It takes a few hundred kilobytes of memory, whatever the file says.
 pub struct Reader<R> {
     input: Input<R>,
     decompressor: Decompressor<'static>,

@@ -7,7 +7,7 @@ use opentracker_types::{InfoHash, PeerAddr, SavedPeer, SavedTorrent};
 use crate::block::{Fields, MAX_CONTENT};
 
 /// Octets before the peers of a part.
-pub(crate) const PART_HEAD_LEN: usize = 38;
+pub(crate) const PART_HEAD_LEN: usize = 42;
 
 /// Octets of an IPv4 peer.
 const V4_LEN: usize = 8;
@@ -123,6 +123,7 @@ pub(crate) fn encode<'a>(
     out.extend(torrent.downloads.to_be_bytes());
     out.extend(torrent.idle_minutes.to_be_bytes());
     out.extend(unestablished.to_be_bytes());
+    out.extend(torrent.swarm_peers.to_be_bytes());
     out.extend(v4.to_be_bytes());
     out.extend(v6.to_be_bytes());
     for peer in peers {
@@ -153,6 +154,7 @@ fn take_part<'a>(fields: &mut Fields<'a>) -> Option<SwarmPart<'a>> {
     let downloads = u64::from_be_bytes(fields.take()?);
     let idle_minutes = u32::from_be_bytes(fields.take()?);
     let unestablished = u16::from_be_bytes(fields.take()?);
+    let swarm_peers = u32::from_be_bytes(fields.take()?);
     let v4 = u16::from_be_bytes(fields.take()?);
     let v6 = u16::from_be_bytes(fields.take()?);
     Some(SwarmPart {
@@ -161,6 +163,7 @@ fn take_part<'a>(fields: &mut Fields<'a>) -> Option<SwarmPart<'a>> {
             downloads,
             idle_minutes,
             unestablished_minutes: (unestablished != ESTABLISHED).then_some(unestablished),
+            swarm_peers,
         },
         v4: fields.take_items(v4.into())?,
         v6: fields.take_items(v6.into())?,

@@ -56,6 +56,8 @@ pub struct Announced {
     /// The cluster must hear of this: the peer is new, comes back after the renew boundary, has
     /// completed for the first time, changed between leeching and seeding, or has stopped.
     pub tell: bool,
+    /// Whole minutes since the peer's announce before; `None` if it was not known, or goes away.
+    pub renewed_after: Option<u8>,
     /// The bound that kept the peer out; nothing has changed then.
     pub refused: Option<Full>,
 }
@@ -69,6 +71,7 @@ impl Announced {
             new_torrent: false,
             has_completed: false,
             tell: false,
+            renewed_after: None,
             refused: Some(full),
         }
     }

@@ -13,6 +13,7 @@ use crate::downloads::{Downloads, LargeCounts};
 use crate::index::Index;
 use crate::key::{InfoHasher, Key};
 use crate::kind::{Family, PerKind};
+use crate::mix::Mix;
 use crate::requester::{Entered, Requester};
 use crate::saved::Restored;
 use crate::swarm::{Swarm, SwarmCell};
@@ -129,6 +130,7 @@ impl Bucket {
             new_torrent: found.is_none(),
             has_completed: refreshed.has_completed,
             tell: refreshed.tell && !report.heard,
+            renewed_after: refreshed.renewed_after,
             refused: None,
         }
     }
@@ -169,6 +171,7 @@ impl Bucket {
             has_completed: false,
             // Another node may know the peer that we missed.
             tell: !heard,
+            renewed_after: None,
             refused: None,
         };
         let Some(at) = self.find(key) else {
@@ -232,7 +235,7 @@ impl Bucket {
         &mut self,
         key: &Key,
         saved: &SavedTorrent,
-        peers: impl Iterator<Item = SavedPeer>,
+        peers: impl Iterator<Item = SavedPeer> + Clone,
         passed_minutes: u32,
         (moment, room): (&Moment, Option<&Room>),
         secrets: &Secrets,
@@ -257,7 +260,19 @@ impl Bucket {
             let torrent = Torrent::new(*key.info_hash(), downloads, announced);
             self.insert(key, torrent, &secrets.info_hashes)
         });
-        self.torrents.get_mut(at).downloads = downloads;
+        let torrent = self.torrents.get_mut(at);
+        torrent.downloads = downloads;
+        if saved.swarm_peers > 0 {
+            let is_living = |peer: &SavedPeer| {
+                let minutes = u32::from(peer.age_minutes).saturating_add(passed_minutes);
+                moment.living_age(minutes).is_some()
+            };
+            let mix = Mix::of(peers.clone().filter(is_living));
+            let swarm_peers = saved.swarm_peers as usize;
+            let octets = torrent.swarm.heap_octets();
+            torrent.swarm.reserve(&mix, swarm_peers, &secrets.peers);
+            self.change.resize(octets, torrent.swarm.heap_octets());
+        }
         let mut restored = Restored::default();
         let mut was_empty = true;
         for peer in peers {
@@ -381,6 +396,7 @@ impl Bucket {
             downloads: self.large_counts.get(torrent.downloads, &torrent.info_hash),
             idle_minutes: torrent.swarm.idle_minutes(moment),
             unestablished_minutes: torrent.downloads.unestablished_minutes(moment),
+            swarm_peers: saturating_u32(torrent.swarm.len()),
         }
     }
 

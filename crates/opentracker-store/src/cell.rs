@@ -109,6 +109,7 @@ pub(crate) trait Cell: Copy + 'static {
                 || moment.must_renew(before & TOLD_MASK)
                 // Back just before the sweeper came: the "told" clock may have wrapped.
                 || moment.has_timed_out(self.age()),
+            renewed_after: Some(moment.minutes_since(self.age())),
         };
         let told = if refreshed.tell || report.heard {
             moment.told
@@ -126,6 +127,7 @@ pub(crate) trait Cell: Copy + 'static {
         Refreshed {
             has_completed,
             tell: true,
+            renewed_after: None,
         }
     }
 
@@ -154,6 +156,8 @@ pub(crate) struct Refreshed {
     pub(crate) has_completed: bool,
     /// The cluster must hear of this, if it did not come from there.
     pub(crate) tell: bool,
+    /// Minutes since the peer's announce before; `None`: it was not known.
+    pub(crate) renewed_after: Option<u8>,
 }
 
 impl Cell for Cell4 {

@@ -87,6 +87,11 @@ impl Timing {
         }
     }
 
+    /// Returns the minutes after which a peer that has not announced is gone.
+    pub const fn peer_timeout_minutes(&self) -> u8 {
+        self.peer_timeout
+    }
+
     /// Sets the interval that clients are asked to keep between announces, rounded up to whole
     /// minutes and cut to [`Self::MAX_INTERVAL`].
     ///

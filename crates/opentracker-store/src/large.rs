@@ -14,6 +14,7 @@ use crate::cell::{Cell, Cell4, Cell6, PeerKeys, Report};
 use crate::clock::Moment;
 use crate::kind::{Family, PerKind};
 use crate::list::List;
+use crate::mix::Mix;
 use crate::picker::{PeerBuffers, Picker};
 use crate::prefetch::Purpose;
 use crate::requester::{Class, Entered, Location, Requester};
@@ -60,11 +61,15 @@ impl Tabled for Cell6 {
 const YOUNGEST_SAMPLE: usize = 64;
 
 impl Large {
-    pub(crate) fn from_list(list: &List<'_>, keys: &PeerKeys) -> Self {
-        let mut large = Self {
+    pub(crate) fn empty() -> Self {
+        Self {
             v4: Box::default(),
             v6: Box::default(),
-        };
+        }
+    }
+
+    pub(crate) fn from_list(list: &List<'_>, keys: &PeerKeys) -> Self {
+        let mut large = Self::empty();
         list.cells().v4().for_each(|cell| {
             large.insert(cell, keys);
         });
@@ -158,6 +163,17 @@ impl Large {
             location: Location::Tabled(self.insert_counted(cell, keys, change)),
             was_seeding: None,
             refreshed,
+        }
+    }
+
+    /// Makes room for peers that are about to be entered, in a swarm of about so many in all.
+    pub(crate) fn reserve(&mut self, mix: &Mix, swarm_peers: usize, keys: &PeerKeys) {
+        for (family, class, more) in mix.classes() {
+            let expected = swarm_peers.saturating_mul(more) / mix.len();
+            match family {
+                Family::V4 => table_of(&mut self.v4, class).reserve(more, expected, keys),
+                Family::V6 => table_of(&mut self.v6, class).reserve(more, expected, keys),
+            }
         }
     }
 
@@ -306,17 +322,21 @@ impl Large {
     /// Puts a cell that is not there yet into the table of its class.
     fn insert<C: Tabled>(&mut self, cell: C, keys: &PeerKeys) -> usize {
         let class = Class::of(&cell, cell.is_seeding());
-        let tables = C::tables_mut(self);
-        let known = tables.iter().position(|table| table.class() == class);
-        let index = known.unwrap_or_else(|| {
-            let mut more = Vec::with_capacity(tables.len() + 1);
-            more.extend(std::mem::take(tables));
-            more.push(Table::new(class));
-            *tables = more.into_boxed_slice();
-            tables.len() - 1
-        });
-        tables[index].insert(cell, keys)
+        table_of(C::tables_mut(self), class).insert(cell, keys)
     }
+}
+
+/// The table of a class, which is made if there is none.
+fn table_of<C: Cell>(tables: &mut Tables<C>, class: Class) -> &mut Table<C> {
+    let known = tables.iter().position(|table| table.class() == class);
+    let index = known.unwrap_or_else(|| {
+        let mut more = Vec::with_capacity(tables.len() + 1);
+        more.extend(std::mem::take(tables));
+        more.push(Table::new(class));
+        *tables = more.into_boxed_slice();
+        tables.len() - 1
+    });
+    &mut tables[index]
 }
 
 /// Begins to load the cells among which a peer is looked for, or small tables as a whole if

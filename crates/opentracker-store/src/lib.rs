@@ -23,6 +23,7 @@ mod key;
 mod kind;
 mod large;
 mod list;
+mod mix;
 mod picker;
 mod prefetch;
 mod requester;

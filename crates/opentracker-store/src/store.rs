@@ -129,7 +129,7 @@ impl Store {
         &self,
         key: &Key,
         torrent: &SavedTorrent,
-        peers: impl Iterator<Item = SavedPeer>,
+        peers: impl Iterator<Item = SavedPeer> + Clone,
         passed_minutes: u32,
         moment: &Moment,
     ) -> Restored {

@@ -9,6 +9,7 @@ use crate::clock::{Minute, Moment};
 use crate::kind::PerKind;
 use crate::large::{Large, Tabled, prefetch_in};
 use crate::list::{Cells, Lengths, List, Listed};
+use crate::mix::Mix;
 use crate::picker::{PeerBuffers, Picker};
 use crate::prefetch::{Purpose, prefetch_all};
 use crate::requester::{Entered, Requester};
@@ -87,6 +88,22 @@ impl Swarm {
         };
         // If there is none of its family, there are others.
         one.is_none_or(|one: C| !one.has_same_prefix(peer))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        let (seeders, leechers) = self.counts();
+        seeders + leechers
+    }
+
+    /// Makes room for peers that are about to be entered, in a swarm of about so many in all, so
+    /// that a large one need not grow time and again.
+    pub(crate) fn reserve(&mut self, mix: &Mix, swarm_peers: usize, keys: &PeerKeys) {
+        if self.is_empty() && mix.octets() > MAX_LIST_OCTETS {
+            *self = Self::Large(Large::empty());
+        }
+        if let Self::Large(large) = self {
+            large.reserve(mix, swarm_peers, keys);
+        }
     }
 
     /// Enters or refreshes a peer.

@@ -252,6 +252,15 @@ impl<C: Cell> Table<C> {
         }
     }
 
+    /// Makes room for some more peers, of `expected` that there will be in all: for twice as many
+    /// as there are then at the most, whatever is expected.
+    pub(crate) fn reserve(&mut self, more: usize, expected: usize, keys: &PeerKeys) {
+        let needed = self.len() + more;
+        if needed * FULL.1 > self.capacity() * FULL.0 {
+            self.rebuild(expected.clamp(needed, 2 * needed), keys);
+        }
+    }
+
     /// Puts in a peer that is not there yet and returns its slot.
     pub(crate) fn insert(&mut self, cell: C, keys: &PeerKeys) -> usize {
         if (self.len() + 1) * FULL.1 > self.capacity() * FULL.0 {

@@ -12,6 +12,9 @@ pub struct SavedTorrent {
     /// Minutes since it was first announced, while that is too little to keep it without peers;
     /// `None`: it is established.
     pub unestablished_minutes: Option<u16>,
+    /// About how many peers there are in the whole swarm, of which a part may come along. What is
+    /// restored makes room for them by it, and believes it no further.
+    pub swarm_peers: u32,
 }
 
 /// A peer as it is saved and restored.

@@ -32,6 +32,10 @@ opentracker_core::counters! {
             BadScrape ["scrape"],
             /// Datagrams from an address or port that cannot be answered.
             BadSource ["source"],
+            /// Datagrams that did not come from a trusted proxy where they have to.
+            UntrustedProxy ["proxy_source"],
+            /// Datagrams of proxies that do not say who sent them.
+            BadProxyHeader ["proxy_header"],
             /// Requests that the rules leave without an answer.
             Refused ["refused"],
             /// Replies that the system did not take.

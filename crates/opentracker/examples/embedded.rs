@@ -23,8 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut listeners = tracker.listeners().iter();
     let http = listeners
         .find(|listener| listener.protocol == "http")
+        .and_then(|listener| listener.address.internet())
         .ok_or("no HTTP")?;
-    let mut stream = TcpStream::connect(http.address)?;
+    let mut stream = TcpStream::connect(http)?;
     stream.write_all(
         b"GET /announce?info_hash=aaaaaaaaaaaaaaaaaaaa&port=6881&left=0 HTTP/1.1\r\n\
           Host: localhost\r\nConnection: close\r\n\r\n",

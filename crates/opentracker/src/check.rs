@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread;
 
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
+use opentracker_net::http::UnixListen;
 use opentracker_net::{Listen, http, udp};
 
 use crate::config::{Access, Config, Process};
@@ -18,7 +19,7 @@ use crate::lists::{self, ListKey, Occasion, ReadLists};
 use crate::operator;
 use crate::privileges;
 use crate::snapshot;
-use crate::start;
+use crate::start::{self, Wanted};
 use crate::statedump::StatedumpError;
 
 /// What would keep a tracker from starting.
@@ -112,9 +113,18 @@ impl Faults {
 }
 
 fn check_listeners(config: &Config, faults: &mut Faults) {
-    let (udp, http) = start::addresses(config);
-    if udp.is_empty() && http.is_empty() {
+    let wanted = Wanted::of(config);
+    if wanted.is_empty() {
         faults.add(&start::StartError::NoListener);
+    }
+    let Wanted { udp, http, unix } = wanted;
+    for (place, UnixListen { path, .. }) in unix.iter().enumerate() {
+        if unix[..place].iter().any(|before| before.path == *path) {
+            faults.say(format!(
+                "http.listen: unix:{} is there twice",
+                path.display()
+            ));
+        }
     }
     for (key, listen) in [("udp.listen", &udp), ("http.listen", &http)] {
         for (place, Listen { address, .. }) in listen.iter().enumerate() {
@@ -132,16 +142,21 @@ fn check_listeners(config: &Config, faults: &mut Faults) {
             max_payload: usize::from(config.udp.max_payload),
         });
         if let Err(error) = bound {
-            add_unless_in_use(&error, &error.cause, faults);
+            let is_in_use = error.cause.kind() == io::ErrorKind::AddrInUse;
+            add_unless_in_use(&error, is_in_use, faults);
         }
     }
-    for listen in http {
-        let bound = http::Listeners::bind(&http::Config {
-            listen: vec![listen],
-            ..http::Config::default()
-        });
-        if let Err(error) = bound {
-            add_unless_in_use(&error, &error.cause, faults);
+    let http = http.into_iter().map(|listen| http::Config {
+        listen: vec![listen],
+        ..http::Config::default()
+    });
+    let unix = unix.into_iter().map(|listen| http::Config {
+        unix: vec![listen],
+        ..http::Config::default()
+    });
+    for config in http.chain(unix) {
+        if let Err(error) = http::Listeners::bind(&config) {
+            add_unless_in_use(&error, error.is_in_use(), faults);
         }
     }
 }
@@ -168,8 +183,8 @@ fn conflict(a: SocketAddr, b: SocketAddr) -> bool {
 }
 
 /// Adds what is wrong with an address, unless it is only that somebody has it.
-fn add_unless_in_use(error: &dyn std::error::Error, cause: &io::Error, faults: &mut Faults) {
-    if cause.kind() == io::ErrorKind::AddrInUse {
+fn add_unless_in_use(error: &dyn std::error::Error, is_in_use: bool, faults: &mut Faults) {
+    if is_in_use {
         tracing::info!("{error}: it is in use at present");
     } else {
         faults.add(error);

@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use opentracker_core::{Counter, Sweeper, Tracker};
-use opentracker_http::Forwarding;
+
+use crate::proxies::Troubles;
 
 use crate::memory::Memory;
 
@@ -85,11 +86,10 @@ const LIMITS: [(&str, Counter); 4] = [
     ("limits.memory", Counter::RefusedMemory),
 ];
 
-/// A line a minute, and others while a trusted proxy does not say who asks or a limit is reached.
+/// A line a minute, and others while proxies do something wrong or a limit is reached.
 struct Summary {
     announces: u64,
-    /// Requests of trusted proxies that did not say who asks.
-    silent: u64,
+    troubles: Troubles,
     /// Announces that each of the limits refused.
     refused: [u64; LIMITS.len()],
     since: Instant,
@@ -99,9 +99,7 @@ impl Summary {
     fn new(tracker: &Tracker) -> Self {
         Self {
             announces: announces(tracker),
-            silent: tracker
-                .counters()
-                .sum(opentracker_http::Counter::SilentProxy),
+            troubles: Troubles::count(tracker),
             refused: LIMITS.map(|(_, counter)| tracker.counters().sum(counter)),
             since: Instant::now(),
         }
@@ -120,7 +118,7 @@ impl Summary {
             megabytes = tracker.heap_octets() / 1_000_000,
             "summary"
         );
-        if let Some(warning) = silent_proxy(now.silent.wrapping_sub(self.silent), tracker) {
+        for warning in now.troubles.since(&self.troubles, tracker) {
             tracing::warn!("{warning}");
         }
         for (limit, (now, before)) in LIMITS.iter().zip(now.refused.iter().zip(&self.refused)) {
@@ -136,57 +134,8 @@ impl Summary {
     }
 }
 
-/// Says what to set where a trusted proxy did not say who asks.
-fn silent_proxy(requests: u64, tracker: &Tracker) -> Option<String> {
-    let requests = match requests {
-        0 => return None,
-        1 => "1 request".to_owned(),
-        requests => format!("{requests} requests"),
-    };
-    let forwarding = tracker.rules().extension::<Forwarding>().cloned();
-    let header = forwarding.unwrap_or_default().header;
-    let header = header.name();
-    Some(format!(
-        "http.forwarded_header: the proxy did not say who asks in {requests}: let it set {header}"
-    ))
-}
-
 fn announces(tracker: &Tracker) -> u64 {
     let counters = tracker.counters();
     let udp = counters.sum(opentracker_udp::Counter::Announce);
     udp.wrapping_add(counters.sum(opentracker_http::Counter::Announce))
-}
-
-#[cfg(test)]
-mod tests {
-    use opentracker_core::{Counters, Rules};
-    use opentracker_http::{Counter, ForwardedHeader};
-
-    use super::*;
-
-    #[test]
-    fn a_silent_proxy_is_warned_of_while_it_is_silent() {
-        let forwarding = Forwarding {
-            header: ForwardedHeader::new("X-Real-IP"),
-            ..Forwarding::default()
-        };
-        let rules = Rules::default().with_extension(forwarding);
-        let tracker = Tracker::new(rules, Instant::now(), &mut rand::rng());
-        let counters: Counters<Counter> = tracker.counters().register();
-        let mut summary = Summary::new(&tracker);
-        let mut warning = || {
-            let now = Summary::new(&tracker);
-            let warning = silent_proxy(now.silent - summary.silent, &tracker);
-            summary = now;
-            warning
-        };
-        assert_eq!(warning(), None);
-        counters.add(Counter::SilentProxy, 12);
-        let said = "http.forwarded_header: the proxy did not say who asks in 12 requests: let it \
-                    set x-real-ip";
-        assert_eq!(warning().as_deref(), Some(said));
-        assert_eq!(warning(), None, "it says now");
-        counters.count(Counter::SilentProxy);
-        assert!(warning().is_some_and(|said| said.contains(" 1 request:")));
-    }
 }

@@ -16,6 +16,7 @@ pub mod livesync;
 mod memory;
 mod operator;
 mod privileges;
+mod proxies;
 mod reload;
 mod settings;
 mod snapshot;

@@ -11,7 +11,7 @@ use opentracker_admin::{
 };
 use opentracker_core::Worker;
 use opentracker_livesync::{Sibling, View};
-use opentracker_net::http::HandOver;
+use opentracker_net::http::{HandOver, HandedOver, Socket};
 use opentracker_types::TrackerId;
 
 use crate::config::Config;
@@ -78,7 +78,17 @@ pub(crate) fn start(
     let plane = Plane::start(plane, worker, listeners)?;
     let handle = plane.handle();
     let hand_over = HandOver::new(move |connection| {
-        handle.take(connection.stream, connection.address, connection.octets);
+        let HandedOver {
+            socket,
+            source,
+            octets,
+            counted,
+            ..
+        } = connection;
+        match socket {
+            Socket::Tcp(stream) => handle.take(stream, source, octets, counted),
+            Socket::Unix(stream) => handle.take(stream, source, octets, counted),
+        }
     });
     Ok((plane, hand_over))
 }

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use opentracker_admin::PageRules;
 use opentracker_core::{AccessLists, Limits, Networks, Rate, Rules, Settings, Timing};
 use opentracker_http::{ForwardedHeader, Forwarding};
+use opentracker_net::http::ConnectionLimit;
 
 use crate::config::{self, Config};
 
@@ -12,6 +13,7 @@ pub(crate) fn rules(config: &Config, lists: AccessLists) -> Rules {
     Rules::new(settings(config), lists)
         .with_extension(forwarding(config))
         .with_extension(pages(config))
+        .with_extension(connections(&config.limits))
 }
 
 fn pages(config: &Config) -> PageRules {
@@ -30,6 +32,17 @@ fn forwarding(config: &Config) -> Forwarding {
         trusted_proxies: Networks::new(config.http.trusted_proxies.iter().copied()),
         header: ForwardedHeader::new(&config.http.forwarded_header),
     }
+}
+
+fn connections(limits: &config::Limits) -> ConnectionLimit {
+    ConnectionLimit {
+        per_prefix: Some(limits.connections_per_prefix).filter(|&most| most > 0),
+        exempt: exempt(limits),
+    }
+}
+
+fn exempt(limits: &config::Limits) -> Networks {
+    Networks::new(limits.rate_exempt.iter().copied())
 }
 
 /// The announce rules. Where the parts of a configuration contradict each other the interval
@@ -72,7 +85,7 @@ fn rate(limits: &config::Limits) -> Option<Rate> {
     Some(Rate {
         token_interval: limits.rate.interval?,
         burst: limits.burst,
-        exempt: Networks::new(limits.rate_exempt.iter().copied()),
+        exempt: exempt(limits),
     })
 }
 

@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
+use nix::unistd::Uid;
 use opentracker_admin::Plane;
 use opentracker_core as core;
 use opentracker_http::Limits;
 use opentracker_multicast::JoinError;
+use opentracker_net::http::UnixListen;
 use opentracker_net::{BindError, Listen, http, udp};
 use opentracker_types::TrackerId;
 use opentracker_udp::Connections;
 use rand::Rng;
 
-use crate::config::{self, Config};
+use crate::config::{Config, ListenAddress, Process};
 use crate::fifo::{Fifo, FifoError};
 use crate::folders::Folders;
 use crate::housekeeping::Housekeeping;
@@ -30,12 +32,15 @@ use crate::settings::rules;
 use crate::snapshot::{self, SnapshotError, SnapshotStatus, Snapshots};
 
 /// An address that is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listener {
     /// `udp`, `http` or `admin`.
     pub protocol: &'static str,
     /// The address, with the port that the system chose where it was asked to.
-    pub address: SocketAddr,
+    pub address: ListenAddress,
+    /// Whether it is for proxies, which name the client before what it sends.
+    pub proxy_protocol: bool,
 }
 
 /// Why a tracker could not start.
@@ -48,6 +53,9 @@ pub enum StartError {
     /// An address cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// An address or a Unix socket cannot be bound for HTTP.
+    #[error(transparent)]
+    Http(#[from] http::ListenError),
     /// The cluster's multicast group cannot be joined.
     #[error("livesync.listen")]
     LiveSync(#[source] JoinError),
@@ -109,7 +117,8 @@ const ADMIN_GRACE: Duration = Duration::from_secs(1);
 /// Starts a tracker.
 pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
     let id = draw_id();
-    let (udp_sockets, http_listeners) = bind(config)?;
+    let wanted = Wanted::of(config);
+    let (udp_sockets, http_listeners) = bind(config, &wanted)?;
     let admin_listeners = operator::bind_all(config);
     let group = join(config, id)?;
     let list_files = || ListKey::ALL.map(|key| key.file(&config.access));
@@ -123,13 +132,10 @@ pub(crate) fn start(config: &Config) -> Result<Started, StartError> {
         snapshot::restore(place, core)?;
     }
     let snapshots = Arc::new(SnapshotStatus::default());
-    let mut listeners = listeners("udp", udp_sockets.local_addrs());
-    listeners.extend(self::listeners("http", http_listeners.local_addrs()));
-    let admin_addresses: Vec<_> = admin_listeners
-        .iter()
-        .filter_map(|listener| listener.local_addr().ok())
-        .collect();
-    listeners.extend(self::listeners("admin", &admin_addresses));
+    let mut listeners = wanted.listeners(&udp_sockets, &http_listeners);
+    let admin_addresses = admin_listeners.iter();
+    let admin_addresses = admin_addresses.filter_map(|listener| listener.local_addr().ok());
+    listeners.extend(admin_addresses.map(|address| Listener::new("admin", address, false)));
     let mut threads = Threads::default();
     let bound = Bound {
         udp: udp_sockets,
@@ -172,14 +178,14 @@ pub(crate) fn draw_id() -> TrackerId {
     TrackerId::new(id)
 }
 
-fn bind(config: &Config) -> Result<(udp::Sockets, http::Listeners), StartError> {
+fn bind(config: &Config, wanted: &Wanted) -> Result<(udp::Sockets, http::Listeners), StartError> {
     let cores = available_parallelism().map_or(1, usize::from);
-    let (udp_listen, http_listen) = addresses(config);
-    if udp_listen.is_empty() && http_listen.is_empty() {
+    if wanted.is_empty() {
         return Err(StartError::NoListener);
     }
+    let owner = owner(&config.process)?;
     let udp_sockets = udp::Sockets::bind(&udp::Config {
-        listen: udp_listen,
+        listen: wanted.udp.clone(),
         workers: match config.udp.workers {
             0 => cores,
             workers => usize::from(workers),
@@ -187,7 +193,15 @@ fn bind(config: &Config) -> Result<(udp::Sockets, http::Listeners), StartError> 
         max_payload: usize::from(config.udp.max_payload),
     })?;
     let http_listeners = http::Listeners::bind(&http::Config {
-        listen: http_listen,
+        listen: wanted.http.clone(),
+        unix: wanted
+            .unix
+            .iter()
+            .map(|listen| UnixListen {
+                owner,
+                ..listen.clone()
+            })
+            .collect(),
         threads: cores,
         limits: Limits {
             idle_timeout: config.http.idle_timeout,
@@ -198,26 +212,90 @@ fn bind(config: &Config) -> Result<(udp::Sockets, http::Listeners), StartError> 
     Ok((udp_sockets, http_listeners))
 }
 
-/// Returns the addresses to serve by UDP and by HTTP: those of the configuration. Of those that
-/// nobody has written, a family that the kernel lacks is left out.
-pub(crate) fn addresses(config: &Config) -> (Vec<Listen>, Vec<Listen>) {
-    let lacks = |listener: &config::Listener| listener.by_default && !has_family(listener.address);
-    let mut listeners = config.udp.listen.iter().chain(&config.http.listen);
-    if let Some(lacking) = listeners.find(|listener| lacks(listener)) {
-        let family = if lacking.address.is_ipv6() {
-            "IPv6"
-        } else {
-            "IPv4"
-        };
-        tracing::warn!("this host has no {family}, which is left out");
+/// Returns the user and the group that the process becomes, whose the files of Unix sockets are.
+fn owner(process: &Process) -> Result<Option<(u32, u32)>, PrivilegeError> {
+    if process.user.is_empty() || !Uid::effective().is_root() {
+        return Ok(None);
     }
-    let there = |listeners: &[config::Listener]| {
-        let there = listeners.iter().filter(|listener| !lacks(listener));
-        there
-            .map(|listener| Listen::new(listener.address).with_v6_only(listener.v6_only))
-            .collect()
-    };
-    (there(&config.udp.listen), there(&config.http.listen))
+    let (user, group) = privileges::look_up(&process.user)?;
+    Ok(Some((user.as_raw(), group.as_raw())))
+}
+
+/// What is to be served.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) udp: Vec<Listen>,
+    pub(crate) http: Vec<Listen>,
+    pub(crate) unix: Vec<UnixListen>,
+}
+
+impl Wanted {
+    /// Reads it from the configuration. Of what nobody has written, a family that the kernel lacks is
+    /// left out.
+    pub(crate) fn of(config: &Config) -> Self {
+        let mut wanted = Self {
+            udp: Vec::new(),
+            http: Vec::new(),
+            unix: Vec::new(),
+        };
+        let udp = config.udp.listen.iter().map(|listener| (listener, true));
+        let http = config.http.listen.iter().map(|listener| (listener, false));
+        let mut lacking = None;
+        for (listener, is_udp) in udp.chain(http) {
+            let proxy_protocol = listener.proxy_protocol;
+            match &listener.address {
+                ListenAddress::Internet(address)
+                    if listener.by_default && !has_family(*address) =>
+                {
+                    lacking = lacking.or(Some(*address));
+                }
+                ListenAddress::Internet(address) => {
+                    let listen = Listen::new(*address)
+                        .with_v6_only(listener.v6_only)
+                        .with_proxy_protocol(proxy_protocol);
+                    let addresses = if is_udp {
+                        &mut wanted.udp
+                    } else {
+                        &mut wanted.http
+                    };
+                    addresses.push(listen);
+                }
+                ListenAddress::Unix(path) => wanted.unix.push(UnixListen {
+                    path: path.clone(),
+                    owner: None,
+                    proxy_protocol,
+                }),
+            }
+        }
+        if let Some(address) = lacking {
+            let family = if address.is_ipv6() { "IPv6" } else { "IPv4" };
+            tracing::warn!("this host has no {family}, which is left out");
+        }
+        wanted
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.udp.is_empty() && self.http.is_empty() && self.unix.is_empty()
+    }
+
+    /// Returns what is served once it is bound.
+    fn listeners(&self, udp: &udp::Sockets, http: &http::Listeners) -> Vec<Listener> {
+        let of = |protocol, listen: &[Listen], bound: &[SocketAddr]| {
+            let served = listen
+                .iter()
+                .zip(bound)
+                .map(|(listen, address)| Listener::new(protocol, *address, listen.proxy_protocol));
+            served.collect::<Vec<_>>()
+        };
+        let unix = self.unix.iter().map(|listen| Listener {
+            protocol: "http",
+            address: ListenAddress::Unix(listen.path.clone()),
+            proxy_protocol: listen.proxy_protocol,
+        });
+        let udp = of("udp", &self.udp, udp.local_addrs());
+        let http = of("http", &self.http, http.local_addrs());
+        udp.into_iter().chain(http).chain(unix).collect()
+    }
 }
 
 /// Tells whether the kernel knows the family of an address. What else may be wrong is said when
@@ -240,11 +318,14 @@ pub(crate) fn join(config: &Config, id: TrackerId) -> Result<Option<livesync::Jo
     livesync::Joined::join(&config.livesync, id).map_err(StartError::LiveSync)
 }
 
-fn listeners(protocol: &'static str, addresses: &[SocketAddr]) -> Vec<Listener> {
-    addresses
-        .iter()
-        .map(|&address| Listener { protocol, address })
-        .collect()
+impl Listener {
+    fn new(protocol: &'static str, address: SocketAddr, proxy_protocol: bool) -> Self {
+        Self {
+            protocol,
+            address: ListenAddress::Internet(address),
+            proxy_protocol,
+        }
+    }
 }
 
 impl Threads {

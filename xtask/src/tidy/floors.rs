@@ -47,6 +47,7 @@ const TABLE: &[Row] = &[
     row(Floor::Data, "opentracker-store", "dashmap rand").for_users("opentracker-core"),
     row(Floor::Data, "opentracker-udp-wire", "nom thiserror").no_std(),
     row(Floor::Data, "opentracker-http-wire", "itoa thiserror").no_std(),
+    row(Floor::Data, "opentracker-proxy-wire", "thiserror").no_std(),
     row(Floor::Data, "opentracker-livesync-wire", "nom thiserror").no_std(),
     row(
         Floor::Logic,

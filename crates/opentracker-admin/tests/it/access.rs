@@ -1,8 +1,12 @@
 //! Who may what, on either kind of listener.
 
-use opentracker_admin::Counter;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
 
-use crate::site::{Client, Plan, Site, networks};
+use opentracker_admin::Counter;
+use opentracker_http::Source;
+
+use crate::site::{Client, PATIENCE, Plan, Site, networks};
 
 /// What a request gets.
 fn got(status: u16, text: &str) -> &'static str {
@@ -16,7 +20,7 @@ fn got(status: u16, text: &str) -> &'static str {
     }
 }
 
-const TARGETS: [&str; 9] = [
+const TARGETS: [&str; 15] = [
     "/healthz",
     "/announce?info_hash=aaaaaaaaaaaaaaaaaaaa&port=1",
     "/scrape?info_hash=aaaaaaaaaaaaaaaaaaaa",
@@ -26,19 +30,29 @@ const TARGETS: [&str; 9] = [
     "/stats?mode=cluster",
     "/metrics",
     "/scrape",
+    "/stats?mode=s24s",
+    "/stats?mode=woodpeckers",
+    "/stats?mode=tpbs",
+    "/stats?mode=tpbs&format=txt",
+    "/stats?mode=statedump",
+    "/stats?mode=renew",
 ];
 
-const NOBODY: [&str; 9] = [
-    "yes", "yes", "yes", "welcome", "no", "no", "no", "no", "refused",
+const NOBODY: [&str; 15] = [
+    "yes", "yes", "yes", "welcome", "no", "no", "no", "no", "refused", "no", "no", "no", "no",
+    "no", "no",
 ];
-const STATS: [&str; 9] = [
-    "yes", "yes", "yes", "yes", "yes", "yes", "no", "no", "refused",
+const STATS: [&str; 15] = [
+    "yes", "yes", "yes", "yes", "yes", "yes", "no", "no", "refused", "yes", "no", "no", "no", "no",
+    "yes",
 ];
-const OPERATOR: [&str; 9] = [
-    "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "refused",
+const OPERATOR: [&str; 15] = [
+    "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "refused", "yes", "no", "no", "no",
+    "no", "yes",
 ];
-const ADMIN: [&str; 9] = [
-    "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes",
+const ADMIN: [&str; 15] = [
+    "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes", "yes",
+    "yes", "yes",
 ];
 
 #[test]
@@ -67,7 +81,7 @@ fn the_rights_are_those_of_the_client() {
     }
     // The proxy itself is in none of the networks.
     assert_eq!(site.get("/stats").status, 403);
-    assert_eq!(site.count(Counter::Forbidden), 3 * 5 + 2 + 1);
+    assert_eq!(site.count(Counter::Forbidden), 3 * 11 + 6 + 1);
     assert_eq!(site.count(Counter::FullScrapeForbidden), 4);
 }
 
@@ -140,8 +154,8 @@ fn the_operators_own_listener() {
             );
         }
     }
-    assert_eq!(site.count(Counter::Foreign), 5 * 9);
-    assert_eq!(site.count(Counter::OperatorConnection), 9 * 9);
+    assert_eq!(site.count(Counter::Foreign), 5 * 15);
+    assert_eq!(site.count(Counter::OperatorConnection), 9 * 15);
     // A dashboard is what the operator's root is, wherever the public one leads.
     assert!(site.get_own("/", "").text().contains("data-stats"));
     assert_eq!(site.get("/").status, 302);
@@ -170,4 +184,45 @@ fn strangers_get_the_announce_urls() {
     let response = client.response();
     assert!(!response.text().contains("script"), "{}", response.text());
     assert_eq!(site.count(Counter::Welcome), 2);
+}
+
+#[test]
+fn the_rights_are_not_those_of_a_proxy_before_the_first_request() {
+    let mut plan = Plan::behind_proxy();
+    plan.page_rules.stats = networks(&["127.0.0.0/8", "192.0.2.0/24"]);
+    plan.page_rules.admin = networks(&["127.0.0.0/8", "192.0.2.1/32"]);
+    let site = plan.start();
+    let proxy = Source::Socket([127, 0, 0, 1].into());
+    let named = |ip: [u8; 4]| Source::Named(ip.into());
+    // The site's fields would make an operator of anybody who is believed.
+    let field = "X-Forwarded-For: 192.0.2.1\r\n";
+    for (source, field, stats, metrics) in [
+        (named([192, 0, 2, 1]), "", 200, 200),
+        (named([192, 0, 2, 2]), "", 200, 403),
+        (named([198, 51, 100, 1]), "", 403, 403),
+        (named([198, 51, 100, 1]), field, 403, 403),
+        // One that names a client is believed once more if it is a trusted proxy itself.
+        (named([127, 0, 0, 1]), field, 200, 200),
+        (named([127, 0, 0, 1]), "", 403, 403),
+        (proxy, "", 403, 403),
+        (Source::Local, "", 403, 403),
+        (Source::Local, field, 200, 200),
+    ] {
+        for (target, expected) in [("/stats", stats), ("/metrics", metrics)] {
+            let status = ask_from(&site, source, target, field);
+            assert_eq!(status, expected, "{source:?} {field:?} {target}");
+        }
+    }
+}
+
+/// Hands a connection over that comes from somebody, and returns the status of the response.
+fn ask_from(site: &Site, source: Source, target: &str, field: &str) -> u16 {
+    let (mut client, server) = UnixStream::pair().unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!("GET {target} HTTP/1.0\r\n{field}\r\n");
+    site.plane.handle().take(server, source, request.into(), ());
+    let mut response = Vec::new();
+    client.read_to_end(&mut response).unwrap();
+    let status = str::from_utf8(&response[9..12]).unwrap();
+    status.parse().unwrap()
 }

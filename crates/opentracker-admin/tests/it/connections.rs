@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use opentracker_admin::Counter;
 use opentracker_core::Cluster;
-use opentracker_http::Counter as Http;
+use opentracker_http::{Counter as Http, Source};
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
 
 use crate::site::{Client, PATIENCE, Plan, Site};
@@ -354,7 +354,8 @@ fn what_was_read_before_comes_first_however_much_it_is() {
     let (stream, address) = listener.accept().unwrap();
     let octets = VERSION.repeat(REQUESTS).into_bytes();
     client.send("GET /stats?mode=torr HTTP/1.1\r\n\r\n");
-    site.plane.handle().take(stream, address, octets);
+    let source = Source::Socket(address.ip());
+    site.plane.handle().take(stream, source, octets, ());
     for _ in 0..REQUESTS {
         assert_eq!(client.response().text(), "opentracker 1.2.3\n");
     }
@@ -405,7 +406,8 @@ fn handing_over_never_waits() {
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     let (stream, address) = listener.accept().unwrap();
-    handle.take(stream, address, VERSION.as_bytes().to_vec());
+    let source = Source::Socket(address.ip());
+    handle.take(stream, source, VERSION.as_bytes().to_vec(), ());
     assert_eq!(client.read(&mut [0; 10]).unwrap(), 0, "it was closed");
     assert_eq!(site.tracker.counters().sum(Counter::QueueFull), 1);
 }

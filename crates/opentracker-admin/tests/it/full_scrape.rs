@@ -1,6 +1,6 @@
-//! `GET /scrape` without an info hash, by those who may.
+//! `GET /scrape` without an info hash, and other lists of all torrents, by those who may.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,8 +50,11 @@ fn check(body: &[u8], torrents: u32) {
         seeders: 1,
         ..SwarmCounts::default()
     };
-    let expected: BTreeMap<_, _> = (0..torrents).map(|number| (hash(number), counts)).collect();
-    assert!(reply.entries().collect::<BTreeMap<_, _>>() == expected);
+    let expected = (0..torrents).map(|number| (hash(number), counts));
+    assert!(
+        reply.entries().eq(expected),
+        "in the order of the info hashes"
+    );
 }
 
 /// Begins a full scrape and reads no more than its head.
@@ -160,6 +163,12 @@ fn places_are_bounded_and_free_again_when_a_client_leaves() {
         "d14:failure reason35:too many full scrapes are under way8:retry ini1ee"
     );
     assert_eq!(site.count(Counter::FullScrapeBusy), 1);
+    for mode in ["tpbs", "statedump"] {
+        let refused = site.get(&format!("/stats?mode={mode}"));
+        assert_eq!(refused.status, 503);
+        assert_eq!(refused.field("Retry-After"), Some("60"));
+    }
+    assert_eq!(site.count(Counter::FullScrapeBusy), 3);
     clients.pop();
     site.wait(has_place);
 }
@@ -193,20 +202,62 @@ fn it_comes_compressed_to_who_accepts_it() {
     const TORRENTS: u32 = 5000;
     let site = Site::start();
     fill(&site, TORRENTS);
-    let mut client = site.connect();
-    client.send("GET /scrape HTTP/1.1\r\nAccept-Encoding: gzip\r\n\r\n");
-    let response = client.response();
-    assert_eq!(response.field("Content-Encoding"), Some("gzip"));
-    assert_eq!(response.field("Vary"), Some("Accept-Encoding"));
-    let mut body = Vec::new();
-    GzDecoder::new(&*response.body)
-        .read_to_end(&mut body)
-        .unwrap();
-    check(&body, TORRENTS);
-    let octets = u64::try_from(response.body.len()).unwrap();
-    assert!(octets < 100_000, "{octets}");
-    site.wait(|site| site.count(Counter::FullScrape) == 1);
-    assert_eq!(site.count(Counter::FullScrapeOctets), octets);
+    let mut sent = 0;
+    for (number, (accepted, coding)) in [
+        ("gzip", "gzip"),
+        ("gzip, zstd", "zstd"),
+        ("zstd;q=0.1, gzip", "gzip"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut client = site.connect();
+        client.send(&format!(
+            "GET /scrape HTTP/1.1\r\nAccept-Encoding: {accepted}\r\n\r\n"
+        ));
+        let response = client.response();
+        assert_eq!(response.field("Content-Encoding"), Some(coding));
+        assert_eq!(response.field("Vary"), Some("Accept-Encoding"));
+        check(&decoded(coding, &response.body), TORRENTS);
+        let octets = u64::try_from(response.body.len()).unwrap();
+        assert!(octets < 100_000, "{octets}");
+        sent += octets;
+        site.wait(|site| site.count(Counter::FullScrape) == u64::try_from(number).unwrap() + 1);
+        assert_eq!(site.count(Counter::FullScrapeOctets), sent);
+    }
+}
+
+fn decoded(coding: &str, body: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    match coding {
+        "gzip" => GzDecoder::new(body).read_to_end(&mut decoded),
+        _ => zstd::stream::read::Decoder::new(body)
+            .unwrap()
+            .read_to_end(&mut decoded),
+    }
+    .unwrap();
+    decoded
+}
+
+#[test]
+fn the_other_lists_stream_like_it() {
+    let site = Site::start();
+    fill(&site, MANY);
+    let mut stalled = site.connect();
+    stalled.send("GET /stats?mode=statedump HTTP/1.1\r\n\r\n");
+    site.wait(|site| site.count(Counter::FullScrapeOctets) > 0);
+    let lines = site.get_with("/stats?mode=tpbs&format=txtp", "Accept-Encoding: zstd\r\n");
+    assert_eq!(lines.field("Content-Type"), Some("text/plain"));
+    let expected: BTreeSet<_> = (0..MANY)
+        .map(|number| format!("{:X}:1:0:0", hash(number)))
+        .collect();
+    let text = String::from_utf8(decoded("zstd", &lines.body)).unwrap();
+    assert_eq!(text.lines().count(), expected.len());
+    assert!(text.lines().all(|line| expected.contains(line)));
+    let binary = site.get("/stats?mode=tpbs&format=bin");
+    assert_eq!(binary.body.len(), 28 * usize::try_from(MANY).unwrap());
+    let dump = stalled.response();
+    assert_eq!(dump.text().lines().count(), expected.len());
 }
 
 #[test]

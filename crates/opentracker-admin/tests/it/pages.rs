@@ -24,6 +24,8 @@ pub(crate) fn known() -> Site {
         let hash = hash.to_string().repeat(20);
         let target = format!("/announce?info_hash={hash}&{parameters}");
         assert_eq!(site.get(&target).status, 200);
+        // One announce in a millisecond is looked at for the habits of clients.
+        std::thread::sleep(Duration::from_millis(2));
     }
     let scraped = format!("/scrape?info_hash={}", "a".repeat(20));
     assert_eq!(site.get(&scraped).status, 200);
@@ -75,6 +77,23 @@ fn the_modes_show_the_state() {
             )
         );
     }
+    assert_eq!(figures(&site, "syncs"), "0\n0");
+    let renewals = stats(&site, "renew");
+    assert_eq!(renewals.lines().count(), 45);
+    assert!(renewals.ends_with("\n44 0\n"), "{renewals}");
+    let wanted = stats(&site, "numwants");
+    assert_eq!(wanted.lines().count(), 201);
+    assert!(wanted.contains("\n050 => 5\n"), "{wanted}");
+    let busy = stats(&site, "s24s");
+    assert!(busy.starts_with("Networks, limit /28:\n0000000"), "{busy}");
+    assert_eq!(stats(&site, "woodpeckers"), "Networks, limit /28:\n\n");
+    let tpbs = stats(&site, "tpbs&format=txt");
+    let mut lines: Vec<_> = tpbs.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [format!("{a}:2:1"), format!("{b}:1:0"), format!("{c}:0:1")]
+    );
 }
 
 #[test]
@@ -100,6 +119,8 @@ fn everything_is_well_formed_and_true() {
         ("stats/connections/udp/missmatch", "0"),
         ("stats/connections/livesync/count", "0"),
         ("stats/debug/http_error/count[404 Not found]", "1"),
+        ("stats/debug/renew/count[00]", "0"),
+        ("stats/debug/renew/count[44]", "0"),
         ("stats/debug/mutex_stall/count", "0"),
     ] {
         assert_eq!(
@@ -140,7 +161,14 @@ fn elements(text: &str) -> HashMap<String, String> {
 #[test]
 fn unknown_modes_are_answered_400() {
     let site = Site::start();
-    for mode in ["nope", "", "renew", "statedump", "tpbs", "woodpeckers"] {
+    for mode in [
+        "nope",
+        "",
+        "busy",
+        "fulllog",
+        "tpbs&format=xml",
+        "tpbs&format",
+    ] {
         let response = site.get(&format!("/stats?mode={mode}"));
         assert_eq!(response.status, 400, "{mode}");
         assert!(response.text().contains("mode"));
@@ -327,7 +355,20 @@ fn large_pages_come_compressed_to_who_accepts_it() {
     assert!(text.contains("\nopentracker_torrents 3\n"));
     let refused = site.get_with("/metrics", "Accept-Encoding: gzip;q=0\r\n");
     assert_eq!(refused.field("Content-Encoding"), None);
+    let packed = site.get_with("/metrics", "Accept-Encoding: gzip, zstd\r\n");
+    assert_eq!(packed.field("Content-Encoding"), Some("zstd"));
+    let text = zstd::bulk::decompress(&packed.body, 1 << 20).unwrap();
+    assert!(
+        String::from_utf8(text)
+            .unwrap()
+            .contains("\nopentracker_torrents 3\n")
+    );
     let small = site.get_with("/stats", "Accept-Encoding: gzip\r\n");
     assert_eq!(small.field("Content-Encoding"), None);
     assert_eq!(small.field("Vary"), None);
+    let small = site.get_with("/stats", "Accept-Encoding: gzip, identity;q=0\r\n");
+    assert_eq!(small.field("Content-Encoding"), Some("gzip"));
+    let none = site.get_with("/stats", "Accept-Encoding: br, *;q=0\r\n");
+    assert_eq!(none.status, 406);
+    assert_eq!(site.count(Counter::NotAcceptable), 1);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use opentracker_admin::{Config, Handle, Identity, PageRules, Plane};
 use opentracker_core::{Cluster, CounterSet, Counters, Networks, Rules, Settings, Tracker, Worker};
-use opentracker_http::Forwarding;
+use opentracker_http::{Forwarding, Source};
 pub(crate) use opentracker_lab::http::{Client, Response};
 use opentracker_types::TrackerId;
 
@@ -113,7 +113,7 @@ fn accept(listener: &TcpListener, handle: &Handle, counters: &Counters<Net>) {
             let address = stream.peer_addr().unwrap();
             stream.set_nonblocking(true).unwrap();
             stream.set_nodelay(true).unwrap();
-            handle.take(stream, address, octets);
+            handle.take(stream, Source::Socket(address.ip()), octets, ());
         });
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use opentracker_core::{
-    AccessLists, Cluster, Counter, HashList, MAX_DOWNLOADS, PeerBuffers, Reason, Refusal,
+    AccessLists, Cluster, Counter, Habit, HashList, MAX_DOWNLOADS, PeerBuffers, Reason, Refusal,
     Requester, Restored, Retry, Rules, Settings, SwarmWalk, ToldDownloads, ToldPeer, Tracker, Walk,
     Worker,
 };
@@ -362,6 +362,66 @@ fn the_cluster_hears_what_it_must_and_no_more() {
     assert_eq!(heard_after(11, 9, Event::None), [0x00], "changed sides");
     assert_eq!(heard_after(12, 0, Event::None), [0x80], "and back");
     assert_eq!(heard_after(12, 0, Event::Stopped), [0xa0], "stopped");
+}
+
+#[test]
+fn the_habits_of_clients_are_counted() {
+    let tracker = tracker(Settings::default());
+    let mut worker = Worker::new(Arc::clone(&tracker), 1, None);
+    let count = |habit| tracker.counters().sum(habit);
+    let start = tracker.start();
+    let (mut minute, mut step) = (0, 0);
+    for (after, event, num_want) in [
+        (0, Event::Started, None),
+        (0, Event::None, Some(0)),
+        (7, Event::None, Some(7)),
+        (30, Event::Completed, Some(200)),
+        (30, Event::None, Some(u32::MAX)),
+        (1, Event::Stopped, Some(7)),
+        (1, Event::Started, Some(7)),
+    ] {
+        minute += after;
+        step += 1;
+        let mut request = request(6881, 0, event);
+        request.num_want = num_want;
+        let now = start + minute * MINUTE + Duration::from_secs(step);
+        announce(&mut worker, &request, "192.0.2.1", now).unwrap();
+    }
+    for (minutes, expected) in [(0, 1), (1, 0), (7, 1), (30, 2), (31, 0)] {
+        let renewed = count(Habit::RenewedAfter(minutes));
+        assert_eq!(renewed, expected, "{minutes} minutes");
+    }
+    for (peers, expected) in [(0, 1), (7, 2), (50, 1), (199, 0), (200, 2)] {
+        assert_eq!(count(Habit::Wanted(peers)), expected, "{peers} peers");
+    }
+}
+
+#[test]
+fn who_comes_back_too_soon_is_seen() {
+    let tracker = tracker(Settings::default());
+    let mut worker = Worker::new(Arc::clone(&tracker), 1, None);
+    let start = tracker.start();
+    let mut step = 0;
+    let mut early = |after: u32, event| {
+        // More than a millisecond after the one before, so that it is looked at.
+        step += 1;
+        let now = start + after * MINUTE + Duration::from_secs(step);
+        announce(&mut worker, &request(6881, 0, event), "192.0.2.1", now).unwrap();
+        let busy = tracker.busy_networks(now);
+        let count = |list: &[(IpAddr, u64)]| list.first().map_or(0, |&(_, count)| count);
+        (count(&busy.fine), count(&busy.early))
+    };
+    assert_eq!(early(0, Event::Started), (1, 0));
+    // Within the minute: a client over two protocols, or one with news.
+    assert_eq!(early(0, Event::Completed), (2, 0));
+    assert_eq!(early(14, Event::None), (3, 1));
+    assert_eq!(
+        early(29, Event::None),
+        (4, 1),
+        "after the interval that it was asked to keep"
+    );
+    // Who goes away is not here.
+    assert_eq!(early(29, Event::Stopped), (4, 1));
 }
 
 #[test]

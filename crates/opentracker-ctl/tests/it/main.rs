@@ -142,6 +142,7 @@ fn snapshot(name: &str) -> (PathBuf, Vec<u8>) {
         downloads,
         idle_minutes: 3,
         unestablished_minutes: None,
+        swarm_peers: 3,
     };
     let peer = |last, seeding| SavedPeer {
         addr: PeerAddr::new([192, 0, 2, last].into(), 6881),

@@ -60,6 +60,16 @@ fifo_delete = ""
 listen = ["127.0.0.1:6970"]
 hosts = []
 
+[limits]
+max_torrents = 0
+max_peers = 0
+max_peers_per_torrent = 0
+memory = ""
+rate = "off"
+burst = 100
+rate_exempt = []
+connections_per_prefix = 0
+
 [livesync]
 listen = ""
 group = "224.0.23.5"
@@ -71,6 +81,11 @@ first_beacon_delay = "30m"
 beacon_interval = "60s"
 inquire_threshold = 0.75
 renew_boundary = "10m"
+
+[snapshot]
+path = ""
+interval = "10m"
+stop_timeout = "60s"
 
 [process]
 user = ""
@@ -115,7 +130,7 @@ fn every_key_is_printed_with_its_default() {
 #[test]
 fn every_key_is_printed_with_a_comment() {
     let printed = printed();
-    let is_key = |line: &&str| !line.starts_with('#') && line.contains(" = ");
+    let is_key = |line: &&str| !line.starts_with(['#', '[']) && line.contains(" = ");
     let lines: Vec<_> = printed.lines().filter(is_key).collect();
     assert_eq!(lines.len(), values(DEFAULTS).len());
     for line in lines {

@@ -189,6 +189,8 @@ fn wrong_durations() {
         ("announce", "min_interval"),
         ("announce", "peer_timeout"),
         ("announce", "torrent_timeout"),
+        ("snapshot", "interval"),
+        ("snapshot", "stop_timeout"),
     ] {
         for duration in [
             "",
@@ -254,6 +256,12 @@ fn values_out_of_bounds() {
             2,
             "http.idle_timeout",
             &["1s"],
+        ),
+        (
+            "[snapshot]\ninterval = \"0s\"\n",
+            2,
+            "snapshot.interval",
+            &["1s", "1d"],
         ),
         ("[http]\nstats_path = \"\"\n", 2, "http.stats_path", &[]),
         ("[http]\nstats_path = \"a/b\"\n", 2, "http.stats_path", &[]),

@@ -5,6 +5,7 @@
 //! | at `max_*` known peers go on being served, a new torrent or peer is refused with a reason and `retry in`, and counted | `beyond_a_limit_the_known_are_served_and_the_new_refused`, `limits_apply_at_a_reload` |
 //! | `memory` is enforced from the store's own accounting, within 5 % of resident memory | `memory_is_held_within_a_twentieth` |
 //! | below half a bucket twice the interval; at zero a refusal; after `burst` refusals silence | `udp_is_slowed_refused_and_not_answered`, `http_is_slowed_refused_and_closed` |
+//! | connections of one prefix: others get theirs, and pages count as well | `one_address_has_so_many_connections` |
 //! | nothing that can be forged counts against an address | `what_is_forged_counts_against_nobody` |
 //! | after a flood memory goes back to the system | `what_is_purged_goes_back_to_the_system` |
 //! | a client beside a flood keeps its answers | `a_flood_of_one_address_costs_its_neighbour_nothing`, `a_flood_of_many_addresses_leaves_memory_bounded` |
@@ -15,7 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use crate::bencode::Bencode;
 use crate::datagram::{self, Announce, Client, FORGED, Reply};
 use crate::metrics::Metrics;
-use crate::program::{PATIENCE, Setup, Tracker};
+use crate::program::{PATIENCE, Setup, Tracker, eventually};
 use crate::request::{Connection, announce, get, head};
 
 const TORRENT: [u8; 20] = [0xab; 20];
@@ -230,6 +231,43 @@ fn http_is_slowed_refused_and_closed() {
     }
     connection.send(head("GET", &target, &[], &[]).as_bytes());
     assert!(connection.is_at_end(), "silence is the end of a connection");
+}
+
+#[test]
+fn one_address_has_so_many_connections() {
+    let mut setup = Setup::new();
+    setup.set("limits.connections_per_prefix", 3);
+    setup.set("limits.rate_exempt", ["127.0.1.0/24"]);
+    let tracker = setup.start();
+    let target = announce(&TORRENT, 1000, "");
+    let server = tracker.http();
+    let mut kept = Vec::new();
+    for target in [&*target, "/stats?mode=version", &target] {
+        let mut connection = Connection::at("127.0.0.2", server);
+        assert_eq!(connection.get(target).status, 200);
+        kept.push(connection);
+    }
+    let is_served = || {
+        let mut connection = Connection::at("127.0.0.2", server);
+        connection.offer(head("GET", &target, &[], &[]).as_bytes());
+        !connection.is_at_end()
+    };
+    assert!(!is_served());
+    for neighbour in ["127.0.0.3", "127.0.1.1"] {
+        let mut connection = Connection::at(neighbour, server);
+        connection.get(&target).announced();
+    }
+    let exempt: Vec<_> = (0..9)
+        .map(|_| Connection::at("127.0.1.1", server))
+        .collect();
+    for mut connection in exempt {
+        connection.get(&target).announced();
+    }
+    let kind = "opentracker_http_connections_closed_total{kind=\"prefix\"}";
+    assert_eq!(Metrics::of(tracker.operator()).get(kind), 1);
+    // The one with the page is closed, and makes room.
+    drop(kept.remove(1));
+    eventually("room for one more", is_served);
 }
 
 #[test]

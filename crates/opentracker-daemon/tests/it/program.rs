@@ -81,6 +81,12 @@ impl Setup {
         self
     }
 
+    /// Sets a key of the configuration file to what stands there in TOML.
+    pub(crate) fn set_toml(&mut self, key: &str, value: &str) -> &mut Self {
+        self.keys.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
     /// Takes a key out of the configuration file, so that its default is in force.
     pub(crate) fn unset(&mut self, key: &str) -> &mut Self {
         self.keys.remove(key);

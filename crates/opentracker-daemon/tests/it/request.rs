@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 
+use socket2::{Domain, Socket, Type};
+
 use crate::bencode::Bencode;
 use crate::datagram::{compact_v4, compact_v6};
 use crate::program::PATIENCE;
@@ -174,7 +176,19 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn to(server: SocketAddr) -> Self {
-        let stream = TcpStream::connect(server).unwrap();
+        Self::over(TcpStream::connect(server).unwrap())
+    }
+
+    /// A connection from an address of this host.
+    pub(crate) fn at(ip: &str, server: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).unwrap();
+        let local = SocketAddr::new(ip.parse().unwrap(), 0);
+        socket.bind(&local.into()).unwrap();
+        socket.connect(&server.into()).unwrap();
+        Self::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();

@@ -77,6 +77,7 @@ pub(crate) fn encode(version: u32, created: u64, swarms: &[Swarm]) -> Vec<u8> {
             content.extend(swarm.downloads.to_be_bytes());
             content.extend(swarm.idle_minutes.to_be_bytes());
             content.extend(u16::MAX.to_be_bytes());
+            content.extend(u32::try_from(swarm.peers.len()).unwrap().to_be_bytes());
             content.extend(count.to_be_bytes());
             content.extend([0, 0]);
             for peer in part {

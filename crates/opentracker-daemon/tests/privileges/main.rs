@@ -14,6 +14,7 @@
 //! | and supplementary groups are dropped | `supplementary_groups_are_dropped` |
 //! | and no right is left | `no_capability_is_left` |
 //! | once the sockets are open | `ports_below_1024_are_bound_before` |
+//! | Unix sockets belong to the user, and are made and removed whatever the root folder | `a_unix_socket_is_the_user_s_and_goes_with_the_program` |
 //! | `-d dir` (chroot as root), `process.chroot` | `the_root_folder_changes` |
 //! | (else chdir) | `without_root_the_folder_is_entered` |
 //! | lists are read as what the process has become | `lists_are_read_by_the_new_user`, `lists_are_reloaded_in_the_new_root_folder` |
@@ -39,7 +40,9 @@ mod layouts;
 mod snapshots;
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -291,6 +294,38 @@ fn ports_below_1024_are_bound_before() {
     assert_serves_at(&tracker, "127.0.0.1", 80);
     let status = fs::read_to_string(tracker.proc("status")).unwrap();
     assert_eq!(ids(&status, "Uid"), [NOBODY; 4]);
+}
+
+#[test]
+fn a_unix_socket_is_the_user_s_and_goes_with_the_program() {
+    for root in [None, Some("root")] {
+        let mut setup = setup();
+        let (sockets, listen) = (setup.path("run"), setup.path("run/http.sock"));
+        fs::create_dir(&sockets).unwrap();
+        chown(&sockets, Some(65534), Some(65534)).unwrap();
+        // A path outside of the root folder to come, too.
+        if let Some(root) = root {
+            let root = setup.path(root);
+            fs::create_dir(&root).unwrap();
+            setup.set("process.chroot", root.to_str().unwrap());
+        }
+        let address = format!("unix:{}", listen.display());
+        setup
+            .set("process.user", "nobody")
+            .set("http.listen", [&*address])
+            .listeners(2);
+        let mut tracker = setup.start();
+        let file = fs::metadata(&listen).unwrap();
+        assert_eq!((file.uid(), file.gid()), (65534, 65534));
+        assert_eq!(file.mode() & 0o777, 0o660);
+        let mut proxy = UnixStream::connect(&listen).unwrap();
+        proxy.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").unwrap();
+        let mut response = String::new();
+        proxy.read_to_string(&mut response).unwrap();
+        assert!(response.ends_with("\r\n\r\nok\n"), "{response}");
+        assert_eq!(tracker.stop("TERM").0.code(), Some(0));
+        assert!(!listen.exists(), "{root:?}: {:?}", tracker.log());
+    }
 }
 
 #[test]

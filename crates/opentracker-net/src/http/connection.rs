@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -10,26 +9,27 @@ use std::time::Instant;
 
 use opentracker_http::{Context, Session, Step};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::futures::Notified;
 use tokio::time::Sleep;
 
 use super::connections::Open;
 use super::counters::Counter;
+use super::prefixes::Counted;
 use super::shared::Shared;
+use super::socket::{AsyncSocket, Socket};
 
 /// After so many reads or writes, others get their turn.
 const MAX_ROUNDS: usize = 4;
 
 /// Serves a connection until it ends or is handed over.
 pub(super) async fn run(
-    stream: TcpStream,
-    address: SocketAddr,
+    socket: AsyncSocket,
     session: Session,
+    counted: Option<Counted>,
     shared: Rc<Shared>,
 ) {
     let open = shared.connections.open();
-    let mut connection = Connection { stream, session };
+    let mut connection = Connection { socket, session };
     let served = {
         let closing = pin!(shared.closing.notified());
         // One timer for all deadlines: it is set anew only when it goes off too early, or when a
@@ -41,11 +41,11 @@ pub(super) async fn run(
     };
     let handed_over = match served {
         Ok(End::Closed) => return,
-        Ok(End::HandOver) => connection.stream.into_std(),
+        Ok(End::HandOver) => connection.socket.into_std(),
         Err(error) => Err(error),
     };
     match handed_over {
-        Ok(stream) => shared.hand_over(stream, address, connection.session.into_input()),
+        Ok(socket) => shared.hand_over(socket, connection.session, counted),
         Err(error) => tracing::trace!(%error, "a connection failed"),
     }
 }
@@ -53,21 +53,21 @@ pub(super) async fn run(
 /// Reads once, answers what is complete, and sends once, without waiting for anything. Most
 /// connections that serve a single request are over then, and never meet the runtime.
 pub(super) fn serve_at_once(
-    mut stream: &std::net::TcpStream,
+    mut socket: &Socket,
     session: &mut Session,
     context: &mut Context,
     now: Instant,
 ) -> io::Result<()> {
     use std::io::{Read, Write};
 
-    let filled = match stream.read(&mut context.input) {
+    let filled = match socket.read(&mut context.input) {
         Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
         Ok(filled) => filled,
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
         Err(error) => return Err(error),
     };
     session.serve(context, filled, now);
-    send(session, context, now, |octets| match stream.write(octets) {
+    send(session, context, now, |octets| match socket.write(octets) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         sent => sent,
     })
@@ -88,7 +88,7 @@ fn send(
 }
 
 struct Connection {
-    stream: TcpStream,
+    socket: AsyncSocket,
     session: Session,
 }
 
@@ -149,11 +149,11 @@ impl Connection {
 
     fn poll_round(&mut self, cx: &mut TaskContext<'_>, shared: &Shared) -> Poll<io::Result<Round>> {
         let context = &mut *shared.context.borrow_mut();
-        let stream = Pin::new(&mut self.stream);
+        let socket = Pin::new(&mut self.socket);
         match self.session.next_step() {
             Step::Read | Step::Serve => return self.poll_serve(cx, context),
             Step::Send => {
-                let sent = ready!(stream.poll_write(cx, self.session.unsent()))?;
+                let sent = ready!(socket.poll_write(cx, self.session.unsent()))?;
                 if sent == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
@@ -161,12 +161,12 @@ impl Connection {
                     .note_sent(sent, &context.limits, Instant::now());
             }
             Step::ShutDown => {
-                ready!(stream.poll_shutdown(cx))?;
+                ready!(socket.poll_shutdown(cx))?;
                 self.session.note_shut_down(Instant::now());
             }
             Step::Discard => {
                 let mut input = ReadBuf::new(&mut context.input);
-                ready!(stream.poll_read(cx, &mut input))?;
+                ready!(socket.poll_read(cx, &mut input))?;
                 match input.filled().len() {
                     0 => return Poll::Ready(Ok(Round::End(End::Closed))),
                     octets => self.session.note_discarded(octets),
@@ -184,10 +184,10 @@ impl Connection {
         context: &mut Context,
     ) -> Poll<io::Result<Round>> {
         let mut filled = self.session.load(&mut context.input);
-        let mut stream = Pin::new(&mut self.stream);
+        let mut socket = Pin::new(&mut self.socket);
         if self.session.next_step() == Step::Read {
             let mut input = ReadBuf::new(&mut context.input[filled..]);
-            ready!(stream.as_mut().poll_read(cx, &mut input))?;
+            ready!(socket.as_mut().poll_read(cx, &mut input))?;
             match input.filled().len() {
                 0 => return Poll::Ready(Ok(Round::End(End::Closed))),
                 octets => filled += octets,
@@ -196,7 +196,7 @@ impl Connection {
         let now = Instant::now();
         self.session.serve(context, filled, now);
         send(&mut self.session, context, now, |octets| {
-            match stream.poll_write(cx, octets) {
+            match socket.as_mut().poll_write(cx, octets) {
                 Poll::Ready(sent) => sent,
                 Poll::Pending => Ok(0),
             }

@@ -10,6 +10,8 @@ opentracker_core::counters! {
             Evicted ["idle"],
             /// New connections for which none gave way.
             Overloaded ["new"],
+            /// New connections of prefixes that have as many as they may have.
+            BeyondPrefix ["prefix"],
         }
         "opentracker_http_connections_handed_over_total" connections "HTTP connections handed over to the operator plane." [] {
             /// Connections handed over to the operator plane.

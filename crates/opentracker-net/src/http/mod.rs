@@ -4,10 +4,16 @@ mod accept;
 mod connection;
 mod connections;
 mod counters;
+mod prefixes;
 mod server;
 mod shared;
+mod socket;
 mod thread;
+mod unix;
 
 pub use counters::Counter;
-pub use server::{Config, Listeners, Server};
+pub use prefixes::{ConnectionLimit, Counted};
+pub use server::{Config, ListenError, Listeners, Server};
 pub use shared::{HandOver, HandedOver};
+pub use socket::Socket;
+pub use unix::{UnixError, UnixListen};

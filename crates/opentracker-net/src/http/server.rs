@@ -1,6 +1,6 @@
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::mpsc;
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,11 @@ use opentracker_datagrams::{BindError, BindStep, TcpOptions, Transport, bind_tcp
 use opentracker_http::{Context, Handler, Limits};
 use tokio::sync::watch;
 
+use super::accept::{Bound, Listener};
+use super::prefixes::Prefixes;
 use super::shared::HandOver;
 use super::thread;
+use super::unix::{self, SocketFile, UnixError, UnixListen};
 use crate::bind::{Listen, groups};
 
 /// Connections that may wait to be accepted, if the system grants so many.
@@ -34,6 +37,8 @@ const OPTIONS: TcpOptions = TcpOptions {
 pub struct Config {
     /// Addresses to serve.
     pub listen: Vec<Listen>,
+    /// Paths to serve for programs of this host.
+    pub unix: Vec<UnixListen>,
     /// Threads, each of which serves all addresses; at least one.
     pub threads: usize,
     /// How long a connection may take.
@@ -48,6 +53,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
+            unix: Vec::new(),
             threads: 1,
             limits: Limits::default(),
             max_connections: 16_384,
@@ -55,34 +61,58 @@ impl Default for Config {
     }
 }
 
+/// Why something cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// An address.
+    #[error(transparent)]
+    Address(#[from] BindError),
+    /// A path.
+    #[error(transparent)]
+    Unix(#[from] UnixError),
+}
+
+impl ListenError {
+    /// Tells whether it is only that somebody serves it.
+    pub fn is_in_use(&self) -> bool {
+        match self {
+            Self::Address(error) => error.cause.kind() == io::ErrorKind::AddrInUse,
+            Self::Unix(error) => matches!(error, UnixError::InUse { .. }),
+        }
+    }
+}
+
 /// Bound listeners, for each thread to come one of each address.
 #[derive(Debug)]
 pub struct Listeners {
-    threads: Vec<Vec<TcpListener>>,
+    threads: Vec<Vec<Listener>>,
     addresses: Vec<SocketAddr>,
+    files: Vec<SocketFile>,
     limits: Limits,
     max_connections: usize,
 }
 
 impl Listeners {
-    /// Binds all addresses. Clients can connect from then on; they are served later.
+    /// Binds all addresses and paths. Clients can connect from then on; they are served later.
     ///
     /// # Errors
     ///
-    /// The first address that cannot be bound; one that another process serves is not shared
+    /// The first address or path that cannot be bound; one that another process serves is not shared
     /// with it.
-    pub fn bind(config: &Config) -> Result<Self, BindError> {
-        let threads = match config.listen.as_slice() {
-            [] => 0,
-            [..] => config.threads.max(1),
+    pub fn bind(config: &Config) -> Result<Self, ListenError> {
+        let threads = match (config.listen.as_slice(), config.unix.as_slice()) {
+            ([], []) => 0,
+            _ => config.threads.max(1),
         };
         let mut listeners = Self {
             threads: (0..threads).map(|_| Vec::new()).collect(),
             addresses: Vec::new(),
+            files: Vec::new(),
             limits: config.limits.clone(),
             max_connections: config.max_connections,
         };
-        for group in groups(&config.listen, threads) {
+        for (group, listen) in groups(&config.listen, threads).zip(&config.listen) {
             let sockets = bind_tcp(group, &OPTIONS)?;
             let address = sockets[0].local_addr().map_err(|cause| BindError {
                 transport: Transport::Tcp,
@@ -92,10 +122,31 @@ impl Listeners {
             })?;
             listeners.addresses.push(address);
             for (thread, socket) in listeners.threads.iter_mut().zip(sockets) {
-                thread.push(socket);
+                thread.push(Listener {
+                    bound: Bound::Tcp(socket),
+                    proxy_protocol: listen.proxy_protocol,
+                });
             }
         }
+        for listen in &config.unix {
+            listeners.bind_unix(listen)?;
+        }
         Ok(listeners)
+    }
+
+    /// Binds a path, whose one socket all threads accept from: the kernel does not spread connections
+    /// over sockets of one path.
+    fn bind_unix(&mut self, listen: &UnixListen) -> Result<(), UnixError> {
+        let (socket, file) = unix::bind(listen, BACKLOG)?;
+        for thread in &mut self.threads {
+            let shared = socket.try_clone();
+            thread.push(Listener {
+                bound: Bound::Unix(shared.map_err(listen.refused("share it"))?),
+                proxy_protocol: listen.proxy_protocol,
+            });
+        }
+        self.files.push(file);
+        Ok(())
     }
 
     /// Returns the addresses, in the order of the configuration, with the ports that the system
@@ -118,11 +169,12 @@ impl Listeners {
         let (stop, stopped) = watch::channel(None);
         let (started, starts) = mpsc::channel();
         let mut threads = Vec::new();
+        let prefixes = Prefixes::new();
         for (number, listeners) in self.threads.into_iter().enumerate() {
             let context = Context::new(Handler::new(worker()), self.limits.clone());
             let (hand_over, stopped, started) =
                 (hand_over.clone(), stopped.clone(), started.clone());
-            let max_connections = self.max_connections;
+            let (max_connections, prefixes) = (self.max_connections, Arc::clone(&prefixes));
             let started = move |result| {
                 // Nobody listens any more if another thread could not start.
                 let _ = started.send(result);
@@ -132,6 +184,7 @@ impl Listeners {
                     listeners,
                     context,
                     hand_over,
+                    prefixes,
                     max_connections,
                     stopped,
                     started,
@@ -144,7 +197,11 @@ impl Listeners {
         }
         drop(started);
         starts.iter().collect::<io::Result<()>>()?;
-        Ok(Server { stop, threads })
+        Ok(Server {
+            stop,
+            threads,
+            _files: self.files,
+        })
     }
 }
 
@@ -153,6 +210,8 @@ impl Listeners {
 pub struct Server {
     stop: watch::Sender<Option<Instant>>,
     threads: Vec<JoinHandle<()>>,
+    /// Of Unix sockets; removed with it.
+    _files: Vec<SocketFile>,
 }
 
 impl Server {

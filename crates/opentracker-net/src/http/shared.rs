@@ -1,26 +1,29 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use opentracker_core::Counters;
-use opentracker_http::Context;
+use opentracker_core::{Counters, Rules};
+use opentracker_http::{Context, Forwarding, Session, Source};
 use tokio::sync::Notify;
 
 use super::connections::Connections;
 use super::counters::Counter;
+use super::prefixes::{ConnectionLimit, Counted, Prefixes};
+use super::socket::Socket;
 
 /// A connection that asks for something else than announces and scrapes.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct HandedOver {
     /// The connection, which does not block.
-    pub stream: TcpStream,
-    /// Its other end.
-    pub address: SocketAddr,
+    pub socket: Socket,
+    /// Who is at its other end.
+    pub source: Source,
     /// What was read of it and not answered: the request, and what follows.
     pub octets: Vec<u8>,
+    /// What counts the connection among those of its prefix, for as long as it is kept.
+    pub counted: Option<Counted>,
 }
 
 /// Takes the connections that ask for something else than announces and scrapes.
@@ -40,6 +43,10 @@ impl fmt::Debug for HandOver {
     }
 }
 
+/// A prefix has as many connections as it may have.
+#[derive(Debug)]
+pub(super) struct TooMany;
+
 /// What all connections of a thread share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -49,28 +56,57 @@ pub(super) struct Shared {
     pub(super) closing: Notify,
     pub(super) is_closing: Cell<bool>,
     pub(super) connections: Rc<Connections>,
+    prefixes: Arc<Prefixes>,
     hand_over: HandOver,
 }
 
 impl Shared {
-    pub(super) fn new(context: Context, counters: Counters<Counter>, hand_over: HandOver) -> Self {
+    pub(super) fn new(
+        context: Context,
+        counters: Counters<Counter>,
+        prefixes: Arc<Prefixes>,
+        hand_over: HandOver,
+    ) -> Self {
         Self {
             context: RefCell::new(context),
             counters,
             closing: Notify::new(),
             is_closing: Cell::new(false),
             connections: Rc::default(),
+            prefixes,
             hand_over,
         }
     }
 
+    /// Counts a new connection among those of its prefix, if they are limited.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there are as many as there may be.
+    pub(super) fn count(&self, source: Source, rules: &Rules) -> Result<Option<Counted>, TooMany> {
+        let Some(limit) = rules.extension::<ConnectionLimit>() else {
+            return Ok(None);
+        };
+        let is_trusted = || {
+            let forwarding = rules.extension::<Forwarding>();
+            forwarding.is_some_and(|forwarding| forwarding.trusts(source))
+        };
+        match (source, limit.per_prefix) {
+            (Source::Socket(ip), Some(most)) if !limit.exempt.contains(ip) && !is_trusted() => {
+                self.prefixes.open(ip, most).map(Some).ok_or(TooMany)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Gives a connection away.
-    pub(super) fn hand_over(&self, stream: TcpStream, address: SocketAddr, octets: Vec<u8>) {
+    pub(super) fn hand_over(&self, socket: Socket, session: Session, counted: Option<Counted>) {
         self.counters.count(Counter::HandedOver);
         (self.hand_over.0)(HandedOver {
-            stream,
-            address,
-            octets,
+            socket,
+            source: session.source(),
+            octets: session.into_input(),
+            counted,
         });
     }
 }

@@ -2,20 +2,23 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentracker_http::{Context, Session, Step};
+use opentracker_http::{Context, Session, Source, Step};
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::{sleep, timeout_at};
 
+use super::accept::Listener;
 use super::counters::Counter;
+use super::prefixes::Prefixes;
 use super::shared::{HandOver, Shared};
+use super::socket::Socket;
 use super::{accept, connection};
 
 /// After so many connections were accepted, others get their turn.
@@ -44,9 +47,10 @@ struct Thread {
 /// Runs a thread until `stop` says until when connections may go on, or is gone. Whether it could
 /// start is told to `started`.
 pub(super) fn run(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     mut context: Context,
     hand_over: HandOver,
+    prefixes: Arc<Prefixes>,
     max_connections: usize,
     mut stop: watch::Receiver<Option<Instant>>,
     started: impl FnOnce(io::Result<()>),
@@ -70,7 +74,7 @@ pub(super) fn run(
         started(Ok(()));
         let counters = context.handler.worker().tracker().counters().register();
         let thread = Rc::new(Thread {
-            shared: Rc::new(Shared::new(context, counters, hand_over)),
+            shared: Rc::new(Shared::new(context, counters, prefixes, hand_over)),
             max_connections,
             warned: Cell::new(None),
         });
@@ -84,7 +88,7 @@ impl Thread {
     /// may go on.
     async fn serve(
         self: &Rc<Self>,
-        listeners: Vec<Rc<AsyncFd<TcpListener>>>,
+        listeners: Vec<Rc<AsyncFd<Listener>>>,
         stop: &mut watch::Receiver<Option<Instant>>,
     ) -> Instant {
         let mut tasks = vec![spawn_local(look_after_cluster(Rc::clone(&self.shared)))];
@@ -104,8 +108,8 @@ impl Thread {
         // The system resets what waits to be accepted when a listener is closed.
         for listener in &listeners {
             let waiting = std::iter::from_fn(|| listener.get_ref().accept().ok());
-            for (stream, address) in waiting.take(MAX_LAST_ACCEPTS) {
-                self.admit(stream, address);
+            for (socket, source) in waiting.take(MAX_LAST_ACCEPTS) {
+                self.admit(socket, source, listener.get_ref().proxy_protocol);
             }
         }
         deadline
@@ -126,11 +130,12 @@ impl Thread {
     }
 
     /// Accepts what there is, but no more than [`MAX_ACCEPTS`].
-    async fn accept_some(&self, listener: &AsyncFd<TcpListener>) -> io::Result<()> {
+    async fn accept_some(&self, listener: &AsyncFd<Listener>) -> io::Result<()> {
+        let proxy_protocol = listener.get_ref().proxy_protocol;
         let mut ready = listener.readable().await?;
         for _ in 0..MAX_ACCEPTS {
             match ready.try_io(|listener| listener.get_ref().accept()) {
-                Ok(Ok((stream, address))) => self.admit(stream, address),
+                Ok(Ok((socket, source))) => self.admit(socket, source, proxy_protocol),
                 Ok(Err(error)) if is_exhaustion(&error) => return Err(error),
                 // The connection is gone already.
                 Ok(Err(error)) => tracing::trace!(%error, "nothing accepted"),
@@ -141,23 +146,33 @@ impl Thread {
     }
 
     /// Serves a new connection, at once or as a task.
-    fn admit(&self, stream: TcpStream, address: SocketAddr) {
+    fn admit(&self, socket: Socket, source: Source, proxy_protocol: bool) {
         let shared = &self.shared;
         shared.counters.count(Counter::Accepted);
+        let now = Instant::now();
+        let context = &mut *shared.context.borrow_mut();
+        let Ok(counted) = shared.count(source, context.handler.worker().rules()) else {
+            return shared.counters.count(Counter::BeyondPrefix);
+        };
+        let mut session = if proxy_protocol {
+            Session::behind_proxy(source, context, now)
+        } else {
+            Session::new(source, &context.limits, now)
+        };
+        if session.next_step() == Step::Close {
+            return tracing::debug!(source = %source.ip(), "no trusted proxy");
+        }
         if shared.connections.len() >= self.max_connections && shared.connections.evict() == 0 {
             shared.counters.count(Counter::Overloaded);
             return;
         }
-        if let Err(error) = stream.set_nonblocking(true) {
+        if let Err(error) = socket.set_nonblocking() {
             return tracing::debug!(%error, "a connection is unusable");
         }
-        let now = Instant::now();
-        let context = &mut *shared.context.borrow_mut();
-        let mut session = Session::new(address.ip(), &context.limits, now);
         // A fault in the handling of one request ends its connection, as it does in a task, and
         // not the accepting of all others. It has been logged by then.
         let served = catch_unwind(AssertUnwindSafe(|| {
-            connection::serve_at_once(&stream, &mut session, context, now)
+            connection::serve_at_once(&socket, &mut session, context, now)
         }));
         match served {
             Ok(Ok(())) => {}
@@ -166,13 +181,13 @@ impl Thread {
         }
         match session.next_step() {
             Step::Close => return,
-            Step::HandOver => return shared.hand_over(stream, address, session.into_input()),
+            Step::HandOver => return shared.hand_over(socket, session, counted),
             _ => {}
         }
-        match tokio::net::TcpStream::from_std(stream) {
-            Ok(stream) => {
+        match socket.into_async() {
+            Ok(socket) => {
                 let shared = Rc::clone(shared);
-                spawn_local(connection::run(stream, address, session, shared));
+                spawn_local(connection::run(socket, session, counted, shared));
             }
             Err(error) => tracing::debug!(%error, "a connection is unusable"),
         }
@@ -188,7 +203,7 @@ impl Thread {
     }
 }
 
-async fn accept(thread: Rc<Thread>, listener: Rc<AsyncFd<TcpListener>>) {
+async fn accept(thread: Rc<Thread>, listener: Rc<AsyncFd<Listener>>) {
     loop {
         match thread.accept_some(&listener).await {
             Ok(()) => yield_now().await,

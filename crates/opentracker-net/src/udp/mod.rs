@@ -1,6 +1,7 @@
 //! UDP: a group of sockets for each address, and a thread for each socket that takes up to 64
 //! datagrams with one system call and answers them with another.
 
+mod proxied;
 mod server;
 
 pub use server::{Config, Server, Sockets};

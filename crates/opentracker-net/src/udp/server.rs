@@ -9,8 +9,10 @@ use opentracker_core::Worker;
 use opentracker_datagrams::{
     Batch, BindError, BindStep, MAX_BATCH, Transport, bind_udp, set_receive_buffer, shut_down,
 };
+use opentracker_http::Forwarding;
 use opentracker_udp::{Connections, Counter, Datagrams, Handler};
 
+use super::proxied::Opener;
 use crate::bind::{Listen, groups};
 
 /// The configuration of the UDP servers.
@@ -28,8 +30,15 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Sockets {
     addresses: Vec<SocketAddr>,
-    sockets: Vec<UdpSocket>,
+    sockets: Vec<Socket>,
     max_payload: usize,
+}
+
+#[derive(Debug)]
+struct Socket {
+    bound: UdpSocket,
+    /// Datagrams begin with the header of a proxy.
+    proxy_protocol: bool,
 }
 
 /// How long a thread waits for datagrams before it looks after its timeouts.
@@ -52,7 +61,8 @@ impl Sockets {
             sockets: Vec::new(),
             max_payload: config.max_payload,
         };
-        for group in groups(&config.listen, config.workers.max(1)) {
+        let groups = groups(&config.listen, config.workers.max(1));
+        for (group, listen) in groups.zip(&config.listen) {
             let sockets = bind_udp(group)?;
             let prepared = sockets.iter().try_for_each(prepare);
             let address = prepared.and_then(|()| sockets[0].local_addr());
@@ -63,7 +73,12 @@ impl Sockets {
                 cause,
             })?;
             bound.addresses.push(address);
-            bound.sockets.extend(sockets);
+            bound
+                .sockets
+                .extend(sockets.into_iter().map(|bound| Socket {
+                    bound,
+                    proxy_protocol: listen.proxy_protocol,
+                }));
         }
         Ok(bound)
     }
@@ -96,7 +111,7 @@ impl Sockets {
         for (number, socket) in self.sockets.into_iter().enumerate() {
             let handler = Handler::new(worker(), Arc::clone(connections), self.max_payload);
             let batch = Exchange(Batch::new(MAX_BATCH, self.max_payload));
-            let ours = socket.try_clone()?;
+            let ours = socket.bound.try_clone()?;
             let stop = Arc::clone(&server.stop);
             let thread = std::thread::Builder::new()
                 .name(format!("udp-{number}"))
@@ -129,10 +144,11 @@ impl Server {
     }
 }
 
-fn run(socket: &UdpSocket, mut handler: Handler, mut batch: Exchange, stop: &AtomicBool) {
+fn run(socket: &Socket, mut handler: Handler, mut batch: Exchange, stop: &AtomicBool) {
     let counters = handler.worker().tracker().counters().register();
+    let mut opener = Opener::new();
     while !stop.load(Ordering::Relaxed) {
-        if let Err(error) = batch.0.receive(socket) {
+        if let Err(error) = batch.0.receive(&socket.bound) {
             // An ICMP error of an earlier reply: it passes.
             tracing::trace!(%error, "nothing received");
         }
@@ -141,8 +157,16 @@ fn run(socket: &UdpSocket, mut handler: Handler, mut batch: Exchange, stop: &Ato
             if tracing::enabled!(tracing::Level::TRACE) {
                 batch.trace();
             }
-            handler.handle_batch(&mut batch, now);
-            let sent = batch.0.send(socket);
+            if socket.proxy_protocol {
+                let rules = handler.worker().rules();
+                let nobody = Forwarding::default();
+                let forwarding = rules.extension().unwrap_or(&nobody);
+                opener.open(&batch.0, forwarding, &counters);
+                handler.handle_batch(&mut opener.proxied(&mut batch.0), now);
+            } else {
+                handler.handle_batch(&mut batch, now);
+            }
+            let sent = batch.0.send(&socket.bound);
             counters.add(Counter::Sent, sent.sent as u64);
             counters.add(Counter::SendFailed, sent.failed as u64);
         }

@@ -4,6 +4,7 @@
 mod announce;
 mod limits;
 mod protocol;
+mod proxies;
 mod scrape;
 mod shutdown;
 mod site;

@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) config: Config,
     pub(crate) forwarding: Forwarding,
+    /// Connections begin with a PROXY header.
+    pub(crate) proxy_protocol: bool,
 }
 
 impl Plan {
@@ -51,7 +53,10 @@ impl Plan {
             listen => listen,
         };
         Config {
-            listen: listen.iter().copied().map(Listen::new).collect(),
+            listen: listen
+                .iter()
+                .map(|address| Listen::new(*address).with_proxy_protocol(self.proxy_protocol))
+                .collect(),
             ..self.config.clone()
         }
     }
@@ -78,18 +83,21 @@ impl Plan {
     }
 }
 
-/// Answers each connection that is handed over with what it got, and closes it.
+/// Answers each connection that is handed over with what it got, from whom, and closes it.
 pub(crate) fn operator_plane() -> HandOver {
     HandOver::new(
         |HandedOver {
-             mut stream, octets, ..
+             socket,
+             source,
+             octets,
+             ..
          }| {
             let head = format!(
-                "HTTP/1.1 203 Handed Over\r\nContent-Length: {}\r\n\r\n",
+                "HTTP/1.1 203 Handed Over\r\nSource: {source:?}\r\nContent-Length: {}\r\n\r\n",
                 octets.len()
             );
-            stream.write_all(head.as_bytes()).unwrap();
-            stream.write_all(&octets).unwrap();
+            (&socket).write_all(head.as_bytes()).unwrap();
+            (&socket).write_all(&octets).unwrap();
         },
     )
 }

@@ -9,21 +9,22 @@ use crate::{CREATED, read, write};
 const FILE: &[&str] = &[
     // The head: magic, version 1, created, checksum.
     "894f54530d0a1a0a00000001000000006b49d200c382dacd",
-    // A block: marker, kind 1, number 0, created, lengths 112 and 121, two checksums.
-    "a74f54420100000000000000000000006b49d20000000070000000794f8f3b99",
-    "0bc885a9",
+    // A block: marker, kind 1, number 0, created, lengths 120 and 129, two checksums.
+    "a74f54420100000000000000000000006b49d2000000007800000081dcde64b7",
+    "eb2a7ab4",
     // The beginning of its zstd frame.
-    "28b52ffd2070810300",
-    // A torrent: info hash, 258 downloads, idle for 3 minutes, established, 2 and 1 peers.
+    "28b52ffd2078c10300",
+    // A torrent: info hash, 258 downloads, idle for 3 minutes, established, in all about a million
+    // peers, 2 and 1 of them here.
     "000102030405060708090a0b0c0d0e0f10111213000000000000010200000003",
-    "ffff00020001",
+    "ffff000f424000020001",
     // 192.0.2.1:6881, seeding and completed, 3 minutes; 198.51.100.7:1, 44 minutes.
     "c00002011ae1c003c63364070001002c",
     // [2001:db8::7]:6881, seeding, 9 minutes.
     "20010db80000000000000000000000071ae18009",
     // Another torrent, idle for 45 minutes, first announced 12 minutes ago, without peers.
     "abababababababababababababababababababab00000000000000000000002d",
-    "000c00000000",
+    "000c0000000000000000",
     // The end: kind 0, number 1, lengths 16 and 25.
     "a74f54420000000000000001000000006b49d2000000001000000019fe2b4f22",
     "3ca90776",
@@ -43,6 +44,7 @@ fn swarms() -> [(SavedTorrent, Vec<SavedPeer>); 2] {
         downloads: 258,
         idle_minutes: 3,
         unestablished_minutes: None,
+        swarm_peers: 1_000_000,
     };
     let peers = vec![
         peer("192.0.2.1:6881", true, true, 3),
@@ -54,6 +56,7 @@ fn swarms() -> [(SavedTorrent, Vec<SavedPeer>); 2] {
         downloads: 0,
         idle_minutes: 45,
         unestablished_minutes: Some(12),
+        swarm_peers: 0,
     };
     [(established, peers), (other, Vec::new())]
 }
@@ -78,5 +81,5 @@ fn a_file_made_by_hand_is_read() {
     // What is written of the same has the same heads, but for lengths and sums of what zstd made.
     let written = write(&swarms());
     assert_eq!(written[..24 + 24], file[..24 + 24]);
-    assert_eq!(MAX_CONTENT, 262_144);
+    assert_eq!(MAX_CONTENT, 65_536);
 }

@@ -62,7 +62,7 @@ fn other_files_are_no_snapshots() {
 fn blocks_of_kinds_to_come_are_passed_over() {
     let mut file = file_head(1);
     // Of a torrent and nothing else.
-    let mut part = [0; 38];
+    let mut part = [0; 42];
     part[..20].fill(0xab);
     file.extend(block(200, 0, 5000, &packed(&[0; 5000])));
     file.extend(block(1, 1, part.len(), &packed(&part)));
@@ -80,8 +80,8 @@ fn blocks_of_kinds_to_come_are_passed_over() {
 fn few_octets_do_not_become_many() {
     // Of 64 MiB, said and unsaid, and one octet more than is said.
     let bomb = packed(&vec![0; 64 << 20]);
-    let more = packed(&[0; 39]);
-    for (content_len, packed) in [(64 << 20, &bomb), (MAX_CONTENT, &bomb), (38, &more)] {
+    let more = packed(&[0; 43]);
+    for (content_len, packed) in [(64 << 20, &bomb), (MAX_CONTENT, &bomb), (42, &more)] {
         let mut file = file_head(1);
         file.extend(block(1, 0, content_len, packed));
         file.extend(block(0, 1, 16, &self::packed(&[0; 16])));
@@ -94,9 +94,9 @@ fn few_octets_do_not_become_many() {
 
 #[test]
 fn content_that_is_not_well_formed_is_lost() {
-    let mut part = [0; 38];
-    part[35] = 1;
-    for content in [&[0; 37][..], &part, &[0; 77]] {
+    let mut part = [0; 42];
+    part[39] = 1;
+    for content in [&[0; 41][..], &part, &[0; 85]] {
         let mut file = file_head(1);
         file.extend(block(1, 0, content.len(), &packed(content)));
         file.extend(block(0, 1, 16, &packed(&[0; 16])));

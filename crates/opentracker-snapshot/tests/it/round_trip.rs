@@ -10,12 +10,13 @@ use crate::{Swarm, blocks, peer, read, torrent, write};
 
 fn any_torrent() -> impl Strategy<Value = SavedTorrent> {
     let minutes = option::of(0..u16::MAX);
-    (any::<[u8; 20]>(), any::<u64>(), any::<u32>(), minutes).prop_map(
-        |(info_hash, downloads, idle_minutes, unestablished_minutes)| SavedTorrent {
+    (any::<[u8; 20]>(), any::<u64>(), any::<[u32; 2]>(), minutes).prop_map(
+        |(info_hash, downloads, [idle_minutes, swarm_peers], unestablished_minutes)| SavedTorrent {
             info_hash: InfoHash::new(info_hash),
             downloads,
             idle_minutes,
             unestablished_minutes,
+            swarm_peers,
         },
     )
 }
@@ -57,7 +58,7 @@ fn nothing_at_all() {
 
 #[test]
 fn a_large_swarm_is_spread_over_blocks() {
-    let large: Vec<_> = (0..=u16::MAX).cycle().take(300_000).map(peer).collect();
+    let large: Vec<_> = (0..=u16::MAX).cycle().take(100_000).map(peer).collect();
     let swarms = [
         (torrent(1), vec![peer(1)]),
         (torrent(2), large),

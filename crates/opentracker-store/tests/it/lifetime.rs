@@ -300,3 +300,19 @@ fn a_purge_takes_torrents_from_counts_and_memory() {
     assert_eq!(site.store.totals().torrents, 0);
     assert_eq!(site.store.totals().peers, PerKind::default());
 }
+
+#[test]
+fn an_announce_says_how_long_ago_the_one_before_was() {
+    let mut site = Site::new();
+    let (v4, v6) = (peer("192.0.2.1", 1), peer("2001:db8::1", 1));
+    for peer in [v4, v6] {
+        site.minute = 1000;
+        assert_eq!(site.announce(1, peer, LEECHER).renewed_after, None);
+        assert_eq!(site.announce(1, peer, LEECHER).renewed_after, Some(0));
+        site.minute += 44;
+        assert_eq!(site.announce(1, peer, COMPLETED).renewed_after, Some(44));
+        site.minute += 3;
+        assert_eq!(site.announce(1, peer, Presence::Gone).renewed_after, None);
+        assert_eq!(site.announce(1, peer, LEECHER).renewed_after, None);
+    }
+}

@@ -192,6 +192,7 @@ fn saved(downloads: u64, idle_minutes: u32, unestablished_minutes: Option<u16>) 
         downloads,
         idle_minutes,
         unestablished_minutes,
+        swarm_peers: 1,
     }
 }
 

@@ -196,4 +196,35 @@ mod tests {
         assert_eq!(with_port("[2001:db8::1]:1", 6969), "[2001:db8::1]:1");
         assert_eq!(with_port("nowhere", 6969), "nowhere");
     }
+
+    /// The table of docs/migrating.md has each key of the C program with the keys that it sets here,
+    /// or says that it is left out; and each is taken with its example.
+    #[test]
+    fn the_keys_of_the_c_program_are_documented() {
+        const DOCUMENT: &str = include_str!("../../../../docs/migrating.md");
+        let (_, table) = DOCUMENT.split_once("<!-- keys -->").unwrap();
+        let rows = table.trim_start().lines().skip(2);
+        let mut documented = BTreeSet::new();
+        for row in rows.take_while(|line| line.starts_with("| `")) {
+            let cells: Vec<_> = row.split('|').map(str::trim).collect();
+            let [_, line, fate, ..] = cells[..] else {
+                panic!("{row}");
+            };
+            let line = line.trim_matches('`');
+            let (word, _) = split(line);
+            documented.insert(word.to_owned());
+            match &read(line.as_bytes()).last().expect("a line").meaning {
+                Meaning::Set { keys, .. } => {
+                    for key in keys {
+                        assert!(fate.contains(&format!("`{}`", key.path())), "{row}");
+                    }
+                }
+                Meaning::LeftOut(_) => assert!(fate.starts_with("left out"), "{row}"),
+                other => panic!("{row}: {other:?}"),
+            }
+        }
+        let known = keys().filter_map(|key| key.c_name).chain([BOTH, BATCHSYNC]);
+        let known: BTreeSet<_> = known.map(str::to_owned).collect();
+        assert_eq!(documented, known);
+    }
 }

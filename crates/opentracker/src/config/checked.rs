@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use super::findings::{ConfigErrors, Finding};
 use super::keys::{Applies, Key, Values, keys};
+use super::listener::Listener;
 use super::print;
 
 /// Everything that can be configured, checked: what exists is valid.
@@ -106,6 +107,16 @@ impl Config {
                 "it holds the whole Internet: whoever asks can say that he is somebody else",
             ));
         }
+        let mut listeners = self.udp.listen.iter().chain(&self.http.listen);
+        let is_deaf =
+            |listener: &Listener| listener.proxy_protocol && listener.address.internet().is_some();
+        if self.http.trusted_proxies.is_empty() && listeners.any(is_deaf) {
+            warnings.push(warning(
+                "http.trusted_proxies",
+                "it is empty, so nobody can use the listeners with proxy_protocol: write the \
+                 addresses of the proxies",
+            ));
+        }
         if self.udp.listen.is_empty() && self.http.listen.is_empty() {
             warnings.push(warning(
                 "udp.listen",
@@ -160,6 +171,21 @@ mod tests {
             assert_eq!(running.udp.workers, 0);
             assert_eq!(running.announce.interval, Duration::from_secs(600));
         }
+    }
+
+    #[test]
+    fn a_listener_for_proxies_needs_trusted_ones() {
+        let listener = |address: &str| Listener {
+            proxy_protocol: true,
+            ..address.parse().unwrap()
+        };
+        let mut values = Values::default();
+        values.udp.listen = vec![listener("[::]:6969")];
+        let warnings = values.clone().validate().unwrap().warnings();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert_eq!(warnings[0].key.as_deref(), Some("http.trusted_proxies"));
+        values.http.trusted_proxies = vec!["192.0.2.1/32".parse().unwrap()];
+        assert_eq!(values.validate().unwrap().warnings(), []);
     }
 
     #[test]

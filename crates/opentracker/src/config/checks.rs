@@ -2,7 +2,19 @@
 
 use std::net::SocketAddrV4;
 
+use super::listener::{ListenAddress, Listener};
 use super::value::{Reason, Wrong};
+
+/// Datagrams come to an address.
+pub(super) fn internet_listeners(listeners: &[Listener]) -> Result<(), Wrong> {
+    let mut addresses = listeners.iter().map(|listener| &listener.address);
+    match addresses.find(|address| matches!(address, ListenAddress::Unix(_))) {
+        None => Ok(()),
+        Some(unix) => check(false, || {
+            format!("{unix} is for http.listen: UDP is served at an address and a port")
+        }),
+    }
+}
 
 /// The path of the statistics is one segment that means nothing else.
 pub(super) fn stats_path(path: &str) -> Result<(), Wrong> {

@@ -167,7 +167,8 @@ sections! {
         /// Addresses to serve; [] = off.
         ///
         /// An entry is an address or a table: see "Listeners".
-        listen: Vec<Listener> = everywhere(), Restart, c "listen.udp";
+        listen: Vec<Listener> = everywhere(), Restart, check checks::internet_listeners,
+            c "listen.udp";
 
         /// Threads for each address; 0 = one per core.
         workers: u16 = 0, Restart, in 0..=1024, c "listen.udp.workers";
@@ -199,10 +200,11 @@ sections! {
         redirect_url: String = String::new(), Reload, check checks::redirect_url,
             c "tracker.redirect_url", flag 'r' "URL";
 
-        /// Networks whose forwarding header is believed.
+        /// Networks of proxies that are believed when they name a client.
         ///
-        /// It is walked from right to left, up to the first address outside of these networks: that
-        /// is who asks.
+        /// By the PROXY protocol, also over UDP, where a listener has `proxy_protocol`; and by the
+        /// forwarding header, which is walked from right to left, up to the first address outside of
+        /// these networks: that is who asks.
         trusted_proxies: Vec<IpNet> = Vec::new(), Reload, c "access.proxy";
 
         /// The one header that is believed from trusted proxies; "forwarded" = RFC 7239.
@@ -319,8 +321,15 @@ sections! {
         /// Requests that an address may send at once, and saves up.
         burst: u32 = 100, Reload, in 1..=1_000_000;
 
-        /// Networks whose requests are never limited.
+        /// Networks that are never limited.
+        ///
+        /// Neither by `rate` nor by `connections_per_prefix`.
         rate_exempt: Vec<IpNet> = Vec::new(), Reload;
+
+        /// Open HTTP connections of one address at most.
+        ///
+        /// Of an IPv6 /56 together. Those of `http.trusted_proxies` are not counted.
+        connections_per_prefix: u32 = 0, Reload, in 0..=1_000_000;
     }
 
     /// How trackers of a cluster inform each other: docs/cluster.md.

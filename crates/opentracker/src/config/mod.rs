@@ -27,6 +27,6 @@ pub use keys::{
     Access, Admin, Announce, Applies, Http, Key, Limits, LiveSync, Log, Process, Udp, Values, keys,
 };
 pub use layers::Layers;
-pub use listener::Listener;
+pub use listener::{ListenAddress, Listener};
 pub use print::{default_toml, document};
 pub use quantity::{MemoryBound, RequestRate};

@@ -19,10 +19,6 @@ use super::error::SnapshotError;
 /// Nobody else's business: it has the addresses of peers.
 const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
-/// The ending of the name of a file that is being written. Before it stands a random number, so
-/// that two processes never write the same.
-const ENDING: &str = "tmp";
-
 /// Where the snapshot is kept. The folder stays open, so that a change of the root folder or of the
 /// working directory changes nothing.
 #[derive(Debug)]
@@ -108,7 +104,8 @@ impl Place {
 
     /// Creates the file that is to take the snapshot's place.
     pub(crate) fn create(&self) -> io::Result<Successor<'_>> {
-        let name = self.beside(&format!("{:08x}.{ENDING}", rand::random::<u32>()));
+        // A number of its own, so that two processes never write the same file.
+        let name = self.beside(&format!("{:08x}.tmp", rand::random::<u32>()));
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
         let file = openat(&self.folder, &*name, flags, MODE)?;
         Ok(Successor {
@@ -157,11 +154,11 @@ impl Place {
     }
 
     fn is_leftover(&self, name: &OsStr) -> bool {
-        let rest = name.as_bytes().strip_prefix(self.name.as_bytes());
-        let Some([b'.', number @ .., b'.', b't', b'm', b'p']) = rest else {
-            return false;
+        let number = || {
+            let rest = name.as_bytes().strip_prefix(self.name.as_bytes())?;
+            rest.strip_prefix(b".")?.strip_suffix(b".tmp")
         };
-        number.len() == 8 && number.iter().all(u8::is_ascii_hexdigit)
+        number().is_some_and(|number| number.len() == 8 && number.iter().all(u8::is_ascii_hexdigit))
     }
 }
 
