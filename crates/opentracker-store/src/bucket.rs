@@ -266,7 +266,8 @@ impl Bucket {
         });
         self.torrents.get_mut(at).downloads = downloads;
         let was_empty = peers.clone().next().is_none();
-        let mut restored = self.restore_peers(at, saved, peers, passed_minutes, (moment, room), secrets);
+        let mut restored =
+            self.restore_peers(at, saved, peers, passed_minutes, (moment, room), secrets);
         // As a sweep would have it.
         let is_worthless = self.torrents.get(at).swarm.is_empty()
             && (idle_minutes > moment.torrent_timeout || !was_empty && !downloads.are_kept());

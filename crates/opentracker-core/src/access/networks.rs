@@ -9,7 +9,8 @@ use super::lines::{self, Skipped};
 
 /// Networks that share a right, like reading the statistics, or the lack of one.
 ///
-/// A look-up is a binary search, so that a hundred thousand of them do. A clone shares them.
+/// A look-up is a binary search among few neighbours, so that a hundred thousand of them do. A
+/// clone shares them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Networks(Arc<Families>);
 
@@ -106,28 +107,69 @@ fn canonical(network: IpNet) -> IpNet {
     }
 }
 
-/// Ranges of addresses as numbers, in their order, of which no two overlap. What a search looks at
-/// lies close together.
+/// Ranges of addresses as numbers, in their order, of which no two overlap.
 #[derive(Debug, PartialEq, Eq)]
 struct Ranges<N> {
     firsts: Box<[N]>,
     lasts: Box<[N]>,
+    /// How many begin below each value of the first bits; one more for all of them.
+    starts: Box<[usize]>,
 }
 
-impl<N: Copy + Ord> Ranges<N> {
+/// The most of the first bits: their table is as large as a small part of a cache.
+const MAX_BITS: u32 = 16;
+
+trait Number: Copy + Ord {
+    /// Returns the first bits, up to [`MAX_BITS`], as a number.
+    fn first_bits(self, bits: u32) -> usize;
+}
+
+impl Number for u32 {
+    fn first_bits(self, bits: u32) -> usize {
+        self.checked_shr(Self::BITS - bits)
+            .map_or(0, |bits| bits as usize)
+    }
+}
+
+impl Number for u128 {
+    fn first_bits(self, bits: u32) -> usize {
+        let first = u32::try_from(self >> (Self::BITS - u32::BITS)).expect("the upper 32 bits");
+        first.first_bits(bits)
+    }
+}
+
+impl<N: Number> Ranges<N> {
     /// Makes them of the ranges of networks: of two, one lies in the other or neither does.
     fn new(mut ranges: Vec<(N, N)>) -> Self {
         ranges.sort_unstable_by_key(|&(first, last)| (first, Reverse(last)));
         ranges.dedup_by(|(_, last), (_, outer)| *last <= *outer);
         let (firsts, lasts): (Vec<_>, Vec<_>) = ranges.into_iter().unzip();
+        let bits = firsts
+            .len()
+            .checked_ilog2()
+            .map_or(0, |bits| bits.min(MAX_BITS));
+        let mut starts = vec![0; (1 << bits) + 1];
+        for first in &firsts {
+            starts[first.first_bits(bits) + 1] += 1;
+        }
+        let mut start = 0;
+        for count in &mut starts {
+            start += *count;
+            *count = start;
+        }
         Self {
             firsts: firsts.into(),
             lasts: lasts.into(),
+            starts: starts.into(),
         }
     }
 
     fn contains(&self, number: N) -> bool {
-        let after = self.firsts.partition_point(|&first| first <= number);
+        let bits = (self.starts.len() - 1).ilog2();
+        let bucket = number.first_bits(bits);
+        let (start, end) = (self.starts[bucket], self.starts[bucket + 1]);
+        let neighbours = &self.firsts[start..end];
+        let after = start + neighbours.partition_point(|&first| first <= number);
         self.lasts[..after]
             .last()
             .is_some_and(|&last| number <= last)
@@ -138,12 +180,9 @@ impl<N: Copy + Ord> Ranges<N> {
     }
 }
 
-impl<N> Default for Ranges<N> {
+impl<N: Number> Default for Ranges<N> {
     fn default() -> Self {
-        Self {
-            firsts: Box::default(),
-            lasts: Box::default(),
-        }
+        Self::new(Vec::new())
     }
 }
 
@@ -208,14 +247,25 @@ mod tests {
         fn exactly_what_one_of_them_holds(
             nets in prop::collection::vec((any::<[u8; 2]>(), 0_u8..=32), 0..40),
             ips in prop::collection::vec(any::<[u8; 2]>(), 50),
+            is_v6: bool,
         ) {
-            let address = |[a, b]: [u8; 2]| IpAddr::from([a & 3, b, a, b]);
+            let address = |[a, b]: [u8; 2]| {
+                let octets = [a & 3, b, a, b];
+                let [high, low] = [[octets[0], octets[1]], [octets[2], octets[3]]].map(u16::from_be_bytes);
+                if is_v6 {
+                    IpAddr::from([high, low, 0, 0, 0, 0, 0, low])
+                } else {
+                    IpAddr::from(octets)
+                }
+            };
             let nets: Vec<IpNet> = nets
                 .into_iter()
                 .map(|(octets, length)| IpNet::new(address(octets), length).unwrap())
                 .collect();
             let set = Networks::new(nets.iter().copied());
-            for ip in ips.into_iter().map(address).chain(nets.iter().map(IpNet::network)) {
+            let ends = nets.iter().flat_map(|net| [net.network(), net.broadcast()]);
+            for ip in ips.into_iter().map(address).chain(ends) {
+                let ip = ip.to_canonical();
                 prop_assert_eq!(set.contains(ip), nets.iter().any(|net| net.contains(&ip)));
             }
         }

@@ -332,7 +332,7 @@ fn datagrams_for_proxies_alone_are_dropped_otherwise() {
         stranger.send(&[header, connect()].concat()).unwrap();
     }
     // What comes first is the reply to this one, and the one socket answers in order.
-    assert_eq!(ask(&trusted, &v2(client), &connect()).len(), 16);
+    assert_eq!(exchange(&trusted, &v2(client), &connect()).len(), 16);
     stranger.set_nonblocking(true).unwrap();
     assert!(stranger.recv(&mut [0; 10]).is_err());
     let counters = tracker.counters();
