@@ -28,6 +28,11 @@ impl Memory {
         }
     }
 
+    /// Looks how large the swarms are. To be called before many of them go at once.
+    pub(crate) fn note(&self) {
+        self.peak.fetch_max(self.core.heap_octets(), Ordering::Relaxed);
+    }
+
     /// Looks how large the swarms are, and gives back what they have left behind. To be called
     /// where many may have gone.
     pub(crate) fn settle(&self) {

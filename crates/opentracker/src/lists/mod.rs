@@ -279,6 +279,7 @@ impl Lists {
         drop(state);
         let has_changed = |key| lists.iter().any(|list| list.key == key);
         let mut changes = ListChanges::default();
+        self.memory.note();
         if has_changed(ListKey::Allow) || has_changed(ListKey::Deny) {
             changes.swarms = self.core.purge();
         }
