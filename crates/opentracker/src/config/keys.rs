@@ -251,12 +251,14 @@ sections! {
 
     /// Who may do what.
     access: Access {
-        /// File of the only info hashes that are served, or folder of .torrent files; empty = all.
+        /// File of the only info hashes that are served; empty = all.
+        ///
+        /// Or a folder of .torrent files.
         allow: PathBuf = PathBuf::new(), Reload, c "access.whitelist", flag 'w' "FILE";
 
-        /// File of info hashes that are never served, or folder of .torrent files; empty = none.
+        /// File of info hashes that are never served; empty = none.
         ///
-        /// Whatever `allow` says.
+        /// Or a folder of .torrent files. Whatever `allow` says.
         deny: PathBuf = PathBuf::new(), Reload, c "access.blacklist", flag 'b' "FILE";
 
         /// File of peer-id prefixes that are refused; empty = none.
