@@ -21,6 +21,7 @@ const FILES: &[(&str, &str)] = &[
     ("deploy/Containerfile", ""),
     ("deploy/config/", ".toml"),
     ("deploy/opentracker.service", ""),
+    ("deploy/opentracker.socket", ""),
     ("docs/", ".md"),
     ("docs/", ".svg"),
 ];

@@ -29,7 +29,7 @@ pub(crate) fn take() -> Result<Vec<PassedSocket>, String> {
                 let number = FIRST + place;
                 format!(
                     "descriptor {number}, which was passed as {name:?}, is neither a UDP socket nor \
-                     a listener of TCP or of a path"
+                     a TCP or Unix listener"
                 )
             })?;
             Ok(PassedSocket { name, kind })

@@ -30,7 +30,8 @@ impl Memory {
 
     /// Looks how large the swarms are. To be called before many of them go at once.
     pub(crate) fn note(&self) {
-        self.peak.fetch_max(self.core.heap_octets(), Ordering::Relaxed);
+        self.peak
+            .fetch_max(self.core.heap_octets(), Ordering::Relaxed);
     }
 
     /// Looks how large the swarms are, and gives back what they have left behind. To be called

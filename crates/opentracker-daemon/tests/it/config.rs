@@ -51,6 +51,8 @@ numwant_max = 200
 [access]
 allow = ""
 deny = ""
+deny_clients = ""
+deny_networks = ""
 stats = ["0.0.0.0/0", "::/0"]
 admin = []
 fifo_add = ""

@@ -470,11 +470,14 @@ fn an_address_of_another_host() {
 
 #[test]
 fn a_list_that_cannot_be_read() {
-    for key in ["access.allow", "access.deny"] {
+    for key in ["allow", "deny", "deny_clients", "deny_networks"] {
+        let key = &format!("access.{key}");
         let mut setup = Setup::new();
         let missing = setup.path("missing").to_str().unwrap().to_owned();
         setup.set(key, missing.as_str());
         assert_no_start(&setup.run(), &[key, &missing, "No such file"]);
+    }
+    for key in ["access.deny_clients", "access.deny_networks"] {
         let mut setup = Setup::new();
         let folder = setup.path("").to_str().unwrap().to_owned();
         setup.set(key, folder.as_str());

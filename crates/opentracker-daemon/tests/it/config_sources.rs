@@ -282,6 +282,8 @@ fn every_key_is_read_from_the_environment() {
         ("http.forwarded_header", ("a b", 2, "a b")),
         ("access.allow", ("no-such-file", 1, "no-such-file")),
         ("access.deny", ("no-such-file", 1, "no-such-file")),
+        ("access.deny_clients", ("no-such-file", 1, "no-such-file")),
+        ("access.deny_networks", ("no-such-file", 1, "no-such-file")),
         ("snapshot.path", ("no-such-folder/x", 1, "no-such-folder")),
         ("process.user", ("no-such-user", 1, "no-such-user")),
         ("process.chroot", ("no-such-folder", 1, "no-such-folder")),

@@ -4,6 +4,7 @@
 //! | sentence | tests |
 //! |---|---|
 //! | sockets that systemd passes are used in place of those configured | `passed_sockets_are_served_in_place_of_the_configured_ones` |
+//! | a Unix socket is passed for HTTP | `a_passed_unix_socket_is_served` |
 //! | their names say what they are for, where they say it | `a_name_says_what_a_socket_is_for` |
 //! | those that cannot be used are named in one line | `wrong_sockets_are_named` |
 //! | those of another process are left alone | `sockets_of_another_process_are_left_alone` |
@@ -11,12 +12,14 @@
 //! | requests wait in the sockets; so no HTTP request and no swarm is lost; UDP clients ask again | `a_restart_under_load_loses_nothing` |
 
 use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use crate::datagram::{Announce, Client};
 use crate::load::{self, under_load};
 use crate::program::{Ended, STOP_TIME, Setup, Tracker};
-use crate::request::{announce, get};
+use crate::request::{announce, get, head};
 
 const OTHER: [u8; 20] = [0xcd; 20];
 
@@ -126,7 +129,10 @@ fn wrong_sockets_are_named() {
     let held = Held::new();
     let mut file = Setup::new();
     file.pass(File::open("/dev/null").unwrap(), &held.udp);
-    let neither = ["descriptor 3", "neither a UDP socket nor a TCP listener"];
+    let neither = [
+        "descriptor 3",
+        "neither a UDP socket nor a TCP or Unix listener",
+    ];
     assert_named(&file.run(), 1, &neither);
     for (names, said) in [
         ("udp:x", "\"udp\" is a TCP listener"),
@@ -140,6 +146,37 @@ fn wrong_sockets_are_named() {
     connected.pass(TcpStream::connect(held.http()).unwrap(), &held.udp);
     let words = ["cannot listen on tcp 127.0.0.1:", "it does not listen"];
     assert_named(&connected.run(), 1, &words);
+}
+
+#[test]
+fn a_passed_unix_socket_is_served() {
+    let held = Held::new();
+    let mut setup = Setup::new();
+    let path = setup.path("http.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    setup.pass(listener, &held.udp).listeners(2);
+    let mut tracker = setup.start();
+    let passed = format!(
+        "listening on http unix:{}, which was passed",
+        path.display()
+    );
+    assert!(tracker.log().iter().any(|line| line.contains(&passed)));
+    let target = announce(&OTHER, 1000, "");
+    let mut stream = UnixStream::connect(&path).unwrap();
+    let fields = [("X-Forwarded-For", "192.0.2.1")];
+    let request = head("GET", &target, &fields, &["Connection: close"]);
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
+    assert!(
+        response.starts_with(b"HTTP/1.1 200 "),
+        "{}",
+        response.escape_ascii()
+    );
+    let seen = Client::of(held.udp()).announce(&Announce::new(OTHER, 1001));
+    assert_eq!(seen.leechers, 2);
+    tracker.stop("TERM");
+    assert!(path.exists(), "it is the manager's");
 }
 
 #[test]
