@@ -1,23 +1,59 @@
-//! How long announces wait while the tracker does something large.
+//! How long announces wait while the tracker does something large, or others flood it.
 //!
 //! All threads of the tracker share processor 0, so whatever one of them does beside the announces
 //! shows. The load is an open loop, and a request that could not be sent in time counts from when
-//! it should have been.
+//! it should have been. Whoever floods has what the tracker leaves of processor 0.
 
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use xshell::cmd;
 
 use super::Bench;
 use super::programs::{Program, Protocol, Server};
 use super::table::{self, Row};
 use crate::system;
 
-const POPULATION: &str = "--torrents 3000000 --peers 10000000 --zipf 1";
+const POPULATION: &str = "--torrents 3000000 --peers 10000000 --zipf 1 --source-net 127.1.0.0/16";
 
 /// A tenth of what one processor can do, each datagram for itself and as soon as it is there.
 const LOAD: &str = "--rate 20000 --pause 0s --batch 1 --train 1 --warmup 500ms --duration 6s";
+
+/// Whom the load comes from is not limited, and there is no room for a flood.
+const LIMITS: &str =
+    "limits = { rate = \"5/s\", rate_exempt = [\"127.1.0.0/16\"], memory = \"320MiB\" }\n";
+
+/// New torrents, as fast as they can be sent, whether or not there are answers.
+const FLOOD: &str = "--torrents 100000000 --peers 100000000 --seed 7 --rate 1000000 --timeout 10ms \
+                     --duration 1h --quiet";
+
+/// What goes on beside the announces.
+#[derive(Clone, Copy)]
+enum Beside {
+    Nothing,
+    Sweep,
+    FullScrapes,
+    /// One a second.
+    Snapshots,
+    /// Of a list of a million info hashes that are nobody's.
+    Reloads,
+    /// From this network, of so many addresses.
+    Flood(&'static str, u32),
+}
+
+const ROWS: [(&str, Beside); 7] = [
+    ("nothing else", Beside::Nothing),
+    ("a sweep", Beside::Sweep),
+    ("full scrapes, one after the other", Beside::FullScrapes),
+    ("a snapshot every second", Beside::Snapshots),
+    ("a list of a million, read every second", Beside::Reloads),
+    ("a flood of one address", Beside::Flood("127.2.0.0/16", 1)),
+    (
+        "a flood of 100 000 addresses",
+        Beside::Flood("127.8.0.0/13", 100_000),
+    ),
+];
 
 /// The tracker sweeps so often, first so long after its start.
 const SWEEP_PERIOD: Duration = Duration::from_secs(60);
@@ -28,38 +64,47 @@ const MAX_ROUNDS: usize = 3;
 /// How long before a sweep the load begins.
 const LEAD: Duration = Duration::from_secs(3);
 
-/// Announces beside nothing, beside a sweep and beside full scrapes, with ten million peers.
+/// Announces beside nothing and beside each of the others, with ten million peers.
 pub(super) fn run(bench: &Bench) -> Result<()> {
     system::ensure(&bench.workspace.sh, &["curl"])?;
-    let server = Server::start(bench, Program::Ours, Protocol::Udp)?;
+    let (program, list) = (bench.loadgen(), bench.folder.join("deny-list"));
+    let other = ["--torrents", "1000000", "--seed", "99"];
+    cmd!(
+        bench.workspace.sh,
+        "{program} allow-list {other...} --output {list}"
+    )
+    .run()?;
+    let server = Server::start_with(bench, Program::Ours, Protocol::Udp, &more("1d"))?;
     let mut fill = Row::new("filling with ten million peers");
     eprintln!("{}", fill.name);
     fill.reports.push(bench.load(&server, "fill", POPULATION)?);
-    let mut rows = [
-        "nothing else",
-        "a sweep",
-        "full scrapes, one after the other",
-    ]
-    .map(Row::new);
+    let mut rows = ROWS.map(|(name, _)| Row::new(name));
     let options = format!("{POPULATION} {LOAD}");
     for round in 1..=bench.rounds.min(MAX_ROUNDS) {
-        for (index, row) in rows.iter_mut().enumerate() {
+        for ((_, beside), row) in ROWS.into_iter().zip(&mut rows) {
             eprintln!("round {round}: beside {}", row.name);
-            let mut reader = None;
-            match index {
-                0 => server.wait_for(since_sweep),
-                1 => server.wait_for(|age| until_sweep(age).saturating_sub(LEAD)),
-                _ => reader = Some(Reader::start(&server)?),
+            if let Beside::Sweep = beside {
+                server.wait_for(|age| until_sweep(age).saturating_sub(LEAD));
+            } else {
+                server.wait_for(since_sweep);
             }
+            let other = beside.start(bench, &server)?;
             row.reports.push(bench.load(&server, "udp", &options)?);
-            if let Some(reader) = reader {
-                reader.stop()?;
+            if let Some(other) = other {
+                other.stop()?;
             }
+            server.reload(&more("1d"))?;
         }
     }
     println!("{}", table::latency(fill.median("/filled/peers")?, &rows)?);
     println!("`opentracker-loadgen udp … {LOAD}`\n");
+    println!("A flood: `opentracker-loadgen udp … {FLOOD}`\n");
     bench.keep("latency", &[("latency", Vec::from(rows))])
+}
+
+/// What the configuration has besides.
+fn more(interval: &str) -> String {
+    format!("{LIMITS}snapshot = {{ path = \"snapshot\", interval = \"{interval}\" }}\n")
 }
 
 fn until_sweep(age: Duration) -> Duration {
@@ -79,18 +124,57 @@ fn since_sweep(age: Duration) -> Duration {
     }
 }
 
-/// A process that reads one full scrape after the other, when the tracker leaves it time.
-struct Reader(Child);
+impl Beside {
+    /// Begins it; what takes a process of its own goes on until that is stopped.
+    fn start(self, bench: &Bench, server: &Server) -> Result<Option<Other>> {
+        let address = server.address();
+        let other = match self {
+            Self::Nothing | Self::Sweep => return Ok(None),
+            Self::Snapshots => {
+                server.reload(&more("1s"))?;
+                return Ok(None);
+            }
+            Self::FullScrapes => {
+                // curl leaves out what follows the `#`, but asks once for each number.
+                let url = format!("http://{address}/scrape#[1-1000000]");
+                let figures =
+                    "%{stderr}a full scrape of %{size_download} octets in %{time_total} s\\n";
+                let mut curl = Command::new("curl");
+                curl.args(["--silent", "--show-error", "--fail", "--fail-early"])
+                    .args(["--output", "/dev/null", "--write-out", figures, &url]);
+                curl
+            }
+            Self::Reloads => {
+                let list = bench.folder.join("deny-list");
+                server.reload(&format!("{}access.deny = {list:?}\n", more("1d")))?;
+                let script = "while kill -HUP \"$0\"; do sleep 1; done";
+                let mut shell = Command::new("sh");
+                shell.args(["-c", script, &server.id()]);
+                shell
+            }
+            Self::Flood(network, sources) => {
+                let mut flood = Command::new(bench.loadgen());
+                flood
+                    .args(["udp", &address, "--source-net", network])
+                    .args(["--sources", &sources.to_string()])
+                    .args(FLOOD.split_whitespace());
+                flood
+            }
+        };
+        Other::start(&other).map(Some)
+    }
+}
 
-impl Reader {
-    fn start(server: &Server) -> Result<Self> {
-        // curl leaves out what follows the `#`, but asks once for each number.
-        let url = format!("http://{}/scrape#[1-1000000]", server.address());
-        let figures = "%{stderr}a full scrape of %{size_download} octets in %{time_total} s\\n";
+/// A process that goes on when the tracker leaves it time.
+struct Other(Child);
+
+impl Other {
+    fn start(command: &Command) -> Result<Self> {
         let child = Command::new("taskset")
             .args(["--cpu-list", "0", "chrt", "--idle", "0"])
-            .args(["curl", "--silent", "--show-error", "--fail", "--fail-early"])
-            .args(["--output", "/dev/null", "--write-out", figures, &url])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .stdout(Stdio::null())
             .spawn()
             .context("cannot start taskset")?;
         Ok(Self(child))
@@ -98,12 +182,12 @@ impl Reader {
 
     fn stop(mut self) -> Result<()> {
         let ended = self.0.try_wait()?;
-        ensure!(ended.is_none(), "the reader of full scrapes has ended");
+        ensure!(ended.is_none(), "what goes on beside the load has ended");
         Ok(())
     }
 }
 
-impl Drop for Reader {
+impl Drop for Other {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.0.kill();

@@ -1,12 +1,12 @@
 //! The programs that are measured: how each is started and stopped.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::{Bench, install};
 
@@ -90,7 +90,7 @@ impl Program {
                 format!(
                     "udp = {{ listen = [\"{address}\"], workers = 1 }}\n\
                      http = {{ listen = [\"{address}\"] }}\n\
-                     access = {{ admin = [\"127.0.0.0/8\"] }}\n\
+                     access.admin = [\"127.0.0.0/8\"]\n\
                      log = {{ level = \"warn\" }}\n"
                 ),
             ),
@@ -110,18 +110,30 @@ pub(super) struct Server {
     started: Instant,
     process: Child,
     port: u16,
+    folder: PathBuf,
+    config: String,
 }
 
 impl Server {
     /// Starts a program on its processor, and waits until it listens.
     pub(super) fn start(bench: &Bench, program: Program, protocol: Protocol) -> Result<Self> {
+        Self::start_with(bench, program, protocol, "")
+    }
+
+    /// The same with more lines in its `config.toml`.
+    pub(super) fn start_with(
+        bench: &Bench,
+        program: Program,
+        protocol: Protocol,
+        more: &str,
+    ) -> Result<Self> {
         let name = program.name();
         let folder: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
         let folder = bench.folder.join(folder);
         fs::create_dir_all(&folder)?;
         let port = free_port()?;
         let (path, arguments, config) = program.command(bench, port);
-        fs::write(folder.join("config.toml"), config)?;
+        fs::write(folder.join("config.toml"), format!("{config}{more}"))?;
         fs::copy(bench.allow_list(), folder.join("allow-list"))?;
         let log = File::create(folder.join("log"))?;
         let libraries = install::libraries(&bench.workspace.sh, &bench.others)?;
@@ -141,8 +153,10 @@ impl Server {
             started: Instant::now(),
             process,
             port,
+            folder,
+            config,
         };
-        server.wait_until_it_listens(protocol, &folder)?;
+        server.wait_until_it_listens(protocol)?;
         server.wait_until_it_rests()?;
         Ok(server)
     }
@@ -156,12 +170,23 @@ impl Server {
         thread::sleep(wait(self.started.elapsed()));
     }
 
+    /// Writes other lines behind its configuration, and lets it read that.
+    pub(super) fn reload(&self, more: &str) -> Result<()> {
+        fs::write(
+            self.folder.join("config.toml"),
+            format!("{}{more}", self.config),
+        )?;
+        let status = Command::new("kill").args(["-HUP", &self.id()]).status()?;
+        ensure!(status.success(), "it is gone");
+        Ok(())
+    }
+
     pub(super) fn id(&self) -> String {
         // taskset replaces itself with the program.
         self.process.id().to_string()
     }
 
-    fn wait_until_it_listens(&mut self, protocol: Protocol, folder: &Path) -> Result<()> {
+    fn wait_until_it_listens(&mut self, protocol: Protocol) -> Result<()> {
         let sockets = match protocol {
             Protocol::Udp => "/proc/net/udp",
             Protocol::Http => "/proc/net/tcp",
@@ -170,7 +195,7 @@ impl Server {
         let start = Instant::now();
         while start.elapsed() < START {
             if let Some(status) = self.process.try_wait()? {
-                let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+                let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
                 bail!("{} ended with {status}:\n{log}", self.program.name());
             }
             if fs::read_to_string(sockets)?.contains(&local) {

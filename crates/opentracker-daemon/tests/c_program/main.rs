@@ -104,7 +104,7 @@ struct Site {
 }
 
 enum Program {
-    Ours(Tracker),
+    Ours(Box<Tracker>),
     C(CProgram),
 }
 
@@ -129,7 +129,7 @@ impl Site {
         let tracker = setup.start();
         Self {
             place,
-            program: Program::Ours(tracker),
+            program: Program::Ours(Box::new(tracker)),
         }
     }
 
