@@ -25,8 +25,11 @@ const LIMITS: &str =
     "limits = { rate = \"5/s\", rate_exempt = [\"127.1.0.0/16\"], memory = \"320MiB\" }\n";
 
 /// New torrents, as fast as they can be sent, whether or not there are answers.
-const FLOOD: &str = "--torrents 100000000 --peers 100000000 --seed 7 --rate 1000000 --timeout 10ms \
-                     --duration 1h --quiet";
+const FLOOD: &str =
+    "--torrents 100000000 --seed 7 --rate 1000000 --timeout 10ms --duration 1h --quiet";
+
+/// Peers of one address of a flood, which needs a port for each.
+const FLOOD_PORTS: u32 = 1000;
 
 /// What goes on beside the announces.
 #[derive(Clone, Copy)]
@@ -157,6 +160,7 @@ impl Beside {
                 flood
                     .args(["udp", &address, "--source-net", network])
                     .args(["--sources", &sources.to_string()])
+                    .args(["--peers", &(sources * FLOOD_PORTS).to_string()])
                     .args(FLOOD.split_whitespace());
                 flood
             }
