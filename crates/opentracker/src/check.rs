@@ -15,6 +15,7 @@ use opentracker_net::{Listen, http, udp};
 
 use crate::config::{Access, Config, Process};
 use crate::fifo;
+use crate::listening;
 use crate::lists::{self, ListKey, Occasion, ReadLists};
 use crate::operator;
 use crate::passed::{PassedSocket, PassedSockets};
@@ -124,14 +125,14 @@ impl Faults {
 /// Tries what was passed, and the addresses that are to be bound.
 fn check_listeners(config: &Config, passed: PassedSockets, faults: &mut Faults) {
     let is_passed = passed.purposes();
-    let (udp_config, http_config) = start::server_configs(config, is_passed);
-    match start::sockets(&udp_config, &http_config, &passed) {
-        Ok(sockets) => {
+    let (udp_config, http_config) = listening::server_configs(config, is_passed);
+    match listening::sockets(&udp_config, &http_config, &passed) {
+        Some(sockets) => {
             if let Err(error) = sockets.connections_per_thread() {
                 faults.add(&error);
             }
         }
-        Err(error) => faults.add(&error),
+        None => faults.add(&start::StartError::NoListener),
     }
     if is_passed.udp {
         if let Err(error) = udp::Sockets::adopt(&udp_config, passed.udp) {

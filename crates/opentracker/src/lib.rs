@@ -12,6 +12,7 @@ mod descriptors;
 mod fifo;
 mod folders;
 mod housekeeping;
+mod listening;
 mod lists;
 pub mod livesync;
 mod memory;
@@ -33,6 +34,7 @@ pub use config::{Config, ConfigErrors};
 pub use descriptors::TooFewDescriptors;
 pub use fifo::{FifoAction, FifoError};
 pub use folders::Folders;
+pub use listening::Listener;
 pub use lists::{ListChange, ListChanges, ListError, ListKey};
 pub use opentracker_admin as admin;
 pub use opentracker_core as core;
@@ -53,6 +55,6 @@ pub use reload::Reloaded;
 pub use snapshot::{
     SnapshotCounter, SnapshotError, SnapshotNowError, SnapshotStatus, SnapshotWritten,
 };
-pub use start::{Launch, Listener, StartError};
+pub use start::{Launch, StartError};
 pub use statedump::{StatedumpError, StatedumpLoaded};
 pub use tracker::{Prepared, Tracker};

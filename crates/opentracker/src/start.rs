@@ -2,53 +2,36 @@
 //! preparation.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
-use nix::unistd::Uid;
 use opentracker_admin::Plane;
 use opentracker_core as core;
-use opentracker_http::Limits;
 use opentracker_multicast::JoinError;
-use opentracker_net::http::UnixListen;
-use opentracker_net::{BindError, Heartbeat, Listen, http, udp};
+use opentracker_net::{BindError, Heartbeat, http, udp};
 use opentracker_types::TrackerId;
 use opentracker_udp::Connections;
 use rand::Rng;
 
-use crate::config::{Config, ListenAddress, Process};
-use crate::descriptors::{Sockets, TooFewDescriptors};
+use crate::config::Config;
+use crate::descriptors::TooFewDescriptors;
 use crate::fifo::{Fifo, FifoError};
 use crate::folders::Folders;
 use crate::housekeeping::Housekeeping;
+use crate::listening::{Listener, listeners, owner, server_configs, sockets, unix_listeners};
 use crate::lists::{self, ListError, ListKey, Lists, Occasion, Watch};
 use crate::livesync;
 use crate::memory::Memory;
 use crate::operator::{self, Shown};
-use crate::passed::{PassedError, PassedSocket, PassedSockets, Purposes};
+use crate::passed::{PassedError, PassedSocket, PassedSockets};
 use crate::privileges::{self, PrivilegeError};
 use crate::sandbox::{self, Allowed, Sandbox};
 use crate::settings::rules;
 use crate::snapshot::{self, SnapshotError, SnapshotStatus, Snapshots};
-
-/// An address that is served.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Listener {
-    /// `udp`, `http` or `admin`.
-    pub protocol: &'static str,
-    /// The address, with the port that the system chose where it was asked to.
-    pub address: ListenAddress,
-    /// Whether it is for proxies, which name the client before what it sends.
-    pub proxy_protocol: bool,
-    /// It was passed to the process.
-    pub is_passed: bool,
-}
 
 /// What a program gives a tracker besides its configuration.
 #[derive(Debug, Default)]
@@ -241,7 +224,8 @@ pub(crate) fn draw_id() -> TrackerId {
 pub(crate) fn bind(config: &Config, passed: PassedSockets) -> Result<Bound, StartError> {
     let is_passed = passed.purposes();
     let (udp_config, mut http_config) = server_configs(config, is_passed);
-    let connections = sockets(&udp_config, &http_config, &passed)?.connections_per_thread()?;
+    let sockets = sockets(&udp_config, &http_config, &passed).ok_or(StartError::NoListener)?;
+    let connections = sockets.connections_per_thread()?;
     http_config.max_connections = http_config.max_connections.min(connections);
     let owner = owner(&config.process)?;
     for listen in &mut http_config.unix {
@@ -296,174 +280,9 @@ pub(crate) fn bind(config: &Config, passed: PassedSockets) -> Result<Bound, Star
     })
 }
 
-/// Counts the sockets that will be open.
-pub(crate) fn sockets(
-    udp: &udp::Config,
-    http: &http::Config,
-    passed: &PassedSockets,
-) -> Result<Sockets, StartError> {
-    let addresses = |passed: usize, configured: usize| match passed {
-        0 => configured,
-        passed => passed,
-    };
-    let passed_http = passed.http.len() + passed.unix.len();
-    let sockets = Sockets {
-        udp: addresses(passed.udp.len(), udp.listen.len()) * udp.workers,
-        http_addresses: addresses(passed_http, http.listen.len() + http.unix.len()),
-        http_threads: http.threads,
-    };
-    match sockets {
-        Sockets {
-            udp: 0,
-            http_addresses: 0,
-            ..
-        } => Err(StartError::NoListener),
-        sockets => Ok(sockets),
-    }
-}
-
-pub(crate) fn server_configs(config: &Config, is_passed: Purposes) -> (udp::Config, http::Config) {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let wanted = Wanted::of(config, is_passed);
-    let udp = udp::Config {
-        listen: wanted.udp,
-        workers: match config.udp.workers {
-            0 => cores,
-            workers => usize::from(workers),
-        },
-        max_payload: usize::from(config.udp.max_payload),
-    };
-    let http = http::Config {
-        listen: wanted.http,
-        unix: wanted.unix,
-        threads: cores,
-        limits: Limits {
-            idle_timeout: config.http.idle_timeout,
-            ..Limits::default()
-        },
-        ..http::Config::default()
-    };
-    (udp, http)
-}
-
-/// Returns the user and the group that the process becomes, whose the files of Unix sockets are.
-fn owner(process: &Process) -> Result<Option<(u32, u32)>, PrivilegeError> {
-    if process.user.is_empty() || !Uid::effective().is_root() {
-        return Ok(None);
-    }
-    let (user, group) = privileges::look_up(&process.user)?;
-    Ok(Some((user.as_raw(), group.as_raw())))
-}
-
-/// What is to be served.
-struct Wanted {
-    udp: Vec<Listen>,
-    http: Vec<Listen>,
-    unix: Vec<UnixListen>,
-}
-
-impl Wanted {
-    /// Reads it from the configuration. Of what nobody has written, a family that the kernel lacks is
-    /// left out. Where sockets were passed the addresses only say how one of them is served.
-    fn of(config: &Config, is_passed: Purposes) -> Self {
-        let mut wanted = Self {
-            udp: Vec::new(),
-            http: Vec::new(),
-            unix: Vec::new(),
-        };
-        let udp = config.udp.listen.iter().map(|listener| (listener, true));
-        let http = config.http.listen.iter().map(|listener| (listener, false));
-        let mut lacking = None;
-        for (listener, is_udp) in udp.chain(http) {
-            let proxy_protocol = listener.proxy_protocol;
-            let is_bound = !(if is_udp {
-                is_passed.udp
-            } else {
-                is_passed.http
-            });
-            match &listener.address {
-                ListenAddress::Internet(address)
-                    if is_bound && listener.by_default && !has_family(*address) =>
-                {
-                    lacking = lacking.or(Some(*address));
-                }
-                ListenAddress::Internet(address) => {
-                    let listen = Listen::new(*address)
-                        .with_v6_only(listener.v6_only)
-                        .with_proxy_protocol(proxy_protocol);
-                    let addresses = if is_udp {
-                        &mut wanted.udp
-                    } else {
-                        &mut wanted.http
-                    };
-                    addresses.push(listen);
-                }
-                ListenAddress::Unix(path) => wanted.unix.push(UnixListen {
-                    path: path.clone(),
-                    owner: None,
-                    proxy_protocol,
-                }),
-            }
-        }
-        if let Some(address) = lacking {
-            let family = if address.is_ipv6() { "IPv6" } else { "IPv4" };
-            tracing::warn!("this host has no {family}, which is left out");
-        }
-        wanted
-    }
-}
-
-/// Tells whether the kernel knows the family of an address. What else may be wrong is said when
-/// the address is bound.
-fn has_family(address: SocketAddr) -> bool {
-    let lacks = [
-        nix::errno::Errno::EAFNOSUPPORT as i32,
-        nix::errno::Errno::EADDRNOTAVAIL as i32,
-    ];
-    match UdpSocket::bind((address.ip(), 0)) {
-        Ok(_) => true,
-        Err(error) => !error
-            .raw_os_error()
-            .is_some_and(|code| lacks.contains(&code)),
-    }
-}
-
 /// Joins the cluster, if live sync is on.
 pub(crate) fn join(config: &Config, id: TrackerId) -> Result<Option<livesync::Joined>, StartError> {
     livesync::Joined::join(&config.livesync, id).map_err(StartError::LiveSync)
-}
-
-fn listeners(
-    protocol: &'static str,
-    addresses: &[SocketAddr],
-    listen: &[Listen],
-    is_passed: bool,
-) -> Vec<Listener> {
-    let listener = |(place, &address): (usize, &SocketAddr)| {
-        let configured = match is_passed {
-            true => listen.iter().find(|listen| listen.address == address),
-            false => listen.get(place),
-        };
-        Listener {
-            protocol,
-            address: ListenAddress::Internet(address),
-            proxy_protocol: configured.is_some_and(|listen| listen.proxy_protocol),
-            is_passed,
-        }
-    };
-    addresses.iter().enumerate().map(listener).collect()
-}
-
-fn unix_listeners(paths: Vec<PathBuf>, listen: &[UnixListen], is_passed: bool) -> Vec<Listener> {
-    let listener = |path: PathBuf| Listener {
-        protocol: "http",
-        proxy_protocol: listen
-            .iter()
-            .any(|listen| listen.path == path && listen.proxy_protocol),
-        address: ListenAddress::Unix(path),
-        is_passed,
-    };
-    paths.into_iter().map(listener).collect()
 }
 
 impl Threads {

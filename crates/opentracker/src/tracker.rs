@@ -11,6 +11,7 @@ use opentracker_core::ToldDownloads;
 use crate::check::{self, Fault};
 use crate::config::Config;
 use crate::fifo::{Fifo, FifoAction, FifoError};
+use crate::listening::Listener;
 use crate::lists::Lists;
 use crate::livesync::View;
 use crate::passed::PassedSocket;
@@ -19,7 +20,7 @@ use crate::reload::Reloaded;
 use crate::sandbox::Sandbox;
 use crate::settings::rules;
 use crate::snapshot::{SnapshotNowError, SnapshotStatus, SnapshotWritten};
-use crate::start::{self, Launch, Listener, StartError, Started, Threads};
+use crate::start::{self, Launch, StartError, Started, Threads};
 use crate::statedump::{self, StatedumpError, StatedumpLoaded};
 
 /// A tracker whose listeners are bound, and whose process has become what it shall be. Requests wait
