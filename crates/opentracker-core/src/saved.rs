@@ -90,11 +90,15 @@ impl Tracker {
         let minutes = u32::try_from(passed.as_secs() / 60).unwrap_or(u32::MAX);
         let is_possible = |peer: &SavedPeer| peer.addr.scope().is_some();
         let is_served = |peer: &SavedPeer| rules.lists.serves_address(peer.addr.ip());
-        let all = peers.clone().count();
-        let peers = peers.filter(is_possible);
-        let possible = peers.clone().count();
-        let peers = peers.filter(is_served);
-        let served = peers.clone().count();
+        let (mut impossible, mut not_served) = (0, 0);
+        for peer in peers.clone() {
+            if !is_possible(&peer) {
+                impossible += 1;
+            } else if !is_served(&peer) {
+                not_served += 1;
+            }
+        }
+        let peers = peers.filter(|peer| is_possible(peer) && is_served(peer));
         let key = self.store().key(&torrent.info_hash);
         let back = self.store().restore(&key, torrent, peers, minutes, &moment);
         Restored {
@@ -102,8 +106,8 @@ impl Tracker {
             peers: back.peers,
             timed_out_torrents: back.timed_out_torrents,
             timed_out_peers: back.timed_out_peers,
-            not_served: (possible - served) as u64,
-            impossible: (all - possible) as u64,
+            not_served,
+            impossible,
             no_room: back.no_room,
         }
     }

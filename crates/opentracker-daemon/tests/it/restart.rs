@@ -18,8 +18,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 
 use crate::datagram::{Announce, Client};
 use crate::load::{self, under_load};
-use crate::program::{Ended, STOP_TIME, Setup, Tracker};
+use crate::program::{STOP_TIME, Setup, Tracker};
 use crate::request::{announce, get, head};
+use crate::start::assert_named;
 
 const OTHER: [u8; 20] = [0xcd; 20];
 
@@ -109,19 +110,6 @@ fn a_name_says_what_a_socket_is_for() {
     assert_eq!(tracker.operator(), held.http());
     let log = tracker.log().join("\n");
     assert!(!log.contains("WARN"), "{log}");
-}
-
-/// Asserts that a run ended with one line that has these words.
-fn assert_named(ended: &Ended, code: i32, words: &[&str]) {
-    assert_eq!(ended.code, Some(code), "{ended:?}");
-    let lines = ended.stderr.lines();
-    let named: Vec<_> = lines
-        .filter(|line| line.starts_with("opentracker: "))
-        .collect();
-    assert_eq!(named.len(), 1, "{ended:?}");
-    for word in words {
-        assert!(named[0].contains(word), "{word}: {ended:?}");
-    }
 }
 
 #[test]

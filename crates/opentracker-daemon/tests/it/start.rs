@@ -31,9 +31,9 @@ use crate::request::{get, head};
 const TORRENT: [u8; 20] = [0xab; 20];
 const OTHER: [u8; 20] = [0xcd; 20];
 
-/// Asserts that a start failed for one reason, which one line names.
-fn assert_named(ended: &Ended, words: &[&str]) {
-    assert_eq!(ended.code, Some(1), "{ended:?}");
+/// Asserts that the program ended for one reason, which one line names.
+pub(crate) fn assert_named(ended: &Ended, code: i32, words: &[&str]) {
+    assert_eq!(ended.code, Some(code), "{ended:?}");
     let lines = ended.stderr.lines();
     let named: Vec<_> = lines
         .filter(|line| line.starts_with("opentracker: "))
@@ -92,7 +92,7 @@ fn an_interface_that_is_not_there() {
         "livesync.listen: no interface has 192.0.2.1; this host has ",
         "127.0.0.1",
     ];
-    assert_named(&setup.run(), &words);
+    assert_named(&setup.run(), 1, &words);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_fault_after_the_group_was_joined() {
         setup.set("livesync.listen", "127.0.0.1:9696");
         let ended = setup.run();
         assert!(ended.stderr.contains("group joined"), "{ended:?}");
-        assert_named(&ended, &words);
+        assert_named(&ended, 1, &words);
     }
 }
 
@@ -118,6 +118,7 @@ fn nothing_to_serve() {
     setup.set("udp.listen", NOTHING);
     assert_named(
         &setup.run(),
+        1,
         &["udp.listen", "http.listen", "nothing to serve"],
     );
 }
@@ -133,7 +134,7 @@ fn a_system_without_threads() {
         .set("udp.workers", 1000)
         .variable("RUST_MIN_STACK", "8388608");
     let ended = setup.run();
-    assert_named(&ended, &["cannot start a thread"]);
+    assert_named(&ended, 1, &["cannot start a thread"]);
 }
 
 #[test]
@@ -318,7 +319,7 @@ fn few_descriptors_are_enough_for_few_connections() {
     // By UDP alone it takes less than that.
     Client::of(with_limit(64).start().udp()).connect();
     let words = ["file descriptors and the limit is 20", "LimitNOFILE"];
-    assert_named(&with_limit(20).run(), &words);
+    assert_named(&with_limit(20).run(), 1, &words);
     let mut check = with_limit(20);
     let ended = check.argument("--check").run();
     assert_eq!(ended.code, Some(2), "{ended:?}");
