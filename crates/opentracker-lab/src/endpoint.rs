@@ -7,6 +7,7 @@ use opentracker_types::{InfoHash, SwarmCounts};
 
 use crate::bencode::Value;
 use crate::host::Host;
+use crate::uninterrupted::uninterrupted;
 
 /// How long one request waits for its answer. Who asks again does so in a loop around it.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -114,7 +115,7 @@ fn ask_udp(socket: &UdpSocket, id: u64, action: u32, body: &[u8]) -> io::Result<
     let request = [&id.to_be_bytes(), &head[..], body].concat();
     socket.send(&request)?;
     let mut reply = [0; 1500];
-    let len = socket.recv(&mut reply)?;
+    let len = uninterrupted(|| socket.recv(&mut reply))?;
     reply[..len]
         .strip_prefix(&head[..])
         .map(<[u8]>::to_vec)

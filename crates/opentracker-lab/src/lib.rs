@@ -67,6 +67,7 @@ mod process;
 mod requirements;
 mod torrent;
 mod tracker;
+mod uninterrupted;
 mod wait;
 
 pub use client::{Client, Session};
@@ -78,3 +79,4 @@ pub use process::{HostCommand, Process};
 pub use requirements::{REQUIRED_PACKAGES, missing_packages};
 pub use torrent::Torrent;
 pub use tracker::{Tracker, program_under_test};
+pub use uninterrupted::uninterrupted;

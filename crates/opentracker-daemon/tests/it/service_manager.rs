@@ -19,6 +19,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use opentracker_lab::uninterrupted;
+
 use crate::datagram::{Announce, Client};
 use crate::program::{PATIENCE, Setup, list};
 
@@ -51,7 +53,7 @@ impl Manager {
     /// Waits for the next message and returns its lines.
     fn next(&self) -> Vec<String> {
         let mut octets = [0; 4096];
-        let length = self.socket.recv(&mut octets).expect("it says something");
+        let length = uninterrupted(|| self.socket.recv(&mut octets)).expect("it says something");
         let text = str::from_utf8(&octets[..length]).unwrap();
         text.lines().map(str::to_owned).collect()
     }

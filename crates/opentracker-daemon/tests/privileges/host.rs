@@ -19,6 +19,8 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
+use opentracker_lab::uninterrupted;
+
 use crate::datagram::Client;
 use crate::load::{self, under_load};
 use crate::program::{self, STOP_TIME, eventually};
@@ -150,7 +152,7 @@ fn a_cluster_node_runs_within_the_unit() {
     }
     let mut octets = [0; 4096];
     let mut said = || {
-        let length = manager.recv(&mut octets).unwrap();
+        let length = uninterrupted(|| manager.recv(&mut octets)).unwrap();
         String::from_utf8_lossy(&octets[..length]).into_owned()
     };
     for beginning in ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"] {

@@ -20,6 +20,7 @@ use std::time::Duration;
 use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
+use opentracker_lab::uninterrupted;
 
 use crate::program::{PATIENCE, Setup, Tracker, list};
 use crate::{OTHER, TORRENT, ids, inside, serves, setup, statuses, udp};
@@ -189,7 +190,7 @@ fn with_manager(setup: &mut Setup) -> UnixDatagram {
 
 fn next(manager: &UnixDatagram) -> String {
     let mut octets = [0; 4096];
-    let length = manager.recv(&mut octets).expect("it says something");
+    let length = uninterrupted(|| manager.recv(&mut octets)).expect("it says something");
     String::from_utf8(octets[..length].to_vec()).unwrap()
 }
 
@@ -242,7 +243,8 @@ fn a_stuck_worker_ends_the_signs_of_life() {
         manager
             .set_read_timeout(Some(Duration::from_secs(2)))
             .unwrap();
-        assert!(manager.recv(&mut [0; 4096]).is_err(), "{name} is stuck");
+        let said = uninterrupted(|| manager.recv(&mut [0; 4096]));
+        assert!(said.is_err(), "{name} is stuck");
         manager.set_read_timeout(Some(PATIENCE)).unwrap();
         ptrace::detach(thread, None).unwrap();
     }

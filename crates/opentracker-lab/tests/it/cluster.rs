@@ -10,7 +10,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use opentracker_lab::{Endpoint, Family, Host, Lab, Scheme, Signal, Tracker};
+use opentracker_lab::{Endpoint, Family, Host, Lab, Scheme, Signal, Tracker, uninterrupted};
 use opentracker_types::{InfoHash, SwarmCounts};
 
 /// How long any step may take. It is less than the delays that the program has when nobody sets
@@ -513,7 +513,7 @@ fn announce(
     let mut reply = [0; 2000];
 
     socket.send(b"\0\0\x04\x17\x27\x10\x19\x80\0\0\0\0conn")?;
-    let len = socket.recv(&mut reply)?;
+    let len = uninterrupted(|| socket.recv(&mut reply))?;
     assert_eq!(reply[..8], *b"\0\0\0\0conn", "the reply to a connect");
     let connection = reply[8..len].to_vec();
 
@@ -537,7 +537,7 @@ fn announce(
         &port.to_be_bytes(),
     ];
     socket.send(&request.concat())?;
-    let len = socket.recv(&mut reply)?;
+    let len = uninterrupted(|| socket.recv(&mut reply))?;
     assert_eq!(reply[..8], *b"\0\0\0\x01anno", "the reply to an announce");
     let peers = &reply[20..len];
     Ok(if tracker.is_ipv4() {

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
-use opentracker_lab::{Family, Host, Lab, Signal};
+use opentracker_lab::{Family, Host, Lab, Signal, uninterrupted};
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
@@ -46,10 +46,8 @@ impl Station {
     #[track_caller]
     fn expect(&self, from: &Self, text: &str) {
         let mut octets = [0; 100];
-        let (len, source) = self
-            .socket
-            .recv_from(&mut octets)
-            .expect("the datagram arrives");
+        let received = uninterrupted(|| self.socket.recv_from(&mut octets));
+        let (len, source) = received.expect("the datagram arrives");
         let received = String::from_utf8_lossy(&octets[..len]);
         assert_eq!((&*received, source), (text, from.address));
     }

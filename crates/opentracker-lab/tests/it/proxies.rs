@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use opentracker_lab::bencode::Value;
 use opentracker_lab::http::{Client as Http, Response};
-use opentracker_lab::{Client, Endpoint, Family, Host, Lab, Process, Scheme, Torrent, Tracker};
+use opentracker_lab::{
+    Client, Endpoint, Family, Host, Lab, Process, Scheme, Torrent, Tracker, uninterrupted,
+};
 use opentracker_types::InfoHash;
 
 const DOCUMENTATION: &str = include_str!("../../../../docs/configuration.md");
@@ -366,7 +368,7 @@ fn announce(from: &Host, tracker: SocketAddr, torrent: InfoHash, port: u16) -> V
     let ask = |socket: &UdpSocket, request: &[u8]| {
         let mut reply = vec![0; 2000];
         socket.send(request)?;
-        let octets = socket.recv(&mut reply)?;
+        let octets = uninterrupted(|| socket.recv(&mut reply))?;
         reply.truncate(octets);
         std::io::Result::Ok(reply)
     };

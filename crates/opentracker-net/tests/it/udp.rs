@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use opentracker_core::{Networks, Rules, Tracker, Worker};
 use opentracker_datagrams::bind_udp;
 use opentracker_http::Forwarding;
+use opentracker_lab::uninterrupted;
 use opentracker_net::udp::{Config, Server, Sockets};
 use opentracker_net::{Heartbeat, Listen};
 use opentracker_udp::{Connections, Counter};
@@ -48,7 +49,11 @@ fn ask(address: SocketAddr) -> UdpSocket {
 
 fn assert_answered(client: &UdpSocket) {
     let mut reply = [0; 100];
-    assert_eq!(client.recv(&mut reply).unwrap(), 16, "{client:?}");
+    assert_eq!(
+        uninterrupted(|| client.recv(&mut reply)).unwrap(),
+        16,
+        "{client:?}"
+    );
     assert_eq!(reply[4..8], [4, 3, 2, 1]);
 }
 
@@ -225,7 +230,7 @@ fn proxy(ip: &str, server: SocketAddr) -> UdpSocket {
 fn exchange(proxy: &UdpSocket, header: &[u8], request: &[u8]) -> Vec<u8> {
     proxy.send(&[header, request].concat()).unwrap();
     let mut reply = [0; 2048];
-    let octets = proxy.recv(&mut reply).unwrap();
+    let octets = uninterrupted(|| proxy.recv(&mut reply)).unwrap();
     reply[..octets].to_vec()
 }
 
