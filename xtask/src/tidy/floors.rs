@@ -44,6 +44,7 @@ const TABLE: &[Row] = &[
     row(Floor::Beside, "opentracker-datagrams", "")
         .for_users("opentracker-net opentracker-multicast opentracker-loadgen"),
     row(Floor::Values, "opentracker-types", "serde thiserror").no_std(),
+    row(Floor::Data, "opentracker-api", "serde utoipa"),
     row(Floor::Data, "opentracker-store", "dashmap rand").for_users("opentracker-core"),
     row(Floor::Data, "opentracker-udp-wire", "nom thiserror").no_std(),
     row(Floor::Data, "opentracker-http-wire", "itoa thiserror").no_std(),
