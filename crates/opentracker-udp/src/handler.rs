@@ -3,7 +3,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use opentracker_core::{Counters, Key, PeerBuffers, Requester, Worker};
+use opentracker_core::{
+    Counters, Key, Outcome, PeerBuffers, Requester, Traced, TracedRequest, Worker,
+};
 use opentracker_types::{AnnounceRequest as Announce, PeerAddr, Scope};
 use opentracker_udp_wire::{
     AnnounceReply, ConnectReply, ConnectRequest, ConnectionId, DecodeErrorKind, ErrorReply,
@@ -13,6 +15,8 @@ use opentracker_udp_wire::{
 use crate::connection_id::Slot;
 use crate::connections::Connections;
 use crate::counters::Counter;
+
+const BAD_CONNECTION_ID: &str = "bad connection id";
 
 /// A batch of datagrams that came in, and room for a reply to each, wherever they lie.
 pub trait Datagrams {
@@ -132,6 +136,20 @@ impl Handler {
         single.octets
     }
 
+    /// Lets those who look see what became of a request.
+    #[cold]
+    fn trace(&mut self, client: IpAddr, request: TracedRequest, outcome: Outcome, now: Instant) {
+        let traced = Traced::new("udp", client, request, outcome, now);
+        self.worker.trace(&traced);
+    }
+
+    /// The same of one that is not served, and why.
+    fn trace_rejected(&mut self, client: IpAddr, request: TracedRequest, why: &str, now: Instant) {
+        if self.worker.is_traced() {
+            self.trace(client, request, Outcome::Rejected(why.to_owned()), now);
+        }
+    }
+
     /// Decodes a datagram, and answers it unless it is an announce, which is kept. Returns the
     /// octets of the reply, if there is one.
     #[inline]
@@ -169,17 +187,29 @@ impl Handler {
                 self.scrape(&scrape, client, now, reply)
             }
             Ok(Request::Scrape(scrape)) => {
+                let asked = TracedRequest::Scrape { info_hash: None };
+                self.trace_rejected(client, asked, BAD_CONNECTION_ID, now);
                 self.refuse_id(scrape.transaction(), client, now, octets.len(), reply)
             }
             Ok(Request::Announce(announce)) => {
+                let asked = TracedRequest::Announce(announce.announce);
+                self.trace_rejected(client, asked, BAD_CONNECTION_ID, now);
                 self.refuse_id(announce.transaction, client, now, octets.len(), reply)
             }
-            Err(error) => self.drop(match error.kind() {
-                DecodeErrorKind::BadMagic => Counter::BadMagic,
-                DecodeErrorKind::UnknownAction => Counter::UnknownAction,
-                DecodeErrorKind::NoInfoHash | DecodeErrorKind::TornInfoHash => Counter::BadScrape,
-                _ => Counter::TooShort,
-            }),
+            Err(error) => {
+                if self.worker.is_traced() {
+                    let asked = TracedRequest::Other("datagram");
+                    self.trace_rejected(client, asked, &error.to_string(), now);
+                }
+                self.drop(match error.kind() {
+                    DecodeErrorKind::BadMagic => Counter::BadMagic,
+                    DecodeErrorKind::UnknownAction => Counter::UnknownAction,
+                    DecodeErrorKind::NoInfoHash | DecodeErrorKind::TornInfoHash => {
+                        Counter::BadScrape
+                    }
+                    _ => Counter::TooShort,
+                })
+            }
         }
     }
 
@@ -215,9 +245,20 @@ impl Handler {
         let announced =
             self.worker
                 .announce_by_key(pending.key, &pending.request, &requester, now, &mut peers);
+        let peers_octets = peers.v4_octets() + peers.v6_octets();
+        if self.worker.is_traced() {
+            let outcome = match announced {
+                Ok(reply) => Outcome::Announced {
+                    reply,
+                    peers: peers.count(),
+                },
+                Err(refusal) => Outcome::Refused(refusal),
+            };
+            let request = TracedRequest::Announce(pending.request);
+            self.trace(pending.client, request, outcome, now);
+        }
         match announced {
             Ok(answer) => {
-                let peers_octets = peers.v4_octets() + peers.v6_octets();
                 let octets = builder.finish(
                     pending.transaction,
                     answer.interval_secs,
@@ -244,15 +285,24 @@ impl Handler {
             return self.drop(Counter::SendFailed);
         };
         let requester = Requester::new(client);
+        let mut found = None;
         let scraped = self
             .worker
             .scrape(request.info_hashes(), &requester, now, |_, counts| {
+                found = counts;
                 if builder.push(counts.unwrap_or_default()) {
                     ControlFlow::Continue(())
                 } else {
                     ControlFlow::Break(())
                 }
             });
+        if self.worker.is_traced() {
+            let mut info_hashes = request.info_hashes();
+            let info_hash = info_hashes.next().filter(|_| info_hashes.next().is_none());
+            let asked = TracedRequest::Scrape { info_hash };
+            let outcome = scraped.map_or_else(Outcome::Refused, |()| Outcome::Scraped(found));
+            self.trace(client, asked, outcome, now);
+        }
         match scraped {
             Ok(()) => {
                 let octets = builder.finish();
@@ -280,7 +330,7 @@ impl Handler {
             return None;
         }
         let room = reply.len().min(request_octets);
-        self.refuse(transaction, "bad connection id", &mut reply[..room])
+        self.refuse(transaction, BAD_CONNECTION_ID, &mut reply[..room])
     }
 
     fn refuse(

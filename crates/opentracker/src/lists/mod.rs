@@ -281,7 +281,7 @@ impl Lists {
         let mut changes = ListChanges::default();
         self.memory.note();
         if has_changed(ListKey::Allow) || has_changed(ListKey::Deny) {
-            changes.swarms = self.core.purge();
+            changes.swarms = self.core.purge(Instant::now());
         }
         if has_changed(ListKey::DenyNetworks) {
             changes.peers = self.core.purge_networks(Instant::now());
