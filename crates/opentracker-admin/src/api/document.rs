@@ -70,7 +70,7 @@ impl IntoResponses for Refused {
         super::streams::events,
         super::streams::trace,
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, opentracker_api::Sort)),
     modifiers(&Token),
     info(title = "opentracker", license(name = "MIT OR Apache-2.0")),
 )]
