@@ -60,7 +60,7 @@ impl Router {
     pub(crate) fn new(worker: Worker, config: Config, is_draining: Arc<AtomicBool>) -> Self {
         let tracker = Arc::clone(worker.tracker());
         Self {
-            handler: RefCell::new(Handler::new(worker)),
+            handler: RefCell::new(Handler::new(worker, &["operator".into()])),
             counters: Arc::new(tracker.counters().register()),
             tracker,
             config,
@@ -341,12 +341,15 @@ impl Router {
         let identity = &self.config.identity;
         let now = Instant::now();
         let uptime = now.saturating_duration_since(self.tracker.start());
+        let settings = &self.tracker.rules().settings;
+        let limit_octets = settings.limits.octets;
         Snapshot {
             totals: self.tracker.totals(now),
             counters: self.tracker.counters(),
             swarms_octets: self.tracker.heap_octets(),
+            limit_octets: Some(limit_octets).filter(|&octets| octets < u64::MAX),
             uptime_secs: uptime.as_secs(),
-            peer_timeout: self.tracker.rules().settings.timing.peer_timeout_minutes(),
+            peer_timeout: settings.timing.peer_timeout_minutes(),
             version: &identity.version,
             tracker_id: cluster.map_or(identity.tracker_id, |cluster| cluster.tracker_id),
         }

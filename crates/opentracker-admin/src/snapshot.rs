@@ -17,6 +17,8 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) counters: &'a CounterRegistry,
     /// Octets of memory that torrents and peers take.
     pub(crate) swarms_octets: u64,
+    /// What these are bounded by, if they are.
+    pub(crate) limit_octets: Option<u64>,
     pub(crate) uptime_secs: u64,
     /// Minutes after which a peer that has not announced is gone.
     pub(crate) peer_timeout: u8,
@@ -34,12 +36,8 @@ impl Snapshot<'_> {
     /// labels; 0 if nobody counts it.
     fn named(&self, family: &str, labels: &[&str]) -> u64 {
         let families = self.counters.families();
-        let of_name = families.iter().filter(|(known, _)| known.name == family);
-        let series = of_name.flat_map(|(family, sums)| family.series.iter().zip(sums));
-        series
-            .filter(|(values, _)| **values == labels)
-            .map(|(_, sum)| sum)
-            .sum()
+        let of_name = families.iter().filter(|sums| sums.family.name == family);
+        of_name.map(|sums| sums.sum(labels)).sum()
     }
 
     /// HTTP connections that the announce threads accepted.
@@ -54,7 +52,12 @@ impl Snapshot<'_> {
 
     /// Datagrams that were answered with what they asked for, scrapes aside.
     pub(crate) fn udp_successes(&self) -> u64 {
-        self.counters.sum_of(&[Udp::Announce, Udp::Connect])
+        self.counters.sum_of(&Udp::ANNOUNCES) + self.counters.sum_of(&Udp::CONNECTS)
+    }
+
+    /// Announces over HTTP that were answered with peers.
+    pub(crate) fn http_announces(&self) -> u64 {
+        self.counters.sum_of(&Http::ANNOUNCES)
     }
 
     /// Requests with a parameter that is missing or wrong, of whatever kind.

@@ -18,8 +18,11 @@
 mod access;
 mod apply;
 mod busy_networks;
+mod cells;
+mod clients;
 mod counters;
 mod habits;
+mod histogram;
 mod rate;
 mod request;
 mod rules;
@@ -34,8 +37,10 @@ mod worker;
 pub use access::{AccessLists, ClientList, HashList, Networks, Skipped, Verdict};
 pub use apply::{Applied, MAX_DOWNLOADS, ToldDownloads, ToldPeer};
 pub use busy_networks::BusyNetworks;
-pub use counters::{CounterRegistry, CounterSet, Counters, Family};
+pub use clients::Client;
+pub use counters::{CounterRegistry, CounterSet, Counters, Family, FamilySums, LISTENER_LABEL};
 pub use habits::Habit;
+pub use histogram::{Histogram, HistogramFamily, HistogramSums};
 pub use opentracker_store::{
     Family as AddressFamily, Key, Limits, PeerBuffers, PerKind, Removed, Timing, TorrentSummary,
     Totals,

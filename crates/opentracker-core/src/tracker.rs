@@ -192,6 +192,11 @@ impl Tracker {
         self.store.heap_octets()
     }
 
+    /// Octets of memory that the rates of all prefixes take; 0 while there is no rate.
+    pub fn rate_octets(&self) -> u64 {
+        self.rate_table.get().map_or(0, RateTable::heap_octets)
+    }
+
     pub(crate) fn samples(&self) -> &Samples {
         &self.samples
     }

@@ -8,6 +8,7 @@ use opentracker_store::{Announce, Announced, Full, Key, Moment, PeerBuffers, Pic
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SwarmCounts};
 
 use crate::access::Verdict;
+use crate::clients::Client;
 use crate::counters::Counters;
 use crate::rate::Pace;
 use crate::request::{AnnounceReply, Reason, Refusal, Requester, Retry};
@@ -189,6 +190,7 @@ impl Worker {
         if presence != Presence::Gone {
             self.sampler.note(now, settings, || Seen {
                 ip: peer.ip(),
+                client: request.peer_id.as_ref().map_or(Client::Other, Client::of),
                 wanted: want,
                 renewed_after: announced.renewed_after,
             });

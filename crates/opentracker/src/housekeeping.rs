@@ -136,6 +136,6 @@ impl Summary {
 
 fn announces(tracker: &Tracker) -> u64 {
     let counters = tracker.counters();
-    let udp = counters.sum(opentracker_udp::Counter::Announce);
-    udp.wrapping_add(counters.sum(opentracker_http::Counter::Announce))
+    let udp = counters.sum_of(&opentracker_udp::Counter::ANNOUNCES);
+    udp.wrapping_add(counters.sum_of(&opentracker_http::Counter::ANNOUNCES))
 }

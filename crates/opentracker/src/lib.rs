@@ -11,6 +11,7 @@ pub mod config;
 mod descriptors;
 mod fifo;
 mod folders;
+mod gauges;
 mod housekeeping;
 mod listening;
 mod lists;
@@ -51,7 +52,7 @@ pub use opentracker_udp_wire as udp_wire;
 pub use passed::{PassedError, PassedKind, PassedSocket};
 pub use privileges::PrivilegeError;
 pub use pulse::Pulse;
-pub use reload::Reloaded;
+pub use reload::{ReloadStatus, Reloaded};
 pub use snapshot::{
     SnapshotCounter, SnapshotError, SnapshotNowError, SnapshotStatus, SnapshotWritten,
 };

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::descriptors::TooFewDescriptors;
 use crate::fifo::{Fifo, FifoError};
 use crate::folders::Folders;
+use crate::gauges;
 use crate::housekeeping::Housekeeping;
 use crate::listening::{Listener, listeners, owner, server_configs, sockets, unix_listeners};
 use crate::lists::{self, ListError, ListKey, Lists, Occasion, Watch};
@@ -29,6 +30,7 @@ use crate::memory::Memory;
 use crate::operator::{self, Shown};
 use crate::passed::{PassedError, PassedSocket, PassedSockets};
 use crate::privileges::{self, PrivilegeError};
+use crate::reload::ReloadStatus;
 use crate::sandbox::{self, Allowed, Sandbox};
 use crate::settings::rules;
 use crate::snapshot::{self, SnapshotError, SnapshotStatus, Snapshots};
@@ -94,6 +96,7 @@ pub(crate) struct Started {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) threads: Threads,
     pub(crate) snapshots: Arc<SnapshotStatus>,
+    pub(crate) reloads: Arc<ReloadStatus>,
     pub(crate) sandbox: Option<Arc<Sandbox>>,
 }
 
@@ -117,6 +120,7 @@ pub(crate) struct Bound {
     group: Option<livesync::Joined>,
     snapshot: Option<snapshot::Place>,
     snapshots: Arc<SnapshotStatus>,
+    reloads: Arc<ReloadStatus>,
     sandbox: Option<Arc<Sandbox>>,
 }
 
@@ -184,6 +188,7 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
     }
     let listeners = bound.listeners.clone();
     let snapshots = Arc::clone(&bound.snapshots);
+    let reloads = Arc::clone(&bound.reloads);
     let sandbox = bound.sandbox.clone();
     let mut threads = Threads::default();
     let served = threads.serve(&config, core, lists.memory(), id, bound);
@@ -197,6 +202,7 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
         listeners,
         threads,
         snapshots,
+        reloads,
         sandbox,
     })
 }
@@ -276,6 +282,7 @@ pub(crate) fn bind(config: &Config, passed: PassedSockets) -> Result<Bound, Star
         group: None,
         snapshot: None,
         snapshots: Arc::default(),
+        reloads: Arc::new(ReloadStatus::new()),
         sandbox: None,
     })
 }
@@ -306,7 +313,12 @@ impl Threads {
             id,
             udp_port: bound.udp.local_addrs().first().map(SocketAddr::port),
             cluster: group.as_ref().map(livesync::Joined::view),
-            gauges: snapshot::gauges(&bound.snapshots),
+            gauges: [
+                gauges::of_tracker(core),
+                gauges::of_reloads(&bound.reloads),
+                snapshot::gauges(&bound.snapshots),
+            ]
+            .concat(),
         };
         self.udp = Some(bound.udp.serve(&Arc::new(connections), &worker)?);
         let (plane, hand_over) = operator::start(config, worker(), shown, bound.admin)?;

@@ -16,7 +16,7 @@ use crate::lists::Lists;
 use crate::livesync::View;
 use crate::passed::PassedSocket;
 use crate::pulse::Pulse;
-use crate::reload::Reloaded;
+use crate::reload::{ReloadStatus, Reloaded};
 use crate::sandbox::Sandbox;
 use crate::settings::rules;
 use crate::snapshot::{SnapshotNowError, SnapshotStatus, SnapshotWritten};
@@ -45,6 +45,7 @@ impl Prepared {
             listeners,
             threads,
             snapshots,
+            reloads,
             sandbox,
         } = start::start(self.0)?;
         let access = &config.access;
@@ -60,6 +61,7 @@ impl Prepared {
             wanted: Mutex::new(config),
             threads: Mutex::new(Some(threads)),
             snapshots,
+            reloads,
         };
         for (path, action) in fifos {
             if path.as_os_str().is_empty() {
@@ -89,6 +91,7 @@ pub struct Tracker {
     /// `None` once it has been shut down.
     threads: Mutex<Option<Threads>>,
     snapshots: Arc<SnapshotStatus>,
+    reloads: Arc<ReloadStatus>,
 }
 
 impl Tracker {
@@ -152,11 +155,13 @@ impl Tracker {
 
     /// Takes over what can change at run time of a configuration, or keeps the present one, and
     /// reads the access lists again. A list that cannot be read stays as it is, and so does its
-    /// key; everything else comes into force. Swarms that are no longer served are forgotten.
+    /// key; everything else comes into force. Swarms that are no longer served are forgotten. Without
+    /// a configuration, because it could not be read, the reload does not count as a success.
     ///
     /// It takes as long as the files let it, but gives a file up that does not answer for 10 s.
     pub fn reload(&self, config: Option<Config>) -> Reloaded {
         let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_whole = config.is_some();
         if let Some(config) = config {
             *wanted = config;
         }
@@ -180,6 +185,7 @@ impl Tracker {
                 snapshots.set_interval(config.snapshot.interval);
             }
         }
+        self.reloads.note(is_whole && faults.is_empty());
         let changed = config.changed(&running);
         self.config.store(Arc::new(config));
         Reloaded {
@@ -259,6 +265,11 @@ impl Tracker {
     /// Returns what is known of snapshots, during [`Self::shutdown`] too.
     pub fn snapshots(&self) -> &SnapshotStatus {
         &self.snapshots
+    }
+
+    /// Returns what came of the latest reload.
+    pub fn reloads(&self) -> &ReloadStatus {
+        &self.reloads
     }
 
     /// Stops accepting, finishes what is under way, writes the snapshot, and ends all threads.
