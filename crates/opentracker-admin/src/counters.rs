@@ -53,7 +53,7 @@ opentracker_core::counters! {
             /// Octets of full scrapes and other lists of all torrents sent, as they were encoded.
             FullScrapeOctets [],
         }
-        "opentracker_pages_connections_total" connections "Connections of the operator plane, by listener." ["listener"] {
+        "opentracker_pages_connections_total" connections "Connections of the operator plane, by kind of the listener." ["kind"] {
             /// Connections handed over by the announce threads.
             PublicConnection ["public"],
             /// Connections of the operator's own listeners.

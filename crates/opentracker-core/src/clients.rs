@@ -8,7 +8,9 @@
 //! The names are from BEP 20, from the page on the specification at wiki.theory.org, and from what the
 //! programs themselves send or publish: Transmission and libtorrent have lists of others, too.
 
-use opentracker_types::PeerId;
+use opentracker_types::{AnnounceRequest, PeerId};
+
+use crate::counters::CounterSet;
 
 crate::counters! {
     /// Software that announces, as far as its peer ids tell: some of them are told apart, and the
@@ -160,6 +162,16 @@ const BEGINNINGS: [(&[u8], Client); 58] = [
 ];
 
 impl Client {
+    /// Returns its name; `other` for any other.
+    pub const fn name(self) -> &'static str {
+        Self::FAMILIES[0].series[self as usize][0]
+    }
+
+    /// Tells which software an announce is from.
+    pub(crate) fn of_request(request: &AnnounceRequest) -> Self {
+        request.peer_id.as_ref().map_or(Self::Other, Self::of)
+    }
+
     /// Tells which software makes peer ids like this one.
     pub fn of(peer_id: &PeerId) -> Self {
         let octets = peer_id.as_bytes();
@@ -210,6 +222,12 @@ mod tests {
         ] {
             assert_eq!(of(beginning), client, "{beginning}");
         }
+    }
+
+    #[test]
+    fn each_has_a_name() {
+        assert_eq!(Client::Ares.name(), "Ares");
+        assert_eq!(Client::Other.name(), "other");
     }
 
     #[test]

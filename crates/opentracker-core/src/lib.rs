@@ -23,7 +23,9 @@ mod clients;
 mod counters;
 mod habits;
 mod histogram;
+mod logged_address;
 mod rate;
+mod refusals;
 mod request;
 mod rules;
 mod sampler;
@@ -41,11 +43,13 @@ pub use clients::Client;
 pub use counters::{CounterRegistry, CounterSet, Counters, Family, FamilySums, LISTENER_LABEL};
 pub use habits::Habit;
 pub use histogram::{Histogram, HistogramFamily, HistogramSums};
+pub use logged_address::LoggedAddress;
 pub use opentracker_store::{
     Family as AddressFamily, Key, Limits, PeerBuffers, PerKind, Removed, Timing, TorrentSummary,
     Totals,
 };
 pub use rate::{Limited, MAX_PREFIXES, Rate, Step};
+pub use refusals::RefusedAnnounce;
 pub use request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 pub use rules::{Rules, Settings};
 pub use saved::{Restored, SwarmWalk};

@@ -39,10 +39,7 @@ fn metrics_are_well_formed_and_true() {
             r#"opentracker_pages_errors_total{status="404",kind="path"}"#,
             1.0,
         ),
-        (
-            r#"opentracker_pages_connections_total{listener="public"}"#,
-            8.0,
-        ),
+        (r#"opentracker_pages_connections_total{kind="public"}"#, 8.0),
         ("opentracker_completed_total", 1.0),
     ] {
         assert_eq!(samples.get(sample), Some(&value), "{sample}");

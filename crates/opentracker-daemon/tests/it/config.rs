@@ -96,6 +96,7 @@ chroot = ""
 [log]
 level = "info"
 format = "text"
+addresses = "short"
 "#;
 
 fn printed() -> String {

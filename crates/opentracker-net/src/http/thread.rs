@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use opentracker_core::LoggedAddress;
 use opentracker_http::{Context, Session, Source, Step};
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, LocalOptions};
@@ -184,7 +185,9 @@ impl Thread {
             Session::new(source, number, &context.limits, now)
         };
         if session.next_step() == Step::Close {
-            return tracing::debug!(source = %source.ip(), "no trusted proxy");
+            let is_full = context.handler.worker().rules().settings.full_addresses;
+            let source = LoggedAddress::new(source.ip(), is_full);
+            return tracing::debug!(%source, "no trusted proxy");
         }
         if shared.connections.len() >= self.max_connections && shared.connections.evict() == 0 {
             shared.add(Counter::Overloaded, number);

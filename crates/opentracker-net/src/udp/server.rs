@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use opentracker_core::Worker;
+use opentracker_core::{LoggedAddress, Worker};
 use opentracker_datagrams::{
     Batch, BindError, BindStep, MAX_BATCH, Transport, adopt_udp, bind_udp, set_receive_buffer,
     shut_down,
@@ -246,7 +246,7 @@ fn run(
         let now = Instant::now();
         if !batch.is_empty() {
             if tracing::enabled!(tracing::Level::TRACE) {
-                batch.trace();
+                batch.trace(handler.worker().rules().settings.full_addresses);
             }
             if socket.proxy_protocol {
                 let rules = handler.worker().rules();
@@ -274,9 +274,10 @@ struct Exchange(Batch);
 
 impl Exchange {
     /// Logs a line for each datagram that came in.
-    fn trace(&mut self) {
+    fn trace(&mut self, full_addresses: bool) {
         for index in 0..self.0.len() {
             if let Some((request, source, _)) = self.0.exchange(index) {
+                let source = LoggedAddress::new(source.ip(), full_addresses);
                 tracing::trace!(%source, octets = request.len(), "datagram");
             }
         }
