@@ -52,6 +52,8 @@ impl IntoResponses for Refused {
     paths(
         document,
         super::read::status,
+        super::read::activity,
+        super::read::clients,
         super::read::top,
         super::read::cluster,
         super::read::config,

@@ -26,7 +26,8 @@ use tokio::sync::{Mutex, Semaphore};
 use crate::cluster::Cluster;
 use crate::control::{Control, ControlError};
 use crate::rights::Rights;
-use crate::settings::{ClusterView, Config};
+use crate::settings::{ClusterView, Config, Identity};
+use crate::snapshot::Snapshot;
 use crate::token::Credential;
 use crate::top::TopCache;
 
@@ -45,7 +46,7 @@ const MAX_STREAMS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Api {
     tracker: Arc<Tracker>,
-    identity: crate::settings::Identity,
+    identity: Identity,
     cluster: Option<ClusterView>,
     control: Option<Arc<dyn Control>>,
     /// The plane ends, and with it its streams.
@@ -80,6 +81,8 @@ pub(crate) enum Reply {
 enum Resource<'a> {
     Document,
     Status,
+    Activity,
+    Clients,
     Top,
     Cluster,
     Config,
@@ -118,6 +121,8 @@ impl<'a> Resource<'a> {
             (_, Some(_)) => return None,
             ("openapi.json", None) => Self::Document,
             ("status", None) => Self::Status,
+            ("activity", None) => Self::Activity,
+            ("clients", None) => Self::Clients,
             ("top", None) => Self::Top,
             ("cluster", None) => Self::Cluster,
             ("config", None) => Self::Config,
@@ -145,7 +150,9 @@ impl<'a> Resource<'a> {
 
     fn is_for(self) -> For {
         match self {
-            Self::Document | Self::Status | Self::Top => For::Stats,
+            Self::Document | Self::Status | Self::Activity | Self::Clients | Self::Top => {
+                For::Stats
+            }
             Self::Cluster | Self::Config => For::Metrics,
             _ => For::Token,
         }
@@ -205,6 +212,8 @@ impl Api {
         match (method, resource) {
             (&Method::GET, Resource::Document) => document::document(query),
             (&Method::GET, Resource::Status) => read::status(self, query),
+            (&Method::GET, Resource::Activity) => read::activity(self, query),
+            (&Method::GET, Resource::Clients) => read::clients(self, query),
             (&Method::GET, Resource::Top) => read::top(self, top, query).await,
             (&Method::GET, Resource::Cluster) => read::cluster(self, query),
             (&Method::GET, Resource::Config) => read::config(self, query),
@@ -239,6 +248,10 @@ impl Api {
             pid: process::id(),
             tracker_id: id.to_string(),
         }
+    }
+
+    fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot::take(&self.tracker, &self.identity, self.cluster().as_ref())
     }
 
     fn cluster(&self) -> Option<Cluster> {

@@ -13,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use opentracker_admin::Gauge;
 use opentracker_core::{Counters, Tracker};
@@ -22,6 +22,7 @@ pub use error::{SnapshotError, SnapshotNowError};
 pub(crate) use place::Place;
 pub use write::{SnapshotStatus, SnapshotWritten};
 
+use crate::gauges::unix_secs;
 use write::Attempt;
 
 opentracker_core::counters! {
@@ -33,7 +34,7 @@ opentracker_core::counters! {
             /// Snapshots that could not be written.
             Failed ["failed"],
         }
-        "opentracker_snapshots_octets_total" octets "Octets of snapshots written, those that were given up included." [] {
+        "opentracker_snapshot_written_bytes_total" bytes "Bytes of snapshots written, those that were given up included." [] {
             /// Octets of snapshots written, those that were given up included.
             Octets [],
         }
@@ -65,12 +66,9 @@ pub(crate) fn gauges(status: &Arc<SnapshotStatus>) -> Vec<Gauge> {
     };
     vec![
         gauge(
-            "opentracker_snapshot_created_seconds",
-            "When the latest snapshot was begun, in seconds since the unix epoch.",
-            |latest| {
-                let since_1970 = latest.created.duration_since(UNIX_EPOCH);
-                since_1970.unwrap_or_default().as_secs_f64()
-            },
+            "opentracker_snapshot_last_success_timestamp_seconds",
+            "When the latest snapshot of this run was begun, in seconds since the unix epoch.",
+            |latest| unix_secs(latest.created),
         ),
         gauge(
             "opentracker_snapshot_duration_seconds",
@@ -78,8 +76,8 @@ pub(crate) fn gauges(status: &Arc<SnapshotStatus>) -> Vec<Gauge> {
             |latest| latest.took.as_secs_f64(),
         ),
         gauge(
-            "opentracker_snapshot_octets",
-            "Octets of the latest snapshot.",
+            "opentracker_snapshot_size_bytes",
+            "Bytes of the latest snapshot.",
             |latest| latest.octets as f64,
         ),
     ]
