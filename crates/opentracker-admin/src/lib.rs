@@ -51,6 +51,7 @@ mod stats;
 mod stream;
 mod thread;
 mod top;
+mod trends;
 mod welcome;
 
 pub use cluster::{Cluster, ClusterNode};
@@ -59,3 +60,4 @@ pub use gauge::Gauge;
 pub use plane::{Handle, Plane};
 pub use settings::{ClusterView, Config, Identity, Limits, PageRules};
 pub use thread::Socket;
+pub use trends::{Trends, TrendsError};

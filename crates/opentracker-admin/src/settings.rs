@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opentracker_core::Networks;
@@ -7,6 +7,7 @@ use opentracker_types::TrackerId;
 
 use crate::cluster::Cluster;
 use crate::gauge::Gauge;
+use crate::trends::Trends;
 
 /// What the operator plane shows and to whom: an extension of the
 /// [rules](opentracker_core::Rules), so that it changes with them at once.
@@ -52,6 +53,8 @@ pub struct Config {
     pub cluster: Option<ClusterView>,
     /// What the metrics show besides.
     pub gauges: Vec<Gauge>,
+    /// What was, for up to seven days. Somebody else lets it look at the tracker and keeps it.
+    pub trends: Arc<Mutex<Trends>>,
 }
 
 impl Config {
@@ -63,6 +66,7 @@ impl Config {
             udp_port: None,
             cluster: None,
             gauges: Vec::new(),
+            trends: Arc::default(),
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use opentracker_admin::{
-    Cluster, ClusterNode, ClusterView, Config as PlaneConfig, Gauge, Identity, Plane,
+    Cluster, ClusterNode, ClusterView, Config as PlaneConfig, Gauge, Identity, Plane, Trends,
 };
 use opentracker_core::Worker;
 use opentracker_livesync::{Sibling, View};
@@ -55,6 +55,8 @@ pub(crate) struct Shown {
     pub(crate) cluster: Option<Arc<ArcSwap<View>>>,
     /// What the metrics show of other parts.
     pub(crate) gauges: Vec<Gauge>,
+    /// What was, for up to seven days.
+    pub(crate) trends: Arc<Mutex<Trends>>,
 }
 
 /// Starts the operator plane, and returns it with the way for connections to it.
@@ -75,6 +77,7 @@ pub(crate) fn start(
     };
     plane.cluster = shown.cluster.map(cluster);
     plane.gauges = shown.gauges;
+    plane.trends = shown.trends;
     let plane = Plane::start(plane, worker, listeners)?;
     let handle = plane.handle();
     let hand_over = HandOver::new(move |connection| {

@@ -4,12 +4,12 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
-use opentracker_admin::Plane;
+use opentracker_admin::{Plane, Trends};
 use opentracker_core as core;
 use opentracker_multicast::JoinError;
 use opentracker_net::{BindError, Heartbeat, http, udp};
@@ -117,6 +117,7 @@ pub(crate) struct Bound {
     group: Option<livesync::Joined>,
     snapshot: Option<snapshot::Place>,
     snapshots: Arc<SnapshotStatus>,
+    trends: Arc<Mutex<Trends>>,
     sandbox: Option<Arc<Sandbox>>,
 }
 
@@ -174,13 +175,14 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
     let Prepared {
         config,
         id,
-        bound,
+        mut bound,
         folders,
     } = prepared;
     let lists = read_lists(&config, folders)?;
     let core = lists.core();
     if let Some(place) = &bound.snapshot {
         snapshot::restore(place, core)?;
+        bound.trends = Arc::new(Mutex::new(snapshot::restore_trends(place)));
     }
     let listeners = bound.listeners.clone();
     let snapshots = Arc::clone(&bound.snapshots);
@@ -276,6 +278,7 @@ pub(crate) fn bind(config: &Config, passed: PassedSockets) -> Result<Bound, Star
         group: None,
         snapshot: None,
         snapshots: Arc::default(),
+        trends: Arc::default(),
         sandbox: None,
     })
 }
@@ -307,16 +310,23 @@ impl Threads {
             udp_port: bound.udp.local_addrs().first().map(SocketAddr::port),
             cluster: group.as_ref().map(livesync::Joined::view),
             gauges: snapshot::gauges(&bound.snapshots),
+            trends: Arc::clone(&bound.trends),
         };
         self.udp = Some(bound.udp.serve(&Arc::new(connections), &worker)?);
         let (plane, hand_over) = operator::start(config, worker(), shown, bound.admin)?;
         self.admin = Some(plane);
         self.http = Some(bound.http.serve(&hand_over, worker)?);
         self.livesync = group.map(|group| group.serve(core, bound.sandbox));
-        self.housekeeping = Some(Housekeeping::start(Arc::clone(core), Arc::clone(memory))?);
+        let trends = bound.trends;
+        self.housekeeping = Some(Housekeeping::start(
+            Arc::clone(core),
+            Arc::clone(memory),
+            Arc::clone(&trends),
+        )?);
         if let Some(place) = bound.snapshot {
             let (core, interval) = (Arc::clone(core), config.snapshot.interval);
-            self.snapshots = Some(Snapshots::start(place, core, interval, bound.snapshots)?);
+            let snapshots = Snapshots::start(place, core, trends, interval, bound.snapshots)?;
+            self.snapshots = Some(snapshots);
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ fn every_test_stands_for_a_sentence() {
         ("snapshot_kills", include_str!("snapshot_kills.rs")),
         ("snapshots", include_str!("snapshots.rs")),
         ("start", include_str!("start.rs")),
+        ("trends", include_str!("trends.rs")),
         ("udp", include_str!("udp.rs")),
         ("udp_hostile", include_str!("udp_hostile.rs")),
         ("c_program", include_str!("../c_program/main.rs")),

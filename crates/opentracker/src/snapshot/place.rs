@@ -1,8 +1,9 @@
-//! The file of the snapshot, and how another takes its place: beside it, synced, renamed.
+//! The file of the snapshot and those beside it, and how another takes the place of one: written
+//! beside it, synced, renamed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,8 @@ use super::error::SnapshotError;
 /// Nobody else's business: it has the addresses of peers.
 const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
-/// Where the snapshot is kept. The folder stays open, so that a change of the root folder or of the
-/// working directory changes nothing.
+/// Where the snapshot is kept, or a file beside it. The folder stays open, so that a change of the
+/// root folder or of the working directory changes nothing.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// As it is configured, for people.
@@ -55,8 +56,38 @@ impl Place {
         }))
     }
 
+    /// The place of another file beside this one, with an ending more.
+    pub(crate) fn neighbour(&self, ending: &str) -> io::Result<Self> {
+        let name = self.beside(ending);
+        Ok(Self {
+            path: self.path.with_file_name(&name),
+            folder: self.folder.try_clone()?,
+            name,
+        })
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Reads the file, if there is one and it has at most so many octets.
+    pub(crate) fn read(&self, most: usize) -> io::Result<Option<Vec<u8>>> {
+        let Some(file) = self.open_file()? else {
+            return Ok(None);
+        };
+        let mut octets = Vec::new();
+        file.take(most as u64 + 1).read_to_end(&mut octets)?;
+        match octets.len() > most {
+            true => Err(io::ErrorKind::FileTooLarge.into()),
+            false => Ok(Some(octets)),
+        }
+    }
+
+    /// Replaces the file, whole or not at all.
+    pub(crate) fn replace(&self, octets: &[u8]) -> io::Result<()> {
+        let mut successor = self.create()?;
+        successor.file.write_all(octets)?;
+        successor.take_place()
     }
 
     /// Opens the snapshot, if there is one. An empty file is none.
@@ -65,12 +96,8 @@ impl Place {
             path: self.path.clone(),
             cause,
         };
-        // A FIFO would wait for its writer.
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let file = match openat(&self.folder, &*self.name, flags, Mode::empty()) {
-            Ok(file) => File::from(file),
-            Err(Errno::ENOENT) => return Ok(None),
-            Err(errno) => return Err(unreadable(io::Error::from(errno).into())),
+        let Some(file) = self.open_file().map_err(|error| unreadable(error.into()))? else {
+            return Ok(None);
         };
         let metadata = file.metadata().map_err(|error| unreadable(error.into()))?;
         if !metadata.is_file() {
@@ -81,6 +108,17 @@ impl Place {
             return Ok(None);
         }
         Reader::new(file).map(Some).map_err(unreadable)
+    }
+
+    /// Opens what is there, if anything is.
+    fn open_file(&self) -> io::Result<Option<File>> {
+        // A FIFO would wait for its writer.
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        match openat(&self.folder, &*self.name, flags, Mode::empty()) {
+            Ok(file) => Ok(Some(file.into())),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     /// Tries whether a snapshot could be written. A lack of anything but rights may pass, and is
@@ -102,7 +140,7 @@ impl Place {
         }
     }
 
-    /// Creates the file that is to take the snapshot's place.
+    /// Creates the file that is to take this one's place.
     pub(crate) fn create(&self) -> io::Result<Successor<'_>> {
         // A number of its own, so that two processes never write the same file.
         let name = self.beside(&format!("{:08x}.tmp", rand::random::<u32>()));
@@ -124,7 +162,7 @@ impl Place {
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if self.is_leftover(name) {
                 unlinkat(&self.folder, name, UnlinkatFlags::NoRemoveDir)?;
-                tracing::info!("removed {name:?}, a snapshot that was not written to its end");
+                tracing::info!("removed {name:?}, which was not written to its end");
             }
         }
         Ok(())
@@ -162,7 +200,7 @@ impl Place {
     }
 }
 
-/// A file that is to take the snapshot's place. Dropped before, it is removed.
+/// A file that is to take the place of another. Dropped before, it is removed.
 #[derive(Debug)]
 pub(crate) struct Successor<'a> {
     pub(crate) file: File,
@@ -172,7 +210,7 @@ pub(crate) struct Successor<'a> {
 }
 
 impl Successor<'_> {
-    /// Puts the file into the snapshot's place, once the disk has all of it.
+    /// Puts the file into its place, once the disk has all of it.
     pub(crate) fn take_place(mut self) -> io::Result<()> {
         self.file.sync_all()?;
         let folder = &self.place.folder;
@@ -191,7 +229,7 @@ impl Drop for Successor<'_> {
         if !self.is_in_place {
             let folder = &self.place.folder;
             if let Err(error) = unlinkat(folder, &*self.name, UnlinkatFlags::NoRemoveDir) {
-                tracing::debug!(%error, "cannot remove a snapshot that was given up");
+                tracing::debug!(%error, "cannot remove a file that was given up");
             }
         }
     }
@@ -216,6 +254,17 @@ mod tests {
         ] {
             assert!(!place.is_leftover(OsStr::new(other)), "{other}");
         }
+    }
+
+    #[test]
+    fn a_neighbour_has_a_name_of_its_own() {
+        let place = Place::open(Path::new("./swarms.snapshot"))
+            .unwrap()
+            .unwrap();
+        let trends = place.neighbour("trends").unwrap();
+        assert_eq!(trends.path(), Path::new("./swarms.snapshot.trends"));
+        assert!(!place.is_leftover(&trends.beside("0123abcd.tmp")));
+        assert!(trends.is_leftover(&trends.beside("0123abcd.tmp")));
     }
 
     #[test]
