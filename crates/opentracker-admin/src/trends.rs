@@ -91,7 +91,7 @@ pub enum TrendsError {
 
 impl Trends {
     /// No trends have more octets.
-    pub const MAX_OCTETS: usize = 512 << 10;
+    pub const MAX_OCTETS: u64 = 512 << 10;
 
     /// Takes a value, if the interval that `time` since 1970 is in has none yet. To be called more
     /// often than there are values: a minute is good.
@@ -396,7 +396,7 @@ mod tests {
             trends.before = Counted::default();
             trends.take(at(number * INTERVAL_SECS), most);
         }
-        assert!(trends.encode().len() <= Trends::MAX_OCTETS);
+        assert!(trends.encode().len() as u64 <= Trends::MAX_OCTETS);
         let decoded = Trends::decode(&trends.encode()).unwrap();
         assert_eq!(decoded.answer(), trends.answer());
     }

@@ -10,10 +10,18 @@ class Refusal extends Error {
   }
 }
 
+// Where a browser keeps nothing, the token is gone with the page instead of the tab.
 const token = {
-  get: () => sessionStorage.getItem(TOKEN),
-  set: (value) => sessionStorage.setItem(TOKEN, value),
-  forget: () => sessionStorage.removeItem(TOKEN),
+  kept: "",
+  get() {
+    try { return sessionStorage.getItem(TOKEN) ?? ""; } catch { return this.kept; }
+  },
+  set(value) {
+    try { sessionStorage.setItem(TOKEN, value); } catch { this.kept = value; }
+  },
+  forget() {
+    try { sessionStorage.removeItem(TOKEN); } catch { this.kept = ""; }
+  },
 };
 
 async function ask(method, path, withToken = false) {
@@ -41,9 +49,13 @@ function repeat(periodMs, task) {
     if (isRunning || document.hidden) return;
     clearTimeout(timer);
     isRunning = true;
-    const wait = await task();
-    isRunning = false;
-    if (!document.hidden) timer = setTimeout(run, wait ?? periodMs);
+    let wait;
+    try {
+      wait = await task();
+    } finally {
+      isRunning = false;
+      if (!document.hidden) timer = setTimeout(run, wait ?? periodMs);
+    }
   };
   document.addEventListener("visibilitychange", () => {
     clearTimeout(timer);

@@ -32,7 +32,10 @@ class Chart {
     this.details.addEventListener("toggle", () => this.fillTable());
     this.figure = make("figure", {}, make("h3", { textContent: title }), this.legend, this.canvas, this.details);
     at("charts").append(this.figure);
-    new ResizeObserver(() => this.plot?.setSize({ width: this.canvas.clientWidth, height: HEIGHT })).observe(this.canvas);
+    new ResizeObserver(() => {
+      const width = this.canvas.clientWidth;
+      if (width) this.plot?.setSize({ width, height: HEIGHT });
+    }).observe(this.canvas);
     charts.push(this);
   }
 

@@ -6,6 +6,12 @@ const LIVE_VALUES = 300;
 const SPANS = { live: 600, day: 86400, week: 7 * 86400 };
 const KINDS = 5;
 
+// Kinds of replies that do not speak for themselves.
+const KIND_NAMES = {
+  address: "impossible address", client: "denied client", network: "denied network", rate: "rate limited",
+  silent: "too many to answer", connection_id: "no connection id", proxy: "silent proxy",
+};
+
 const PROTOCOLS = ["udp", "http"];
 const PROTOCOL_NAMES = ["UDP", "HTTP"];
 const live = { times: [], udp: [], http: [], seeders: [], leechers: [], torrents: [], swarms: [], resident: [], udpTook: [], httpTook: [], kinds: new Map() };
@@ -91,7 +97,7 @@ function kindsToDraw() {
   const seen = weighed.filter(({ kind, weight }) => weight > 0 || kind === "served");
   seen.sort((one, other) => (other.kind === "served") - (one.kind === "served") || other.weight - one.weight);
   const own = seen.splice(0, seen.length > KINDS + 1 ? KINDS : KINDS + 1);
-  const names = own.map(({ kind }) => words(kind));
+  const names = own.map(({ kind }) => KIND_NAMES[kind] ?? words(kind));
   const columns = own.map(({ column }) => column);
   if (seen.length) {
     names.push("others");

@@ -53,6 +53,8 @@ const lasts = (reply) => (reply.lasts === "until_restart" ? " It lasts until the
 
 async function unlock() {
   if (!token.get()) return lock();
+  // A header field cannot have others.
+  if (!/^[!-~]+$/.test(token.get())) return sayError(new Refusal(401));
   try {
     await loadBlocks();
   } catch (error) {

@@ -57,7 +57,7 @@ impl Place {
     }
 
     /// The place of another file beside this one, with an ending more.
-    pub(crate) fn neighbour(&self, ending: &str) -> io::Result<Self> {
+    pub(crate) fn sibling(&self, ending: &str) -> io::Result<Self> {
         let name = self.beside(ending);
         Ok(Self {
             path: self.path.with_file_name(&name),
@@ -71,20 +71,20 @@ impl Place {
     }
 
     /// Reads the file, if there is one and it has at most so many octets.
-    pub(crate) fn read(&self, most: usize) -> io::Result<Option<Vec<u8>>> {
+    pub(crate) fn read(&self, most: u64) -> io::Result<Option<Vec<u8>>> {
         let Some(file) = self.open_file()? else {
             return Ok(None);
         };
         let mut octets = Vec::new();
-        file.take(most as u64 + 1).read_to_end(&mut octets)?;
-        match octets.len() > most {
+        file.take(most + 1).read_to_end(&mut octets)?;
+        match octets.len() as u64 > most {
             true => Err(io::ErrorKind::FileTooLarge.into()),
             false => Ok(Some(octets)),
         }
     }
 
     /// Replaces the file, whole or not at all.
-    pub(crate) fn replace(&self, octets: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&self, octets: &[u8]) -> io::Result<()> {
         let mut successor = self.create()?;
         successor.file.write_all(octets)?;
         successor.take_place()
@@ -257,11 +257,11 @@ mod tests {
     }
 
     #[test]
-    fn a_neighbour_has_a_name_of_its_own() {
+    fn a_sibling_has_a_name_of_its_own() {
         let place = Place::open(Path::new("./swarms.snapshot"))
             .unwrap()
             .unwrap();
-        let trends = place.neighbour("trends").unwrap();
+        let trends = place.sibling("trends").unwrap();
         assert_eq!(trends.path(), Path::new("./swarms.snapshot.trends"));
         assert!(!place.is_leftover(&trends.beside("0123abcd.tmp")));
         assert!(trends.is_leftover(&trends.beside("0123abcd.tmp")));

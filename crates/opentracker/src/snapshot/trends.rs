@@ -56,7 +56,7 @@ impl Kept {
         };
         let trends = self.trends.lock();
         let octets = trends.unwrap_or_else(PoisonError::into_inner).encode();
-        match place.replace(&octets) {
+        match place.write(&octets) {
             Ok(()) => self.is_said = false,
             Err(error) if !self.is_said => {
                 let path = place.path().display();
@@ -70,7 +70,7 @@ impl Kept {
 
 fn place(snapshot: &Place) -> Option<Place> {
     snapshot
-        .neighbour(ENDING)
+        .sibling(ENDING)
         .inspect_err(|error| tracing::warn!("the trends are not kept: {error}"))
         .ok()
 }
