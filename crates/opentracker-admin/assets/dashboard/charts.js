@@ -30,7 +30,9 @@ class Chart {
     const scroll = make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: `${title}, as a table` }, this.table);
     this.details = make("details", {}, make("summary", { textContent: "As a table" }), scroll);
     this.details.addEventListener("toggle", () => this.fillTable());
-    this.figure = make("figure", {}, make("h3", { textContent: title }), this.legend, this.canvas, this.details);
+    this.pointed = make("span", { className: "soft" });
+    const head = make("div", { className: "head" }, make("h3", { textContent: title }), this.pointed);
+    this.figure = make("figure", {}, head, this.legend, this.canvas, this.details);
     at("charts").append(this.figure);
     new ResizeObserver(() => {
       const width = this.canvas.clientWidth;
@@ -62,7 +64,8 @@ class Chart {
       height: HEIGHT,
       padding: [8, 24, 0, 0],
       legend: { show: false },
-      cursor: { drag: { x: false, y: false }, y: false },
+      // All charts show the values of one time.
+      cursor: { drag: { x: false, y: false }, y: false, sync: { key: "time" } },
       scales: { x: { range: ofSpan }, y: this.isLog ? { distr: 4, asinh: 1, range: (_, __, most) => [0, Math.max(most ?? 0, 1) * 1.5] } : { range: fromZero } },
       axes: [
         { ...axis, size: 28, space: 70, values: (_, ticks) => ticks.map((secs) => tick(secs, ticks[1] - ticks[0])) },
@@ -83,6 +86,7 @@ class Chart {
   fillLegend() {
     const pointed = this.plot?.cursor.idx;
     const index = pointed ?? this.times.length - 1;
+    show(this.pointed, pointed == null ? "" : this.timeOf(pointed));
     const value = (column) => this.write(column[index]);
     const items = this.names.map((name, number) => [name, value(this.columns[number]), number]);
     const create = ([, , number]) => make("li", {}, make("i", { className: `s${number + 1}` }), make("span"), " ", make("b"));
@@ -94,6 +98,10 @@ class Chart {
     if (pointed == null) this.canvas.setAttribute("aria-label", label);
   }
 
+  timeOf(index) {
+    return (this.spanSecs > 3600 ? dayAndTime : clock)(this.times[index] * 1000);
+  }
+
   fillTable() {
     if (!this.details.open) return;
     const last = this.times.length - 1;
@@ -103,8 +111,7 @@ class Chart {
     const head = make("tr", {}, ...["Time", ...this.names].map((name, number) => make("th", { scope: "col", textContent: name, className: number ? "number" : "" })));
     const body = rows.map((index) => {
       const row = createRow(["", ...this.names.map(() => "number")]);
-      const time = this.spanSecs > 3600 ? moment(this.times[index] * 1000) : clock(this.times[index] * 1000);
-      fillRow(row, [time, ...this.columns.map((column) => this.write(column[index]))]);
+      fillRow(row, [this.timeOf(index), ...this.columns.map((column) => this.write(column[index]))]);
       return row;
     });
     this.table.replaceChildren(make("caption", { className: "hidden", textContent: this.title }), make("thead", {}, head), make("tbody", {}, ...body));
@@ -113,7 +120,7 @@ class Chart {
 
 function powers(_, __, least, most) {
   const splits = [0];
-  for (let power = 1; power < most; power *= 10) splits.push(power);
+  for (let power = most < 50 ? 1 : 10; power < most; power *= 10) splits.push(power);
   return splits;
 }
 

@@ -24,7 +24,7 @@ const chartOf = {};
 function makeCharts() {
   document.body.append(probe);
   chartOf.announces = new Chart("Announces per second", (value, isTick) => (isTick ? compact(value) : rate(value)));
-  chartOf.replies = new Chart("Replies per second, by kind", (value, isTick) => (isTick ? compact(value) : rate(value)), { isLog: true });
+  chartOf.replies = new Chart("Replies per second", (value, isTick) => (isTick ? compact(value) : rate(value)), { isLog: true });
   chartOf.latency = new Chart("Reply time, 99 % within", took);
   chartOf.peers = new Chart("Peers", (value, isTick) => (isTick ? compact(value) : count(value)));
   chartOf.torrents = new Chart("Torrents", (value, isTick) => (isTick ? compact(value) : count(value)));

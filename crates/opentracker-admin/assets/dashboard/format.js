@@ -37,6 +37,7 @@ function lasted(secs) {
 }
 
 const moment = (ms) => new Date(ms).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+const dayAndTime = (ms) => new Date(ms).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const clock = (ms) => new Date(ms).toLocaleTimeString("en-GB");
 const words = (name) => name.replaceAll("_", " ");
 const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
