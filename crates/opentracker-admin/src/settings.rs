@@ -6,7 +6,9 @@ use opentracker_core::Networks;
 use opentracker_types::TrackerId;
 
 use crate::cluster::Cluster;
+use crate::control::Control;
 use crate::gauge::Gauge;
+use crate::token::Token;
 use crate::trends::Trends;
 
 /// What the operator plane shows and to whom: an extension of the
@@ -24,6 +26,8 @@ pub struct PageRules {
     /// Names that a browser may call the operator's own listener by, besides addresses and
     /// `localhost`; in lower case, without a port.
     pub hosts: Vec<String>,
+    /// What gives every right over TCP; `None`: nothing does.
+    pub token: Option<Token>,
 }
 
 impl Default for PageRules {
@@ -36,6 +40,7 @@ impl Default for PageRules {
             stats: Networks::new(everybody),
             admin: Networks::default(),
             hosts: Vec::new(),
+            token: None,
         }
     }
 }
@@ -53,6 +58,8 @@ pub struct Config {
     pub cluster: Option<ClusterView>,
     /// What the metrics show besides.
     pub gauges: Vec<Gauge>,
+    /// Who does what the operator asks for; `None`: nobody.
+    pub control: Option<Arc<dyn Control>>,
     /// What was, for up to seven days. Somebody else lets it look at the tracker and keeps it.
     pub trends: Arc<Mutex<Trends>>,
 }
@@ -66,6 +73,7 @@ impl Config {
             udp_port: None,
             cluster: None,
             gauges: Vec::new(),
+            control: None,
             trends: Arc::default(),
         }
     }

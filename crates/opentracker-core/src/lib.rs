@@ -9,6 +9,7 @@
 //! | whoever lists torrents | [`Walk::next_part`] |
 //! | a snapshot | [`SwarmWalk::step`], [`Tracker::restore`] |
 //! | a timer | [`Sweeper`], [`Worker::handle_timeout`] |
+//! | who looks on | [`Tracker::subscribe_to_events`], [`Tracker::subscribe_to_requests`] |
 //! | a reload | [`Tracker::set_rules`], [`Tracker::purge`], [`Tracker::purge_networks`] |
 //!
 //! All [`Rules`] are replaced at once: a request sees all of the old ones or all of the new.
@@ -24,11 +25,13 @@ mod request;
 mod rules;
 mod sampler;
 mod saved;
+mod topic;
+mod trace;
 mod tracker;
 mod walk;
 mod worker;
 
-pub use access::{AccessLists, ClientList, HashList, Networks, Skipped};
+pub use access::{AccessLists, ClientList, HashList, Networks, Skipped, Verdict};
 pub use apply::{Applied, MAX_DOWNLOADS, ToldDownloads, ToldPeer};
 pub use busy_networks::BusyNetworks;
 pub use counters::{CounterRegistry, CounterSet, Counters, Family};
@@ -37,10 +40,12 @@ pub use opentracker_store::{
     Family as AddressFamily, Key, Limits, PeerBuffers, PerKind, Removed, Timing, TorrentSummary,
     Totals,
 };
-pub use rate::{MAX_PREFIXES, Rate};
+pub use rate::{Limited, MAX_PREFIXES, Rate, Step};
 pub use request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 pub use rules::{Rules, Settings};
 pub use saved::{Restored, SwarmWalk};
+pub use topic::{MAX_UNREAD, Subscription};
+pub use trace::{Outcome, SwarmEvent, SwarmEventKind, Traced, TracedRequest};
 pub use tracker::{Sweeper, Tracker};
 pub use walk::Walk;
 pub use worker::{Cluster, Counter, Worker};

@@ -8,6 +8,7 @@
 //! [`WAYS`] others, chosen by a keyed hash, so that nobody can choose whose neighbour he is; when
 //! these are all there, the fullest bucket makes room.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -32,6 +33,29 @@ pub struct Rate {
     pub burst: u32,
     /// Networks that are never limited.
     pub exempt: Networks,
+}
+
+/// A prefix whose requests are not all served as they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limited {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// What a request of it would get.
+    pub step: Step,
+    /// How long until its bucket is full, if it sends nothing.
+    pub full_in: Duration,
+}
+
+/// What a prefix gets that sends too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Twice the interval.
+    Slowed,
+    /// Refusals.
+    Refused,
+    /// No answer.
+    Silent,
 }
 
 /// What becomes of a request.
@@ -99,6 +123,23 @@ impl RateTable {
         set[index].take(rate, nanos(now))
     }
 
+    /// Returns the prefixes that are over the rate, the furthest first.
+    pub(crate) fn limited(&self, rate: &Rate, most: usize, now: Duration) -> Vec<Limited> {
+        let mut found = Vec::new();
+        for set in &self.sets {
+            let set = *set.lock().unwrap_or_else(PoisonError::into_inner);
+            found.extend(
+                set.iter()
+                    .filter_map(|bucket| bucket.limited(rate, nanos(now))),
+            );
+            if found.len() >= 2 * most.max(WAYS) {
+                keep_furthest(&mut found, most);
+            }
+        }
+        keep_furthest(&mut found, most);
+        found
+    }
+
     fn set(&self, prefix: u64) -> &Mutex<[Bucket; WAYS]> {
         let hash = u128::from(self.hasher.hash(&prefix.to_le_bytes()));
         let index = (hash * self.sets.len() as u128) >> 64;
@@ -107,6 +148,23 @@ impl RateTable {
 }
 
 impl Bucket {
+    /// Says what the next request would get, if it is not just served.
+    fn limited(mut self, rate: &Rate, now: u64) -> Option<Limited> {
+        let prefix = Prefix::from_number(self.prefix)?;
+        let full_in = self.full_at.saturating_sub(now);
+        let step = match self.take(rate, now) {
+            Pace::Served => return None,
+            Pace::Slowed => Step::Slowed,
+            Pace::Refused(_) => Step::Refused,
+            Pace::Silent => Step::Silent,
+        };
+        Some(Limited {
+            prefix,
+            step,
+            full_in: Duration::from_nanos(full_in),
+        })
+    }
+
     fn take(&mut self, rate: &Rate, now: u64) -> Pace {
         let token = nanos(rate.token_interval);
         let capacity = token.saturating_mul(rate.burst.into());
@@ -128,6 +186,11 @@ impl Bucket {
             Pace::Served
         }
     }
+}
+
+fn keep_furthest(found: &mut Vec<Limited>, most: usize) {
+    found.sort_unstable_by_key(|limited| Reverse((limited.step, limited.full_in)));
+    found.truncate(most);
 }
 
 fn nanos(time: Duration) -> u64 {

@@ -73,6 +73,8 @@ impl Refusal {
 pub enum Reason {
     /// The torrent is on the deny list.
     Denied,
+    /// The torrent was blocked by hand.
+    Blocked,
     /// The torrent is not on the allow list.
     NotAllowed,
     /// The announced port is 0.
@@ -94,10 +96,25 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Denied,
+        Self::Blocked,
+        Self::NotAllowed,
+        Self::Port,
+        Self::Address,
+        Self::Client,
+        Self::Network,
+        Self::TrackerFull,
+        Self::SwarmFull,
+        Self::Rate,
+        Self::Flood,
+    ];
+
     /// Returns what the client is told; `None`: it gets no answer at all.
     pub const fn message(self) -> Option<&'static str> {
         Some(match self {
-            Self::Denied => "this torrent is blocked here",
+            Self::Denied | Self::Blocked => "this torrent is blocked here",
             Self::NotAllowed => "this torrent is not served here",
             Self::Port => "port 0 cannot be a peer's",
             Self::Address => "this address cannot be a peer's",
@@ -108,6 +125,39 @@ impl Reason {
             Self::Rate => "too many requests",
             Self::Flood => return None,
         })
+    }
+
+    /// Returns a word for it, and what it means to an operator.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Denied => ("denied", "the torrent is on the deny list"),
+            Self::Blocked => ("blocked", "the torrent was blocked by hand"),
+            Self::NotAllowed => ("not_allowed", "the torrent is not on the allow list"),
+            Self::Port => ("port", "port 0 cannot be a peer's"),
+            Self::Address => ("address", "the source address cannot be a peer's"),
+            Self::Client => ("client", "the peer id is on the list of denied clients"),
+            Self::Network => ("network", "the address is in a denied network"),
+            Self::TrackerFull => ("full", "a limit leaves no room for a new torrent or peer"),
+            Self::SwarmFull => (
+                "swarm_full",
+                "the torrent has limits.max_peers_per_torrent peers",
+            ),
+            Self::Rate => ("rate", "the prefix sends more than limits.rate"),
+            Self::Flood => (
+                "flood",
+                "the prefix goes on after as many refusals: no answer",
+            ),
+        }
+    }
+
+    /// Returns a word for it.
+    pub const fn word(self) -> &'static str {
+        self.words().0
+    }
+
+    /// Returns what it means to an operator.
+    pub const fn explain(self) -> &'static str {
+        self.words().1
     }
 }
 

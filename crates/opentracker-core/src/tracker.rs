@@ -1,17 +1,20 @@
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use opentracker_store::{Minute, Moment, Removed, Store, TorrentSummary, Totals};
-use opentracker_types::InfoHash;
+use opentracker_types::{InfoHash, SwarmCounts};
 use rand::CryptoRng;
 
 use crate::busy_networks::BusyNetworks;
 use crate::counters::CounterRegistry;
-use crate::rate::{MAX_PREFIXES, Pace, Rate, RateTable};
+use crate::rate::{Limited, MAX_PREFIXES, Pace, Rate, RateTable};
 use crate::rules::Rules;
 use crate::sampler::Samples;
+use crate::topic::{Subscription, Topic};
+use crate::trace::{SwarmEvent, SwarmEventKind, Traced};
 
 /// How long totals are good for. Finding them looks into every part of the store, some hundred
 /// microseconds, so this bounds what a flood of questions costs.
@@ -28,6 +31,9 @@ pub struct Tracker {
     /// Made when there is a rate for the first time.
     rate_table: OnceLock<RateTable>,
     rate_key: [u8; 16],
+    events: Arc<Topic<SwarmEvent>>,
+    requests: Arc<Topic<Traced>>,
+    is_draining: AtomicBool,
     start: Instant,
 }
 
@@ -53,6 +59,9 @@ impl Tracker {
             totals: Mutex::new(None),
             rate_table: OnceLock::new(),
             rate_key: draw(rng),
+            events: Arc::default(),
+            requests: Arc::default(),
+            is_draining: AtomicBool::new(false),
             start,
         }
     }
@@ -116,6 +125,68 @@ impl Tracker {
         }
     }
 
+    /// Lets somebody hear of what happens to torrents, of which he `wants` to.
+    pub fn subscribe_to_events(
+        &self,
+        wants: impl Fn(&SwarmEvent) -> bool + Send + Sync + 'static,
+    ) -> Subscription<SwarmEvent> {
+        self.events.subscribe(wants)
+    }
+
+    /// Lets somebody see requests and what becomes of them, of which he `wants` to.
+    pub fn subscribe_to_requests(
+        &self,
+        wants: impl Fn(&Traced) -> bool + Send + Sync + 'static,
+    ) -> Subscription<Traced> {
+        self.requests.subscribe(wants)
+    }
+
+    /// Tells those who want to hear of it what has happened to a torrent otherwise than by an
+    /// announce.
+    pub fn publish(&self, event: &SwarmEvent) {
+        self.events.publish(event);
+    }
+
+    /// Says whether clients are to go elsewhere: what keeps connections closes them after the
+    /// response at hand, and everything is served as before.
+    pub fn set_draining(&self, is_draining: bool) {
+        self.is_draining.store(is_draining, Ordering::Relaxed);
+    }
+
+    /// Tells whether clients are to go elsewhere.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Returns the prefixes whose requests are not all served as they come, those first that are
+    /// furthest over the rate, and at most so many of them. Looks into the whole table, a few
+    /// milliseconds, and holds up nobody.
+    pub fn limited(&self, most: usize, now: Instant) -> Vec<Limited> {
+        let rules = self.rules.load();
+        let (Some(rate), Some(table)) = (&rules.settings.rate, self.rate_table.get()) else {
+            return Vec::new();
+        };
+        table.limited(rate, most, now.saturating_duration_since(self.start))
+    }
+
+    /// Forgets a torrent with its peers, until somebody announces it again; `None` if it is not
+    /// there.
+    pub fn remove(&self, info_hash: &InfoHash, now: Instant) -> Option<SwarmCounts> {
+        let removed = self.store.remove(&self.store.key(info_hash))?;
+        self.forget_totals();
+        let gone = SwarmEvent::new(SwarmEventKind::Gone, *info_hash, now);
+        self.events.publish(&gone);
+        Some(removed)
+    }
+
+    pub(crate) fn events(&self) -> &Topic<SwarmEvent> {
+        &self.events
+    }
+
+    pub(crate) fn requests(&self) -> &Topic<Traced> {
+        &self.requests
+    }
+
     /// Octets of memory that the swarms take.
     pub fn heap_octets(&self) -> u64 {
         self.store.heap_octets()
@@ -148,6 +219,13 @@ impl Tracker {
         table.take(ip, rate, now.saturating_duration_since(self.start))
     }
 
+    fn publish_gone(&self, info_hash: &InfoHash, now: Instant) {
+        if self.events.is_wanted() {
+            let gone = SwarmEvent::new(SwarmEventKind::Gone, *info_hash, now);
+            self.events.publish(&gone);
+        }
+    }
+
     fn forget_totals(&self) {
         *self.totals.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -155,16 +233,20 @@ impl Tracker {
     /// Removes the torrents that the present rules do not serve, from the counts, the memory and
     /// everything that walks over them. Takes a short lock for each part, and lets other threads
     /// have their turn in between; a thread that began an announce under the old rules undoes it.
-    pub fn purge(&self) -> Removed {
+    pub fn purge(&self, now: Instant) -> Removed {
         let rules = self.rules();
         let mut purged = Removed::default();
         if rules.lists.serve_all() {
             return purged;
         }
         for part in 0..self.store.parts() {
-            let removed = self
-                .store
-                .retain(part, |info_hash| rules.lists.serves(info_hash));
+            let removed = self.store.retain(part, |info_hash| {
+                let is_served = rules.lists.serves(info_hash);
+                if !is_served {
+                    self.publish_gone(info_hash, now);
+                }
+                is_served
+            });
             purged.torrents += removed.torrents;
             purged.peers += removed.peers;
             std::thread::yield_now();
@@ -189,8 +271,9 @@ impl Tracker {
             purged += u64::from(is_denied);
             !is_denied
         };
+        let mut forget = |info_hash: &InfoHash| self.publish_gone(info_hash, now);
         while sweeper
-            .step_keeping(&self.store, &moment, &mut keeps)
+            .step_with(&self.store, &moment, &mut keeps, &mut forget)
             .is_none()
         {
             std::thread::yield_now();
@@ -219,12 +302,14 @@ impl Sweeper {
     pub fn step(&mut self, tracker: &Tracker, now: Instant) -> Option<Removed> {
         let rules = tracker.rules.load();
         let moment = tracker.moment(now, &rules);
+        let mut forget = |info_hash: &InfoHash| tracker.publish_gone(info_hash, now);
+        let (sweeper, store) = (&mut self.0, &tracker.store);
         match &rules.lists.deny_networks {
             Some(networks) => {
                 let mut keeps = |ip| !networks.contains(ip);
-                self.0.step_keeping(&tracker.store, &moment, &mut keeps)
+                sweeper.step_with(store, &moment, &mut keeps, &mut forget)
             }
-            None => self.0.step(&tracker.store, &moment),
+            None => sweeper.step_with(store, &moment, &mut |_| true, &mut forget),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Cache};
-use opentracker_store::{Announce, Full, Key, Moment, PeerBuffers, Picker, Presence};
+use opentracker_store::{Announce, Announced, Full, Key, Moment, PeerBuffers, Picker, Presence};
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SwarmCounts};
 
 use crate::access::Verdict;
@@ -13,6 +13,8 @@ use crate::rate::Pace;
 use crate::request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 use crate::rules::{Rules, Settings};
 use crate::sampler::{Sampler, Seen};
+use crate::topic::Topic;
+use crate::trace::{ShortAddress, SwarmEvent, SwarmEventKind, Traced};
 use crate::tracker::Tracker;
 
 /// When a client may ask again for a torrent that is not on the allow list: it may be there soon.
@@ -32,6 +34,8 @@ crate::counters! {
         "opentracker_refused_total" requests "Announces that the rules refused, by reason." ["reason"] {
             /// Announces for torrents on the deny list.
             RefusedDenied ["denied"],
+            /// Announces for torrents that were blocked by hand.
+            RefusedBlocked ["blocked"],
             /// Announces for torrents that are not on the allow list.
             RefusedNotAllowed ["not_allowed"],
             /// Announces from addresses or ports that cannot be a peer's.
@@ -204,6 +208,10 @@ impl Worker {
         if presence == Presence::Gone {
             self.counters.count(Counter::Stopped);
         }
+        let events = self.tracker.events();
+        if events.is_wanted() {
+            publish_events(events, &request.info_hash, &announced, presence, now);
+        }
         if announced.tell
             && let Some(cluster) = &mut self.cluster
         {
@@ -244,6 +252,26 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Tells whether somebody looks at requests: it is worth it then to call [`Self::trace`] for
+    /// each.
+    #[inline]
+    pub fn is_traced(&self) -> bool {
+        self.tracker.requests().is_wanted() || tracing::enabled!(tracing::Level::DEBUG)
+    }
+
+    /// Lets those who look see a request and what became of it.
+    #[cold]
+    pub fn trace(&mut self, traced: &Traced) {
+        let client = ShortAddress(traced.client);
+        tracing::debug!(
+            "{} {client}: {}: {}",
+            traced.front_end,
+            traced.request,
+            traced.outcome
+        );
+        self.tracker.requests().publish(traced);
     }
 
     /// Tells whether anything that comes from an address is answered. Announces and scrapes are
@@ -318,6 +346,10 @@ impl Worker {
         }
         match lists.verdict(&request.info_hash) {
             Verdict::Served => Ok((peer, is_slowed)),
+            Verdict::Blocked => {
+                self.counters.count(Counter::RefusedBlocked);
+                Err(Refusal::new(Reason::Blocked, Retry::Never))
+            }
             Verdict::Denied => {
                 self.counters.count(Counter::RefusedDenied);
                 Err(Refusal::new(Reason::Denied, Retry::Never))
@@ -339,6 +371,33 @@ impl Worker {
         self.tracker.store().remove(key);
         self.counters.count(Counter::RefusedDenied);
         Err(Refusal::new(Reason::Denied, Retry::Never))
+    }
+}
+
+/// Tells those who want to hear of it what an announce has brought about.
+#[cold]
+fn publish_events(
+    events: &Topic<SwarmEvent>,
+    info_hash: &InfoHash,
+    announced: &Announced,
+    presence: Presence,
+    now: Instant,
+) {
+    let is_seeding = matches!(presence, Presence::Here { seeding: true, .. });
+    let begins_to_seed = is_seeding && announced.was_seeding != Some(true);
+    let is_first = begins_to_seed && announced.counts.seeders == 1;
+    for (has_happened, kind) in [
+        (announced.has_completed, SwarmEventKind::Completed),
+        (is_first, SwarmEventKind::FirstSeeder),
+        (announced.torrent_gone, SwarmEventKind::Gone),
+    ] {
+        if has_happened {
+            let event = SwarmEvent::new(kind, *info_hash, now);
+            events.publish(&SwarmEvent {
+                counts: announced.counts,
+                ..event
+            });
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use opentracker_core::{Counters, PeerBuffers, Reason, Refusal, Requester, Retry, Worker};
+use opentracker_core::{
+    Counters, Outcome, PeerBuffers, Reason, Refusal, Requester, Retry, Traced, TracedRequest,
+    Worker,
+};
 use opentracker_http_wire::{
     AnnounceQuery, AnnounceReply, Failure, Peers, QueryError, QueryPairs, RetryIn, ScrapeQuery,
     ScrapeReply,
@@ -11,7 +14,7 @@ use crate::counters::Counter;
 use crate::forwarded::{Client, Via};
 use crate::head::{FieldSlots, Head, HeadError, Method, Persistence};
 use crate::response::{Response, Status};
-use crate::settings::Forwarding;
+use crate::settings::{CrossOrigin, Forwarding};
 use crate::source::Source;
 
 /// The most peers of a reply, whatever `numwant_max` is: 48 KiB in compact form.
@@ -96,6 +99,11 @@ impl Handler {
     /// Returns the thread's access to the tracker.
     pub fn worker(&mut self) -> &mut Worker {
         &mut self.worker
+    }
+
+    /// Tells whether connections are to be closed after the response at hand.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.worker.tracker().is_draining()
     }
 
     /// Tells whether who is at the other end of a connection may name clients.
@@ -226,8 +234,23 @@ impl Handler {
             Status::Forbidden => Persistence::Closed,
             _ => head.persistence,
         };
-        Response::new(status, persistence).put(&self.body, out);
+        let response = Response {
+            allow_origin: match target {
+                Target::Scrape => self.allowed_origin(head),
+                _ => None,
+            },
+            ..Response::new(status, persistence)
+        };
+        response.put(&self.body, out);
         after(persistence)
+    }
+
+    /// Returns the origin of the page that sent a request, if it may read the response.
+    fn allowed_origin<'a>(&mut self, head: &Head<'a, '_>) -> Option<&'a str> {
+        let allowed = self.worker.rules().extension::<CrossOrigin>()?;
+        let mut fields = head.fields();
+        let (_, origin) = fields.find(|(name, _)| name.eq_ignore_ascii_case("origin"))?;
+        allowed.allow(origin)
     }
 
     /// Writes the body of an answer; `None` leaves the request to the operator plane.
@@ -246,12 +269,28 @@ impl Handler {
         }
     }
 
+    /// Lets those who look see what became of a request.
+    #[cold]
+    fn trace(&mut self, client: Client, request: TracedRequest, outcome: Outcome, now: Instant) {
+        let traced = Traced::new("http", client.ip, request, outcome, now);
+        self.worker.trace(&traced);
+    }
+
+    /// The same of one that is not served, and why.
+    fn trace_rejected(&mut self, client: Client, request: TracedRequest, why: &str, now: Instant) {
+        if self.worker.is_traced() {
+            self.trace(client, request, Outcome::Rejected(why.to_owned()), now);
+        }
+    }
+
     fn announce(&mut self, query: &[u8], client: Client, now: Instant) -> Answer {
         let query = match AnnounceQuery::decode(query) {
             Ok(query) => query,
-            Err(error) => return self.refuse_query(&error),
+            Err(error) => return self.refuse_query("announce", &error, client, now),
         };
         if client.via == Via::SilentProxy {
+            let asked = TracedRequest::Announce(query.announce);
+            self.trace_rejected(client, asked, "the proxy does not say who asks", now);
             return self.refuse_silent_proxy();
         }
         let most = self.worker.rules().settings.numwant_max.min(MAX_PEERS);
@@ -264,6 +303,17 @@ impl Handler {
             .worker
             .announce(&query.announce, &requester, now, &mut peers);
         let (v4_octets, v6_octets) = (peers.v4_octets(), peers.v6_octets());
+        if self.worker.is_traced() {
+            let outcome = match announced {
+                Ok(reply) => Outcome::Announced {
+                    reply,
+                    peers: peers.count(),
+                },
+                Err(refusal) => Outcome::Refused(refusal),
+            };
+            let request = TracedRequest::Announce(query.announce);
+            self.trace(client, request, outcome, now);
+        }
         let reply = match announced {
             Ok(reply) => reply,
             Err(refusal) => return self.refuse(refusal),
@@ -283,7 +333,7 @@ impl Handler {
     fn scrape(&mut self, query: &[u8], client: Client, now: Instant) -> Answer {
         let query = match ScrapeQuery::decode(query) {
             Ok(query) => query,
-            Err(error) => return self.refuse_query(&error),
+            Err(error) => return self.refuse_query("scrape", &error, client, now),
         };
         let requester = match client.via {
             Via::SilentProxy => Requester::behind_proxy(client.ip),
@@ -293,17 +343,28 @@ impl Handler {
         self.body.clear();
         let body = &mut self.body;
         let mut reply = ScrapeReply::begin(body);
+        let mut found = None;
         let scraped = self.worker.scrape(
             query.info_hashes().iter().copied(),
             &requester,
             now,
             |info_hash, counts| {
+                found = counts;
                 if let Some(counts) = counts {
                     reply.entry(body, info_hash, counts);
                 }
                 ControlFlow::Continue(())
             },
         );
+        if self.worker.is_traced() {
+            let info_hash = match query.info_hashes() {
+                [info_hash] => Some(*info_hash),
+                _ => None,
+            };
+            let asked = TracedRequest::Scrape { info_hash };
+            let outcome = scraped.map_or_else(Outcome::Refused, |()| Outcome::Scraped(found));
+            self.trace(client, asked, outcome, now);
+        }
         if let Err(refusal) = scraped {
             return self.refuse(refusal);
         }
@@ -334,7 +395,14 @@ impl Handler {
         }
     }
 
-    fn refuse_query(&mut self, error: &QueryError) -> Answer {
+    fn refuse_query(
+        &mut self,
+        what: &'static str,
+        error: &QueryError,
+        client: Client,
+        now: Instant,
+    ) -> Answer {
+        self.trace_rejected(client, TracedRequest::Other(what), error.message(), now);
         let counter = match error.parameter() {
             "info_hash" => Counter::BadInfoHash,
             "port" => Counter::BadPort,

@@ -186,18 +186,16 @@ impl Session {
         if self.phase == Phase::AwaitingProxyHeader {
             octets = self.take_proxy_header(octets, &context.handler);
         }
+        let is_last = context.is_closing || context.handler.is_draining();
         while self.phase == Phase::Serving && !octets.is_empty() {
             if context.output.len() >= MAX_UNSENT_OCTETS {
                 self.is_backlogged = true;
                 break;
             }
-            let handled = context.handler.handle(
-                octets,
-                self.source,
-                now,
-                context.is_closing,
-                &mut context.output,
-            );
+            let handled =
+                context
+                    .handler
+                    .handle(octets, self.source, now, is_last, &mut context.output);
             octets = &octets[handled.consumed..];
             match handled.next {
                 Next::Wait => break,

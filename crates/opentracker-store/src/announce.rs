@@ -47,10 +47,12 @@ pub struct Announce {
 pub struct Announced {
     /// The swarm's counts, the announcer included.
     pub counts: SwarmCounts,
-    /// The peer was known before.
-    pub was_known: bool,
+    /// Whether the peer was a seeder before; `None` if it was not known.
+    pub was_seeding: Option<bool>,
     /// The torrent was not known before.
     pub new_torrent: bool,
+    /// The torrent is forgotten: its last peer has left, and it was not worth more.
+    pub torrent_gone: bool,
     /// The peer completed the download for the first time.
     pub has_completed: bool,
     /// The cluster must hear of this: the peer is new, comes back after the renew boundary, has
@@ -67,8 +69,9 @@ impl Announced {
     pub(crate) fn refused(full: Full) -> Self {
         Self {
             counts: SwarmCounts::default(),
-            was_known: false,
+            was_seeding: None,
             new_torrent: false,
+            torrent_gone: false,
             has_completed: false,
             tell: false,
             renewed_after: None,

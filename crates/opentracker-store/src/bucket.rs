@@ -130,8 +130,9 @@ impl Bucket {
         self.count_peer(C::FAMILY, was_seeding, report.seeding);
         Announced {
             counts,
-            was_known: was_seeding.is_some(),
+            was_seeding,
             new_torrent: found.is_none(),
+            torrent_gone: false,
             has_completed: refreshed.has_completed,
             tell: refreshed.tell && !report.heard,
             renewed_after: refreshed.renewed_after,
@@ -170,8 +171,9 @@ impl Bucket {
     ) -> Announced {
         let mut announced = Announced {
             counts: SwarmCounts::default(),
-            was_known: false,
+            was_seeding: None,
             new_torrent: false,
+            torrent_gone: false,
             has_completed: false,
             // Another node may know the peer that we missed.
             tell: !heard,
@@ -186,13 +188,13 @@ impl Bucket {
         let was_seeding = torrent.swarm.leave(cell, moment, &secrets.peers);
         announced.counts = counts_of(torrent, &self.large_counts);
         if let Some(seeding) = was_seeding {
-            announced.was_known = true;
+            announced.was_seeding = was_seeding;
             torrent.note_announce(cell, moment);
-            let is_worthless = torrent.swarm.is_empty() && !torrent.downloads.are_kept();
+            announced.torrent_gone = torrent.swarm.is_empty() && !torrent.downloads.are_kept();
             self.peers[(C::FAMILY, seeding)] -= 1;
             self.change.peers -= 1;
             self.change.resize(octets, torrent.swarm.heap_octets());
-            if is_worthless {
+            if announced.torrent_gone {
                 self.remove(at, &secrets.info_hashes);
             }
         }

@@ -50,6 +50,11 @@ impl<'a> PeerBuffers<'a> {
         self.v6_octets
     }
 
+    /// Returns the number of peers written so far.
+    pub fn count(&self) -> usize {
+        self.v4_octets / 6 + self.v6_octets / 18
+    }
+
     /// Number of peers that certainly fit, whatever their mixture.
     pub(crate) fn capacity(&self) -> usize {
         let v4 = self.v4.len() / 6;

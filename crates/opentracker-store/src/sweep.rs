@@ -1,5 +1,7 @@
 use std::net::IpAddr;
 
+use opentracker_types::InfoHash;
+
 use crate::bucket::Bucket;
 use crate::clock::Moment;
 use crate::store::{Removed, Store};
@@ -33,22 +35,24 @@ impl Sweeper {
     /// Takes one step, holding one lock for it. At the end of a round returns what the round
     /// removed, and the next call begins another.
     pub fn step(&mut self, store: &Store, moment: &Moment) -> Option<Removed> {
-        self.step_keeping(store, moment, &mut |_| true)
+        self.step_with(store, moment, &mut |_| true, &mut |_| ())
     }
 
     /// Takes one step as [`Self::step`] does, and also removes the peers whose address `keeps`
-    /// refuses. It is asked once of each that has not timed out.
-    pub fn step_keeping(
+    /// refuses. It is asked once of each that has not timed out. `forget` hears of each torrent that
+    /// is removed; a part of the swarms is locked until it returns.
+    pub fn step_with(
         &mut self,
         store: &Store,
         moment: &Moment,
         keeps: &mut impl FnMut(IpAddr) -> bool,
+        forget: &mut impl FnMut(&InfoHash),
     ) -> Option<Removed> {
         let mut budget = STEP_CELLS;
         let mut bucket = store.buckets().write(self.part);
         while budget > 0 && self.torrent < bucket.len() {
             budget = budget.saturating_sub(TORRENT_CELLS);
-            if !self.sweep_torrent(store, &mut bucket, moment, keeps, &mut budget) {
+            if !self.sweep_torrent(store, &mut bucket, moment, (keeps, forget), &mut budget) {
                 return None;
             }
         }
@@ -71,7 +75,7 @@ impl Sweeper {
         store: &Store,
         bucket: &mut Bucket,
         moment: &Moment,
-        keeps: &mut impl FnMut(IpAddr) -> bool,
+        (keeps, forget): (&mut impl FnMut(IpAddr) -> bool, &mut impl FnMut(&InfoHash)),
         budget: &mut usize,
     ) -> bool {
         let torrent = bucket.torrent_mut(self.torrent);
@@ -101,7 +105,8 @@ impl Sweeper {
         }
         self.slot = 0;
         if is_worthless {
-            bucket.remove(self.torrent, &store.secrets().info_hashes);
+            let removed = bucket.remove(self.torrent, &store.secrets().info_hashes);
+            forget(&removed.info_hash);
             self.removed.torrents += 1;
         } else {
             self.torrent += 1;

@@ -339,7 +339,12 @@ mod tests {
         }
         let full = Limits { peers: 0, ..none };
         let gone = announce(&store, 0, peer(5), Presence::Gone);
-        assert!(store.apply(&gone, &moment(1000, full)).was_known);
+        assert!(
+            store
+                .apply(&gone, &moment(1000, full))
+                .was_seeding
+                .is_some()
+        );
     }
 
     #[test]

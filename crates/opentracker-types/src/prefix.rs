@@ -27,6 +27,15 @@ impl Prefix {
         self.0
     }
 
+    /// Returns the prefix of a [`number`](Self::number); `None` if it is none.
+    pub const fn from_number(number: u64) -> Option<Self> {
+        match number >> 56 {
+            1 if number & !IPV4 <= u32::MAX as u64 => Some(Self(number)),
+            2 => Some(Self(number)),
+            _ => None,
+        }
+    }
+
     /// Returns the first address.
     pub const fn first(self) -> IpAddr {
         match self.0 >> 56 {

@@ -3,7 +3,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use opentracker_core::{Counters, Key, PeerBuffers, Requester, Worker};
+use opentracker_core::{
+    Counters, Key, Outcome, PeerBuffers, Requester, Traced, TracedRequest, Worker,
+};
 use opentracker_types::{AnnounceRequest as Announce, PeerAddr, Scope};
 use opentracker_udp_wire::{
     AnnounceReply, ConnectReply, ConnectRequest, ConnectionId, DecodeErrorKind, ErrorReply,
@@ -13,6 +15,8 @@ use opentracker_udp_wire::{
 use crate::connection_id::Slot;
 use crate::connections::Connections;
 use crate::counters::Counter;
+
+const BAD_CONNECTION_ID: &str = "bad connection id";
 
 /// A batch of datagrams that came in, and room for a reply to each, wherever they lie.
 pub trait Datagrams {
@@ -132,6 +136,24 @@ impl Handler {
         single.octets
     }
 
+    /// Lets those who look see what became of a request.
+    #[cold]
+    fn trace(&mut self, client: IpAddr, request: TracedRequest, outcome: Outcome, now: Instant) {
+        let traced = Traced::new("udp", client, request, outcome, now);
+        self.worker.trace(&traced);
+    }
+
+    /// The same of a datagram that is not served, and why.
+    #[cold]
+    fn trace_rejected(&mut self, octets: &[u8], client: IpAddr, now: Instant, why: &str) {
+        let request = match Request::decode(octets) {
+            Ok(Request::Announce(announce)) => TracedRequest::Announce(announce.announce),
+            Ok(Request::Scrape(_)) => TracedRequest::Scrape { info_hash: None },
+            Ok(Request::Connect(_)) | Err(_) => TracedRequest::Other("datagram"),
+        };
+        self.trace(client, request, Outcome::Rejected(why.to_owned()), now);
+    }
+
     /// Decodes a datagram, and answers it unless it is an announce, which is kept. Returns the
     /// octets of the reply, if there is one.
     #[inline]
@@ -169,17 +191,24 @@ impl Handler {
                 self.scrape(&scrape, client, now, reply)
             }
             Ok(Request::Scrape(scrape)) => {
-                self.refuse_id(scrape.transaction(), client, now, octets.len(), reply)
+                self.refuse_id(scrape.transaction(), client, now, octets, reply)
             }
             Ok(Request::Announce(announce)) => {
-                self.refuse_id(announce.transaction, client, now, octets.len(), reply)
+                self.refuse_id(announce.transaction, client, now, octets, reply)
             }
-            Err(error) => self.drop(match error.kind() {
-                DecodeErrorKind::BadMagic => Counter::BadMagic,
-                DecodeErrorKind::UnknownAction => Counter::UnknownAction,
-                DecodeErrorKind::NoInfoHash | DecodeErrorKind::TornInfoHash => Counter::BadScrape,
-                _ => Counter::TooShort,
-            }),
+            Err(error) => {
+                if self.worker.is_traced() {
+                    self.trace_rejected(octets, client, now, &error.to_string());
+                }
+                self.drop(match error.kind() {
+                    DecodeErrorKind::BadMagic => Counter::BadMagic,
+                    DecodeErrorKind::UnknownAction => Counter::UnknownAction,
+                    DecodeErrorKind::NoInfoHash | DecodeErrorKind::TornInfoHash => {
+                        Counter::BadScrape
+                    }
+                    _ => Counter::TooShort,
+                })
+            }
         }
     }
 
@@ -215,9 +244,20 @@ impl Handler {
         let announced =
             self.worker
                 .announce_by_key(pending.key, &pending.request, &requester, now, &mut peers);
+        let peers_octets = peers.v4_octets() + peers.v6_octets();
+        if self.worker.is_traced() {
+            let outcome = match announced {
+                Ok(reply) => Outcome::Announced {
+                    reply,
+                    peers: peers.count(),
+                },
+                Err(refusal) => Outcome::Refused(refusal),
+            };
+            let request = TracedRequest::Announce(pending.request);
+            self.trace(pending.client, request, outcome, now);
+        }
         match announced {
             Ok(answer) => {
-                let peers_octets = peers.v4_octets() + peers.v6_octets();
                 let octets = builder.finish(
                     pending.transaction,
                     answer.interval_secs,
@@ -244,15 +284,24 @@ impl Handler {
             return self.drop(Counter::SendFailed);
         };
         let requester = Requester::new(client);
+        let mut found = None;
         let scraped = self
             .worker
             .scrape(request.info_hashes(), &requester, now, |_, counts| {
+                found = counts;
                 if builder.push(counts.unwrap_or_default()) {
                     ControlFlow::Continue(())
                 } else {
                     ControlFlow::Break(())
                 }
             });
+        if self.worker.is_traced() {
+            let mut info_hashes = request.info_hashes();
+            let info_hash = info_hashes.next().filter(|_| info_hashes.next().is_none());
+            let asked = TracedRequest::Scrape { info_hash };
+            let outcome = scraped.map_or_else(Outcome::Refused, |()| Outcome::Scraped(found));
+            self.trace(client, asked, outcome, now);
+        }
         match scraped {
             Ok(()) => {
                 let octets = builder.finish();
@@ -272,15 +321,18 @@ impl Handler {
         transaction: TransactionId,
         client: IpAddr,
         now: Instant,
-        request_octets: usize,
+        request: &[u8],
         reply: &mut [u8],
     ) -> Option<usize> {
         self.counters.count(Counter::BadConnectionId);
+        if self.worker.is_traced() {
+            self.trace_rejected(request, client, now, BAD_CONNECTION_ID);
+        }
         if !self.connections.may_tell(client, now) {
             return None;
         }
-        let room = reply.len().min(request_octets);
-        self.refuse(transaction, "bad connection id", &mut reply[..room])
+        let room = reply.len().min(request.len());
+        self.refuse(transaction, BAD_CONNECTION_ID, &mut reply[..room])
     }
 
     fn refuse(

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use crate::lists::{ListChange, ListChanges, ListError, ListKey};
+use crate::lists::{ListChange, ListChanges, ListKey};
 
 /// What a reload did. The `Display` form is one line that says what has changed.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Reloaded {
     /// Keys whose new value is in force.
     pub changed: Vec<&'static str>,
@@ -13,8 +13,8 @@ pub struct Reloaded {
     pub need_restart: Vec<&'static str>,
     /// Access lists that are not what they were, and what is gone because of it.
     pub lists: ListChanges,
-    /// Access lists that could not be read and stay as they were.
-    pub faults: Vec<ListError>,
+    /// What could not be read and stays as it was, each in a line.
+    pub faults: Vec<String>,
 }
 
 impl fmt::Display for Reloaded {

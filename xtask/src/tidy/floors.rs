@@ -53,7 +53,7 @@ const TABLE: &[Row] = &[
     row(
         Floor::Logic,
         "opentracker-core",
-        "arc-swap ipnet rand siphasher thiserror",
+        "arc-swap ipnet rand siphasher thiserror tracing",
     ),
     row(Floor::Logic, "opentracker-metainfo", "sha1 sha2 thiserror"),
     row(Floor::Logic, "opentracker-peer-sync", ""),

@@ -15,14 +15,16 @@ pub use hash_list::HashList;
 pub use lines::Skipped;
 pub use networks::Networks;
 
-/// What is served: the torrents on the allow list, if there is one, less those on the deny list,
-/// to all but the denied clients and networks.
+/// What is served: the torrents on the allow list, if there is one, less those on the deny list
+/// and those that were blocked by hand, to all but the denied clients and networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessLists {
     /// Only these are served; `None`: all.
     pub allow: Option<HashList>,
     /// These are never served, whatever the allow list says; `None`: none.
     pub deny: Option<HashList>,
+    /// Nor are these, which somebody has blocked by hand; `None`: none.
+    pub blocked: Option<HashList>,
     /// These are refused; `None`: none.
     pub deny_clients: Option<ClientList>,
     /// These get no answer, and no peer is there; `None`: none.
@@ -30,27 +32,27 @@ pub struct AccessLists {
 }
 
 impl AccessLists {
-    pub(crate) fn verdict(&self, info_hash: &InfoHash) -> Verdict {
-        if self
-            .deny
-            .as_ref()
-            .is_some_and(|list| list.contains(info_hash))
-        {
+    /// Says whether a torrent is served, and if not why. What was blocked by hand comes before the
+    /// deny list, and that before the allow list.
+    pub fn verdict(&self, info_hash: &InfoHash) -> Verdict {
+        let is_on = |list: &Option<HashList>| {
+            let list = list.as_ref();
+            list.map(|list| list.contains(info_hash))
+        };
+        if is_on(&self.blocked) == Some(true) {
+            Verdict::Blocked
+        } else if is_on(&self.deny) == Some(true) {
             Verdict::Denied
-        } else if self
-            .allow
-            .as_ref()
-            .is_some_and(|list| !list.contains(info_hash))
-        {
+        } else if is_on(&self.allow) == Some(false) {
             Verdict::NotAllowed
         } else {
             Verdict::Served
         }
     }
 
-    /// Tells whether every torrent is served: there is neither list of them.
+    /// Tells whether every torrent is served: there is no list of them.
     pub fn serve_all(&self) -> bool {
-        self.allow.is_none() && self.deny.is_none()
+        self.allow.is_none() && self.deny.is_none() && self.blocked.is_none()
     }
 
     /// Tells whether a torrent is served.
@@ -73,10 +75,16 @@ impl AccessLists {
     }
 }
 
+/// Whether a torrent is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
+    /// It is served.
     Served,
+    /// Somebody has blocked it by hand.
+    Blocked,
+    /// It is on the deny list.
     Denied,
+    /// It is not on the allow list.
     NotAllowed,
 }
 
@@ -100,6 +108,12 @@ mod tests {
             lists.verdict(&InfoHash::new([0xcc; 20])),
             Verdict::NotAllowed
         );
+        let blocked = AccessLists {
+            blocked: Some([A, B].into_iter().collect()),
+            ..lists
+        };
+        assert_eq!(blocked.verdict(&B), Verdict::Blocked);
+        assert!(!blocked.serves(&A));
         assert!(AccessLists::default().serves(&A));
         let nothing = AccessLists {
             allow: Some(HashList::default()),

@@ -3,6 +3,7 @@
 
 mod denied;
 mod limits;
+mod watched;
 
 use std::net::IpAddr;
 use std::ops::ControlFlow;
@@ -117,10 +118,10 @@ fn a_purge_leaves_nothing_of_what_is_denied() {
         }
     }
     assert_eq!(tracker.totals(now).peers.total(), 42);
-    assert_eq!(tracker.purge().torrents, 0, "there is no list");
+    assert_eq!(tracker.purge(now).torrents, 0, "there is no list");
     tracker.set_rules(rules(None, Some(&[TORRENT])));
     assert_eq!(walk(&tracker), [OTHER], "out of the walk at once");
-    let purged = tracker.purge();
+    let purged = tracker.purge(now);
     assert_eq!((purged.torrents, purged.peers), (1, 40));
     let totals = tracker.totals(now);
     assert_eq!(

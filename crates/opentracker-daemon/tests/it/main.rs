@@ -12,11 +12,15 @@ mod bencode;
 mod datagram;
 mod load;
 mod metrics;
+mod operator;
 mod program;
 mod request;
 mod snapshot_file;
 mod tables;
 
+mod api;
+mod api_steer;
+mod api_watch;
 mod config;
 mod config_errors;
 mod config_sources;

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 #[test]
 fn every_test_stands_for_a_sentence() {
     for (module, source) in [
+        ("api", include_str!("api.rs")),
+        ("api_steer", include_str!("api_steer.rs")),
+        ("api_watch", include_str!("api_watch.rs")),
         ("config", include_str!("config.rs")),
         ("config_errors", include_str!("config_errors.rs")),
         ("config_sources", include_str!("config_sources.rs")),

@@ -49,7 +49,7 @@ fn damaged_ones_begin_anew() {
         (format!("{HEAD}end 1\nvalues 2\n-\n"), "its end is missing"),
         (format!("{HEAD}end one\n"), "line 4"),
         ("something else".to_owned(), "another version"),
-        ("x".repeat(1 << 20), "too large"),
+        ("x".repeat(1 << 20), "more than 524288 octets"),
     ] {
         let (setup, path) = setup();
         fs::write(&path, &damaged).unwrap();

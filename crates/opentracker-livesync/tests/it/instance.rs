@@ -272,7 +272,7 @@ fn what_is_denied_during_a_tell_is_told_no_further() {
     };
     site.tracker
         .set_rules(Rules::new(Default::default(), lists));
-    assert_eq!(site.tracker.purge().torrents, 1000);
+    assert_eq!(site.tracker.purge(site.tracker.start()).torrents, 1000);
     for second in 0..600 {
         let sent = site.sent();
         assert!(!sent.iter().any(|packet| is_tell(packet)), "{second}");

@@ -364,7 +364,7 @@ fn the_cluster_hears_of_a_restored_peer_when_it_announces() {
         let at = moment(5000 + later);
         let announced = store.announce(&again, &at, 0, &mut picker, &mut nobody);
         assert!(
-            announced.was_known && announced.tell,
+            announced.was_seeding.is_some() && announced.tell,
             "{age_minutes} {later}"
         );
     }

@@ -1,5 +1,5 @@
-//! The file of the snapshot and those beside it, and how another takes the place of one: written
-//! beside it, synced, renamed.
+//! The file of the snapshot, how another takes its place: beside it, synced, renamed; and the files
+//! that are kept beside it in the same way.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -20,8 +20,8 @@ use super::error::SnapshotError;
 /// Nobody else's business: it has the addresses of peers.
 const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
-/// Where the snapshot is kept, or a file beside it. The folder stays open, so that a change of the
-/// root folder or of the working directory changes nothing.
+/// Where the snapshot is kept. The folder stays open, so that a change of the root folder or of the
+/// working directory changes nothing.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// As it is configured, for people.
@@ -56,38 +56,49 @@ impl Place {
         }))
     }
 
-    /// The place of another file beside this one, with an ending more.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the place of another file beside this one: of its name with an ending.
     pub(crate) fn sibling(&self, ending: &str) -> io::Result<Self> {
         let name = self.beside(ending);
         Ok(Self {
-            path: self.path.with_file_name(&name),
+            path: self.path_beside(ending),
             folder: self.folder.try_clone()?,
             name,
         })
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Reads the file, if there is one and it has at most so many octets.
+    /// Reads a file of at most so many octets, if there is one.
     pub(crate) fn read(&self, most: u64) -> io::Result<Option<Vec<u8>>> {
         let Some(file) = self.open_file()? else {
             return Ok(None);
         };
         let mut octets = Vec::new();
         file.take(most + 1).read_to_end(&mut octets)?;
-        match octets.len() as u64 > most {
-            true => Err(io::ErrorKind::FileTooLarge.into()),
-            false => Ok(Some(octets)),
+        if octets.len() as u64 > most {
+            let message = format!("it has more than {most} octets");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
         }
+        Ok(Some(octets))
     }
 
-    /// Replaces the file, whole or not at all.
+    /// Puts a file of these octets into the place, as a whole or not at all.
     pub(crate) fn write(&self, octets: &[u8]) -> io::Result<()> {
         let mut successor = self.create()?;
         successor.file.write_all(octets)?;
         successor.take_place()
+    }
+
+    /// Opens the file, if there is one. A FIFO would wait for its writer.
+    fn open_file(&self) -> io::Result<Option<File>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        match openat(&self.folder, &*self.name, flags, Mode::empty()) {
+            Ok(file) => Ok(Some(file.into())),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     /// Opens the snapshot, if there is one. An empty file is none.
@@ -96,8 +107,10 @@ impl Place {
             path: self.path.clone(),
             cause,
         };
-        let Some(file) = self.open_file().map_err(|error| unreadable(error.into()))? else {
-            return Ok(None);
+        let file = match self.open_file() {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(unreadable(error.into())),
         };
         let metadata = file.metadata().map_err(|error| unreadable(error.into()))?;
         if !metadata.is_file() {
@@ -108,17 +121,6 @@ impl Place {
             return Ok(None);
         }
         Reader::new(file).map(Some).map_err(unreadable)
-    }
-
-    /// Opens what is there, if anything is.
-    fn open_file(&self) -> io::Result<Option<File>> {
-        // A FIFO would wait for its writer.
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        match openat(&self.folder, &*self.name, flags, Mode::empty()) {
-            Ok(file) => Ok(Some(file.into())),
-            Err(Errno::ENOENT) => Ok(None),
-            Err(errno) => Err(errno.into()),
-        }
     }
 
     /// Tries whether a snapshot could be written. A lack of anything but rights may pass, and is
@@ -140,7 +142,7 @@ impl Place {
         }
     }
 
-    /// Creates the file that is to take this one's place.
+    /// Creates the file that is to take the snapshot's place.
     pub(crate) fn create(&self) -> io::Result<Successor<'_>> {
         // A number of its own, so that two processes never write the same file.
         let name = self.beside(&format!("{:08x}.tmp", rand::random::<u32>()));
@@ -183,6 +185,11 @@ impl Place {
         Ok(self.path.with_file_name(name))
     }
 
+    /// Returns the path of a file beside this one, as it is configured.
+    pub(crate) fn path_beside(&self, ending: &str) -> PathBuf {
+        self.path.with_file_name(self.beside(ending))
+    }
+
     /// The name of a file beside the snapshot: its own with an ending.
     fn beside(&self, ending: &str) -> OsString {
         let mut name = self.name.clone();
@@ -200,7 +207,7 @@ impl Place {
     }
 }
 
-/// A file that is to take the place of another. Dropped before, it is removed.
+/// A file that is to take the snapshot's place. Dropped before, it is removed.
 #[derive(Debug)]
 pub(crate) struct Successor<'a> {
     pub(crate) file: File,
@@ -210,7 +217,7 @@ pub(crate) struct Successor<'a> {
 }
 
 impl Successor<'_> {
-    /// Puts the file into its place, once the disk has all of it.
+    /// Puts the file into the snapshot's place, once the disk has all of it.
     pub(crate) fn take_place(mut self) -> io::Result<()> {
         self.file.sync_all()?;
         let folder = &self.place.folder;
@@ -229,7 +236,7 @@ impl Drop for Successor<'_> {
         if !self.is_in_place {
             let folder = &self.place.folder;
             if let Err(error) = unlinkat(folder, &*self.name, UnlinkatFlags::NoRemoveDir) {
-                tracing::debug!(%error, "cannot remove a file that was given up");
+                tracing::debug!(%error, "cannot remove a snapshot that was given up");
             }
         }
     }
@@ -257,14 +264,29 @@ mod tests {
     }
 
     #[test]
-    fn a_sibling_has_a_name_of_its_own() {
-        let place = Place::open(Path::new("./swarms.snapshot"))
-            .unwrap()
-            .unwrap();
-        let trends = place.sibling("trends").unwrap();
-        assert_eq!(trends.path(), Path::new("./swarms.snapshot.trends"));
-        assert!(!place.is_leftover(&trends.beside("0123abcd.tmp")));
-        assert!(trends.is_leftover(&trends.beside("0123abcd.tmp")));
+    fn leftovers_of_what_lies_beside_are_its_own() {
+        let place = Place::open(Path::new("swarms")).unwrap().unwrap();
+        let notes = place.sibling("notes").unwrap();
+        let leftover = notes.beside("0123abcd.tmp");
+        assert!(notes.is_leftover(&leftover) && !place.is_leftover(&leftover));
+    }
+
+    #[test]
+    fn what_lies_beside_is_replaced_as_a_whole() {
+        let folder = std::env::temp_dir().join(format!("place-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let place = Place::open(&folder.join("swarms")).unwrap().unwrap();
+        let notes = place.sibling("notes").unwrap();
+        assert_eq!(notes.path(), folder.join("swarms.notes"));
+        assert_eq!(notes.read(9).unwrap(), None);
+        for text in [&b"one"[..], b"", b"123456789"] {
+            notes.write(text).unwrap();
+            assert_eq!(notes.read(9).unwrap().as_deref(), Some(text));
+        }
+        let error = notes.read(8).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
