@@ -92,6 +92,16 @@ fn requests(counters: &CounterRegistry) -> Vec<RequestCount> {
     ]
 }
 
+/// Returns how many announces the rules refused, for whatever reason.
+pub(crate) fn refusals(counters: &CounterRegistry) -> u64 {
+    let families = counters.families().into_iter();
+    let refusals = families.filter(|sums| sums.family.name == REFUSALS);
+    let sums = refusals
+        .flat_map(|sums| sums.sums)
+        .flat_map(|(_, sums)| sums);
+    sums.sum()
+}
+
 fn replies(counters: &CounterRegistry) -> Vec<ReplyCount> {
     let udp = counters.sum_of(&Udp::ANNOUNCES) + counters.sum_of(&Udp::SCRAPES);
     let http = counters.sum_of(&Http::ANNOUNCES) + counters.sum_of(&Http::SCRAPES);

@@ -56,6 +56,7 @@ mod stream;
 mod thread;
 mod token;
 mod top;
+mod trends;
 mod welcome;
 
 pub use api::verdict_of;
@@ -67,3 +68,4 @@ pub use plane::{Handle, Plane};
 pub use settings::{ClusterView, Config, Identity, Limits, PageRules};
 pub use thread::{Listeners, Socket};
 pub use token::{BadToken, MIN_TOKEN_OCTETS, Token};
+pub use trends::{Trends, TrendsError};

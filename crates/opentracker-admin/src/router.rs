@@ -23,7 +23,7 @@ use crate::body::PageBody;
 use crate::cluster::Cluster;
 use crate::coding::Accepted;
 use crate::counters::Counter;
-use crate::dashboard::{self, Dashboard};
+use crate::dashboard::{self, HtmlPage};
 use crate::listing::{Format, Listing, ListingSlots};
 use crate::mode::Mode;
 use crate::process::Process;
@@ -355,9 +355,8 @@ impl Router {
             return self.welcome(asked);
         }
         self.counters.count(Counter::Dashboard);
-        let Dashboard { page: body, policy } =
-            Dashboard::new(&asked.rules.stats_path, rand::random());
-        let response = page(StatusCode::OK, dashboard::CONTENT_TYPE, body);
+        let HtmlPage { html, policy } = dashboard::page(&asked.rules.stats_path, rand::random());
+        let response = page(StatusCode::OK, dashboard::CONTENT_TYPE, html);
         let response = with(response, CONTENT_SECURITY_POLICY, &policy);
         with(response, CACHE_CONTROL, "no-store")
     }
@@ -367,9 +366,11 @@ impl Router {
         let field = |name: &str| asked.head.headers.get(name)?.to_str().ok();
         let is_https =
             asked.client.via == Via::Proxy && field("x-forwarded-proto") == Some("https");
-        let body = welcome::page(field("host"), is_https, self.config.udp_port);
-        let response = page(StatusCode::OK, welcome::CONTENT_TYPE, body);
-        with(response, CONTENT_SECURITY_POLICY, welcome::POLICY)
+        let udp_port = self.config.udp_port;
+        let HtmlPage { html, policy } =
+            welcome::page(field("host"), is_https, udp_port, rand::random());
+        let response = page(StatusCode::OK, welcome::CONTENT_TYPE, html);
+        with(response, CONTENT_SECURITY_POLICY, &policy)
     }
 
     fn metrics(&self, asked: &Asked<'_>) -> Response<PageBody> {

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opentracker_core::Networks;
@@ -9,6 +9,7 @@ use crate::cluster::Cluster;
 use crate::control::Control;
 use crate::gauge::Gauge;
 use crate::token::Token;
+use crate::trends::Trends;
 
 /// What the operator plane shows and to whom: an extension of the
 /// [rules](opentracker_core::Rules), so that it changes with them at once.
@@ -59,6 +60,8 @@ pub struct Config {
     pub gauges: Vec<Gauge>,
     /// Who does what the operator asks for; `None`: nobody.
     pub control: Option<Arc<dyn Control>>,
+    /// What was, for up to seven days. Somebody else lets it look at the tracker and keeps it.
+    pub trends: Arc<Mutex<Trends>>,
 }
 
 impl Config {
@@ -71,6 +74,7 @@ impl Config {
             cluster: None,
             gauges: Vec::new(),
             control: None,
+            trends: Arc::default(),
         }
     }
 }

@@ -5,14 +5,14 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use nix::fcntl::OFlag;
 use opentracker_admin::{
     Cluster, ClusterNode, ClusterView, Config as PlaneConfig, Gauge, Identity, Listeners, Plane,
-    Token,
+    Token, Trends,
 };
 use opentracker_core::Worker;
 use opentracker_livesync::{Sibling, View};
@@ -75,6 +75,8 @@ pub(crate) struct Shown {
     pub(crate) gauges: Vec<Gauge>,
     /// Who does what the operator asks for.
     pub(crate) control: Arc<Operator>,
+    /// What was, for up to seven days.
+    pub(crate) trends: Arc<Mutex<Trends>>,
 }
 
 /// Why the token cannot be had.
@@ -166,6 +168,7 @@ pub(crate) fn start(
     plane.cluster = shown.cluster.map(cluster);
     plane.gauges = shown.gauges;
     plane.control = Some(shown.control);
+    plane.trends = shown.trends;
     let plane = Plane::start(plane, worker, listeners)?;
     let handle = plane.handle();
     let hand_over = HandOver::new(move |connection| {

@@ -4,13 +4,13 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use opentracker_admin as admin;
-use opentracker_admin::Plane;
+use opentracker_admin::{Plane, Trends};
 use opentracker_core as core;
 use opentracker_multicast::JoinError;
 use opentracker_net::http::{SocketFile, UnixError};
@@ -137,6 +137,7 @@ pub(crate) struct Bound {
     snapshot: Option<snapshot::Place>,
     snapshots: Arc<SnapshotStatus>,
     reloads: Arc<ReloadStatus>,
+    trends: Arc<Mutex<Trends>>,
     sandbox: Option<Arc<Sandbox>>,
 }
 
@@ -208,7 +209,7 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
     let Prepared {
         config,
         id,
-        bound,
+        mut bound,
         folders,
     } = prepared;
     let blocks = Blocks::read(bound.snapshot.as_ref())?;
@@ -217,6 +218,7 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
     let operator = Arc::new(Operator::default());
     if let Some(place) = &bound.snapshot {
         snapshot::restore(place, core)?;
+        bound.trends = Arc::new(Mutex::new(snapshot::restore_trends(place)));
     }
     let listeners = bound.listeners.clone();
     let snapshots = Arc::clone(&bound.snapshots);
@@ -324,6 +326,7 @@ pub(crate) fn bind(config: &Config, passed: PassedSockets) -> Result<Bound, Star
         snapshot: None,
         snapshots: Arc::default(),
         reloads: Arc::new(ReloadStatus::new()),
+        trends: Arc::default(),
         sandbox: None,
     })
 }
@@ -375,6 +378,7 @@ impl Threads {
             ]
             .concat(),
             control: Arc::clone(operator),
+            trends: Arc::clone(&bound.trends),
         };
         let mut listeners = admin::Listeners {
             tcp: bound.admin,
@@ -389,10 +393,16 @@ impl Threads {
         self.admin = Some(plane);
         self.http = Some(bound.http.serve(&hand_over, worker)?);
         self.livesync = group.map(|group| group.serve(core, bound.sandbox));
-        self.housekeeping = Some(Housekeeping::start(Arc::clone(core), Arc::clone(memory))?);
+        let trends = bound.trends;
+        self.housekeeping = Some(Housekeeping::start(
+            Arc::clone(core),
+            Arc::clone(memory),
+            Arc::clone(&trends),
+        )?);
         if let Some(place) = bound.snapshot {
             let (core, interval) = (Arc::clone(core), config.snapshot.interval);
-            self.snapshots = Some(Snapshots::start(place, core, interval, bound.snapshots)?);
+            let snapshots = Snapshots::start(place, core, trends, interval, bound.snapshots)?;
+            self.snapshots = Some(snapshots);
         }
         Ok(())
     }

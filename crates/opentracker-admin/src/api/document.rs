@@ -54,6 +54,7 @@ impl IntoResponses for Refused {
         super::read::status,
         super::read::activity,
         super::read::clients,
+        super::read::trends,
         super::read::top,
         super::read::cluster,
         super::read::config,

@@ -30,6 +30,7 @@ use crate::settings::{ClusterView, Config, Identity};
 use crate::snapshot::Snapshot;
 use crate::token::Credential;
 use crate::top::TopCache;
+use crate::trends::Trends;
 
 pub(crate) use lines::Lines;
 pub(crate) use problem::{bad_request, foreign};
@@ -49,6 +50,7 @@ pub(crate) struct Api {
     identity: Identity,
     cluster: Option<ClusterView>,
     control: Option<Arc<dyn Control>>,
+    trends: Arc<std::sync::Mutex<Trends>>,
     /// The plane ends, and with it its streams.
     is_stopping: Arc<AtomicBool>,
     streams: Arc<Semaphore>,
@@ -83,6 +85,7 @@ enum Resource<'a> {
     Status,
     Activity,
     Clients,
+    Trends,
     Top,
     Cluster,
     Config,
@@ -123,6 +126,7 @@ impl<'a> Resource<'a> {
             ("status", None) => Self::Status,
             ("activity", None) => Self::Activity,
             ("clients", None) => Self::Clients,
+            ("trends", None) => Self::Trends,
             ("top", None) => Self::Top,
             ("cluster", None) => Self::Cluster,
             ("config", None) => Self::Config,
@@ -150,9 +154,12 @@ impl<'a> Resource<'a> {
 
     fn is_for(self) -> For {
         match self {
-            Self::Document | Self::Status | Self::Activity | Self::Clients | Self::Top => {
-                For::Stats
-            }
+            Self::Document
+            | Self::Status
+            | Self::Activity
+            | Self::Clients
+            | Self::Trends
+            | Self::Top => For::Stats,
             Self::Cluster | Self::Config => For::Metrics,
             _ => For::Token,
         }
@@ -170,6 +177,7 @@ impl Api {
             identity: config.identity.clone(),
             cluster: config.cluster.clone(),
             control: config.control.clone(),
+            trends: Arc::clone(&config.trends),
             is_stopping,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             walking: Mutex::default(),
@@ -214,6 +222,7 @@ impl Api {
             (&Method::GET, Resource::Status) => read::status(self, query),
             (&Method::GET, Resource::Activity) => read::activity(self, query),
             (&Method::GET, Resource::Clients) => read::clients(self, query),
+            (&Method::GET, Resource::Trends) => read::trends(self, query),
             (&Method::GET, Resource::Top) => read::top(self, top, query).await,
             (&Method::GET, Resource::Cluster) => read::cluster(self, query),
             (&Method::GET, Resource::Config) => read::config(self, query),

@@ -1,5 +1,6 @@
 //! What there is to read at once.
 
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use opentracker_api as api;
@@ -77,6 +78,19 @@ pub(super) fn activity(api: &Api, query: &str) -> Result<Reply, Problem> {
 pub(super) fn clients(api: &Api, query: &str) -> Result<Reply, Problem> {
     Parameters::read(query, &[])?;
     json(&activity::clients(api.tracker.counters()))
+}
+
+/// What was, for up to seven days: a value every five minutes, of each series.
+#[utoipa::path(
+    get,
+    path = "/api/v1/trends",
+    tag = "read",
+    responses((status = 200, body = api::Trends), Refused),
+)]
+pub(super) fn trends(api: &Api, query: &str) -> Result<Reply, Problem> {
+    Parameters::read(query, &[])?;
+    let trends = api.trends.lock().unwrap_or_else(PoisonError::into_inner);
+    json(&trends.answer())
 }
 
 /// The largest torrents.

@@ -46,5 +46,6 @@ mod service_manager;
 mod snapshot_kills;
 mod snapshots;
 mod start;
+mod trends;
 mod udp;
 mod udp_hostile;

@@ -164,7 +164,7 @@ impl Place {
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if self.is_leftover(name) {
                 unlinkat(&self.folder, name, UnlinkatFlags::NoRemoveDir)?;
-                tracing::info!("removed {name:?}, a snapshot that was not written to its end");
+                tracing::info!("removed {name:?}, which was not written to its end");
             }
         }
         Ok(())
@@ -261,6 +261,14 @@ mod tests {
         ] {
             assert!(!place.is_leftover(OsStr::new(other)), "{other}");
         }
+    }
+
+    #[test]
+    fn leftovers_of_what_lies_beside_are_its_own() {
+        let place = Place::open(Path::new("swarms")).unwrap().unwrap();
+        let notes = place.sibling("notes").unwrap();
+        let leftover = notes.beside("0123abcd.tmp");
+        assert!(notes.is_leftover(&leftover) && !place.is_leftover(&leftover));
     }
 
     #[test]
