@@ -53,6 +53,7 @@ impl IntoResponses for Refused {
         document,
         super::read::status,
         super::read::top,
+        super::read::trends,
         super::read::cluster,
         super::read::config,
         super::read::limited,

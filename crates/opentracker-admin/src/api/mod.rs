@@ -29,6 +29,7 @@ use crate::rights::Rights;
 use crate::settings::{ClusterView, Config};
 use crate::token::Credential;
 use crate::top::TopCache;
+use crate::trends::Trends;
 
 pub(crate) use lines::Lines;
 pub(crate) use problem::{bad_request, foreign};
@@ -48,6 +49,7 @@ pub(crate) struct Api {
     identity: crate::settings::Identity,
     cluster: Option<ClusterView>,
     control: Option<Arc<dyn Control>>,
+    trends: Arc<std::sync::Mutex<Trends>>,
     /// The plane ends, and with it its streams.
     is_stopping: Arc<AtomicBool>,
     streams: Arc<Semaphore>,
@@ -81,6 +83,7 @@ enum Resource<'a> {
     Document,
     Status,
     Top,
+    Trends,
     Cluster,
     Config,
     Torrents,
@@ -119,6 +122,7 @@ impl<'a> Resource<'a> {
             ("openapi.json", None) => Self::Document,
             ("status", None) => Self::Status,
             ("top", None) => Self::Top,
+            ("trends", None) => Self::Trends,
             ("cluster", None) => Self::Cluster,
             ("config", None) => Self::Config,
             ("torrents", None) => Self::Torrents,
@@ -145,7 +149,7 @@ impl<'a> Resource<'a> {
 
     fn is_for(self) -> For {
         match self {
-            Self::Document | Self::Status | Self::Top => For::Stats,
+            Self::Document | Self::Status | Self::Top | Self::Trends => For::Stats,
             Self::Cluster | Self::Config => For::Metrics,
             _ => For::Token,
         }
@@ -163,6 +167,7 @@ impl Api {
             identity: config.identity.clone(),
             cluster: config.cluster.clone(),
             control: config.control.clone(),
+            trends: Arc::clone(&config.trends),
             is_stopping,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             walking: Mutex::default(),
@@ -206,6 +211,7 @@ impl Api {
             (&Method::GET, Resource::Document) => document::document(query),
             (&Method::GET, Resource::Status) => read::status(self, query),
             (&Method::GET, Resource::Top) => read::top(self, top, query).await,
+            (&Method::GET, Resource::Trends) => read::trends(self, query),
             (&Method::GET, Resource::Cluster) => read::cluster(self, query),
             (&Method::GET, Resource::Config) => read::config(self, query),
             (&Method::GET, Resource::Limited) => read::limited(self, query),

@@ -1,5 +1,6 @@
 //! What there is to read at once.
 
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use opentracker_api as api;
@@ -85,6 +86,19 @@ pub(super) async fn top(api: &Api, cache: &TopCache, query: &str) -> Result<Repl
         by_peers: torrents(top.by_peers(limit)),
         by_seeders: torrents(top.by_seeders(limit)),
     })
+}
+
+/// The figures of up to seven days.
+#[utoipa::path(
+    get,
+    path = "/api/v1/trends",
+    tag = "read",
+    responses((status = 200, body = api::Trends), Refused),
+)]
+pub(super) fn trends(api: &Api, query: &str) -> Result<Reply, Problem> {
+    Parameters::read(query, &[])?;
+    let trends = api.trends.lock().unwrap_or_else(PoisonError::into_inner);
+    json(&trends.answer())
 }
 
 /// The cluster as this node sees it.
