@@ -57,11 +57,11 @@ opentracker_core::counters! {
             /// Full scrapes, and other lists of all torrents, while too many were under way.
             FullScrapeBusy ["busy"],
         }
-        "opentracker_full_scrape_octets_total" octets "Octets of full scrapes and other lists of all torrents sent, as they were encoded." [] {
+        "opentracker_full_scrape_bytes_total" bytes "Bytes of full scrapes and other lists of all torrents sent, as they were encoded." [] {
             /// Octets of full scrapes and other lists of all torrents sent, as they were encoded.
             FullScrapeOctets [],
         }
-        "opentracker_pages_connections_total" connections "Connections of the operator plane, by listener." ["listener"] {
+        "opentracker_pages_connections_total" connections "Connections of the operator plane, by kind of the listener." ["kind"] {
             /// Connections handed over by the announce threads.
             PublicConnection ["public"],
             /// Connections of the operator's own listeners.

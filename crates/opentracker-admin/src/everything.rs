@@ -38,14 +38,14 @@ pub(crate) fn put(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) -> io::Result<()> 
 fn put_connections(snapshot: &Snapshot<'_>, out: &mut Vec<u8>) -> io::Result<()> {
     let tcp = [
         ("accept", snapshot.accepted()),
-        ("announce", snapshot.get(Http::Announce)),
-        ("scrape", snapshot.get(Http::Scrape)),
+        ("announce", snapshot.http_announces()),
+        ("scrape", snapshot.counters.sum_of(&Http::SCRAPES)),
     ];
     let udp = [
         ("overall", snapshot.get(Udp::Received)),
-        ("connect", snapshot.get(Udp::Connect)),
-        ("announce", snapshot.get(Udp::Announce)),
-        ("scrape", snapshot.get(Udp::Scrape)),
+        ("connect", snapshot.counters.sum_of(&Udp::CONNECTS)),
+        ("announce", snapshot.counters.sum_of(&Udp::ANNOUNCES)),
+        ("scrape", snapshot.counters.sum_of(&Udp::SCRAPES)),
         ("missmatch", snapshot.get(Udp::BadConnectionId)),
     ];
     writeln!(out, "  <connections>")?;

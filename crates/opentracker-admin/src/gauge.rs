@@ -1,12 +1,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A figure of a crate above that the metrics show: a family of one sample.
+/// A figure of a crate above that the metrics show: a family of one sample, or of one for each value
+/// of a label.
 #[derive(Clone)]
 pub struct Gauge {
     pub(crate) name: &'static str,
     pub(crate) help: &'static str,
-    look: Arc<dyn Fn() -> Option<f64> + Send + Sync>,
+    pub(crate) label: Option<&'static str>,
+    look: Arc<dyn Fn() -> Vec<(&'static str, f64)> + Send + Sync>,
 }
 
 impl Gauge {
@@ -20,11 +22,28 @@ impl Gauge {
         Self {
             name,
             help,
+            label: None,
+            look: Arc::new(move || look().into_iter().map(|figure| ("", figure)).collect()),
+        }
+    }
+
+    /// Makes a family with a label from a function that returns the values of the label, each with
+    /// its figure. It must not block for long.
+    pub fn with_label(
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        look: impl Fn() -> Vec<(&'static str, f64)> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name,
+            help,
+            label: Some(label),
             look: Arc::new(look),
         }
     }
 
-    pub(crate) fn look(&self) -> Option<f64> {
+    pub(crate) fn look(&self) -> Vec<(&'static str, f64)> {
         (self.look)()
     }
 }

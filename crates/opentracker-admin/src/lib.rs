@@ -27,6 +27,7 @@
 //! On a connection that was handed over ([`Handle::take`]), hyper reads the requests: one whose target
 //! has octets that are not UTF-8 is answered 400 there, while an announce thread serves it.
 
+mod activity;
 mod api;
 mod body;
 mod busy;

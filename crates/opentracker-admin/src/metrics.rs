@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::time::Duration;
 
-use opentracker_core::Totals;
+use opentracker_core::{FamilySums, HistogramFamily, HistogramSums, LISTENER_LABEL, Totals};
 
 use crate::cluster::{Cluster, ClusterNode};
 use crate::gauge::Gauge;
@@ -29,13 +29,18 @@ pub(crate) fn put(
     }
     text.put_process(process);
     for gauge in gauges {
-        text.put_gauge(gauge.name, gauge.help, gauge.look());
+        text.put_gauges(gauge);
     }
-    for (family, sums) in snapshot.counters.families() {
-        text.put_head(family.name, "counter", family.help);
-        for (values, sum) in family.series.iter().zip(sums) {
-            text.put_sample(family.name, family.labels, values, sum);
+    for family in snapshot.counters.families() {
+        text.put_counters(&family);
+    }
+    let mut before = None;
+    for histogram in snapshot.counters.histograms() {
+        let name = histogram.family.name;
+        if before.replace(name) != Some(name) {
+            text.put_head(name, "histogram", histogram.family.help);
         }
+        text.put_histogram(&histogram);
     }
 }
 
@@ -44,25 +49,18 @@ struct Text<'a>(&'a mut Vec<u8>);
 impl Text<'_> {
     fn put_tracker(&mut self, snapshot: &Snapshot<'_>) {
         let Totals { torrents, peers } = snapshot.totals;
-        let name = "opentracker_info";
-        self.put_head(name, "gauge", "The program.");
+        let name = "opentracker_build_info";
+        self.put_head(name, "gauge", "The program, by version.");
+        self.put_sample(name, &["version"], &[snapshot.version], 1);
+        let name = "opentracker_instance_info";
+        let help = "This run of the program, by the id that it has in a cluster.";
+        self.put_head(name, "gauge", help);
         let id = snapshot.tracker_id.to_string();
-        let labels = &[snapshot.version, &id];
-        self.put_sample(name, &["version", "tracker_id"], labels, 1);
-        self.put_gauge(
-            "opentracker_uptime_seconds",
-            "Seconds since the start.",
-            Some(snapshot.uptime_secs),
-        );
+        self.put_sample(name, &["tracker_id"], &[&id], 1);
         self.put_gauge(
             "opentracker_torrents",
             "Torrents, those without peers included.",
             Some(torrents),
-        );
-        self.put_gauge(
-            "opentracker_swarms_bytes",
-            "Memory that torrents and peers take, which limits.memory bounds.",
-            Some(snapshot.swarms_octets),
         );
         let name = "opentracker_peers";
         self.put_head(name, "gauge", "Peers in all swarms, by family and role.");
@@ -89,7 +87,7 @@ impl Text<'_> {
         );
         self.put_nodes(
             cluster,
-            "opentracker_cluster_node_heard_seconds",
+            "opentracker_cluster_node_silent_seconds",
             "Seconds since a node of the cluster was heard.",
             |node| node.heard_ago.map(secs),
         );
@@ -170,6 +168,43 @@ impl Text<'_> {
         }
     }
 
+    fn put_gauges(&mut self, gauge: &Gauge) {
+        let figures = gauge.look();
+        if !figures.is_empty() {
+            self.put_head(gauge.name, "gauge", gauge.help);
+        }
+        for (value, figure) in figures {
+            self.put_sample(gauge.name, gauge.label.as_slice(), &[value], figure);
+        }
+    }
+
+    fn put_counters(&mut self, sums: &FamilySums) {
+        let family = sums.family;
+        self.put_head(family.name, "counter", family.help);
+        for (listener, sums) in &sums.sums {
+            let label = listener.iter().map(|_| LISTENER_LABEL);
+            let labels: Vec<_> = family.labels.iter().copied().chain(label).collect();
+            for (values, sum) in family.series.iter().zip(sums) {
+                let values: Vec<_> = values.iter().copied().chain(listener.as_deref()).collect();
+                self.put_sample(family.name, &labels, &values, sum);
+            }
+        }
+    }
+
+    fn put_histogram(&mut self, sums: &HistogramSums) {
+        let HistogramFamily { name, label, .. } = sums.family;
+        let bucket = format!("{name}_bucket");
+        for (bound, count) in sums.buckets() {
+            let bound = bound.to_string();
+            self.put_sample(&bucket, &[label, "le"], &[sums.value, &bound], count);
+        }
+        let count = sums.count();
+        self.put_sample(&bucket, &[label, "le"], &[sums.value, "+Inf"], count);
+        let sum = sums.sum_secs();
+        self.put_sample(&format!("{name}_sum"), &[label], &[sums.value], sum);
+        self.put_sample(&format!("{name}_count"), &[label], &[sums.value], count);
+    }
+
     fn put_head(&mut self, name: &str, kind: &str, help: &str) {
         let help = help.replace('\\', "\\\\").replace('\n', "\\n");
         writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}")
@@ -202,10 +237,20 @@ mod tests {
     use opentracker_http::Counter as Http;
     use opentracker_types::TrackerId;
 
+    static DURATION: HistogramFamily = HistogramFamily {
+        name: "test_duration_seconds",
+        help: "Tests.",
+        label: "protocol",
+    };
+
     #[test]
     fn the_values_are_right() {
         let counters = CounterRegistry::default();
-        counters.register().add(Http::Scrape, 4);
+        let listener = "http://[::]:6969".into();
+        counters.register_for(&listener).add(Http::ScrapeV6, 4);
+        let durations = counters.register_histogram(&DURATION, "udp");
+        durations.observe(Duration::from_micros(3), 2);
+        durations.observe(Duration::from_secs(2), 1);
         counters.register().add(Core::Completed, 5);
         let snapshot = Snapshot {
             totals: Totals {
@@ -220,6 +265,7 @@ mod tests {
             counters: &counters,
             peer_timeout: 45,
             swarms_octets: 9000,
+            limit_octets: None,
             uptime_secs: 6,
             version: "1.\"2\"\\\n",
             tracker_id: TrackerId::new([0, 0, 1, 2]),
@@ -247,13 +293,16 @@ mod tests {
         let gauges = [
             Gauge::new("opentracker_known", "Is known.", || Some(2.5)),
             Gauge::new("opentracker_unknown", "Is not.", || None),
+            Gauge::with_label("opentracker_entries", "Entries.", "list", || {
+                vec![("a", 0.0), ("b", 7.0)]
+            }),
         ];
         put(&snapshot, Some(&cluster), &process, &gauges, &mut out);
         let text = String::from_utf8(out).unwrap();
         for line in [
-            "# TYPE opentracker_info gauge",
-            r#"opentracker_info{version="1.\"2\"\\\n",tracker_id="00000102"} 1"#,
-            "opentracker_uptime_seconds 6",
+            "# TYPE opentracker_build_info gauge",
+            r#"opentracker_build_info{version="1.\"2\"\\\n"} 1"#,
+            r#"opentracker_instance_info{tracker_id="00000102"} 1"#,
             "opentracker_torrents 1",
             r#"opentracker_peers{family="ipv4",role="seeder"} 2"#,
             r#"opentracker_peers{family="ipv4",role="leecher"} 3"#,
@@ -261,17 +310,26 @@ mod tests {
             r#"opentracker_peers{family="ipv6",role="leecher"} 5"#,
             "opentracker_cluster_joined 1",
             "opentracker_cluster_nodes 1",
-            r#"opentracker_cluster_node_heard_seconds{address="192.0.2.1",tracker_id="aa000001"} 1.5"#,
+            r#"opentracker_cluster_node_silent_seconds{address="192.0.2.1",tracker_id="aa000001"} 1.5"#,
             r#"opentracker_cluster_node_torrents{address="192.0.2.1",tracker_id="aa000001"} 9"#,
             "process_resident_memory_bytes 4096",
             "process_cpu_seconds_total 0.01",
             "# TYPE opentracker_http_requests_total counter",
-            r#"opentracker_http_requests_total{path="announce"} 0"#,
-            r#"opentracker_http_requests_total{path="scrape"} 4"#,
+            r#"opentracker_http_requests_total{path="announce",family="ipv4",listener="http://[::]:6969"} 0"#,
+            r#"opentracker_http_requests_total{path="scrape",family="ipv6",listener="http://[::]:6969"} 4"#,
+            "# TYPE test_duration_seconds histogram",
+            r#"test_duration_seconds_bucket{protocol="udp",le="0.000002"} 0"#,
+            r#"test_duration_seconds_bucket{protocol="udp",le="0.000005"} 2"#,
+            r#"test_duration_seconds_bucket{protocol="udp",le="1"} 2"#,
+            r#"test_duration_seconds_bucket{protocol="udp",le="+Inf"} 3"#,
+            r#"test_duration_seconds_sum{protocol="udp"} 2.000006"#,
+            r#"test_duration_seconds_count{protocol="udp"} 3"#,
             "# HELP opentracker_completed_total Downloads reported as completed, once per peer.",
             "opentracker_completed_total 5",
             "# TYPE opentracker_known gauge",
             "opentracker_known 2.5",
+            r#"opentracker_entries{list="a"} 0"#,
+            r#"opentracker_entries{list="b"} 7"#,
         ] {
             assert!(text.lines().any(|other| other == line), "{line}\n{text}");
         }

@@ -6,6 +6,15 @@ use std::time::Duration;
 /// Ticks of a second in `/proc`, on every architecture that Linux still has for servers.
 const TICKS_PER_SEC: u64 = 100;
 
+/// Octets of memory that the process takes; `None` if the system does not say.
+pub(crate) fn resident_octets() -> Option<u64> {
+    resident(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn resident(status: &str) -> Option<u64> {
+    Some(number_after(status, "VmRSS:")? * 1024)
+}
+
 /// What the system says of this process. What it does not say is `None`: `/proc` may not be there
 /// in a changed root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,7 +35,6 @@ impl Process {
         let ticks = read_ticks(&text("/proc/self/stat"));
         let boot_secs = number_after(&text("/proc/stat"), "btime");
         let status = text("/proc/self/status");
-        let octets = |name| Some(number_after(&status, name)? * 1024);
         // The listing is a descriptor too.
         let listed = fs::read_dir("/proc/self/fd").map(|entries| entries.count().saturating_sub(1));
         Self {
@@ -34,8 +42,8 @@ impl Process {
             start: ticks
                 .zip(boot_secs)
                 .map(|((_, start), boot_secs)| Duration::from_secs(boot_secs) + of_ticks(start)),
-            resident_octets: octets("VmRSS:"),
-            virtual_octets: octets("VmSize:"),
+            resident_octets: resident(&status),
+            virtual_octets: number_after(&status, "VmSize:").map(|kibi| kibi * 1024),
             open_fds: listed.ok().and_then(|fds| u64::try_from(fds).ok()),
             max_fds: number_after(&text("/proc/self/limits"), "Max open files"),
         }
@@ -86,6 +94,7 @@ mod tests {
     fn this_process_is_plausible() {
         let process = Process::read();
         assert!(process.resident_octets > Some(100_000), "{process:?}");
+        assert!(resident_octets() > Some(100_000));
         assert!(process.virtual_octets >= process.resident_octets);
         assert!(process.open_fds >= Some(3) && process.open_fds <= process.max_fds);
         let start = process.start.unwrap();

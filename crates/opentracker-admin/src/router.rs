@@ -69,7 +69,7 @@ impl Router {
         let api = Api::new(Arc::clone(&tracker), &config, Arc::clone(&is_draining));
         Self {
             api,
-            handler: RefCell::new(Handler::new(worker)),
+            handler: RefCell::new(Handler::new(worker, &["operator".into()])),
             counters: Arc::new(tracker.counters().register()),
             tracker,
             config,
@@ -461,21 +461,8 @@ impl Router {
         self.config.cluster.as_ref().map(ClusterView::look)
     }
 
-    /// A tracker in a cluster draws another id when a sibling turns out to have its own, so the
-    /// one that it began with counts without a cluster alone.
     fn snapshot(&self, cluster: Option<&Cluster>) -> Snapshot<'_> {
-        let identity = &self.config.identity;
-        let now = Instant::now();
-        let uptime = now.saturating_duration_since(self.tracker.start());
-        Snapshot {
-            totals: self.tracker.totals(now),
-            counters: self.tracker.counters(),
-            swarms_octets: self.tracker.heap_octets(),
-            uptime_secs: uptime.as_secs(),
-            peer_timeout: self.tracker.rules().settings.timing.peer_timeout_minutes(),
-            version: &identity.version,
-            tracker_id: cluster.map_or(identity.tracker_id, |cluster| cluster.tracker_id),
-        }
+        Snapshot::take(&self.tracker, &self.config.identity, cluster)
     }
 
     fn full_scrape(&self, asked: &Asked<'_>) -> Response<PageBody> {

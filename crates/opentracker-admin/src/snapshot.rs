@@ -1,11 +1,15 @@
 //! What statistics and metrics are made from.
 
-use opentracker_core::{CounterRegistry, CounterSet, Habit, Totals};
+use std::time::Instant;
+
+use opentracker_core::{CounterRegistry, CounterSet, Habit, Totals, Tracker};
 use opentracker_http::Counter as Http;
 use opentracker_types::TrackerId;
 use opentracker_udp::Counter as Udp;
 
+use crate::cluster::Cluster;
 use crate::counters::Counter as Pages;
+use crate::settings::Identity;
 
 /// Minutes after which a peer is gone in the C program: readers of its pages expect that many.
 const C_PEER_TIMEOUT: u8 = 45;
@@ -17,6 +21,8 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) counters: &'a CounterRegistry,
     /// Octets of memory that torrents and peers take.
     pub(crate) swarms_octets: u64,
+    /// What these are bounded by, if they are.
+    pub(crate) limit_octets: Option<u64>,
     pub(crate) uptime_secs: u64,
     /// Minutes after which a peer that has not announced is gone.
     pub(crate) peer_timeout: u8,
@@ -24,7 +30,31 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) tracker_id: TrackerId,
 }
 
-impl Snapshot<'_> {
+impl<'a> Snapshot<'a> {
+    /// Takes it now.
+    ///
+    /// A tracker in a cluster draws another id when a sibling turns out to have its own, so the
+    /// one that it began with counts without a cluster alone.
+    pub(crate) fn take(
+        tracker: &'a Tracker,
+        identity: &'a Identity,
+        cluster: Option<&Cluster>,
+    ) -> Self {
+        let now = Instant::now();
+        let settings = &tracker.rules().settings;
+        let limit_octets = settings.limits.octets;
+        Self {
+            totals: tracker.totals(now),
+            counters: tracker.counters(),
+            swarms_octets: tracker.heap_octets(),
+            limit_octets: Some(limit_octets).filter(|&octets| octets < u64::MAX),
+            uptime_secs: now.saturating_duration_since(tracker.start()).as_secs(),
+            peer_timeout: settings.timing.peer_timeout_minutes(),
+            version: &identity.version,
+            tracker_id: cluster.map_or(identity.tracker_id, |cluster| cluster.tracker_id),
+        }
+    }
+
     /// Returns a sum over all threads.
     pub(crate) fn get(&self, counter: impl CounterSet) -> u64 {
         self.counters.sum(counter)
@@ -34,12 +64,8 @@ impl Snapshot<'_> {
     /// labels; 0 if nobody counts it.
     fn named(&self, family: &str, labels: &[&str]) -> u64 {
         let families = self.counters.families();
-        let of_name = families.iter().filter(|(known, _)| known.name == family);
-        let series = of_name.flat_map(|(family, sums)| family.series.iter().zip(sums));
-        series
-            .filter(|(values, _)| **values == labels)
-            .map(|(_, sum)| sum)
-            .sum()
+        let of_name = families.iter().filter(|sums| sums.family.name == family);
+        of_name.map(|sums| sums.sum(labels)).sum()
     }
 
     /// HTTP connections that the announce threads accepted.
@@ -54,7 +80,12 @@ impl Snapshot<'_> {
 
     /// Datagrams that were answered with what they asked for, scrapes aside.
     pub(crate) fn udp_successes(&self) -> u64 {
-        self.counters.sum_of(&[Udp::Announce, Udp::Connect])
+        self.counters.sum_of(&Udp::ANNOUNCES) + self.counters.sum_of(&Udp::CONNECTS)
+    }
+
+    /// Announces over HTTP that were answered with peers.
+    pub(crate) fn http_announces(&self) -> u64 {
+        self.counters.sum_of(&Http::ANNOUNCES)
     }
 
     /// Requests with a parameter that is missing or wrong, of whatever kind.

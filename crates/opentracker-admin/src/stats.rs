@@ -29,7 +29,7 @@ impl Snapshot<'_> {
                 self.put_traffic(out, "udp4 stats", received, self.udp_successes())
             }
             Mode::Tcp4 => {
-                let (accepted, successes) = (self.accepted(), self.get(Http::Announce));
+                let (accepted, successes) = (self.accepted(), self.http_announces());
                 self.put_traffic(out, "tcp4 stats", accepted, successes)
             }
             Mode::Scrp => self.put_scrapes(out),
@@ -55,7 +55,7 @@ impl Snapshot<'_> {
     fn connections(&self) -> (u64, u64) {
         (
             self.accepted() + self.get(Udp::Received),
-            self.get(Http::Announce) + self.udp_successes(),
+            self.http_announces() + self.udp_successes(),
         )
     }
 
@@ -127,7 +127,8 @@ impl Snapshot<'_> {
     }
 
     fn put_scrapes(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        let (tcp, udp) = (self.get(Http::Scrape), self.get(Udp::Scrape));
+        let tcp = self.counters.sum_of(&Http::SCRAPES);
+        let udp = self.counters.sum_of(&Udp::SCRAPES);
         write!(out, "{tcp}\n{udp}\n")?;
         self.put_uptime(out)?;
         write!(
@@ -176,7 +177,7 @@ impl Snapshot<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use opentracker_core::{CounterRegistry, CounterSet, PerKind, Totals};
+    use opentracker_core::{CounterRegistry, CounterSet, Counters, PerKind, Totals};
     use opentracker_types::TrackerId;
 
     opentracker_core::counters! {
@@ -201,7 +202,16 @@ mod tests {
     }
 
     fn add<C: CounterSet>(registry: &CounterRegistry, numbers: &[(C, u64)]) {
-        let counters = registry.register();
+        add_to(&registry.register(), numbers);
+    }
+
+    fn add_by_listener<C: CounterSet>(registry: &CounterRegistry, numbers: &[(C, u64)]) {
+        let (first, last) = numbers.split_at(numbers.len() / 2);
+        add_to(&registry.register_for(&"http://192.0.2.1:80".into()), first);
+        add_to(&registry.register_for(&"http://192.0.2.2:80".into()), last);
+    }
+
+    fn add_to<C: CounterSet>(counters: &Counters<C>, numbers: &[(C, u64)]) {
         for &(counter, number) in numbers {
             counters.add(counter, number);
         }
@@ -220,23 +230,25 @@ mod tests {
                 (Net::Evicted, 99),
             ],
         );
-        add(
+        add_by_listener(
             &counters,
             &[
-                (Http::Announce, 123),
-                (Http::Scrape, 1),
+                (Http::AnnounceV4, 100),
+                (Http::AnnounceV6, 23),
+                (Http::ScrapeV6, 1),
                 (Http::BadHead, 1),
                 (Http::BadInfoHash, 3),
                 (Http::NotFound, 2),
             ],
         );
-        add(
+        add_by_listener(
             &counters,
             &[
                 (Udp::Received, 10),
-                (Udp::Connect, 1),
-                (Udp::Announce, 5),
-                (Udp::Scrape, 2),
+                (Udp::ConnectV4, 1),
+                (Udp::AnnounceV4, 2),
+                (Udp::AnnounceV6, 3),
+                (Udp::ScrapeV4, 2),
                 (Udp::BadConnectionId, 3),
             ],
         );
@@ -279,6 +291,7 @@ mod tests {
             },
             counters: &counters,
             swarms_octets: 0,
+            limit_octets: None,
             uptime_secs: 7322,
             peer_timeout: 45,
             version: "1.2.3",
@@ -442,6 +455,7 @@ RENEWALS
             totals: Totals::default(),
             counters: &counters,
             swarms_octets: 0,
+            limit_octets: None,
             uptime_secs: 0,
             peer_timeout: 45,
             version: "",

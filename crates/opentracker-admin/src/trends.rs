@@ -22,7 +22,11 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use opentracker_api as api;
-use opentracker_core::{CounterRegistry, Tracker};
+use opentracker_core::Tracker;
+use opentracker_http::Counter as Http;
+use opentracker_udp::Counter as Udp;
+
+use crate::activity::refusals;
 
 /// Time from one value to the next.
 const INTERVAL_SECS: u64 = 300;
@@ -234,29 +238,14 @@ impl Figures {
             counted: Counted {
                 uptime: now.saturating_duration_since(tracker.start()),
                 sums: [
-                    sum(counters, "opentracker_udp_requests_total", Some("announce")),
-                    sum(
-                        counters,
-                        "opentracker_http_requests_total",
-                        Some("announce"),
-                    ),
-                    sum(counters, "opentracker_refused_total", None),
+                    counters.sum_of(&Udp::ANNOUNCES),
+                    counters.sum_of(&Http::ANNOUNCES),
+                    refusals(counters),
                 ],
             },
             levels: levels.map(|level| level as f64),
         }
     }
-}
-
-/// Adds up the series of a family that have a label of this value, or all of them.
-fn sum(counters: &CounterRegistry, family: &str, value: Option<&str>) -> u64 {
-    let families = counters.families();
-    let of_name = families.iter().filter(|(known, _)| known.name == family);
-    let series = of_name.flat_map(|(family, sums)| family.series.iter().zip(sums));
-    series
-        .filter(|(values, _)| value.is_none_or(|value| values.contains(&value)))
-        .map(|(_, sum)| sum)
-        .sum()
 }
 
 fn interval(time: Duration) -> u64 {

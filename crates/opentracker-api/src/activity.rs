@@ -11,7 +11,7 @@ pub struct Activity {
     pub time_ms: u64,
     /// Seconds since the start.
     pub uptime_secs: u64,
-    /// Requests that came in, by protocol and kind.
+    /// Requests that were answered with what they asked for, by protocol and kind.
     pub requests: Vec<RequestCount>,
     /// What became of announces and scrapes, by kind: `served`, or why not.
     pub replies: Vec<ReplyCount>,
@@ -25,7 +25,7 @@ pub struct Activity {
     pub memory: Memory,
 }
 
-/// Requests of a kind.
+/// Requests of a kind that were answered with what they asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RequestCount {
@@ -47,7 +47,8 @@ pub struct ReplyCount {
     pub total: u64,
 }
 
-/// How long requests took to be answered, once they were read.
+/// How long requests took to be answered, once they were read. Those that were read together took as
+/// long as all of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Latency {

@@ -3,8 +3,10 @@
 use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::cells::Cells;
+use crate::histogram::{Histogram, HistogramFamily, HistogramSums, RegisteredHistogram};
 
 /// A metric: a name, and what it counts apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +51,17 @@ impl Family {
     }
 }
 
+/// The label of the counters that each listener has for itself.
+pub const LISTENER_LABEL: &str = "listener";
+
 /// The counters of one crate, an enum that [`counters!`](crate::counters) declares.
 pub trait CounterSet: Copy + 'static {
     /// The families, in the order of the enum.
     const FAMILIES: &'static [Family];
     /// Number of counters.
     const LEN: usize;
+    /// Each listener counts for itself: every family has [`LISTENER_LABEL`] besides its own labels.
+    const BY_LISTENER: bool = false;
 
     /// Returns the counter's number, from 0, in the order of the enum.
     fn index(self) -> usize;
@@ -63,7 +70,8 @@ pub trait CounterSet: Copy + 'static {
 /// Declares an enum of counters by the metrics that they are series of.
 ///
 /// Each family has a name, a unit, a sentence of help and the names of its labels; each counter
-/// the values of the labels.
+/// the values of the labels. With `by listener` behind the name of the enum, each listener has
+/// counters of its own.
 ///
 /// ```
 /// opentracker_core::counters! {
@@ -89,9 +97,11 @@ pub trait CounterSet: Copy + 'static {
 /// ```
 #[macro_export]
 macro_rules! counters {
+    (@by) => { false };
+    (@by listener) => { true };
     (
         $(#[$meta:meta])*
-        $vis:vis enum $set:ident {
+        $vis:vis enum $set:ident $(by $by:ident)? {
             $(
                 $family:literal $unit:ident $help:literal [$($label:literal),*] {
                     $(
@@ -120,6 +130,7 @@ macro_rules! counters {
                 ),)+
             ];
             const LEN: usize = [$($(Self::$counter,)+)+].len();
+            const BY_LISTENER: bool = $crate::counters!(@by $($by)?);
 
             fn index(self) -> usize {
                 self as usize
@@ -128,19 +139,11 @@ macro_rules! counters {
     };
 }
 
-/// Numbers of a cache line.
-const LINE: usize = 8;
-
-/// A cache line of counters, lest two threads write to one.
-#[derive(Debug, Default)]
-#[repr(align(64))]
-struct Line([AtomicU64; LINE]);
-
 /// The counters of one thread.
 ///
 /// Only their owner adds, so adding is a plain load and store; anybody may read.
 pub struct Counters<C> {
-    lines: Arc<[Line]>,
+    cells: Arc<Cells>,
     set: PhantomData<fn(C)>,
 }
 
@@ -152,11 +155,7 @@ impl<C: CounterSet> Counters<C> {
 
     /// Adds a number.
     pub fn add(&self, counter: C, number: u64) {
-        let cell = cell(&self.lines, counter.index());
-        cell.store(
-            cell.load(Ordering::Relaxed).wrapping_add(number),
-            Ordering::Relaxed,
-        );
+        self.cells.add(counter.index(), number);
     }
 }
 
@@ -166,47 +165,88 @@ impl<C> fmt::Debug for Counters<C> {
     }
 }
 
-fn cell(lines: &[Line], index: usize) -> &AtomicU64 {
-    &lines[index / LINE].0[index % LINE]
-}
-
-/// The counters of all threads, summed on reading.
+/// The counters and histograms of all threads, summed on reading.
 #[derive(Debug, Default)]
-pub struct CounterRegistry(Mutex<Vec<Registered>>);
+pub struct CounterRegistry {
+    counters: Mutex<Vec<Registered>>,
+    histograms: Mutex<Vec<RegisteredHistogram>>,
+}
 
 #[derive(Debug)]
 struct Registered {
     set: TypeId,
     families: &'static [Family],
-    lines: Arc<[Line]>,
+    listener: Option<Arc<str>>,
+    cells: Arc<Cells>,
+}
+
+/// A family, and what its counters have come to, over all threads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FamilySums {
+    /// The family.
+    pub family: &'static Family,
+    /// For each listener, or for `None`, the sums in the order of the family's series.
+    pub sums: Vec<(Option<Arc<str>>, Vec<u64>)>,
+}
+
+impl FamilySums {
+    /// Returns the sum of one series, over all listeners; 0 if there is none of these labels.
+    pub fn sum(&self, labels: &[&str]) -> u64 {
+        let series = self.sums.iter().flat_map(|(_, sums)| {
+            let series = self.family.series.iter().zip(sums);
+            series.filter(|(values, _)| **values == labels)
+        });
+        series.map(|(_, sum)| sum).sum()
+    }
 }
 
 impl CounterRegistry {
     /// Makes the counters of one more thread. They count on after the thread has ended.
     pub fn register<C: CounterSet>(&self) -> Counters<C> {
-        let lines: Arc<[Line]> = (0..C::LEN.div_ceil(LINE))
-            .map(|_| Line::default())
-            .collect();
-        let registered = Registered {
+        const { assert!(!C::BY_LISTENER, "counted for a listener") };
+        self.register_any(None)
+    }
+
+    /// Makes the counters of one more thread for one listener, as the label names it.
+    pub fn register_for<C: CounterSet>(&self, listener: &Arc<str>) -> Counters<C> {
+        const { assert!(C::BY_LISTENER, "not counted by listener") };
+        self.register_any(Some(Arc::clone(listener)))
+    }
+
+    fn register_any<C: CounterSet>(&self, listener: Option<Arc<str>>) -> Counters<C> {
+        let cells = Arc::new(Cells::new(C::LEN));
+        lock(&self.counters).push(Registered {
             set: TypeId::of::<C>(),
             families: C::FAMILIES,
-            lines: Arc::clone(&lines),
-        };
-        self.lock().push(registered);
+            listener,
+            cells: Arc::clone(&cells),
+        });
         Counters {
-            lines,
+            cells,
             set: PhantomData,
         }
     }
 
-    /// Returns the sum over all threads.
+    /// Makes the histogram of one more thread, of a family and the value of its label. It counts on
+    /// after the thread has ended.
+    pub fn register_histogram(
+        &self,
+        family: &'static HistogramFamily,
+        value: &'static str,
+    ) -> Histogram {
+        let registered = RegisteredHistogram::new(family, value);
+        let histogram = registered.histogram();
+        lock(&self.histograms).push(registered);
+        histogram
+    }
+
+    /// Returns the sum over all threads and listeners.
     pub fn sum<C: CounterSet>(&self, counter: C) -> u64 {
         let set = TypeId::of::<C>();
-        let all = self.lock();
+        let all = lock(&self.counters);
         let of_set = all.iter().filter(|registered| registered.set == set);
         of_set.fold(0, |sum, registered| {
-            let cell = cell(&registered.lines, counter.index());
-            sum.wrapping_add(cell.load(Ordering::Relaxed))
+            sum.wrapping_add(registered.cells.get(counter.index()))
         })
     }
 
@@ -217,37 +257,57 @@ impl CounterRegistry {
 
     /// Returns every family that somebody counts, with the sums of its series, those of one crate
     /// together.
-    pub fn families(&self) -> Vec<(&'static Family, Vec<u64>)> {
-        let all = self.lock();
-        let mut sets: Vec<(TypeId, &'static [Family], Vec<u64>)> = Vec::new();
-        for registered in &*all {
-            let len = registered
-                .families
-                .iter()
-                .map(|family| family.series.len())
-                .sum();
-            let known = sets.iter().position(|(set, ..)| *set == registered.set);
+    pub fn families(&self) -> Vec<FamilySums> {
+        let mut sets: Vec<(TypeId, Vec<FamilySums>)> = Vec::new();
+        for registered in &*lock(&self.counters) {
+            let known = sets.iter().position(|(set, _)| *set == registered.set);
             let place = known.unwrap_or_else(|| {
-                sets.push((registered.set, registered.families, vec![0; len]));
+                let families = registered.families.iter();
+                let none = families.map(|family| FamilySums {
+                    family,
+                    sums: Vec::new(),
+                });
+                sets.push((registered.set, none.collect()));
                 sets.len() - 1
             });
-            for (index, sum) in sets[place].2.iter_mut().enumerate() {
-                *sum = sum.wrapping_add(cell(&registered.lines, index).load(Ordering::Relaxed));
-            }
+            registered.add_to(&mut sets[place].1);
         }
-        let sums = sets.into_iter().flat_map(|(_, families, sums)| {
-            let mut sums = sums.into_iter();
-            let with_sums = move |family: &'static Family| {
-                (family, sums.by_ref().take(family.series.len()).collect())
-            };
-            families.iter().map(with_sums)
-        });
-        sums.collect()
+        sets.into_iter()
+            .flat_map(|(_, families)| families)
+            .collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Registered>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns every histogram that somebody keeps, summed over all threads.
+    pub fn histograms(&self) -> Vec<HistogramSums> {
+        let mut all: Vec<HistogramSums> = Vec::new();
+        for registered in &*lock(&self.histograms) {
+            registered.add_to(&mut all);
+        }
+        all
     }
+}
+
+impl Registered {
+    fn add_to(&self, families: &mut [FamilySums]) {
+        let mut index = 0;
+        for FamilySums { family, sums } in families {
+            let known = sums
+                .iter()
+                .position(|(listener, _)| *listener == self.listener);
+            let place = known.unwrap_or_else(|| {
+                sums.push((self.listener.clone(), vec![0; family.series.len()]));
+                sums.len() - 1
+            });
+            for sum in &mut sums[place].1 {
+                *sum = sum.wrapping_add(self.cells.get(index));
+                index += 1;
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -270,6 +330,15 @@ mod tests {
         enum Other {
             "c_total" things "Cs." [] {
                 D [],
+            }
+        }
+    }
+
+    crate::counters! {
+        enum ByListener by listener {
+            "d_total" things "Ds." ["kind"] {
+                E ["e"],
+                F ["f"],
             }
         }
     }
@@ -302,17 +371,35 @@ mod tests {
         let families = registry.families();
         let sums: Vec<_> = families
             .iter()
-            .map(|(family, sums)| (family.name, sums.as_slice()))
+            .map(|family| (family.family.name, family.sums.as_slice()))
             .collect();
         assert_eq!(
             sums,
             [
-                ("a_total", [3, 0].as_slice()),
-                ("b_total", &[7]),
-                ("c_total", &[1])
+                ("a_total", [(None, vec![3, 0])].as_slice()),
+                ("b_total", &[(None, vec![7])]),
+                ("c_total", &[(None, vec![1])])
             ]
         );
-        assert_eq!(families[0].0.unit, "things");
-        assert_eq!(families[0].0.series[1], ["y", "small"]);
+        assert_eq!(families[0].family.unit, "things");
+        assert_eq!(families[0].family.series[1], ["y", "small"]);
+        assert_eq!(families[0].sum(&["x", "small"]), 3);
+        assert_eq!(families[0].sum(&["x", "large"]), 0);
+    }
+
+    #[test]
+    fn each_listener_counts_for_itself() {
+        let registry = CounterRegistry::default();
+        let (one, two) = ("udp://192.0.2.1:1".into(), "udp://192.0.2.2:1".into());
+        registry.register_for(&one).count(ByListener::F);
+        registry.register_for(&two).add(ByListener::E, 2);
+        registry.register_for(&one).add(ByListener::F, 4);
+        let families = registry.families();
+        assert_eq!(
+            families[0].sums,
+            [(Some(one), vec![0, 5]), (Some(two), vec![2, 0])]
+        );
+        assert_eq!(families[0].sum(&["e"]), 2);
+        assert_eq!(registry.sum(ByListener::F), 5);
     }
 }

@@ -18,9 +18,14 @@
 mod access;
 mod apply;
 mod busy_networks;
+mod cells;
+mod clients;
 mod counters;
 mod habits;
+mod histogram;
+mod logged_address;
 mod rate;
+mod refusals;
 mod request;
 mod rules;
 mod sampler;
@@ -34,13 +39,17 @@ mod worker;
 pub use access::{AccessLists, ClientList, HashList, Networks, Skipped, Verdict};
 pub use apply::{Applied, MAX_DOWNLOADS, ToldDownloads, ToldPeer};
 pub use busy_networks::BusyNetworks;
-pub use counters::{CounterRegistry, CounterSet, Counters, Family};
+pub use clients::Client;
+pub use counters::{CounterRegistry, CounterSet, Counters, Family, FamilySums, LISTENER_LABEL};
 pub use habits::Habit;
+pub use histogram::{Histogram, HistogramFamily, HistogramSums};
+pub use logged_address::LoggedAddress;
 pub use opentracker_store::{
     Family as AddressFamily, Key, Limits, PeerBuffers, PerKind, Removed, Timing, TorrentSummary,
     Totals,
 };
 pub use rate::{Limited, MAX_PREFIXES, Rate, Step};
+pub use refusals::RefusedAnnounce;
 pub use request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 pub use rules::{Rules, Settings};
 pub use saved::{Restored, SwarmWalk};

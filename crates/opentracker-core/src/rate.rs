@@ -100,6 +100,11 @@ impl RateTable {
         }
     }
 
+    /// Octets of memory that it takes, however many prefixes are in it.
+    pub(crate) fn heap_octets(&self) -> u64 {
+        size_of_val(&*self.sets) as u64
+    }
+
     /// Takes a token for a request; `now` is the time since the start.
     pub(crate) fn take(&self, ip: IpAddr, rate: &Rate, now: Duration) -> Pace {
         if rate.exempt.contains(ip) {

@@ -62,6 +62,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How many requests of one prefix are served; `None`: all.
     pub rate: Option<Rate>,
+    /// Logs show addresses of clients in full, where they show them.
+    pub full_addresses: bool,
 }
 
 impl Default for Settings {
@@ -77,6 +79,7 @@ impl Default for Settings {
             timing: Timing::default(),
             limits: Limits::NONE,
             rate: None,
+            full_addresses: false,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::busy_networks::{BusyNetworks, Recent, Sums};
+use crate::clients::Client;
 use crate::counters::{CounterRegistry, Counters};
 use crate::habits::Habit;
 use crate::rules::Settings;
@@ -20,6 +21,8 @@ const EVERY: Duration = Duration::from_millis(1);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) ip: IpAddr,
+    /// The software that its peer id names.
+    pub(crate) client: Client,
     /// Peers that it is to get.
     pub(crate) wanted: usize,
     /// Minutes since the peer's announce before; `None`: it was not known.
@@ -34,6 +37,7 @@ pub(crate) struct Sampler {
     /// Announces since the last that it looked at.
     passed: u64,
     habits: Counters<Habit>,
+    clients: Counters<Client>,
     networks: Arc<Mutex<Recent>>,
 }
 
@@ -55,6 +59,7 @@ impl Sampler {
             return;
         };
         let announces = std::mem::take(&mut self.passed);
+        self.clients.add(seen.client, announces);
         self.habits.add(Habit::wanted(seen.wanted), announces);
         if let Some(minutes) = seen.renewed_after {
             self.habits.add(Habit::RenewedAfter(minutes), announces);
@@ -87,6 +92,7 @@ impl Samples {
             due: now,
             passed: 0,
             habits: counters.register(),
+            clients: counters.register(),
             networks,
         }
     }
@@ -113,6 +119,7 @@ mod tests {
     fn seen(last: u8) -> Seen {
         Seen {
             ip: [192, 0, last, 1].into(),
+            client: Client::RTorrent,
             wanted: 50,
             renewed_after: Some(7),
         }
@@ -137,6 +144,8 @@ mod tests {
         assert_eq!(counts(start + EVERY), [100, 1]);
         assert_eq!(counters.sum(Habit::Wanted(50)), 101);
         assert_eq!(counters.sum(Habit::RenewedAfter(7)), 101);
+        assert_eq!(counters.sum(Client::RTorrent), 101);
+        assert_eq!(counters.sum(Client::Other), 0);
     }
 
     #[test]

@@ -4,10 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use ipnet::IpNet;
 use opentracker_types::{AnnounceRequest, Event, InfoHash, SwarmCounts};
 
-use crate::busy_networks::BusyNetworks;
 use crate::request::{AnnounceReply, Refusal};
 
 /// A request and what became of it.
@@ -169,22 +167,6 @@ pub enum SwarmEventKind {
     Blocked,
     /// It is not blocked by hand any more.
     Unblocked,
-}
-
-/// An address as logs show it: that of its /24, or of its IPv6 /48.
-pub(crate) struct ShortAddress(pub(crate) IpAddr);
-
-impl fmt::Display for ShortAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bits = match self.0 {
-            IpAddr::V4(_) => BusyNetworks::COARSE.0,
-            IpAddr::V6(_) => BusyNetworks::COARSE.1,
-        };
-        match IpNet::new(self.0, bits) {
-            Ok(network) => network.trunc().fmt(f),
-            Err(_) => self.0.fmt(f),
-        }
-    }
 }
 
 impl SwarmEvent {

@@ -11,6 +11,7 @@ use rand::CryptoRng;
 use crate::busy_networks::BusyNetworks;
 use crate::counters::CounterRegistry;
 use crate::rate::{Limited, MAX_PREFIXES, Pace, Rate, RateTable};
+use crate::refusals::{Refusals, RefusedAnnounce};
 use crate::rules::Rules;
 use crate::sampler::Samples;
 use crate::topic::{Subscription, Topic};
@@ -27,6 +28,7 @@ pub struct Tracker {
     rules: Arc<ArcSwap<Rules>>,
     counters: CounterRegistry,
     samples: Samples,
+    refusals: Refusals,
     totals: Mutex<Option<(Instant, Totals)>>,
     /// Made when there is a rate for the first time.
     rate_table: OnceLock<RateTable>,
@@ -56,6 +58,7 @@ impl Tracker {
             rules: Arc::new(ArcSwap::from_pointee(rules)),
             counters: CounterRegistry::default(),
             samples: Samples::default(),
+            refusals: Refusals::default(),
             totals: Mutex::new(None),
             rate_table: OnceLock::new(),
             rate_key: draw(rng),
@@ -190,6 +193,20 @@ impl Tracker {
     /// Octets of memory that the swarms take.
     pub fn heap_octets(&self) -> u64 {
         self.store.heap_octets()
+    }
+
+    /// Octets of memory that the rates of all prefixes take; 0 while there is no rate.
+    pub fn rate_octets(&self) -> u64 {
+        self.rate_table.get().map_or(0, RateTable::heap_octets)
+    }
+
+    /// Takes examples of announces that were refused since this was called before, one of each reason.
+    pub fn take_refused(&self) -> Vec<RefusedAnnounce> {
+        self.refusals.take()
+    }
+
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     pub(crate) fn samples(&self) -> &Samples {

@@ -8,13 +8,15 @@ use opentracker_store::{Announce, Announced, Full, Key, Moment, PeerBuffers, Pic
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SwarmCounts};
 
 use crate::access::Verdict;
+use crate::clients::Client;
 use crate::counters::Counters;
+use crate::logged_address::LoggedAddress;
 use crate::rate::Pace;
 use crate::request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 use crate::rules::{Rules, Settings};
 use crate::sampler::{Sampler, Seen};
 use crate::topic::Topic;
-use crate::trace::{ShortAddress, SwarmEvent, SwarmEventKind, Traced};
+use crate::trace::{SwarmEvent, SwarmEventKind, Traced};
 use crate::tracker::Tracker;
 
 /// When a client may ask again for a torrent that is not on the allow list: it may be there soon.
@@ -166,6 +168,22 @@ impl Worker {
         now: Instant,
         peers: &mut PeerBuffers<'_>,
     ) -> Result<AnnounceReply, Refusal> {
+        let announced = self.announce_or_refuse(key, request, requester, now, peers);
+        if let Err(refusal) = &announced {
+            self.tracker.refusals().note(refusal.reason, request);
+        }
+        announced
+    }
+
+    #[inline]
+    fn announce_or_refuse(
+        &mut self,
+        key: Key,
+        request: &AnnounceRequest,
+        requester: &Requester,
+        now: Instant,
+        peers: &mut PeerBuffers<'_>,
+    ) -> Result<AnnounceReply, Refusal> {
         let (peer, is_slowed) = self.admit(request, requester, now)?;
         let rules = self.rules.load();
         let moment = moment(&mut self.moment, &self.tracker, rules, now);
@@ -189,6 +207,7 @@ impl Worker {
         if presence != Presence::Gone {
             self.sampler.note(now, settings, || Seen {
                 ip: peer.ip(),
+                client: Client::of_request(request),
                 wanted: want,
                 renewed_after: announced.renewed_after,
             });
@@ -264,7 +283,8 @@ impl Worker {
     /// Lets those who look see a request and what became of it.
     #[cold]
     pub fn trace(&mut self, traced: &Traced) {
-        let client = ShortAddress(traced.client);
+        let is_full = self.rules.load().settings.full_addresses;
+        let client = LoggedAddress::new(traced.client, is_full);
         tracing::debug!(
             "{} {client}: {}: {}",
             traced.front_end,

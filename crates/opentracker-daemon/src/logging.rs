@@ -13,10 +13,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use opentracker::config::{LogFormat, LogLevel};
+use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{Registry, fmt, reload};
+
+use crate::journal::{self, JournalLines};
 
 /// The most lines that wait to be written.
 const MAX_WAITING: usize = 4096;
@@ -24,9 +27,13 @@ const MAX_WAITING: usize = 4096;
 /// How often it is tried to get the last word into a full queue.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// How often it is said at most that lines were dropped, but for the end.
+const DROPPED_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The way to the standard error output.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
+    is_journal: bool,
     queue: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
 }
@@ -67,12 +74,21 @@ impl Output {
             lines,
             dropped: Arc::clone(&dropped),
         };
-        (Self { queue, dropped }, backlog)
+        let output = Self {
+            is_journal: journal::is_there(),
+            queue,
+            dropped,
+        };
+        (output, backlog)
     }
 
-    /// Writes a line as it is.
-    pub(crate) fn say(&self, line: &str) {
-        self.send(format!("{line}\n").into_bytes());
+    /// Writes a line that no event is.
+    pub(crate) fn say(&self, level: Level, line: &str) {
+        let line = match self.is_journal {
+            true => journal::with_level(level, line),
+            false => format!("{line}\n"),
+        };
+        self.send(line.into_bytes());
     }
 
     /// Waits until everything has been written, but no longer than this.
@@ -101,16 +117,23 @@ impl Output {
 
 fn write_lines(lines: &Receiver<Message>, dropped: &AtomicU64) {
     WRITES.set(true);
+    let mut told: Option<Instant> = None;
     for message in lines {
-        match message {
+        if let Message::Line(line) = &message {
             // Where nobody reads it there is nobody to tell.
-            Message::Line(line) => drop(io::stderr().write_all(&line)),
-            // It may have waited long enough.
-            Message::Flush(written) => drop(written.send(())),
+            io::stderr().write_all(line).ok();
         }
-        let dropped = dropped.swap(0, Ordering::Relaxed);
-        if dropped > 0 {
-            tracing::warn!("{dropped} log lines were dropped: nobody read them");
+        let is_due = told.is_none_or(|told| told.elapsed() >= DROPPED_INTERVAL);
+        if is_due || matches!(message, Message::Flush(_)) {
+            let dropped = dropped.swap(0, Ordering::Relaxed);
+            if dropped > 0 {
+                told = Some(Instant::now());
+                tracing::warn!("{dropped} log lines were dropped: nobody read them");
+            }
+        }
+        if let Message::Flush(written) = message {
+            // It may have waited long enough.
+            written.send(()).ok();
         }
     }
 }
@@ -141,9 +164,9 @@ impl<'a> MakeWriter<'a> for Output {
 }
 
 /// Changes the level of a running program.
-pub(crate) struct Level(reload::Handle<LevelFilter, Registry>);
+pub(crate) struct LevelInForce(reload::Handle<LevelFilter, Registry>);
 
-impl Level {
+impl LevelInForce {
     pub(crate) fn set(&self, level: LogLevel) {
         // Fails only when the subscriber is gone, and then nobody reads logs.
         drop(self.0.reload(filter(level)));
@@ -151,15 +174,19 @@ impl Level {
 }
 
 /// Sends events to the output.
-pub(crate) fn start(level: LogLevel, format: LogFormat, output: &Output) -> Level {
+pub(crate) fn start(level: LogLevel, format: LogFormat, output: &Output) -> LevelInForce {
     let (level, handle) = reload::Layer::new(filter(level));
     let registry = tracing_subscriber::registry().with(level);
     let lines = fmt::layer().with_writer(output.clone()).with_target(false);
     match format {
+        LogFormat::Text if output.is_journal => {
+            let lines = lines.event_format(JournalLines::new());
+            registry.with(lines).init();
+        }
         LogFormat::Text => registry.with(lines.with_ansi(false)).init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
     }
-    Level(handle)
+    LevelInForce(handle)
 }
 
 fn filter(level: LogLevel) -> LevelFilter {

@@ -3,6 +3,7 @@
 
 mod args;
 mod greeting;
+mod journal;
 mod logging;
 mod manager;
 mod passed;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use opentracker::config::LogLevel;
 use opentracker::{Folders, PassedSocket, Tracker};
+use tracing::Level;
 
 use crate::args::{Command, Options};
 use crate::logging::Output;
@@ -60,13 +62,13 @@ fn check_saying(
         Ok(read) => (read.config, read.warnings),
         Err(errors) => {
             for fault in errors.faults() {
-                output.say(&format!("opentracker: {fault}"));
+                output.say(Level::ERROR, &format!("opentracker: {fault}"));
             }
             return ExitCode::from(EXIT_CONFIG);
         }
     };
     for warning in warnings {
-        output.say(&format!("opentracker: warning: {warning}"));
+        output.say(Level::WARN, &format!("opentracker: warning: {warning}"));
     }
     logging::start(LogLevel::Warn, config.log.format, output);
     run::raise_descriptor_limit();
@@ -78,7 +80,7 @@ fn check_saying(
     let faults = faults.iter().map(ToString::to_string);
     let faults: Vec<_> = of_sockets.into_iter().chain(faults).collect();
     for fault in &faults {
-        output.say(&format!("opentracker: {fault}"));
+        output.say(Level::ERROR, &format!("opentracker: {fault}"));
     }
     if faults.is_empty() {
         print(&config.effective_toml())
@@ -97,6 +99,11 @@ fn print(text: &str) -> ExitCode {
 
 fn complain(code: u8, message: &str) -> ExitCode {
     // Where nobody reads the standard error output there is nobody to tell.
-    writeln!(std::io::stderr(), "opentracker: {message}").ok();
+    let line = format!("opentracker: {message}\n");
+    let line = match journal::is_there() {
+        true => journal::with_level(Level::ERROR, &line),
+        false => line,
+    };
+    std::io::stderr().write_all(line.as_bytes()).ok();
     ExitCode::from(code)
 }

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use opentracker::{Folders, Launch, Pulse, Reloaded, StatedumpLoaded, Tracker};
+use tracing::Level;
 
 use crate::args::Options;
-use crate::logging::{self, Level, Output};
+use crate::logging::{self, LevelInForce, Output};
 use crate::manager::{Manager, State};
 use crate::signals::{self, BlockedSignals, Request};
 use crate::source::{self, Read};
@@ -55,7 +56,7 @@ struct Running {
     folders: Arc<Folders>,
     /// The configuration that was read last. One reload at a time has it.
     last: Mutex<Read>,
-    level: Level,
+    level: LevelInForce,
 }
 
 /// What is there when the process has no right any more that it does not need, and no other thread
@@ -66,7 +67,7 @@ struct Prepared {
     /// Those of the configuration's files, if they are out of sight now.
     folders: Folders,
     read: Read,
-    level: Level,
+    level: LevelInForce,
     manager: Manager,
     signals: BlockedSignals,
 }
@@ -82,7 +83,7 @@ pub(crate) fn run(options: Options) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message }) => {
             for line in message.lines() {
-                output.say(&format!("opentracker: {line}"));
+                output.say(Level::ERROR, &format!("opentracker: {line}"));
             }
             ExitCode::from(code)
         }
@@ -385,7 +386,7 @@ fn start(
     options: Options,
     folders: Folders,
     last: Read,
-    level: Level,
+    level: LevelInForce,
 ) -> Result<Arc<Running>, Failure> {
     let tracker = prepared.start().map_err(could_not_start)?;
     if let Some(path) = &options.statedump {

@@ -1,11 +1,17 @@
+use std::net::IpAddr;
+
 opentracker_core::counters! {
     /// What happens to HTTP requests for announces and scrapes.
-    pub enum Counter {
-        "opentracker_http_requests_total" requests "HTTP requests answered with what they asked for, by path." ["path"] {
-            /// Announces answered with peers.
-            Announce ["announce"],
-            /// Scrapes answered.
-            Scrape ["scrape"],
+    pub enum Counter by listener {
+        "opentracker_http_requests_total" requests "HTTP requests answered with what they asked for, by path and family of the client's address." ["path", "family"] {
+            /// Announces answered with peers, by IPv4.
+            AnnounceV4 ["announce", "ipv4"],
+            /// Announces answered with peers, by IPv6.
+            AnnounceV6 ["announce", "ipv6"],
+            /// Scrapes answered, by IPv4.
+            ScrapeV4 ["scrape", "ipv4"],
+            /// Scrapes answered, by IPv6.
+            ScrapeV6 ["scrape", "ipv6"],
         }
         "opentracker_http_errors_total" requests "HTTP requests answered by an error, by status and kind." ["status", "kind"] {
             /// Heads that are not HTTP.
@@ -38,6 +44,34 @@ opentracker_core::counters! {
             BadProxyHeader ["header"],
             /// Connections whose header did not arrive in time.
             LateProxyHeader ["timeout"],
+        }
+    }
+}
+
+impl Counter {
+    /// Announces answered with peers.
+    pub const ANNOUNCES: [Self; 2] = [Self::AnnounceV4, Self::AnnounceV6];
+    /// Scrapes answered.
+    pub const SCRAPES: [Self; 2] = [Self::ScrapeV4, Self::ScrapeV6];
+    /// Requests that cannot be understood, or that lack something.
+    pub const MALFORMED: [Self; 10] = [
+        Self::BadHead,
+        Self::BadHost,
+        Self::BadBody,
+        Self::BadInfoHash,
+        Self::BadPort,
+        Self::BadParameter,
+        Self::NotFound,
+        Self::BadMethod,
+        Self::Timeout,
+        Self::HeadTooLarge,
+    ];
+
+    /// Picks the counter of a family, IPv4 or IPv6.
+    pub(crate) fn of([v4, v6]: [Self; 2], client: IpAddr) -> Self {
+        match client {
+            IpAddr::V4(_) => v4,
+            IpAddr::V6(_) => v6,
         }
     }
 }

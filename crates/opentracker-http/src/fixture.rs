@@ -18,7 +18,7 @@ pub(crate) fn handler(now: Instant) -> Handler {
         header: ForwardedHeader::default(),
     });
     let tracker = Tracker::new(rules, now, &mut StdRng::seed_from_u64(1));
-    Handler::new(Worker::new(Arc::new(tracker), 1, None))
+    Handler::new(Worker::new(Arc::new(tracker), 1, None), &["http".into()])
 }
 
 /// Makes requests whose responses depend on nothing but what was asked before.

@@ -1,4 +1,5 @@
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use opentracker_core::{
@@ -26,7 +27,10 @@ const MAX_PEERS: u32 = 2048;
 #[derive(Debug)]
 pub struct Handler {
     worker: Worker,
-    counters: Counters<Counter>,
+    /// Of each listener.
+    counters: Vec<Counters<Counter>>,
+    /// Whose requests are handled at present.
+    listener: usize,
     /// Room for compact peers.
     v4: Vec<u8>,
     v6: Vec<u8>,
@@ -85,10 +89,16 @@ const ANSWERED: Answer = Answer {
 };
 
 impl Handler {
-    /// Makes a handler.
-    pub fn new(worker: Worker) -> Self {
+    /// Makes a handler for requests of several listeners, of which there must be one, as the metrics
+    /// name them. A [`Session`](crate::Session) says which of them it came through.
+    pub fn new(worker: Worker, listeners: &[Arc<str>]) -> Self {
+        let registry = worker.tracker().counters();
+        let counters = listeners
+            .iter()
+            .map(|listener| registry.register_for(listener));
         Self {
-            counters: worker.tracker().counters().register(),
+            counters: counters.collect(),
+            listener: 0,
             worker,
             v4: Vec::new(),
             v6: Vec::new(),
@@ -115,8 +125,13 @@ impl Handler {
         )
     }
 
+    /// Takes note that what comes next came through this listener.
+    pub(crate) fn select(&mut self, listener: usize) {
+        self.listener = listener;
+    }
+
     pub(crate) fn count(&self, counter: Counter) {
-        self.counters.count(counter);
+        self.counters[self.listener].count(counter);
     }
 
     /// Answers a request that came in on another way than a [`Session`](crate::Session): returns
@@ -132,7 +147,7 @@ impl Handler {
         let target = target(path, query);
         let answer = self.answer_target(target, query, client, now)?;
         if let Some(counter) = answer.counter {
-            self.counters.count(counter);
+            self.count(counter);
         }
         Some((answer.status.code(), &self.body))
     }
@@ -227,7 +242,7 @@ impl Handler {
             return Next::Close;
         }
         if let Some(counter) = counter {
-            self.counters.count(counter);
+            self.count(counter);
         }
         let persistence = match status {
             // A network that is not served holds no connection either.
@@ -326,7 +341,7 @@ impl Handler {
         answer.min_interval_secs = Some(reply.min_interval_secs);
         answer.external_ip = (client.via == Via::Socket).then_some(client.ip);
         answer.encode(&mut self.body);
-        self.counters.count(Counter::Announce);
+        self.count(Counter::of(Counter::ANNOUNCES, client.ip));
         ANSWERED
     }
 
@@ -369,7 +384,7 @@ impl Handler {
             return self.refuse(refusal);
         }
         reply.end(&mut self.body, u32::try_from(min_interval).ok());
-        self.counters.count(Counter::Scrape);
+        self.count(Counter::of(Counter::SCRAPES, client.ip));
         ANSWERED
     }
 
@@ -438,7 +453,7 @@ impl Handler {
     }
 
     fn refuse_method(&mut self, head: &Head<'_, '_>, out: &mut Vec<u8>) -> Next {
-        self.counters.count(Counter::BadMethod);
+        self.count(Counter::BadMethod);
         let is_head = head.method == Method::Head;
         let response = Response {
             allow: Some("GET"),
@@ -469,7 +484,7 @@ impl Handler {
         reason: &str,
         out: &mut Vec<u8>,
     ) -> Next {
-        self.counters.count(counter);
+        self.count(counter);
         self.fail(status, None, reason);
         Response::new(status, Persistence::Closed).put(&self.body, out);
         Next::Linger

@@ -58,6 +58,8 @@ impl Context {
 #[derive(Debug)]
 pub struct Session {
     source: Source,
+    /// Which of the handler's listeners it came through.
+    listener: usize,
     /// Octets that were read and are not handled.
     input: Vec<u8>,
     /// There may be whole requests in `input`.
@@ -104,10 +106,12 @@ pub enum Step {
 }
 
 impl Session {
-    /// Makes the session of a new connection.
-    pub fn new(source: Source, limits: &Limits, now: Instant) -> Self {
+    /// Makes the session of a new connection, which came through one of the handler's listeners, by
+    /// its place among them.
+    pub fn new(source: Source, listener: usize, limits: &Limits, now: Instant) -> Self {
         Self {
             source,
+            listener,
             input: Vec::new(),
             is_backlogged: false,
             unsent: Vec::new(),
@@ -123,8 +127,14 @@ impl Session {
     ///
     /// Where the proxy speaks for itself, as it does in health checks, the source stays what it is, so
     /// that the header field counts as without a PROXY header.
-    pub fn behind_proxy(source: Source, context: &mut Context, now: Instant) -> Self {
-        let mut session = Self::new(source, &context.limits, now);
+    pub fn behind_proxy(
+        source: Source,
+        listener: usize,
+        context: &mut Context,
+        now: Instant,
+    ) -> Self {
+        let mut session = Self::new(source, listener, &context.limits, now);
+        context.handler.select(listener);
         session.phase = if context.handler.trusts(source) {
             Phase::AwaitingProxyHeader
         } else {
@@ -137,6 +147,11 @@ impl Session {
     /// Returns who is at the other end: the client, once a proxy has named it.
     pub fn source(&self) -> Source {
         self.source
+    }
+
+    /// Returns which of the handler's listeners it came through.
+    pub fn listener(&self) -> usize {
+        self.listener
     }
 
     /// Says what is to be done next.
@@ -176,8 +191,10 @@ impl Session {
     }
 
     /// Handles the requests in the first `filled` octets of the context's input and puts the
-    /// responses into its output, in place of what was there.
-    pub fn serve(&mut self, context: &mut Context, filled: usize, now: Instant) {
+    /// responses into its output, in place of what was there. Returns how many there were.
+    pub fn serve(&mut self, context: &mut Context, filled: usize, now: Instant) -> u64 {
+        context.handler.select(self.listener);
+        let mut handled_requests = 0;
         let had_part_of_head = !self.input.is_empty() && !self.is_backlogged;
         let mut octets = &context.input[..filled];
         context.output.clear();
@@ -199,8 +216,9 @@ impl Session {
             octets = &octets[handled.consumed..];
             match handled.next {
                 Next::Wait => break,
-                Next::Request => {}
+                Next::Request => handled_requests += 1,
                 Next::Close | Next::Linger => {
+                    handled_requests += 1;
                     // Requests behind the last one are not served.
                     let lingers = matches!(handled.next, Next::Linger) || !octets.is_empty();
                     self.phase = Phase::Ending { lingers };
@@ -222,6 +240,7 @@ impl Session {
         if !is_same_head {
             self.await_input(&context.limits, now);
         }
+        handled_requests
     }
 
     /// Takes the PROXY header that octets begin with, if it is whole, and returns what follows it.
@@ -292,6 +311,7 @@ impl Session {
     /// Ends the connection because its deadline has passed: a head that is not complete gets a
     /// response, and a PROXY header none.
     pub fn expire(&mut self, context: &mut Context, now: Instant) {
+        context.handler.select(self.listener);
         let is_late = self.next_step() == Step::Read && !self.input.is_empty();
         let is_proxy_late = is_late && self.phase == Phase::AwaitingProxyHeader;
         self.input = Vec::new();

@@ -7,6 +7,7 @@
 //! it. [`http::HandOver`] takes the connections that ask for something else than announces and scrapes.
 
 mod bind;
+mod duration;
 mod heartbeat;
 pub mod http;
 pub mod udp;

@@ -62,11 +62,16 @@ struct Pending {
 
 impl Handler {
     /// Makes a handler whose replies have at most `max_payload` octets: peers and scrape entries
-    /// are cut to fit.
-    pub fn new(worker: Worker, connections: Arc<Connections>, max_payload: usize) -> Self {
+    /// are cut to fit. What it counts is counted for `listener`, as the metrics name it.
+    pub fn new(
+        worker: Worker,
+        connections: Arc<Connections>,
+        max_payload: usize,
+        listener: &Arc<str>,
+    ) -> Self {
         let start = worker.tracker().start();
         Self {
-            counters: worker.tracker().counters().register(),
+            counters: worker.tracker().counters().register_for(listener),
             slot: (start, connections.slot(start)),
             worker,
             connections,
@@ -227,7 +232,7 @@ impl Handler {
             connection: ConnectionId::new(id.to_be_bytes()),
         }
         .encode(reply);
-        self.send(Counter::Connect, written.ok())
+        self.send(Counter::of(Counter::CONNECTS, client), written.ok())
     }
 
     fn announce(&mut self, pending: &Pending, now: Instant, reply: &mut [u8]) -> Option<usize> {
@@ -264,7 +269,10 @@ impl Handler {
                     answer.counts,
                     peers_octets,
                 );
-                self.send(Counter::Announce, Some(octets))
+                self.send(
+                    Counter::of(Counter::ANNOUNCES, pending.client),
+                    Some(octets),
+                )
             }
             Err(refusal) => match refusal.reason.message() {
                 Some(message) => self.refuse(pending.transaction, message, reply),
@@ -305,7 +313,7 @@ impl Handler {
         match scraped {
             Ok(()) => {
                 let octets = builder.finish();
-                self.send(Counter::Scrape, Some(octets))
+                self.send(Counter::of(Counter::SCRAPES, client), Some(octets))
             }
             Err(refusal) => match refusal.reason.message() {
                 Some(message) => self.refuse(request.transaction(), message, reply),

@@ -63,10 +63,11 @@ impl Control for Operator {
     }
 
     fn reload_status(&self) -> Option<api::ReloadStatus> {
-        let (at, succeeded) = self.tracker().ok()?.last_reload()?;
+        let tracker = self.tracker().ok()?;
+        let latest = tracker.reloads();
         Some(api::ReloadStatus {
-            age_secs: at.elapsed().as_secs(),
-            succeeded,
+            age_secs: latest.at().elapsed().unwrap_or_default().as_secs(),
+            succeeded: latest.has_succeeded(),
         })
     }
 

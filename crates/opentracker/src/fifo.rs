@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, poll};
 use opentracker_core::HashList;
 
 use crate::lists::Lists;
+use crate::sparingly::Sparingly;
 
 /// What is written to a FIFO does to the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +74,9 @@ impl Fifo {
         let thread = std::thread::Builder::new()
             .name("fifo".to_owned())
             .spawn(move || {
+                let mut sparingly = Sparingly::default();
                 while let Some(text) = reader.next() {
-                    change(&lists, action, &text, &reader.path);
+                    change(&lists, action, &text, &reader.path, &mut sparingly);
                 }
             })
             .map_err(fault)?;
@@ -90,13 +92,15 @@ impl Fifo {
 }
 
 /// Changes the list that is configured: the allow list, if there is one, or else the deny list.
-fn change(lists: &Lists, action: FifoAction, text: &[u8], path: &Path) {
+fn change(lists: &Lists, action: FifoAction, text: &[u8], path: &Path, sparingly: &mut Sparingly) {
     let Ok((entries, skipped)) = HashList::read(text, text.len() as u64) else {
         return;
     };
     let path = path.display();
-    if skipped.lines() > 0 {
-        tracing::warn!("{path}: {skipped}");
+    if skipped.lines() > 0
+        && let Some(held_back) = sparingly.allow(Instant::now())
+    {
+        tracing::warn!("{path}: {skipped}{held_back}");
     }
     let changes = lists.change(|rules| {
         let mut rules = rules.clone();
@@ -111,8 +115,10 @@ fn change(lists: &Lists, action: FifoAction, text: &[u8], path: &Path) {
         }
         rules
     });
-    if !changes.lists.is_empty() {
-        tracing::info!("{path}: {changes}");
+    if !changes.lists.is_empty()
+        && let Some(held_back) = sparingly.allow(Instant::now())
+    {
+        tracing::info!("{path}: {changes}{held_back}");
     }
 }
 

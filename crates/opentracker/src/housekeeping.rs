@@ -9,9 +9,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use opentracker_admin::Trends;
 use opentracker_core::{Counter, Sweeper, Tracker};
 
-use crate::proxies::Troubles;
-
 use crate::memory::Memory;
+use crate::proxies::Troubles;
+use crate::refusals::Refused;
 
 const PERIOD: Duration = Duration::from_secs(60);
 
@@ -99,6 +99,7 @@ const LIMITS: [(&str, Counter); 4] = [
 struct Summary {
     announces: u64,
     troubles: Troubles,
+    refusals: Refused,
     /// Announces that each of the limits refused.
     refused: [u64; LIMITS.len()],
     since: Instant,
@@ -109,6 +110,7 @@ impl Summary {
         Self {
             announces: announces(tracker),
             troubles: Troubles::count(tracker),
+            refusals: Refused::count(tracker),
             refused: LIMITS.map(|(_, counter)| tracker.counters().sum(counter)),
             since: Instant::now(),
         }
@@ -127,6 +129,9 @@ impl Summary {
             megabytes = tracker.heap_octets() / 1_000_000,
             "summary"
         );
+        for line in now.refusals.since(&self.refusals, tracker) {
+            tracing::info!("{line}");
+        }
         for warning in now.troubles.since(&self.troubles, tracker) {
             tracing::warn!("{warning}");
         }
@@ -145,6 +150,6 @@ impl Summary {
 
 fn announces(tracker: &Tracker) -> u64 {
     let counters = tracker.counters();
-    let udp = counters.sum(opentracker_udp::Counter::Announce);
-    udp.wrapping_add(counters.sum(opentracker_http::Counter::Announce))
+    let udp = counters.sum_of(&opentracker_udp::Counter::ANNOUNCES);
+    udp.wrapping_add(counters.sum_of(&opentracker_http::Counter::ANNOUNCES))
 }

@@ -118,8 +118,8 @@ mod tests {
         };
         let rules = Rules::default().with_extension(forwarding);
         let tracker = Tracker::new(rules, Instant::now(), &mut rand::rng());
-        let http: Counters<Http> = tracker.counters().register();
-        let udp: Counters<Udp> = tracker.counters().register();
+        let http: Counters<Http> = tracker.counters().register_for(&"http".into());
+        let udp: Counters<Udp> = tracker.counters().register_for(&"udp".into());
         let mut last = Troubles::count(&tracker);
         let mut warnings = || {
             let now = Troubles::count(&tracker);

@@ -1,6 +1,8 @@
 //! What a reload takes over, and what it says about it.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use crate::lists::{ListChange, ListChanges, ListKey};
 
@@ -15,6 +17,59 @@ pub struct Reloaded {
     pub lists: ListChanges,
     /// What could not be read and stays as it was, each in a line.
     pub faults: Vec<String>,
+}
+
+/// What came of the latest reload.
+#[derive(Debug)]
+pub struct ReloadStatus(Mutex<Latest>);
+
+#[derive(Debug, Clone, Copy)]
+struct Latest {
+    at: SystemTime,
+    has_succeeded: bool,
+    last_success: SystemTime,
+}
+
+impl ReloadStatus {
+    /// Makes the status of a tracker that starts now, all of whose files could be read.
+    pub(crate) fn new() -> Self {
+        let now = SystemTime::now();
+        Self(Mutex::new(Latest {
+            at: now,
+            has_succeeded: true,
+            last_success: now,
+        }))
+    }
+
+    /// Takes note of a reload.
+    pub(crate) fn note(&self, has_succeeded: bool) {
+        let now = SystemTime::now();
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.at = now;
+        latest.has_succeeded = has_succeeded;
+        if has_succeeded {
+            latest.last_success = now;
+        }
+    }
+
+    /// When the latest reload was, or the start if there was none.
+    pub fn at(&self) -> SystemTime {
+        self.latest().at
+    }
+
+    /// Tells whether the latest reload took over everything; so did the start.
+    pub fn has_succeeded(&self) -> bool {
+        self.latest().has_succeeded
+    }
+
+    /// When everything was taken over for the last time.
+    pub fn last_success(&self) -> SystemTime {
+        self.latest().last_success
+    }
+
+    fn latest(&self) -> Latest {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Display for Reloaded {

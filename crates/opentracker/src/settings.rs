@@ -6,7 +6,7 @@ use opentracker_core::{AccessLists, Limits, Networks, Rate, Rules, Settings, Tim
 use opentracker_http::{CrossOrigin, ForwardedHeader, Forwarding};
 use opentracker_net::http::ConnectionLimit;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, LogAddresses};
 
 /// Everything that a reload changes.
 pub(crate) fn rules(config: &Config, lists: AccessLists, token: Option<Token>) -> Rules {
@@ -67,6 +67,7 @@ fn settings(config: &Config) -> Settings {
         .with_interval(announce.interval),
         limits: limits(&config.limits),
         rate: rate(&config.limits),
+        full_addresses: config.log.addresses == LogAddresses::Full,
     }
 }
 

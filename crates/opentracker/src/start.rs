@@ -25,6 +25,7 @@ use crate::control::Operator;
 use crate::descriptors::TooFewDescriptors;
 use crate::fifo::{Fifo, FifoError};
 use crate::folders::Folders;
+use crate::gauges;
 use crate::housekeeping::Housekeeping;
 use crate::listening::{Listener, listeners, owner, server_configs, sockets, unix_listeners};
 use crate::lists::{self, ListError, ListKey, Lists, Occasion, Watch};
@@ -33,6 +34,7 @@ use crate::memory::Memory;
 use crate::operator::{self, ControlSocket, Shown, TokenError};
 use crate::passed::{PassedError, PassedSocket, PassedSockets};
 use crate::privileges::{self, PrivilegeError};
+use crate::reload::ReloadStatus;
 use crate::sandbox::{self, Allowed, Sandbox};
 use crate::settings::rules;
 use crate::snapshot::{self, SnapshotError, SnapshotStatus, Snapshots};
@@ -107,6 +109,7 @@ pub(crate) struct Started {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) threads: Threads,
     pub(crate) snapshots: Arc<SnapshotStatus>,
+    pub(crate) reloads: Arc<ReloadStatus>,
     pub(crate) sandbox: Option<Arc<Sandbox>>,
     pub(crate) blocks: Blocks,
     pub(crate) operator: Arc<Operator>,
@@ -133,6 +136,7 @@ pub(crate) struct Bound {
     group: Option<livesync::Joined>,
     snapshot: Option<snapshot::Place>,
     snapshots: Arc<SnapshotStatus>,
+    reloads: Arc<ReloadStatus>,
     trends: Arc<Mutex<Trends>>,
     sandbox: Option<Arc<Sandbox>>,
 }
@@ -218,6 +222,7 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
     }
     let listeners = bound.listeners.clone();
     let snapshots = Arc::clone(&bound.snapshots);
+    let reloads = Arc::clone(&bound.reloads);
     let sandbox = bound.sandbox.clone();
     let mut threads = Threads::default();
     let served = threads.serve(&config, core, lists.memory(), (id, &operator), bound);
@@ -231,6 +236,7 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
         listeners,
         threads,
         snapshots,
+        reloads,
         sandbox,
         blocks,
         operator,
@@ -319,6 +325,7 @@ pub(crate) fn bind(config: &Config, passed: PassedSockets) -> Result<Bound, Star
         group: None,
         snapshot: None,
         snapshots: Arc::default(),
+        reloads: Arc::new(ReloadStatus::new()),
         trends: Arc::default(),
         sandbox: None,
     })
@@ -364,7 +371,12 @@ impl Threads {
             id,
             udp_port: bound.udp.local_addrs().first().map(SocketAddr::port),
             cluster: group.as_ref().map(livesync::Joined::view),
-            gauges: snapshot::gauges(&bound.snapshots),
+            gauges: [
+                gauges::of_tracker(core),
+                gauges::of_reloads(&bound.reloads),
+                snapshot::gauges(&bound.snapshots),
+            ]
+            .concat(),
             control: Arc::clone(operator),
             trends: Arc::clone(&bound.trends),
         };

@@ -20,7 +20,7 @@ use crate::livesync::View;
 use crate::operator;
 use crate::passed::PassedSocket;
 use crate::pulse::Pulse;
-use crate::reload::Reloaded;
+use crate::reload::{ReloadStatus, Reloaded};
 use crate::sandbox::Sandbox;
 use crate::settings::rules;
 use crate::snapshot::{SnapshotNowError, SnapshotStatus, SnapshotWritten};
@@ -49,6 +49,7 @@ impl Prepared {
             listeners,
             threads,
             snapshots,
+            reloads,
             sandbox,
             blocks,
             operator,
@@ -66,9 +67,9 @@ impl Prepared {
             wanted: Mutex::new(config),
             threads: Mutex::new(Some(threads)),
             snapshots,
+            reloads,
             blocks,
             reload: OnceLock::new(),
-            last_reload: Mutex::new(None),
         });
         operator.attend(&tracker);
         for (path, action) in fifos {
@@ -99,11 +100,10 @@ pub struct Tracker {
     /// `None` once it has been shut down.
     threads: Mutex<Option<Threads>>,
     snapshots: Arc<SnapshotStatus>,
+    reloads: Arc<ReloadStatus>,
     blocks: Blocks,
     /// What the program does to reload.
     reload: OnceLock<ReloadHook>,
-    /// When the latest reload was, and whether everything was taken over.
-    last_reload: Mutex<Option<(Instant, bool)>>,
 }
 
 /// How the program reloads; `None`: it cannot at present.
@@ -189,13 +189,6 @@ impl Tracker {
         }
     }
 
-    /// Returns when the latest reload was, and whether everything was taken over; `None`: there was
-    /// none.
-    pub fn last_reload(&self) -> Option<(Instant, bool)> {
-        let last = self.last_reload.lock();
-        *last.unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes over what can change at run time of a configuration, or keeps the present one where
     /// there are lines that say why it cannot be had, and reads the access lists again. What cannot
     /// be read stays as it is, and so does its key; everything else comes into force. Swarms that are
@@ -247,13 +240,9 @@ impl Tracker {
                 snapshots.set_interval(config.snapshot.interval);
             }
         }
+        self.reloads.note(all_faults.is_empty());
         let changed = config.changed(&running);
         self.config.store(Arc::new(config));
-        let last = Some((Instant::now(), all_faults.is_empty()));
-        *self
-            .last_reload
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = last;
         Reloaded {
             changed,
             need_restart,
@@ -345,6 +334,11 @@ impl Tracker {
     /// Returns what is known of snapshots, during [`Self::shutdown`] too.
     pub fn snapshots(&self) -> &SnapshotStatus {
         &self.snapshots
+    }
+
+    /// Returns what came of the latest reload.
+    pub fn reloads(&self) -> &ReloadStatus {
+        &self.reloads
     }
 
     /// Stops accepting, finishes what is under way, writes the snapshot, and ends all threads.

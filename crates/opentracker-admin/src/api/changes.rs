@@ -43,7 +43,7 @@ pub(super) fn blocks(api: &Api, query: &str) -> Result<Reply, Problem> {
     tag = "blocks",
     params(
         ("info_hash" = String, Path, pattern = "^[0-9a-fA-F]{40}$", description = "40 hexadecimal digits."),
-        ("note" = Option<String>, Query, max_length = 100, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", description = "Why; one line of at most 200 octets."),
+        ("note" = Option<String>, Query, max_length = 200, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", description = "Why; one line of at most 200 characters."),
     ),
     responses((status = 200, body = api::Blocked), Refused),
 )]

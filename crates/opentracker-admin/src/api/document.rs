@@ -52,8 +52,10 @@ impl IntoResponses for Refused {
     paths(
         document,
         super::read::status,
-        super::read::top,
+        super::read::activity,
+        super::read::clients,
         super::read::trends,
+        super::read::top,
         super::read::cluster,
         super::read::config,
         super::read::limited,
@@ -71,7 +73,7 @@ impl IntoResponses for Refused {
         super::streams::events,
         super::streams::trace,
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, opentracker_api::Sort)),
     modifiers(&Token),
     info(title = "opentracker", license(name = "MIT OR Apache-2.0")),
 )]

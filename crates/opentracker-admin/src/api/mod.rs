@@ -26,7 +26,8 @@ use tokio::sync::{Mutex, Semaphore};
 use crate::cluster::Cluster;
 use crate::control::{Control, ControlError};
 use crate::rights::Rights;
-use crate::settings::{ClusterView, Config};
+use crate::settings::{ClusterView, Config, Identity};
+use crate::snapshot::Snapshot;
 use crate::token::Credential;
 use crate::top::TopCache;
 use crate::trends::Trends;
@@ -46,7 +47,7 @@ const MAX_STREAMS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Api {
     tracker: Arc<Tracker>,
-    identity: crate::settings::Identity,
+    identity: Identity,
     cluster: Option<ClusterView>,
     control: Option<Arc<dyn Control>>,
     trends: Arc<std::sync::Mutex<Trends>>,
@@ -82,8 +83,10 @@ pub(crate) enum Reply {
 enum Resource<'a> {
     Document,
     Status,
-    Top,
+    Activity,
+    Clients,
     Trends,
+    Top,
     Cluster,
     Config,
     Torrents,
@@ -121,8 +124,10 @@ impl<'a> Resource<'a> {
             (_, Some(_)) => return None,
             ("openapi.json", None) => Self::Document,
             ("status", None) => Self::Status,
-            ("top", None) => Self::Top,
+            ("activity", None) => Self::Activity,
+            ("clients", None) => Self::Clients,
             ("trends", None) => Self::Trends,
+            ("top", None) => Self::Top,
             ("cluster", None) => Self::Cluster,
             ("config", None) => Self::Config,
             ("torrents", None) => Self::Torrents,
@@ -149,7 +154,12 @@ impl<'a> Resource<'a> {
 
     fn is_for(self) -> For {
         match self {
-            Self::Document | Self::Status | Self::Top | Self::Trends => For::Stats,
+            Self::Document
+            | Self::Status
+            | Self::Activity
+            | Self::Clients
+            | Self::Trends
+            | Self::Top => For::Stats,
             Self::Cluster | Self::Config => For::Metrics,
             _ => For::Token,
         }
@@ -210,8 +220,10 @@ impl Api {
         match (method, resource) {
             (&Method::GET, Resource::Document) => document::document(query),
             (&Method::GET, Resource::Status) => read::status(self, query),
-            (&Method::GET, Resource::Top) => read::top(self, top, query).await,
+            (&Method::GET, Resource::Activity) => read::activity(self, query),
+            (&Method::GET, Resource::Clients) => read::clients(self, query),
             (&Method::GET, Resource::Trends) => read::trends(self, query),
+            (&Method::GET, Resource::Top) => read::top(self, top, query).await,
             (&Method::GET, Resource::Cluster) => read::cluster(self, query),
             (&Method::GET, Resource::Config) => read::config(self, query),
             (&Method::GET, Resource::Limited) => read::limited(self, query),
@@ -245,6 +257,10 @@ impl Api {
             pid: process::id(),
             tracker_id: id.to_string(),
         }
+    }
+
+    fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot::take(&self.tracker, &self.identity, self.cluster().as_ref())
     }
 
     fn cluster(&self) -> Option<Cluster> {

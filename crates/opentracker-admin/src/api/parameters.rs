@@ -9,7 +9,7 @@ use opentracker_types::InfoHash;
 
 use super::problem::bad_parameter;
 
-/// Octets of a note at most.
+/// Characters of a note at most.
 const MAX_NOTE: usize = 200;
 
 /// The parameters of a query, of which a request takes only those that it names.
@@ -86,8 +86,8 @@ impl Parameters {
     /// Reads the reason for a block: one line of text.
     pub(super) fn note(&self) -> Result<&str, Problem> {
         let note = self.text("note").unwrap_or_default();
-        if note.len() > MAX_NOTE || note.chars().any(char::is_control) {
-            let detail = format!("write one line of at most {MAX_NOTE} octets");
+        if note.chars().count() > MAX_NOTE || note.chars().any(char::is_control) {
+            let detail = format!("write one line of at most {MAX_NOTE} characters");
             return Err(bad_parameter("note", &detail));
         }
         Ok(note)

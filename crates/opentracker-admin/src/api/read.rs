@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use opentracker_api as api;
 use opentracker_api::Problem;
-use opentracker_core::{AccessLists, AddressFamily, ClientList, HashList, Networks, Step, Totals};
+use opentracker_core::{AccessLists, ClientList, HashList, Networks, Step};
 
 use super::document::Refused;
 use super::parameters::Parameters;
 use super::problem::not_found;
 use super::{Api, Reply, json, unix_millis};
+use crate::activity::{self, memory, swarms};
 use crate::control::Control;
-use crate::process::Process;
+use crate::process::resident_octets;
 use crate::top::TopCache;
 
 /// Torrents in a list of the largest, unless more are asked for.
@@ -32,11 +33,9 @@ const MAX_LIMITED: usize = 1000;
 )]
 pub(super) fn status(api: &Api, query: &str) -> Result<Reply, Problem> {
     Parameters::read(query, &[])?;
-    let now = Instant::now();
     let tracker = &api.tracker;
     let control = api.control.as_deref();
-    let rules = tracker.rules();
-    let limits = rules.settings.limits;
+    let snapshot = api.snapshot();
     let state = match tracker.is_draining() {
         true => api::State::Draining,
         false => api::State::Serving,
@@ -44,20 +43,54 @@ pub(super) fn status(api: &Api, query: &str) -> Result<Reply, Problem> {
     json(&api::Status {
         instance: api.instance(),
         version: api.identity.version.clone(),
-        time_ms: unix_millis(now),
-        uptime_secs: now.saturating_duration_since(tracker.start()).as_secs(),
+        time_ms: unix_millis(Instant::now()),
+        uptime_secs: snapshot.uptime_secs,
         state,
         listeners: control.map(Control::listeners).unwrap_or_default(),
-        swarms: swarms(&tracker.totals(now)),
-        memory: api::Memory {
-            swarms_octets: tracker.heap_octets(),
-            resident_octets: Process::read().resident_octets,
-            limit_octets: Some(limits.octets).filter(|&octets| octets < u64::MAX),
-        },
-        lists: lists(&rules.lists),
+        swarms: swarms(&snapshot.totals),
+        memory: memory(&snapshot, resident_octets()),
+        lists: lists(&tracker.rules().lists),
         snapshot: control.and_then(Control::snapshot_status),
         reload: control.and_then(Control::reload_status),
     })
+}
+
+/// What the tracker has done since its start, and what it keeps. Rates are differences of two of them.
+#[utoipa::path(
+    get,
+    path = "/api/v1/activity",
+    tag = "read",
+    responses((status = 200, body = api::Activity), Refused),
+)]
+pub(super) fn activity(api: &Api, query: &str) -> Result<Reply, Problem> {
+    Parameters::read(query, &[])?;
+    let now = unix_millis(Instant::now());
+    json(&activity::activity(&api.snapshot(), resident_octets(), now))
+}
+
+/// Which software announces, by its peer ids.
+#[utoipa::path(
+    get,
+    path = "/api/v1/clients",
+    tag = "read",
+    responses((status = 200, body = api::Clients), Refused),
+)]
+pub(super) fn clients(api: &Api, query: &str) -> Result<Reply, Problem> {
+    Parameters::read(query, &[])?;
+    json(&activity::clients(api.tracker.counters()))
+}
+
+/// What was, for up to seven days: a value every five minutes, of each series.
+#[utoipa::path(
+    get,
+    path = "/api/v1/trends",
+    tag = "read",
+    responses((status = 200, body = api::Trends), Refused),
+)]
+pub(super) fn trends(api: &Api, query: &str) -> Result<Reply, Problem> {
+    Parameters::read(query, &[])?;
+    let trends = api.trends.lock().unwrap_or_else(PoisonError::into_inner);
+    json(&trends.answer())
 }
 
 /// The largest torrents.
@@ -86,19 +119,6 @@ pub(super) async fn top(api: &Api, cache: &TopCache, query: &str) -> Result<Repl
         by_peers: torrents(top.by_peers(limit)),
         by_seeders: torrents(top.by_seeders(limit)),
     })
-}
-
-/// The figures of up to seven days.
-#[utoipa::path(
-    get,
-    path = "/api/v1/trends",
-    tag = "read",
-    responses((status = 200, body = api::Trends), Refused),
-)]
-pub(super) fn trends(api: &Api, query: &str) -> Result<Reply, Problem> {
-    Parameters::read(query, &[])?;
-    let trends = api.trends.lock().unwrap_or_else(PoisonError::into_inner);
-    json(&trends.answer())
 }
 
 /// The cluster as this node sees it.
@@ -164,18 +184,6 @@ pub(super) fn limited(api: &Api, query: &str) -> Result<Reply, Problem> {
     json(&api::LimitedPage {
         prefixes: prefixes.collect(),
     })
-}
-
-pub(crate) fn swarms(totals: &Totals) -> api::Swarms {
-    let of = |seeding| api::PeerCounts {
-        ipv4: totals.peers[(AddressFamily::V4, seeding)],
-        ipv6: totals.peers[(AddressFamily::V6, seeding)],
-    };
-    api::Swarms {
-        torrents: totals.torrents,
-        seeders: of(true),
-        leechers: of(false),
-    }
 }
 
 fn lists(lists: &AccessLists) -> api::Lists {

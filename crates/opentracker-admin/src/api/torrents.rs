@@ -35,7 +35,7 @@ const STEP_PARTS: usize = 64;
     params(
         ("sort" = Option<Sort>, Query, description = "Their order; `none`, the quickest."),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "Torrents of a page; 100."),
-        ("cursor" = Option<String>, Query, pattern = "^[0-9a-f]{44,56}$", description = "`next` of the page before, with the same `sort`."),
+        ("cursor" = Option<String>, Query, pattern = "^[0-9a-f]{56}$", description = "`next` of the page before, with the same `sort`."),
     ),
     responses((status = 200, body = api::TorrentPage), Refused),
 )]
@@ -43,15 +43,14 @@ pub(super) async fn torrents(api: &Api, query: &str) -> Result<Reply, Problem> {
     let parameters = Parameters::read(query, &["sort", "limit", "cursor"])?;
     let limit = parameters.number("limit", PAGE, 1..=MAX_PAGE)?;
     let sort = parameters.sort()?;
-    let cursor = parameters.text("cursor");
+    let after = parameters.text("cursor").map(|text| {
+        let wrong = || bad_parameter("cursor", "write the `next` of a page with the same `sort`");
+        Rank::read(text).ok_or_else(wrong)
+    });
+    let after = after.transpose()?;
     let (found, next) = match sort {
-        Sort::None => {
-            let after = cursor.map(|text| Place::read(text).ok_or_else(bad_cursor));
-            next_in_store(&api.tracker, after.transpose()?, limit).await
-        }
+        Sort::None => next_in_store(&api.tracker, after, limit).await,
         sort => {
-            let after = cursor.map(|text| Rank::read(text).ok_or_else(bad_cursor));
-            let after = after.transpose()?;
             let _walking = api.walking.lock().await;
             next_in_order(&api.tracker, sort, after, limit).await
         }
@@ -60,10 +59,6 @@ pub(super) async fn torrents(api: &Api, query: &str) -> Result<Reply, Problem> {
         torrents: found.iter().map(torrent_of).collect(),
         next,
     })
-}
-
-fn bad_cursor() -> Problem {
-    bad_parameter("cursor", "write the `next` of a page with the same `sort`")
 }
 
 /// A torrent, whether it is served, and its peers.
@@ -141,28 +136,8 @@ pub fn verdict_of(verdict: Verdict) -> api::Verdict {
     }
 }
 
-/// A place in the order of the store: part by part, and there by info hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
-    part: u16,
-    info_hash: InfoHash,
-}
-
-impl Place {
-    fn read(text: &str) -> Option<Self> {
-        let (part, info_hash) = split_hex(text, 4)?;
-        Some(Self {
-            part: u16::from_str_radix(part, 16).ok()?,
-            info_hash: info_hash.parse().ok()?,
-        })
-    }
-
-    fn write(self) -> String {
-        format!("{:04x}{}", self.part, self.info_hash)
-    }
-}
-
-/// A place in another order: the larger, the earlier.
+/// A place in an order: of the store, part by part and there by info hash; or of a number, the larger
+/// first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     number: u64,
@@ -187,7 +162,9 @@ impl Rank {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let (number, info_hash) = split_hex(text, 16)?;
+        let is_lower_hex = |octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f');
+        let is_whole = text.len() == 56 && text.bytes().all(is_lower_hex);
+        let (number, info_hash) = is_whole.then(|| text.split_at(16))?;
         Some(Self {
             number: u64::from_str_radix(number, 16).ok()?,
             info_hash: Reverse(info_hash.parse().ok()?),
@@ -197,13 +174,6 @@ impl Rank {
     fn write(self) -> String {
         format!("{:016x}{}", self.number, self.info_hash.0)
     }
-}
-
-/// Parts so many digits from the info hash behind them.
-fn split_hex(text: &str, digits: usize) -> Option<(&str, &str)> {
-    let is_lower_hex = |octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f');
-    let is_whole = text.len() == digits + 40 && text.bytes().all(is_lower_hex);
-    is_whole.then(|| text.split_at(digits))
 }
 
 /// Lets others have their turn when a walk has done enough.
@@ -227,33 +197,30 @@ impl Pace {
 /// Finds the next torrents in the order of the store.
 async fn next_in_store(
     tracker: &Tracker,
-    after: Option<Place>,
+    after: Option<Rank>,
     limit: usize,
 ) -> (Vec<TorrentSummary>, Option<String>) {
     let mut found: Vec<TorrentSummary> = Vec::new();
-    let mut part = after.map_or(0, |after| after.part);
+    let begin = after.map_or(0, |after| after.number);
+    let mut part = u16::try_from(begin).unwrap_or(u16::MAX);
     let mut walk = Walk::beginning_at(part);
     let mut pace = Pace::default();
+    let mut last = None;
     while let Some(torrents) = walk.next_part(tracker, Instant::now()) {
-        let begin = found.len();
+        let number = u64::from(part);
         let is_ahead = |torrent: &&TorrentSummary| {
-            after.is_none_or(|after| part > after.part || torrent.info_hash > after.info_hash)
+            after.is_none_or(|after| number > after.number || torrent.info_hash > after.info_hash.0)
         };
-        found.extend(torrents.iter().filter(is_ahead));
+        let mut ahead: Vec<_> = torrents.iter().filter(is_ahead).copied().collect();
         let seen = torrents.len();
-        found[begin..].sort_unstable_by_key(|torrent| torrent.info_hash);
-        if found.len() > limit {
-            found.truncate(limit);
-            let last = found.last().map(|last| Place {
-                // All of the page may be of parts before.
-                part: if limit > begin {
-                    part
-                } else {
-                    part.saturating_sub(1)
-                },
-                info_hash: last.info_hash,
-            });
-            return (found, last.map(Place::write));
+        ahead.sort_unstable_by_key(|torrent| torrent.info_hash);
+        for torrent in ahead {
+            if found.len() == limit {
+                return (found, last.map(Rank::write));
+            }
+            let info_hash = Reverse(torrent.info_hash);
+            last = Some(Rank { number, info_hash });
+            found.push(torrent);
         }
         part = part.saturating_add(1);
         pace.note(seen).await;

@@ -58,8 +58,8 @@ fn announces_and_pages_share_a_connection() {
     assert!(responses[4].lossy().contains("5:peers6:"), "both ports");
     assert!(responses[5].text().starts_with("d14:failure reason"));
     assert!(client.response().lossy().contains("10:incompletei2e"));
-    assert_eq!(site.count(Http::Announce), 3);
-    assert_eq!(site.count(Http::Scrape), 1);
+    assert_eq!(site.count(Http::AnnounceV4), 3);
+    assert_eq!(site.count(Http::ScrapeV4), 1);
     assert_eq!(site.count(Http::BadInfoHash), 1);
 }
 

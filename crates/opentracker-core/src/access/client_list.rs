@@ -57,6 +57,12 @@ impl ClientList {
         self.prefixes.len()
     }
 
+    /// Returns the octets that the entries have on the heap.
+    pub fn heap_octets(&self) -> usize {
+        let octets: usize = self.prefixes.iter().map(|prefix| prefix.len()).sum();
+        size_of_val(&*self.prefixes) + octets
+    }
+
     /// Tells whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.prefixes.is_empty()

@@ -55,6 +55,20 @@ impl AccessLists {
         self.allow.is_none() && self.deny.is_none() && self.blocked.is_none()
     }
 
+    /// Returns the octets that all lists together have on the heap.
+    pub fn heap_octets(&self) -> usize {
+        let hashes = [&self.allow, &self.deny, &self.blocked]
+            .into_iter()
+            .flatten();
+        let clients = self.deny_clients.iter().map(ClientList::heap_octets);
+        let networks = self.deny_networks.iter().map(Networks::heap_octets);
+        hashes
+            .map(HashList::heap_octets)
+            .chain(clients)
+            .chain(networks)
+            .sum()
+    }
+
     /// Tells whether a torrent is served.
     pub fn serves(&self, info_hash: &InfoHash) -> bool {
         self.verdict(info_hash) == Verdict::Served

@@ -81,6 +81,11 @@ impl Networks {
         self.0.v4.firsts.len() + self.0.v6.firsts.len()
     }
 
+    /// Returns the octets that the networks have on the heap.
+    pub fn heap_octets(&self) -> usize {
+        self.0.v4.heap_octets() + self.0.v6.heap_octets()
+    }
+
     /// Tells whether there is no network in the set.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -139,6 +144,10 @@ impl Number for u128 {
 }
 
 impl<N: Number> Ranges<N> {
+    fn heap_octets(&self) -> usize {
+        size_of_val(&*self.firsts) + size_of_val(&*self.lasts) + size_of_val(&*self.starts)
+    }
+
     /// Makes them of the ranges of networks: of two, one lies in the other or neither does.
     fn new(mut ranges: Vec<(N, N)>) -> Self {
         ranges.sort_unstable_by_key(|&(first, last)| (first, Reverse(last)));

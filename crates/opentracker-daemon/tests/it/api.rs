@@ -102,8 +102,10 @@ fn who_may_what() {
     // Stranger, statistics, operator's listener, admin, token on either of these two, socket.
     for (target, expected) in [
         ("/api/v1/status", [403, 200, 200, 200, 200, 200, 200]),
-        ("/api/v1/top", [403, 200, 200, 200, 200, 200, 200]),
+        ("/api/v1/activity", [403, 200, 200, 200, 200, 200, 200]),
+        ("/api/v1/clients", [403, 200, 200, 200, 200, 200, 200]),
         ("/api/v1/trends", [403, 200, 200, 200, 200, 200, 200]),
+        ("/api/v1/top", [403, 200, 200, 200, 200, 200, 200]),
         ("/api/v1/config", [403, 403, 200, 200, 200, 200, 200]),
         ("/api/v1/torrents", [403, 403, 401, 401, 200, 200, 200]),
         ("/api/v1/limited", [403, 403, 401, 401, 200, 200, 200]),

@@ -99,6 +99,7 @@ chroot = ""
 [log]
 level = "info"
 format = "text"
+addresses = "short"
 "#;
 
 fn printed() -> String {

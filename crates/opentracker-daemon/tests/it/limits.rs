@@ -141,7 +141,7 @@ fn memory_is_held_within_a_twentieth() {
     let bound = MEBIOCTETS << 20;
     let metrics = Metrics::of(tracker.http());
     assert!(metrics.refused("memory") > 0);
-    let counted = metrics.get("opentracker_swarms_bytes");
+    let counted = metrics.get("opentracker_memory_bytes{part=\"swarms\"}");
     assert!(counted >= bound && counted < bound + (1 << 20), "{counted}");
     let taken = resident() - idle;
     let apart = taken.abs_diff(bound);
@@ -334,7 +334,7 @@ fn a_flood_of_many_addresses_leaves_memory_bounded() {
     }
     assert!(refused > ADDRESSES / 4, "{refused}");
     let metrics = Metrics::of(tracker.http());
-    let counted = metrics.get("opentracker_swarms_bytes");
+    let counted = metrics.get("opentracker_memory_bytes{part=\"swarms\"}");
     assert!(counted < 5 << 20, "{counted}");
     assert_eq!(client.announce(&Announce::new(TORRENT, 1000)).leechers, 1);
     assert_eq!(client.scrape(&[TORRENT])[0].leechers, 1);

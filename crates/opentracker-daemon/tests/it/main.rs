@@ -37,6 +37,7 @@ mod lists;
 mod lists_deny;
 mod lists_torrents;
 mod lists_watch;
+mod logs;
 mod peers;
 mod process;
 mod reload;

@@ -40,7 +40,7 @@ impl Metrics {
                         assert!(helps.insert(name.to_owned()), "twice: {line}");
                     }
                     "TYPE" => {
-                        assert!(["counter", "gauge"].contains(&rest), "{line}");
+                        assert!(["counter", "gauge", "histogram"].contains(&rest), "{line}");
                         let twice = types.insert(name.to_owned(), rest.to_owned());
                         assert!(twice.is_none(), "{line}");
                     }
@@ -50,8 +50,14 @@ impl Metrics {
                 let (series, value) = line.rsplit_once(' ').expect("a sample has a value");
                 let name = series.split('{').next().unwrap();
                 assert!(is_name(name), "{line}");
-                assert!(types.contains_key(name), "no type before {line}");
-                assert!(helps.contains(name), "no help before {line}");
+                let parts = ["_bucket", "_sum", "_count"].iter();
+                let mut of_histogram = parts.filter_map(|part| {
+                    let family = name.strip_suffix(part)?;
+                    (types.get(family)? == "histogram").then_some(family)
+                });
+                let family = of_histogram.next().unwrap_or(name);
+                assert!(types.contains_key(family), "no type before {line}");
+                assert!(helps.contains(family), "no help before {line}");
                 let names = label_names(series);
                 let of_family = labels.entry(name.to_owned()).or_insert(names.clone());
                 assert_eq!(*of_family, names, "labels differ in a family: {line}");
@@ -62,12 +68,20 @@ impl Metrics {
         Self(samples)
     }
 
-    /// The value of a series, like `name{label="value"}`.
+    /// The sum of the series that have a name and some labels, like `name{label="value"}`.
     pub(crate) fn get(&self, series: &str) -> u64 {
-        let value = self
-            .0
-            .get(series)
-            .unwrap_or_else(|| panic!("no {series} in {self:#?}"));
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        let labels: Vec<_> = labels.trim_end_matches('}').split_inclusive('"').collect();
+        let labels: Vec<_> = labels.chunks_exact(2).map(<[&str]>::concat).collect();
+        let is_of = |other: &str| {
+            let (other_name, other) = other.split_once('{').unwrap_or((other, ""));
+            let has = |label: &String| other.contains(label.trim_start_matches(','));
+            name == other_name && labels.iter().all(has)
+        };
+        let found = self.0.iter().filter(|(other, _)| is_of(other));
+        let found: Vec<_> = found.map(|(_, value)| value).collect();
+        assert!(!found.is_empty(), "no {series} in {self:#?}");
+        let value = &found.into_iter().sum::<f64>();
         assert!(value.fract() == 0.0 && *value >= 0.0, "{series} {value}");
         #[expect(
             clippy::cast_possible_truncation,

@@ -183,10 +183,10 @@ fn metrics_tell_of_the_latest() {
     let written = "opentracker_snapshots_total{result=\"written\"}";
     eventually("a snapshot", || metric(written) > Some(0.0));
     let octets = fs::metadata(place.path()).unwrap().len() as f64;
-    assert_eq!(metric("opentracker_snapshot_octets"), Some(octets));
-    assert!(metric("opentracker_snapshots_octets_total") >= Some(octets));
+    assert_eq!(metric("opentracker_snapshot_size_bytes"), Some(octets));
+    assert!(metric("opentracker_snapshot_written_bytes_total") >= Some(octets));
     assert!(metric("opentracker_snapshot_duration_seconds") < Some(20.0));
-    let age = now() as f64 - metric("opentracker_snapshot_created_seconds").unwrap();
+    let age = now() as f64 - metric("opentracker_snapshot_last_success_timestamp_seconds").unwrap();
     assert!((-1.0..20.0).contains(&age), "{age}");
     let failed = "opentracker_snapshots_total{result=\"failed\"}";
     assert_eq!(metric(failed), Some(0.0));

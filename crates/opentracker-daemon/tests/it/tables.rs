@@ -24,6 +24,7 @@ fn every_test_stands_for_a_sentence() {
         ("lists_deny", include_str!("lists_deny.rs")),
         ("lists_torrents", include_str!("lists_torrents.rs")),
         ("lists_watch", include_str!("lists_watch.rs")),
+        ("logs", include_str!("logs.rs")),
         ("peers", include_str!("peers.rs")),
         ("process", include_str!("process.rs")),
         ("reload", include_str!("reload.rs")),

@@ -23,12 +23,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self::with(|context, now| Session::new(source(CLIENT), &context.limits, now))
+        Self::with(|context, now| Session::new(source(CLIENT), 0, &context.limits, now))
     }
 
     /// A connection from an address that has to begin with a PROXY header.
     fn behind_proxy(ip: [u8; 4]) -> Self {
-        Self::with(|context, now| Session::behind_proxy(source(ip), context, now))
+        Self::with(|context, now| Session::behind_proxy(source(ip), 0, context, now))
     }
 
     fn with(session: impl FnOnce(&mut Context, Instant) -> Session) -> Self {
@@ -283,7 +283,7 @@ fn who_is_no_trusted_proxy_is_not_listened_to() {
     let mut bench = Bench::behind_proxy(CLIENT);
     assert_eq!(bench.receive(V1), Step::Close);
     assert_eq!(bench.refused_proxies(), [1, 0, 0]);
-    let local = Bench::with(|context, now| Session::behind_proxy(Source::Local, context, now));
+    let local = Bench::with(|context, now| Session::behind_proxy(Source::Local, 0, context, now));
     assert_eq!(local.session.next_step(), Step::Read);
 }
 

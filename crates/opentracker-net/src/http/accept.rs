@@ -15,6 +15,8 @@ use super::socket::Socket;
 #[derive(Debug)]
 pub(super) struct Listener {
     pub(super) bound: Bound,
+    /// Its place among the listeners of each thread, of the same address or path.
+    pub(super) number: usize,
     /// Connections begin with a PROXY header.
     pub(super) proxy_protocol: bool,
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Instant;
 
+use opentracker_core::Histogram;
 use opentracker_http::{Context, Session, Step};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::futures::Notified;
@@ -56,6 +57,7 @@ pub(super) fn serve_at_once(
     mut socket: &Socket,
     session: &mut Session,
     context: &mut Context,
+    durations: &Histogram,
     now: Instant,
 ) -> io::Result<()> {
     use std::io::{Read, Write};
@@ -66,11 +68,20 @@ pub(super) fn serve_at_once(
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
         Err(error) => return Err(error),
     };
-    session.serve(context, filled, now);
-    send(session, context, now, |octets| match socket.write(octets) {
+    let requests = session.serve(context, filled, now);
+    let sent = send(session, context, now, |octets| match socket.write(octets) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         sent => sent,
-    })
+    });
+    observe(durations, requests, now);
+    sent
+}
+
+/// Takes note of how long requests took that were read together.
+fn observe(durations: &Histogram, requests: u64, began: Instant) {
+    if requests > 0 {
+        durations.observe(began.elapsed(), requests);
+    }
 }
 
 /// Sends what there is to send, and keeps the rest.
@@ -139,7 +150,7 @@ impl Connection {
                         return Poll::Ready(Ok(End::Closed));
                     }
                     if open.wait(is_idle.then(|| self.session.deadline()), cx) {
-                        shared.counters.count(Counter::Evicted);
+                        shared.add(Counter::Evicted, self.session.listener());
                         return Poll::Ready(Ok(End::Closed));
                     }
                     let now = ready!(self.poll_deadline(cx, timer.as_mut()));
@@ -155,7 +166,7 @@ impl Connection {
         let context = &mut *shared.context.borrow_mut();
         let socket = Pin::new(&mut self.socket);
         match self.session.next_step() {
-            Step::Read | Step::Serve => return self.poll_serve(cx, context),
+            Step::Read | Step::Serve => return self.poll_serve(cx, context, &shared.durations),
             Step::Send => {
                 let sent = ready!(socket.poll_write(cx, self.session.unsent()))?;
                 if sent == 0 {
@@ -186,6 +197,7 @@ impl Connection {
         &mut self,
         cx: &mut TaskContext<'_>,
         context: &mut Context,
+        durations: &Histogram,
     ) -> Poll<io::Result<Round>> {
         let mut filled = self.session.load(&mut context.input);
         let mut socket = Pin::new(&mut self.socket);
@@ -198,13 +210,15 @@ impl Connection {
             }
         }
         let now = Instant::now();
-        self.session.serve(context, filled, now);
-        send(&mut self.session, context, now, |octets| {
+        let requests = self.session.serve(context, filled, now);
+        let sent = send(&mut self.session, context, now, |octets| {
             match socket.as_mut().poll_write(cx, octets) {
                 Poll::Ready(sent) => sent,
                 Poll::Pending => Ok(0),
             }
-        })?;
+        });
+        observe(durations, requests, now);
+        sent?;
         Poll::Ready(Ok(Round::Done))
     }
 

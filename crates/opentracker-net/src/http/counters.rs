@@ -1,6 +1,6 @@
 opentracker_core::counters! {
     /// What happens to HTTP connections.
-    pub enum Counter {
+    pub enum Counter by listener {
         "opentracker_http_connections_total" connections "HTTP connections accepted." [] {
             /// Connections accepted.
             Accepted [],

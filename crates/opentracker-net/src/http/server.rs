@@ -90,6 +90,8 @@ impl ListenError {
 #[derive(Debug)]
 pub struct Listeners {
     threads: Vec<Vec<Listener>>,
+    /// The names of addresses and paths in the metrics.
+    names: Vec<Arc<str>>,
     addresses: Vec<SocketAddr>,
     files: Vec<SocketFile>,
     limits: Limits,
@@ -116,10 +118,12 @@ impl Listeners {
             let address = sockets[0].local_addr();
             let address = address.map_err(|cause| fault(group.address, cause))?;
             listeners.addresses.push(address);
+            let number = listeners.name(&format!("http://{address}"));
             for (thread, socket) in listeners.threads.iter_mut().zip(sockets) {
                 hold_back(&socket);
                 thread.push(Listener {
                     bound: Bound::Tcp(socket),
+                    number,
                     proxy_protocol: listen.proxy_protocol,
                 });
             }
@@ -134,10 +138,12 @@ impl Listeners {
     /// over sockets of one path.
     fn bind_unix(&mut self, listen: &UnixListen) -> Result<(), UnixError> {
         let (socket, file) = unix::bind(listen, BACKLOG)?;
+        let number = self.name(&format!("unix:{}", listen.path.display()));
         for thread in &mut self.threads {
             let shared = socket.try_clone();
             thread.push(Listener {
                 bound: Bound::Unix(shared.map_err(listen.refused("share it"))?),
+                number,
                 proxy_protocol: listen.proxy_protocol,
             });
         }
@@ -171,6 +177,7 @@ impl Listeners {
         listeners.are_passed = true;
         for (address, places) in by_address(&addresses) {
             listeners.addresses.push(address);
+            let number = listeners.name(&format!("http://{address}"));
             let mut listens = config.listen.iter();
             let proxy_protocol =
                 listens.any(|listen| listen.address == address && listen.proxy_protocol);
@@ -180,6 +187,7 @@ impl Listeners {
                 let bound = Bound::Tcp(listener.map_err(|cause| fault(address, cause))?);
                 listeners.threads[share % threads].push(Listener {
                     bound,
+                    number,
                     proxy_protocol,
                 });
             }
@@ -187,13 +195,17 @@ impl Listeners {
         for listener in unix {
             listener.set_nonblocking(true).map_err(unknown)?;
             let address = listener.local_addr().map_err(unknown)?;
-            let is_it = |listen: &&UnixListen| address.as_pathname() == Some(&listen.path);
+            let path = address.as_pathname();
+            let shown = path.map(|path| path.display().to_string());
+            let number = listeners.name(&format!("unix:{}", shown.unwrap_or_default()));
+            let is_it = |listen: &&UnixListen| path == Some(&listen.path);
             let configured = config.unix.iter().find(is_it);
             let proxy_protocol = configured.is_some_and(|listen| listen.proxy_protocol);
             for thread in &mut listeners.threads {
                 let bound = Bound::Unix(listener.try_clone().map_err(unknown)?);
                 thread.push(Listener {
                     bound,
+                    number,
                     proxy_protocol,
                 });
             }
@@ -204,12 +216,19 @@ impl Listeners {
     fn without_any(config: &Config, threads: usize) -> Self {
         Self {
             threads: (0..threads).map(|_| Vec::new()).collect(),
+            names: Vec::new(),
             addresses: Vec::new(),
             files: Vec::new(),
             limits: config.limits.clone(),
             max_connections: config.max_connections,
             are_passed: false,
         }
+    }
+
+    /// Takes the name of one more address or path, and returns its place.
+    fn name(&mut self, name: &str) -> usize {
+        self.names.push(name.into());
+        self.names.len() - 1
     }
 
     /// Returns the addresses, in the order of the configuration, with the ports that the system
@@ -234,10 +253,11 @@ impl Listeners {
         let mut threads = Vec::new();
         let prefixes = Prefixes::new();
         for (number, listeners) in self.threads.into_iter().enumerate() {
-            let context = Context::new(Handler::new(worker()), self.limits.clone());
+            let context = Context::new(Handler::new(worker(), &self.names), self.limits.clone());
             let heartbeat = Heartbeat::default();
             let start = thread::Start {
                 listeners,
+                names: self.names.clone(),
                 are_passed: self.are_passed,
                 context,
                 hand_over: hand_over.clone(),

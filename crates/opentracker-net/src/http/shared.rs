@@ -3,7 +3,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use opentracker_core::{Counters, Rules};
+use opentracker_core::{Counters, Histogram, Rules};
 use opentracker_http::{Context, Forwarding, Session, Source};
 use tokio::sync::Notify;
 
@@ -51,7 +51,9 @@ pub(super) struct TooMany;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) context: RefCell<Context>,
-    pub(super) counters: Counters<Counter>,
+    /// Of each listener.
+    counters: Vec<Counters<Counter>>,
+    pub(super) durations: Histogram,
     /// Tells connections that the thread is about to end.
     pub(super) closing: Notify,
     pub(super) is_closing: Cell<bool>,
@@ -63,19 +65,26 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(
         context: Context,
-        counters: Counters<Counter>,
+        counters: Vec<Counters<Counter>>,
+        durations: Histogram,
         prefixes: Arc<Prefixes>,
         hand_over: HandOver,
     ) -> Self {
         Self {
             context: RefCell::new(context),
             counters,
+            durations,
             closing: Notify::new(),
             is_closing: Cell::new(false),
             connections: Rc::default(),
             prefixes,
             hand_over,
         }
+    }
+
+    /// Counts something that happens to a connection of a listener.
+    pub(super) fn add(&self, counter: Counter, listener: usize) {
+        self.counters[listener].count(counter);
     }
 
     /// Counts a new connection among those of its prefix, if they are limited.
@@ -101,7 +110,7 @@ impl Shared {
 
     /// Gives a connection away.
     pub(super) fn hand_over(&self, socket: Socket, session: Session, counted: Option<Counted>) {
-        self.counters.count(Counter::HandedOver);
+        self.add(Counter::HandedOver, session.listener());
         (self.hand_over.0)(HandedOver {
             socket,
             source: session.source(),

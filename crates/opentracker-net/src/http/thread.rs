@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use opentracker_core::LoggedAddress;
 use opentracker_http::{Context, Session, Source, Step};
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, LocalOptions};
@@ -20,6 +21,7 @@ use super::prefixes::Prefixes;
 use super::shared::{HandOver, Shared};
 use super::socket::Socket;
 use super::{accept, connection};
+use crate::duration::REQUEST_DURATION;
 use crate::heartbeat::Heartbeat;
 
 /// After so many connections were accepted, others get their turn.
@@ -42,6 +44,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// What a thread starts with.
 pub(super) struct Start {
     pub(super) listeners: Vec<Listener>,
+    /// Their names in the metrics.
+    pub(super) names: Vec<Arc<str>>,
     /// Another process keeps the listeners when this one ends.
     pub(super) are_passed: bool,
     pub(super) context: Context,
@@ -81,12 +85,15 @@ pub(super) fn run(mut start: Start, started: impl FnOnce(io::Result<()>)) {
             Err(error) => return started(Err(error)),
         };
         started(Ok(()));
-        let worker = start.context.handler.worker();
-        let counters = worker.tracker().counters().register();
+        let registry = start.context.handler.worker().tracker().counters();
+        let names = start.names.iter();
+        let counters = names.map(|name| registry.register_for(name)).collect();
+        let durations = registry.register_histogram(&REQUEST_DURATION, "http");
         let thread = Rc::new(Thread {
             shared: Rc::new(Shared::new(
                 start.context,
                 counters,
+                durations,
                 start.prefixes,
                 start.hand_over,
             )),
@@ -127,7 +134,7 @@ impl Thread {
         for listener in listeners.iter().filter(|_| !self.are_passed) {
             let waiting = std::iter::from_fn(|| listener.get_ref().accept().ok());
             for (socket, source) in waiting.take(MAX_LAST_ACCEPTS) {
-                self.admit(socket, source, listener.get_ref().proxy_protocol);
+                self.admit(socket, source, listener.get_ref());
             }
         }
         deadline
@@ -149,11 +156,10 @@ impl Thread {
 
     /// Accepts what there is, but no more than [`MAX_ACCEPTS`].
     async fn accept_some(&self, listener: &AsyncFd<Listener>) -> io::Result<()> {
-        let proxy_protocol = listener.get_ref().proxy_protocol;
         let mut ready = listener.readable().await?;
         for _ in 0..MAX_ACCEPTS {
             match ready.try_io(|listener| listener.get_ref().accept()) {
-                Ok(Ok((socket, source))) => self.admit(socket, source, proxy_protocol),
+                Ok(Ok((socket, source))) => self.admit(socket, source, listener.get_ref()),
                 Ok(Err(error)) if is_exhaustion(&error) => return Err(error),
                 // The connection is gone already.
                 Ok(Err(error)) => tracing::trace!(%error, "nothing accepted"),
@@ -164,24 +170,27 @@ impl Thread {
     }
 
     /// Serves a new connection, at once or as a task.
-    fn admit(&self, socket: Socket, source: Source, proxy_protocol: bool) {
+    fn admit(&self, socket: Socket, source: Source, listener: &Listener) {
         let shared = &self.shared;
-        shared.counters.count(Counter::Accepted);
+        let number = listener.number;
+        shared.add(Counter::Accepted, number);
         let now = Instant::now();
         let context = &mut *shared.context.borrow_mut();
         let Ok(counted) = shared.count(source, context.handler.worker().rules()) else {
-            return shared.counters.count(Counter::BeyondPrefix);
+            return shared.add(Counter::BeyondPrefix, number);
         };
-        let mut session = if proxy_protocol {
-            Session::behind_proxy(source, context, now)
+        let mut session = if listener.proxy_protocol {
+            Session::behind_proxy(source, number, context, now)
         } else {
-            Session::new(source, &context.limits, now)
+            Session::new(source, number, &context.limits, now)
         };
         if session.next_step() == Step::Close {
-            return tracing::debug!(source = %source.ip(), "no trusted proxy");
+            let is_full = context.handler.worker().rules().settings.full_addresses;
+            let source = LoggedAddress::new(source.ip(), is_full);
+            return tracing::debug!(%source, "no trusted proxy");
         }
         if shared.connections.len() >= self.max_connections && shared.connections.evict() == 0 {
-            shared.counters.count(Counter::Overloaded);
+            shared.add(Counter::Overloaded, number);
             return;
         }
         if let Err(error) = socket.set_nonblocking() {
@@ -190,7 +199,7 @@ impl Thread {
         // A fault in the handling of one request ends its connection, as it does in a task, and
         // not the accepting of all others. It has been logged by then.
         let served = catch_unwind(AssertUnwindSafe(|| {
-            connection::serve_at_once(&socket, &mut session, context, now)
+            connection::serve_at_once(&socket, &mut session, context, &shared.durations, now)
         }));
         match served {
             Ok(Ok(())) => {}

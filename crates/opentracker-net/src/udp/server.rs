@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use opentracker_core::Worker;
+use opentracker_core::{LoggedAddress, Worker};
 use opentracker_datagrams::{
     Batch, BindError, BindStep, MAX_BATCH, Transport, adopt_udp, bind_udp, set_receive_buffer,
     shut_down,
@@ -15,6 +15,7 @@ use opentracker_udp::{Connections, Counter, Datagrams, Handler};
 
 use super::proxied::Opener;
 use crate::bind::{Listen, by_address, groups};
+use crate::duration::REQUEST_DURATION;
 use crate::heartbeat::Heartbeat;
 
 /// The configuration of the UDP servers.
@@ -41,6 +42,8 @@ pub struct Sockets {
 #[derive(Debug)]
 struct Socket {
     bound: Arc<UdpSocket>,
+    /// The name of its address in the metrics.
+    listener: Arc<str>,
     /// Datagrams begin with the header of a proxy.
     proxy_protocol: bool,
 }
@@ -77,6 +80,7 @@ impl Sockets {
                 .sockets
                 .extend(sockets.into_iter().map(|bound| Socket {
                     bound: Arc::new(bound),
+                    listener: name(address),
                     proxy_protocol: listen.proxy_protocol,
                 }));
         }
@@ -116,6 +120,7 @@ impl Sockets {
                 listens.any(|listen| listen.address == address && listen.proxy_protocol);
             adopted.sockets.extend(shares.map(|&place| Socket {
                 bound: Arc::clone(&passed[place]),
+                listener: name(address),
                 proxy_protocol,
             }));
         }
@@ -149,7 +154,8 @@ impl Sockets {
             are_passed: self.are_passed,
         };
         for (number, socket) in self.sockets.into_iter().enumerate() {
-            let handler = Handler::new(worker(), Arc::clone(connections), self.max_payload);
+            let connections = Arc::clone(connections);
+            let handler = Handler::new(worker(), connections, self.max_payload, &socket.listener);
             let batch = Exchange(Batch::new(MAX_BATCH, self.max_payload));
             let ours = Arc::clone(&socket.bound);
             let stop = Arc::clone(&server.stop);
@@ -166,6 +172,11 @@ impl Sockets {
         }
         Ok(server)
     }
+}
+
+/// The name of a listener in the metrics.
+fn name(address: SocketAddr) -> Arc<str> {
+    format!("udp://{address}").into()
 }
 
 fn fault(address: SocketAddr, cause: io::Error) -> BindError {
@@ -222,7 +233,9 @@ fn run(
     stop: &AtomicBool,
     heartbeat: &Heartbeat,
 ) {
-    let counters = handler.worker().tracker().counters().register();
+    let registry = handler.worker().tracker().counters();
+    let counters = registry.register_for(&socket.listener);
+    let durations = registry.register_histogram(&REQUEST_DURATION, "udp");
     let mut opener = Opener::new();
     while !stop.load(Ordering::Relaxed) {
         heartbeat.beat();
@@ -233,7 +246,7 @@ fn run(
         let now = Instant::now();
         if !batch.is_empty() {
             if tracing::enabled!(tracing::Level::TRACE) {
-                batch.trace();
+                batch.trace(handler.worker().rules().settings.full_addresses);
             }
             if socket.proxy_protocol {
                 let rules = handler.worker().rules();
@@ -247,6 +260,8 @@ fn run(
             let sent = batch.0.send(&socket.bound);
             counters.add(Counter::Sent, sent.sent as u64);
             counters.add(Counter::SendFailed, sent.failed as u64);
+            // Replies leave together, so each of the batch has waited for all of it.
+            durations.observe(now.elapsed(), batch.len() as u64);
         }
         handler.worker().handle_timeout(now);
     }
@@ -259,9 +274,10 @@ struct Exchange(Batch);
 
 impl Exchange {
     /// Logs a line for each datagram that came in.
-    fn trace(&mut self) {
+    fn trace(&mut self, full_addresses: bool) {
         for index in 0..self.0.len() {
             if let Some((request, source, _)) = self.0.exchange(index) {
+                let source = LoggedAddress::new(source.ip(), full_addresses);
                 tracing::trace!(%source, octets = request.len(), "datagram");
             }
         }

@@ -40,7 +40,7 @@ fn the_reply_is_exact() {
         b"d8:completei1e10:downloadedi0e11:external ip4:\x7f\0\0\x0110:incompletei1e\
           8:intervali1800e12:min intervali900e5:peers6:\x7f\0\0\x01\x1a\xe1e"
     );
-    assert_eq!(site.count(Counter::Announce), 2);
+    assert_eq!(site.count(Counter::AnnounceV4), 2);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn torrents_that_are_not_served_are_refused_the_denied_for_good() {
     );
     assert_eq!(site.count(Rule::RefusedNotAllowed), 1);
     assert_eq!(site.count(Rule::RefusedDenied), 1);
-    assert_eq!(site.count(Counter::Announce), 0);
+    assert_eq!(site.count(Counter::AnnounceV4), 0);
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn a_connection_is_kept() {
         assert_eq!(response.field("Connection"), None);
     }
     assert_eq!(site.count(http::Counter::Accepted), 1);
-    assert_eq!(site.count(Counter::Scrape), 3);
+    assert_eq!(site.count(Counter::ScrapeV4), 3);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn ten_thousand_pipelined_requests_are_answered_though_nobody_reads() {
     let mut before = 0;
     loop {
         std::thread::sleep(Duration::from_millis(50));
-        let handled = site.count(Counter::Scrape);
+        let handled = site.count(Counter::ScrapeV4);
         if handled == before && handled > 0 {
             break;
         }

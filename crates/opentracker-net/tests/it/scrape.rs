@@ -42,7 +42,7 @@ fn files_are_sorted_and_unknown_ones_left_out() {
     assert_eq!(scrape(&site, "cba"), format!("d5:filesd{files}e{FLAGS}"));
     assert_eq!(scrape(&site, "cac"), format!("d5:filesd{files}e{FLAGS}"));
     assert_eq!(scrape(&site, "x"), format!("d5:filesde{FLAGS}"));
-    assert_eq!(site.count(Counter::Scrape), 3);
+    assert_eq!(site.count(Counter::ScrapeV4), 3);
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn the_server_answers_on_every_address_and_stops() {
         assert_answered(&ask(address));
     }
     server.shutdown();
-    assert_eq!(tracker.counters().sum(Counter::Connect), 3);
+    assert_eq!(tracker.counters().sum_of(&Counter::CONNECTS), 3);
     // The address is free again.
     UdpSocket::bind(addresses[0]).unwrap();
 }
@@ -287,7 +287,7 @@ fn who_a_proxy_names_is_the_client_of_a_datagram() {
     assert_eq!(reply.len(), 20, "peers of its family: {reply:?}");
     assert_eq!(reply[12..20], [0, 0, 0, 3, 0, 0, 0, 0], "of the same swarm");
     // Before the shutdown, which wakes the server as datagrams from nowhere do.
-    assert_eq!(tracker.counters().sum(Counter::Announce), 4);
+    assert_eq!(tracker.counters().sum_of(&Counter::ANNOUNCES), 4);
     assert_eq!(tracker.counters().sum(Counter::Received), 8);
     server.shutdown();
 }

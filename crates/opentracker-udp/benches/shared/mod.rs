@@ -33,7 +33,7 @@ pub(crate) fn handlers(tracker: &Arc<Tracker>, seeds: std::ops::Range<u64>) -> V
     seeds
         .map(|seed| {
             let worker = Worker::new(Arc::clone(tracker), seed, None);
-            Handler::new(worker, Arc::clone(&connections), MAX_PAYLOAD)
+            Handler::new(worker, Arc::clone(&connections), MAX_PAYLOAD, &"udp".into())
         })
         .collect()
 }

@@ -26,7 +26,7 @@ fn handler(tracker: &Arc<Tracker>) -> Handler {
     let lifetime = Duration::from_secs(240);
     let connections = Connections::new([1; 16], tracker.start(), lifetime);
     let worker = Worker::new(Arc::clone(tracker), 1, None);
-    Handler::new(worker, Arc::new(connections), MAX_PAYLOAD)
+    Handler::new(worker, Arc::new(connections), MAX_PAYLOAD, &"udp".into())
 }
 
 fn source(text: &str) -> SocketAddr {
@@ -241,8 +241,8 @@ fn a_batch_is_answered_as_its_datagrams_would_be() {
     assert_eq!(heads, [(0, 1, 20), (1, 3, 25), (3, 0, 16), (5, 1, 26)]);
     assert_eq!(batch.replies[1].1[8..], *b"bad connection id");
     for (counter, count) in [
-        (Counter::Announce, 2),
-        (Counter::Connect, 2),
+        (Counter::AnnounceV4, 2),
+        (Counter::ConnectV4, 2),
         (Counter::BadConnectionId, 1),
         (Counter::BadSource, 1),
         (Counter::TooShort, 1),

@@ -66,6 +66,16 @@ choices! {
 }
 
 choices! {
+    /// How much of an address logs show.
+    LogAddresses: "a choice" {
+        /// The /24 of an IPv4 address, the /48 of an IPv6 address.
+        Short = "short",
+        /// All of it.
+        Full = "full",
+    }
+}
+
+choices! {
     /// The form of log lines.
     LogFormat: "a format" {
         /// For people.

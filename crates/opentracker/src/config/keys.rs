@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::checks;
-use super::choice::{Dialect, LogFormat, LogLevel};
+use super::choice::{Dialect, LogAddresses, LogFormat, LogLevel};
 use super::listener::Listener;
 use super::quantity::{MemoryBound, RequestRate};
 use super::value::{Bounded, Input, Reason, Value, Wrong, within};
@@ -440,6 +440,11 @@ sections! {
         ///
         /// Lines for people, or an object a line for a collector.
         format: LogFormat = LogFormat::Text, Restart;
+
+        /// How much of a client's address logs show.
+        ///
+        /// Short: the /24 or the IPv6 /48 that it is in. Addresses appear at `debug` and `trace` alone.
+        addresses: LogAddresses = LogAddresses::Short, Reload;
     }
 }
 

@@ -21,7 +21,7 @@ mod quantity;
 mod value;
 
 pub use checked::Config;
-pub use choice::{Dialect, LogFormat, LogLevel};
+pub use choice::{Dialect, LogAddresses, LogFormat, LogLevel};
 pub use findings::{ConfigErrors, Finding};
 pub use keys::{
     Access, Admin, Announce, Applies, Http, Key, Limits, LiveSync, Log, Process, Udp, Values, keys,

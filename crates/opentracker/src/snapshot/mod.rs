@@ -14,7 +14,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use opentracker_admin::{Gauge, Trends};
 use opentracker_core::{Counters, Tracker};
@@ -24,6 +24,7 @@ pub(crate) use place::Place;
 pub(crate) use trends::restore as restore_trends;
 pub use write::{SnapshotStatus, SnapshotWritten};
 
+use crate::gauges::unix_secs;
 use trends::Kept;
 use write::Attempt;
 
@@ -36,7 +37,7 @@ opentracker_core::counters! {
             /// Snapshots that could not be written.
             Failed ["failed"],
         }
-        "opentracker_snapshots_octets_total" octets "Octets of snapshots written, those that were given up included." [] {
+        "opentracker_snapshot_written_bytes_total" bytes "Bytes of snapshots written, those that were given up included." [] {
             /// Octets of snapshots written, those that were given up included.
             Octets [],
         }
@@ -68,12 +69,9 @@ pub(crate) fn gauges(status: &Arc<SnapshotStatus>) -> Vec<Gauge> {
     };
     vec![
         gauge(
-            "opentracker_snapshot_created_seconds",
-            "When the latest snapshot was begun, in seconds since the unix epoch.",
-            |latest| {
-                let since_1970 = latest.created.duration_since(UNIX_EPOCH);
-                since_1970.unwrap_or_default().as_secs_f64()
-            },
+            "opentracker_snapshot_last_success_timestamp_seconds",
+            "When the latest snapshot of this run was begun, in seconds since the unix epoch.",
+            |latest| unix_secs(latest.created),
         ),
         gauge(
             "opentracker_snapshot_duration_seconds",
@@ -81,8 +79,8 @@ pub(crate) fn gauges(status: &Arc<SnapshotStatus>) -> Vec<Gauge> {
             |latest| latest.took.as_secs_f64(),
         ),
         gauge(
-            "opentracker_snapshot_octets",
-            "Octets of the latest snapshot.",
+            "opentracker_snapshot_size_bytes",
+            "Bytes of the latest snapshot.",
             |latest| latest.octets as f64,
         ),
     ]
