@@ -24,6 +24,7 @@ const FILES: &[(&str, &str)] = &[
     ("deploy/opentracker.service", ""),
     ("deploy/opentracker.socket", ""),
     ("docs/", ".md"),
+    ("docs/", ".png"),
     ("docs/", ".svg"),
 ];
 
