@@ -13,7 +13,7 @@ use xshell::{Shell, cmd};
 use crate::workspace::{PROGRAMS, Workspace};
 
 /// The files of the repository that an operator needs, at the same places, so that the links
-/// between them hold: a file, or a folder with the ending of its files.
+/// between them hold: a file, or a folder with the ending of its files, if they have one.
 const FILES: &[(&str, &str)] = &[
     ("LICENSE-APACHE", ""),
     ("LICENSE-MIT", ""),
@@ -21,11 +21,16 @@ const FILES: &[(&str, &str)] = &[
     ("crates/opentracker-admin/assets/uplot/LICENSE", ""),
     ("deploy/Containerfile", ""),
     ("deploy/config/", ".toml"),
+    ("deploy/monitoring/", ".json"),
+    ("deploy/monitoring/", ".md"),
+    ("deploy/monitoring/", ".yml"),
     ("deploy/opentracker.service", ""),
     ("deploy/opentracker.socket", ""),
     ("docs/", ".md"),
     ("docs/", ".png"),
     ("docs/", ".svg"),
+    ("docs/completions/", ""),
+    ("docs/man/", ""),
 ];
 
 /// Runs the task.
@@ -61,7 +66,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 fn content(files: &[String]) -> Vec<String> {
     let belongs = |file: &String| {
         FILES.iter().any(|(start, ending)| match *ending {
-            "" => file == start,
+            "" if !start.ends_with('/') => file == start,
             _ => file.starts_with(start) && file.ends_with(ending),
         })
     };

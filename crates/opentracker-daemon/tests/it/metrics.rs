@@ -158,6 +158,64 @@ impl Metrics {
     }
 }
 
+/// What is known of the families.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Families(pub(crate) BTreeMap<String, Family>);
+
+/// A family of the metrics.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Family {
+    pub(crate) kind: String,
+    pub(crate) help: String,
+    /// But for `le`, which every histogram has.
+    pub(crate) labels: Vec<String>,
+    /// The names of its series: of a histogram, there are three.
+    series: BTreeSet<String>,
+    /// Of its last series.
+    value: f64,
+}
+
+impl Families {
+    pub(crate) fn of(server: SocketAddr) -> Self {
+        let response = request::get(server, "/metrics");
+        assert_eq!(response.status, 200, "{response:?}");
+        let mut families = BTreeMap::new();
+        let mut family = (String::new(), Family::default());
+        for line in response.text().lines() {
+            if let Some(rest) = line.strip_prefix("# HELP ") {
+                families.extend([std::mem::take(&mut family)]);
+                let (name, help) = rest.split_once(' ').unwrap();
+                family.0 = name.to_owned();
+                family.1.help = help.to_owned();
+            } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+                family.1.kind = rest.split_once(' ').unwrap().1.to_owned();
+            } else {
+                let (series, value) = line.rsplit_once(' ').unwrap();
+                let mut labels = label_names(series);
+                labels.retain(|label| label != "le");
+                let name = series.split('{').next().unwrap();
+                family.1.series.insert(name.to_owned());
+                family.1.labels = labels;
+                family.1.value = value.parse().unwrap();
+            }
+        }
+        families.extend([family]);
+        families.remove("");
+        Self(families)
+    }
+
+    /// The names of all series.
+    pub(crate) fn series(&self) -> BTreeSet<String> {
+        let series = self.0.values().flat_map(|family| &family.series);
+        series.cloned().collect()
+    }
+
+    /// The value of a family that has one series.
+    pub(crate) fn value(&self, name: &str) -> f64 {
+        self.0[name].value
+    }
+}
+
 /// The names of the labels of a series.
 fn label_names(series: &str) -> Vec<String> {
     let values = series.split('"').step_by(2);

@@ -67,7 +67,17 @@ pub(crate) fn gauges(status: &Arc<SnapshotStatus>) -> Vec<Gauge> {
         let status = Arc::clone(status);
         Gauge::new(name, help, move || status.latest().map(figure))
     };
+    let of_interval = Arc::clone(status);
     vec![
+        Gauge::new(
+            "opentracker_snapshot_interval_seconds",
+            "Time between two snapshots, if they are on.",
+            move || {
+                of_interval
+                    .interval()
+                    .map(|interval| interval.as_secs_f64())
+            },
+        ),
         gauge(
             "opentracker_snapshot_last_success_timestamp_seconds",
             "When the latest snapshot of this run was begun, in seconds since the unix epoch.",
@@ -111,6 +121,7 @@ impl Snapshots {
         status: Arc<SnapshotStatus>,
     ) -> io::Result<Self> {
         let (orders, inbox) = channel();
+        status.set_interval(interval);
         let writer = Writing {
             counters: tracker.counters().register(),
             trends: Kept::new(&place, trends),
@@ -130,6 +141,7 @@ impl Snapshots {
     }
 
     pub(crate) fn set_interval(&self, interval: Duration) {
+        self.status.set_interval(interval);
         // A thread that ends does not need to know.
         self.orders.send(Order::Every(interval)).ok();
     }

@@ -39,6 +39,8 @@ pub struct SnapshotWritten {
 #[derive(Debug, Default)]
 pub struct SnapshotStatus {
     octets: AtomicU64,
+    /// Seconds between two snapshots; 0: there are none.
+    interval_secs: AtomicU64,
     is_given_up: AtomicBool,
     latest: Mutex<Option<SnapshotWritten>>,
 }
@@ -53,6 +55,17 @@ impl SnapshotStatus {
     /// Returns the latest snapshot of this run.
     pub fn latest(&self) -> Option<SnapshotWritten> {
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the time between two snapshots; `None` if they are off.
+    pub fn interval(&self) -> Option<Duration> {
+        let secs = self.interval_secs.load(Ordering::Relaxed);
+        (secs > 0).then(|| Duration::from_secs(secs))
+    }
+
+    pub(super) fn set_interval(&self, interval: Duration) {
+        let secs = interval.as_secs();
+        self.interval_secs.store(secs, Ordering::Relaxed);
     }
 
     /// Gives up the snapshot that is being written, if it is not the last one.

@@ -33,7 +33,7 @@ fn faults_name_file_line_key_and_what_would_be_right() {
         ),
         (
             "[log]\ncolour = 2\n",
-            "a:2: log.colour: unknown key: [log] has `level` and `format`",
+            "a:2: log.colour: unknown key: [log] has `level`, `format` and `addresses`",
         ),
         (
             "[process]\ngroup = \"x\"\n",
