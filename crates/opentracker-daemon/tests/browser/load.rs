@@ -76,7 +76,7 @@ fn go_on(client: &Client, http: SocketAddr, is_over: &AtomicBool) {
         let mut request = Announce::new(torrent, port);
         request.peer_id = *peer_id;
         let request = match number % 12 {
-            0 | 4 | 8 => request,
+            1 | 5 | 9 => request,
             6 => request.seeding().event(COMPLETED),
             _ => request.seeding(),
         };
