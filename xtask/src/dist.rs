@@ -18,6 +18,7 @@ const FILES: &[(&str, &str)] = &[
     ("LICENSE-APACHE", ""),
     ("LICENSE-MIT", ""),
     ("README.md", ""),
+    ("crates/opentracker-admin/assets/uplot/LICENSE", ""),
     ("deploy/Containerfile", ""),
     ("deploy/config/", ".toml"),
     ("deploy/monitoring/", ".json"),

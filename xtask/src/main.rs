@@ -12,6 +12,7 @@ mod dist;
 mod guard;
 mod markdown;
 mod plot;
+mod registries;
 mod steps;
 mod system;
 mod test;

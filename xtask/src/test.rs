@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use xshell::cmd;
 
+use crate::registries::Registry;
 use crate::steps::Steps;
 use crate::system;
 use crate::workspace::{Workspace, namespace_tests};
@@ -22,7 +23,7 @@ pub(crate) fn run(workspace: &Workspace, unprivileged: bool) -> Result<()> {
 ///
 /// The tests that plain `cargo test` runs need nothing but Rust. The namespace tests (see
 /// [`namespace_tests`]) need root and the packages that their manifests name, and get the release
-/// program in `OPENTRACKER_BIN`.
+/// program in `OPENTRACKER_BIN` and what comes from npm and PyPI by a [`Registry::variable`].
 pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) -> Result<()> {
     let sh = &workspace.sh;
     let metadata = workspace.metadata()?;
@@ -57,14 +58,21 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) 
     let program = steps
         .run("release program", || workspace.build("release"))?
         .join("opentracker");
+    let target = metadata.target_directory.as_std_path();
     for (package, test) in namespace_tests {
-        let (package, test) = (&*package.name, &test.name);
-        steps.run(&format!("{package} {test}"), || {
-            let run = cmd!(
+        let (name, test) = (&*package.name, &test.name);
+        steps.run(&format!("{name} {test}"), || {
+            let mut run = cmd!(
                 sh,
-                "cargo test --locked --package {package} --test {test} -- --test-threads={THREADS}"
-            );
-            Ok(run.env("OPENTRACKER_BIN", &program).run()?)
+                "cargo test --locked --package {name} --test {test} -- --test-threads={THREADS}"
+            )
+            .env("OPENTRACKER_BIN", &program);
+            for registry in Registry::ALL {
+                if let Some(place) = registry.ensure(sh, target, package, test)? {
+                    run = run.env(registry.variable(), place);
+                }
+            }
+            Ok(run.run()?)
         })?;
     }
     Ok(())

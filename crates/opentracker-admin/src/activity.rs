@@ -1,5 +1,4 @@
 //! What the tracker has done since its start, as the API says it.
-#![cfg_attr(not(test), expect(dead_code, reason = "the API is about to say it"))]
 
 use opentracker_api::{
     Activity, ClientCount, Clients, Latency, Memory, PeerCounts, ReplyCount, RequestCount, Swarms,
@@ -91,6 +90,16 @@ fn requests(counters: &CounterRegistry) -> Vec<RequestCount> {
         count("http", "announce", counters.sum_of(&Http::ANNOUNCES)),
         count("http", "scrape", counters.sum_of(&Http::SCRAPES)),
     ]
+}
+
+/// Returns how many announces the rules refused, for whatever reason.
+pub(crate) fn refusals(counters: &CounterRegistry) -> u64 {
+    let families = counters.families().into_iter();
+    let refusals = families.filter(|sums| sums.family.name == REFUSALS);
+    let sums = refusals
+        .flat_map(|sums| sums.sums)
+        .flat_map(|(_, sums)| sums);
+    sums.sum()
 }
 
 fn replies(counters: &CounterRegistry) -> Vec<ReplyCount> {

@@ -7,14 +7,16 @@ use std::time::Instant;
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
+use crate::api::Lines;
 use crate::coding::{Coding, Compressor, MIN_OCTETS};
 use crate::listing::{Listing, Progress};
 
-/// A page as a whole, or a list of all torrents in pieces.
+/// A page as a whole, a list of all torrents in pieces, or a stream of lines.
 #[derive(Debug)]
 pub(crate) enum PageBody {
     Whole(Option<Bytes>),
     Listing(Box<Pieces>),
+    Lines(Box<Lines>),
 }
 
 /// A list on its way to a client.
@@ -42,12 +44,23 @@ impl PageBody {
         }))
     }
 
-    /// Tells whether it is large enough for compression to be worth it.
+    pub(crate) fn lines(lines: Lines) -> Self {
+        Self::Lines(Box::new(lines))
+    }
+
+    /// Tells whether it is large enough for compression to be worth it. The lines of a stream are
+    /// read one by one.
     pub(crate) fn is_large(&self) -> bool {
         match self {
             Self::Whole(page) => page.as_ref().map_or(0, Bytes::len) >= MIN_OCTETS,
             Self::Listing(_) => true,
+            Self::Lines(_) => false,
         }
+    }
+
+    /// Tells whether it can be compressed.
+    pub(crate) fn is_compressible(&self) -> bool {
+        !matches!(self, Self::Lines(_))
     }
 
     /// Has it compressed.
@@ -58,6 +71,7 @@ impl PageBody {
                 pieces.compressor = Some(Compressor::new(coding));
                 Self::Listing(pieces)
             }
+            Self::Lines(lines) => Self::Lines(lines),
         }
     }
 }
@@ -94,6 +108,11 @@ impl Body for PageBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let piece = match self.get_mut() {
             Self::Whole(page) => page.take(),
+            Self::Lines(lines) => {
+                return lines
+                    .poll_next(cx)
+                    .map(|lines| Ok(lines.map(Frame::data)).transpose());
+            }
             Self::Listing(pieces) if pieces.is_done => None,
             Self::Listing(pieces) => {
                 let Some(piece) = pieces.next_piece() else {
@@ -110,6 +129,7 @@ impl Body for PageBody {
         match self {
             Self::Whole(page) => page.is_none(),
             Self::Listing(pieces) => pieces.is_done,
+            Self::Lines(lines) => lines.is_done(),
         }
     }
 
@@ -119,7 +139,7 @@ impl Body for PageBody {
                 let octets = page.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(octets).expect("a usize has 64 bits at most"))
             }
-            Self::Listing(_) => SizeHint::default(),
+            Self::Listing(_) | Self::Lines(_) => SizeHint::default(),
         }
     }
 }

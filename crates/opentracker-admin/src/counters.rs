@@ -10,6 +10,8 @@ opentracker_core::counters! {
             Dashboard ["dashboard"],
             /// The public page with the announce URLs.
             Welcome ["welcome"],
+            /// The admin API.
+            Api ["api"],
             /// Health and readiness.
             Health ["health"],
             /// Full scrapes, and other lists of all torrents, that were sent to their end.
@@ -24,6 +26,12 @@ opentracker_core::counters! {
             BadHost ["400", "host"],
             /// Requests with a body.
             BadBody ["400", "body"],
+            /// Requests for the admin API with a parameter that is wrong.
+            BadParameter ["400", "parameter"],
+            /// Requests for the admin API without the token, or with a wrong one.
+            BadToken ["401", "token"],
+            /// Requests for the admin API that could not be done.
+            NotDone ["5xx", "not_done"],
             /// Requests for statistics of an unknown mode.
             BadMode ["400", "mode"],
             /// Requests from networks without the right to them.
@@ -58,6 +66,8 @@ opentracker_core::counters! {
             PublicConnection ["public"],
             /// Connections of the operator's own listeners.
             OperatorConnection ["operator"],
+            /// Connections of the control socket.
+            ControlConnection ["control"],
         }
         "opentracker_pages_connections_cut_total" connections "Connections of the operator plane that were cut off, by reason." ["reason"] {
             /// Connections that came faster than they could be taken.

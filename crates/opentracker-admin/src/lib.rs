@@ -12,6 +12,7 @@
 //! | `/stats?mode=cluster` | the nodes of the cluster | the operator's listener, `admin` |
 //! | `/metrics` | Prometheus, text format 0.0.4 | the operator's listener, `admin` |
 //! | `/scrape` | the counts of all torrents, in pieces | `admin` |
+//! | `/api/v1/…` | the admin API, whose `openapi.json` says what there is | as it says |
 //!
 //! `stats` and `admin` are networks ([`PageRules`]) and count on the public listeners; who has
 //! `admin` has `stats`. On the operator's own listener everybody may read what the table says,
@@ -27,11 +28,13 @@
 //! has octets that are not UTF-8 is answered 400 there, while an announce thread serves it.
 
 mod activity;
+mod api;
 mod body;
 mod busy;
 mod cluster;
 mod coding;
 mod connection;
+mod control;
 mod counters;
 mod dashboard;
 mod everything;
@@ -51,12 +54,18 @@ mod sorted_walk;
 mod stats;
 mod stream;
 mod thread;
+mod token;
 mod top;
+mod trends;
 mod welcome;
 
+pub use api::verdict_of;
 pub use cluster::{Cluster, ClusterNode};
+pub use control::{Control, ControlError};
 pub use counters::Counter;
 pub use gauge::Gauge;
 pub use plane::{Handle, Plane};
 pub use settings::{ClusterView, Config, Identity, Limits, PageRules};
-pub use thread::Socket;
+pub use thread::{Listeners, Socket};
+pub use token::{BadToken, MIN_TOKEN_OCTETS, Token};
+pub use trends::{Trends, TrendsError};

@@ -1,6 +1,5 @@
 use std::any::Any;
 use std::io;
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -13,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use crate::counters::Counter;
 use crate::router::Router;
 use crate::settings::Config;
-use crate::thread::{self, HandedOver, Inputs, Socket};
+use crate::thread::{self, HandedOver, Inputs, Listeners, Socket};
 
 /// Connections that may wait until the plane takes them. Beyond them they are closed.
 const MAX_QUEUED: usize = 256;
@@ -39,14 +38,14 @@ pub struct Handle {
 }
 
 impl Plane {
-    /// Starts the plane, which serves when this returns: what is handed over, and `listeners`,
-    /// which are the operator's own. `worker` is for announces that come on a connection after
+    /// Starts the plane, which serves when this returns: what is handed over, and the operator's own
+    /// `listeners`. `worker` is for announces that come on a connection after
     /// something else.
     ///
     /// # Errors
     ///
     /// Fails if the system does not give a thread or what its event loop needs.
-    pub fn start(config: Config, worker: Worker, listeners: Vec<TcpListener>) -> io::Result<Self> {
+    pub fn start(config: Config, worker: Worker, listeners: Listeners) -> io::Result<Self> {
         let (sender, queue) = mpsc::channel(MAX_QUEUED);
         let (stop, stopped) = watch::channel(None);
         let handle = Handle {

@@ -7,7 +7,6 @@ use std::time::Duration;
 const TICKS_PER_SEC: u64 = 100;
 
 /// Octets of memory that the process takes; `None` if the system does not say.
-#[cfg_attr(not(test), expect(dead_code, reason = "the API is about to say it"))]
 pub(crate) fn resident_octets() -> Option<u64> {
     resident(&fs::read_to_string("/proc/self/status").ok()?)
 }

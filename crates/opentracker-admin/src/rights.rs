@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use hyper::Uri;
-use hyper::header::{HOST, HeaderMap, ORIGIN};
+use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::http::uri::Authority;
 use opentracker_http::{Client, Forwarding, Source, Via};
 
 use crate::settings::PageRules;
+use crate::token::Credential;
 
 /// The kind of listener that a connection came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(crate) enum ListenerKind {
     Public,
     /// The operator's own.
     Operator,
+    /// The control socket, which the system lets nobody else open.
+    Control,
 }
 
 /// What a request may read besides what everybody may.
@@ -27,17 +30,32 @@ pub(crate) struct Rights {
     pub(crate) metrics: bool,
     /// Lists of all torrents, and networks of a few customers.
     pub(crate) torrents: bool,
+    /// Everything else, changes among it.
+    pub(crate) all: bool,
 }
 
 impl Rights {
-    pub(crate) fn new(listener: ListenerKind, client: Client, rules: &PageRules) -> Self {
+    pub(crate) fn new(
+        listener: ListenerKind,
+        client: Client,
+        credential: Credential,
+        rules: &PageRules,
+    ) -> Self {
         let is_operators = listener == ListenerKind::Operator;
-        let is_admin = !is_operators && client.is_in(&rules.admin);
+        let is_admin = listener == ListenerKind::Public && client.is_in(&rules.admin);
+        let has_token = credential == Credential::Right && (is_operators || is_admin);
+        let all = listener == ListenerKind::Control || has_token;
         Self {
-            stats: is_operators || is_admin || client.is_in(&rules.stats),
-            metrics: is_operators || is_admin,
-            torrents: is_admin,
+            stats: all || is_operators || is_admin || client.is_in(&rules.stats),
+            metrics: all || is_operators || is_admin,
+            torrents: all || is_admin,
+            all,
         }
+    }
+
+    /// Tells whether a token would give rights.
+    pub(crate) fn may_show_token(self) -> bool {
+        self.metrics
     }
 }
 
@@ -55,7 +73,7 @@ pub(crate) fn client(
     let fields = fields.iter().copied();
     match listener {
         ListenerKind::Public => Client::find(source, fields, forwarding),
-        ListenerKind::Operator => {
+        ListenerKind::Operator | ListenerKind::Control => {
             let nobody = Forwarding {
                 header: forwarding.header.clone(),
                 ..Forwarding::default()
@@ -90,6 +108,18 @@ pub(crate) fn is_foreign(
             .get_all(ORIGIN)
             .iter()
             .any(|origin| !is_same_origin(origin.as_bytes(), host.as_ref()))
+}
+
+/// Tells whether a page from elsewhere sent a request, as far as browsers say: none of them could
+/// know the token, but a change is worth a second look.
+pub(crate) fn is_cross_site(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok());
+    let host = host.and_then(|host| host.parse().ok());
+    let site = headers.get("sec-fetch-site");
+    let is_own_site = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
+    let mut origins = headers.get_all(ORIGIN).iter();
+    site.is_some_and(|site| !is_own_site(site))
+        || origins.any(|origin| !is_same_origin(origin.as_bytes(), host.as_ref()))
 }
 
 fn is_own_name(named: &Authority, rules: &PageRules) -> bool {
@@ -190,6 +220,63 @@ mod tests {
             assert_eq!(is_foreign_with("/", &fields), expected, "{origin}");
         }
         assert!(is_foreign_with("/", &[("Origin", "http://127.0.0.1:6970")]));
+    }
+
+    #[test]
+    fn changes_come_from_no_other_site() {
+        let is_foreign = |fields: &[(&str, &str)]| {
+            let fields = fields.iter().map(|&(name, value)| {
+                let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+                (name, value.parse().unwrap())
+            });
+            is_cross_site(&fields.collect())
+        };
+        let host = ("Host", "tracker.example");
+        assert!(!is_foreign(&[host]));
+        assert!(!is_foreign(&[host, ("Origin", "https://tracker.example")]));
+        assert!(!is_foreign(&[host, ("Sec-Fetch-Site", "same-origin")]));
+        assert!(is_foreign(&[host, ("Origin", "https://evil.example")]));
+        assert!(is_foreign(&[host, ("Origin", "null")]));
+        assert!(is_foreign(&[host, ("Sec-Fetch-Site", "cross-site")]));
+        assert!(is_foreign(&[host, ("Sec-Fetch-Site", "same-site")]));
+        assert!(is_foreign(&[("Origin", "https://tracker.example")]));
+    }
+
+    #[test]
+    fn a_token_gives_rights_where_it_is_looked_at() {
+        let admin: Vec<ipnet::IpNet> = vec!["192.0.2.0/24".parse().unwrap()];
+        let rules = PageRules {
+            stats: Default::default(),
+            admin: opentracker_core::Networks::new(admin),
+            ..PageRules::default()
+        };
+        let rights = |listener, ip: [u8; 4], credential| {
+            let source = Source::Socket(ip.into());
+            let client = client(listener, source, &HeaderMap::new(), &Forwarding::default());
+            let rights = Rights::new(listener, client, credential, &rules);
+            let Rights {
+                stats,
+                metrics,
+                torrents,
+                all,
+            } = rights;
+            [stats, metrics, torrents, all].map(u8::from)
+        };
+        use ListenerKind::{Control, Operator, Public};
+        let (admin, stranger) = ([192, 0, 2, 1], [198, 51, 100, 1]);
+        for (listener, ip, credential, expected) in [
+            (Public, stranger, Credential::None, [0, 0, 0, 0]),
+            (Public, stranger, Credential::Right, [0, 0, 0, 0]),
+            (Public, admin, Credential::None, [1, 1, 1, 0]),
+            (Public, admin, Credential::Wrong, [1, 1, 1, 0]),
+            (Public, admin, Credential::Right, [1, 1, 1, 1]),
+            (Operator, admin, Credential::None, [1, 1, 0, 0]),
+            (Operator, stranger, Credential::Right, [1, 1, 1, 1]),
+            (Control, stranger, Credential::None, [1, 1, 1, 1]),
+        ] {
+            let found = rights(listener, ip, credential);
+            assert_eq!(found, expected, "{listener:?} {ip:?} {credential:?}");
+        }
     }
 
     #[test]

@@ -7,30 +7,36 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hyper::body::{Body, Bytes};
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    HOST, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, ORIGIN,
+    RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode, Version};
+use opentracker_api::{INSTANCE_HEADER, Instance, PROBLEM_TYPE, Problem};
 use opentracker_core::{BusyNetworks, Counters, Rules, Tracker, Worker};
-use opentracker_http::{Client, Forwarding, Handler, Source, Via};
+use opentracker_http::{Client, CrossOrigin, Forwarding, Handler, Source, Via};
 use opentracker_http_wire::{Failure, RetryIn};
 
+use crate::api::{self, Api, ApiRequest, Reply};
 use crate::body::PageBody;
 use crate::cluster::Cluster;
 use crate::coding::Accepted;
 use crate::counters::Counter;
-use crate::dashboard::{self, Dashboard};
+use crate::dashboard::{self, HtmlPage};
 use crate::listing::{Format, Listing, ListingSlots};
 use crate::mode::Mode;
 use crate::process::Process;
-use crate::rights::{self, ListenerKind, Rights};
+use crate::rights::{self, ListenerKind, Rights, is_cross_site};
 use crate::settings::{ClusterView, Config, PageRules};
 use crate::snapshot::Snapshot;
+use crate::token::Credential;
 use crate::top::TopCache;
 use crate::{busy, cluster, metrics, welcome};
 
 const TEXT: &str = "text/plain";
+const JSON: &str = "application/json";
+const JSON_LINES: &str = "application/x-ndjson";
 
 /// When to ask again for a list of all torrents that has found no slot: in so many minutes.
 const LISTING_RETRY: u32 = 1;
@@ -45,6 +51,7 @@ pub(crate) struct Router {
     is_draining: Arc<AtomicBool>,
     top: TopCache,
     listings: ListingSlots,
+    api: Api,
 }
 
 /// A request, and what is known of who asks.
@@ -59,7 +66,9 @@ struct Asked<'a> {
 impl Router {
     pub(crate) fn new(worker: Worker, config: Config, is_draining: Arc<AtomicBool>) -> Self {
         let tracker = Arc::clone(worker.tracker());
+        let api = Api::new(Arc::clone(&tracker), &config, Arc::clone(&is_draining));
         Self {
+            api,
             handler: RefCell::new(Handler::new(worker, &["operator".into()])),
             counters: Arc::new(tracker.counters().register()),
             tracker,
@@ -93,24 +102,53 @@ impl Router {
     ) -> Response<PageBody> {
         let rules = self.tracker.rules();
         let mut response = self.route(listener, source, head, has_body, &rules).await;
+        if is_api(head) {
+            let Instance { pid, tracker_id } = self.api.instance();
+            let instance = format!("pid={pid}; tracker_id={tracker_id}");
+            response = with(
+                response,
+                HeaderName::from_static(INSTANCE_HEADER),
+                &instance,
+            );
+        }
+        if let Some(origin) = self.allowed_origin(head, &rules) {
+            response = with(response, ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            response = with(response, VARY, "Origin");
+        }
         // Without chunks, the end of the connection is that of a body of unknown length.
         let ends_by_close =
             head.version < Version::HTTP_11 && response.body().size_hint().exact().is_none();
-        if has_body || ends_by_close || self.is_draining.load(Ordering::Relaxed) {
+        if has_body || ends_by_close || self.is_draining() {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
         self.encode(response, Accepted::of_headers(&head.headers))
     }
 
+    /// Returns the origin of the page that sent a request, if it may read the response: statistics,
+    /// scrapes and health.
+    fn allowed_origin<'a>(&self, head: &'a Parts, rules: &Rules) -> Option<&'a str> {
+        let path = head.uri.path();
+        let stats_path = rules
+            .extension::<PageRules>()
+            .map(|rules| &*rules.stats_path);
+        let is_readable = matches!(path, "/healthz" | "/readyz" | "/scrape")
+            || is_api(head)
+            || path.strip_prefix('/') == stats_path;
+        let origin = head.headers.get(ORIGIN).filter(|_| is_readable)?;
+        rules.extension::<CrossOrigin>()?.allow(origin.as_bytes())
+    }
+
     /// Compresses what is worth it, or may not be sent otherwise.
     fn encode(&self, mut response: Response<PageBody>, accepted: Accepted) -> Response<PageBody> {
         if response.body().is_large() {
-            response = with(response, VARY, "Accept-Encoding");
+            let coding = HeaderValue::from_static("Accept-Encoding");
+            response.headers_mut().append(VARY, coding);
         } else if accepted.allows_identity() || response.body().is_end_stream() {
             return response;
         }
-        match accepted.best() {
+        let best = accepted.best();
+        match best.filter(|_| response.body().is_compressible()) {
             Some(coding) => {
                 with(response, CONTENT_ENCODING, coding.name()).map(|body| body.compressed(coding))
             }
@@ -132,7 +170,7 @@ impl Router {
     ) -> Response<PageBody> {
         if head.headers.get_all(HOST).iter().count() > 1 {
             let reason = "the request has more than one Host field";
-            return self.refuse(Counter::BadHost, StatusCode::BAD_REQUEST, failure(reason));
+            return self.refuse_request(head, Counter::BadHost, reason);
         }
         let page_rules = rules.extension::<PageRules>().cloned().unwrap_or_default();
         let forwarding = rules.extension::<Forwarding>().cloned().unwrap_or_default();
@@ -140,18 +178,25 @@ impl Router {
         if listener == ListenerKind::Operator
             && rights::is_foreign(client, &head.uri, &head.headers, &page_rules)
         {
-            return self.forbid(Counter::Foreign);
+            return self.forbid_foreign(head);
         }
         if listener == ListenerKind::Public && !rules.lists.serves_address(client.ip) {
             return self.forbid(Counter::Forbidden);
         }
+        let credential = Credential::of(&head.headers, page_rules.token.as_ref());
         let asked = Asked {
             head,
             listener,
             client,
-            rights: Rights::new(listener, client, &page_rules),
+            rights: Rights::new(listener, client, credential, &page_rules),
             rules: &page_rules,
         };
+        if is_api(head) {
+            if has_body {
+                return self.refuse_request(head, Counter::BadBody, "a request takes no body here");
+            }
+            return self.api(&asked, credential).await;
+        }
         if let Some(refusal) = self.refuse_unlike_get(&asked, has_body) {
             return refusal;
         }
@@ -200,7 +245,7 @@ impl Router {
         match asked.head.uri.path() {
             "/" => self.root(asked),
             "/healthz" => self.health(StatusCode::OK, "ok\n"),
-            "/readyz" if self.is_draining.load(Ordering::Relaxed) => {
+            "/readyz" if self.is_draining() => {
                 self.health(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
             }
             "/readyz" => self.health(StatusCode::OK, "ready\n"),
@@ -211,6 +256,86 @@ impl Router {
             }
             _ => self.refuse(Counter::NotFound, StatusCode::NOT_FOUND, "not found\n"),
         }
+    }
+
+    /// Answers a request for the admin API.
+    async fn api(&self, asked: &Asked<'_>, credential: Credential) -> Response<PageBody> {
+        let Asked { head, rights, .. } = asked;
+        let is_change = !matches!(head.method, Method::GET | Method::HEAD);
+        if is_change && asked.listener != ListenerKind::Control && is_cross_site(&head.headers) {
+            return self.forbid_foreign(head);
+        }
+        let path = head.uri.path();
+        let path = path.strip_prefix(api::ROOT).unwrap_or_default();
+        let request = ApiRequest {
+            method: &head.method,
+            path,
+            query: head.uri.query().unwrap_or_default(),
+            rights: *rights,
+            credential,
+            may_show_token: rights.may_show_token(),
+        };
+        let response = match self.api.answer(request, &self.top).await {
+            Ok(Reply::Json(octets)) => {
+                self.counters.count(Counter::Api);
+                page(StatusCode::OK, JSON, octets)
+            }
+            Ok(Reply::Lines(lines)) => {
+                self.counters.count(Counter::Api);
+                respond(StatusCode::OK, JSON_LINES, PageBody::lines(lines))
+            }
+            Err(problem) => self.problem(&problem, path),
+        };
+        with(response, CACHE_CONTROL, "no-store")
+    }
+
+    fn problem(&self, problem: &Problem, path: &str) -> Response<PageBody> {
+        let status = StatusCode::from_u16(problem.status).expect("problems have statuses of hyper");
+        self.counters.count(match status {
+            StatusCode::BAD_REQUEST => Counter::BadParameter,
+            StatusCode::UNAUTHORIZED => Counter::BadToken,
+            StatusCode::FORBIDDEN => Counter::Forbidden,
+            StatusCode::NOT_FOUND => Counter::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Counter::BadMethod,
+            _ => Counter::NotDone,
+        });
+        let body = serde_json::to_vec(problem).expect("it has no map with keys but text");
+        let response = page(status, PROBLEM_TYPE, body);
+        match status {
+            StatusCode::UNAUTHORIZED => with(response, WWW_AUTHENTICATE, "Bearer"),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                let methods = api::methods(path).unwrap_or_default();
+                with(response, ALLOW, methods)
+            }
+            _ => response,
+        }
+    }
+
+    /// Refuses what is no good request, in the words of whom it was sent to.
+    fn refuse_request(&self, head: &Parts, counter: Counter, reason: &str) -> Response<PageBody> {
+        let status = StatusCode::BAD_REQUEST;
+        if is_api(head) {
+            self.counters.count(counter);
+            let problem = api::bad_request(reason);
+            let body = serde_json::to_vec(&problem).expect("it has no map with keys but text");
+            return page(status, PROBLEM_TYPE, body);
+        }
+        self.refuse(counter, status, failure(reason))
+    }
+
+    fn forbid_foreign(&self, head: &Parts) -> Response<PageBody> {
+        if is_api(head) {
+            self.counters.count(Counter::Foreign);
+            let body = serde_json::to_vec(&api::foreign());
+            let body = body.expect("it has no map with keys but text");
+            return page(StatusCode::FORBIDDEN, PROBLEM_TYPE, body);
+        }
+        self.forbid(Counter::Foreign)
+    }
+
+    /// Tells whether clients are to go elsewhere, because the tracker stops or somebody wants it.
+    fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed) || self.tracker.is_draining()
     }
 
     fn health(&self, status: StatusCode, word: &'static str) -> Response<PageBody> {
@@ -230,9 +355,8 @@ impl Router {
             return self.welcome(asked);
         }
         self.counters.count(Counter::Dashboard);
-        let Dashboard { page: body, policy } =
-            Dashboard::new(&asked.rules.stats_path, rand::random());
-        let response = page(StatusCode::OK, dashboard::CONTENT_TYPE, body);
+        let HtmlPage { html, policy } = dashboard::page(&asked.rules.stats_path, rand::random());
+        let response = page(StatusCode::OK, dashboard::CONTENT_TYPE, html);
         let response = with(response, CONTENT_SECURITY_POLICY, &policy);
         with(response, CACHE_CONTROL, "no-store")
     }
@@ -242,9 +366,11 @@ impl Router {
         let field = |name: &str| asked.head.headers.get(name)?.to_str().ok();
         let is_https =
             asked.client.via == Via::Proxy && field("x-forwarded-proto") == Some("https");
-        let body = welcome::page(field("host"), is_https, self.config.udp_port);
-        let response = page(StatusCode::OK, welcome::CONTENT_TYPE, body);
-        with(response, CONTENT_SECURITY_POLICY, welcome::POLICY)
+        let udp_port = self.config.udp_port;
+        let HtmlPage { html, policy } =
+            welcome::page(field("host"), is_https, udp_port, rand::random());
+        let response = page(StatusCode::OK, welcome::CONTENT_TYPE, html);
+        with(response, CONTENT_SECURITY_POLICY, &policy)
     }
 
     fn metrics(&self, asked: &Asked<'_>) -> Response<PageBody> {
@@ -335,24 +461,8 @@ impl Router {
         self.config.cluster.as_ref().map(ClusterView::look)
     }
 
-    /// A tracker in a cluster draws another id when a sibling turns out to have its own, so the
-    /// one that it began with counts without a cluster alone.
     fn snapshot(&self, cluster: Option<&Cluster>) -> Snapshot<'_> {
-        let identity = &self.config.identity;
-        let now = Instant::now();
-        let uptime = now.saturating_duration_since(self.tracker.start());
-        let settings = &self.tracker.rules().settings;
-        let limit_octets = settings.limits.octets;
-        Snapshot {
-            totals: self.tracker.totals(now),
-            counters: self.tracker.counters(),
-            swarms_octets: self.tracker.heap_octets(),
-            limit_octets: Some(limit_octets).filter(|&octets| octets < u64::MAX),
-            uptime_secs: uptime.as_secs(),
-            peer_timeout: settings.timing.peer_timeout_minutes(),
-            version: &identity.version,
-            tracker_id: cluster.map_or(identity.tracker_id, |cluster| cluster.tracker_id),
-        }
+        Snapshot::take(&self.tracker, &self.config.identity, cluster)
     }
 
     fn full_scrape(&self, asked: &Asked<'_>) -> Response<PageBody> {
@@ -385,6 +495,10 @@ impl Router {
         self.counters.count(counter);
         page(status, TEXT, body)
     }
+}
+
+fn is_api(head: &Parts) -> bool {
+    head.uri.path().starts_with(api::ROOT)
 }
 
 fn page(

@@ -1,12 +1,15 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opentracker_core::Networks;
 use opentracker_types::TrackerId;
 
 use crate::cluster::Cluster;
+use crate::control::Control;
 use crate::gauge::Gauge;
+use crate::token::Token;
+use crate::trends::Trends;
 
 /// What the operator plane shows and to whom: an extension of the
 /// [rules](opentracker_core::Rules), so that it changes with them at once.
@@ -23,6 +26,8 @@ pub struct PageRules {
     /// Names that a browser may call the operator's own listener by, besides addresses and
     /// `localhost`; in lower case, without a port.
     pub hosts: Vec<String>,
+    /// What gives every right over TCP; `None`: nothing does.
+    pub token: Option<Token>,
 }
 
 impl Default for PageRules {
@@ -35,6 +40,7 @@ impl Default for PageRules {
             stats: Networks::new(everybody),
             admin: Networks::default(),
             hosts: Vec::new(),
+            token: None,
         }
     }
 }
@@ -52,6 +58,10 @@ pub struct Config {
     pub cluster: Option<ClusterView>,
     /// What the metrics show besides.
     pub gauges: Vec<Gauge>,
+    /// Who does what the operator asks for; `None`: nobody.
+    pub control: Option<Arc<dyn Control>>,
+    /// What was, for up to seven days. Somebody else lets it look at the tracker and keeps it.
+    pub trends: Arc<Mutex<Trends>>,
 }
 
 impl Config {
@@ -63,6 +73,8 @@ impl Config {
             udp_port: None,
             cluster: None,
             gauges: Vec::new(),
+            control: None,
+            trends: Arc::default(),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! What statistics and metrics are made from.
 
-use opentracker_core::{CounterRegistry, CounterSet, Habit, Totals};
+use std::time::Instant;
+
+use opentracker_core::{CounterRegistry, CounterSet, Habit, Totals, Tracker};
 use opentracker_http::Counter as Http;
 use opentracker_types::TrackerId;
 use opentracker_udp::Counter as Udp;
 
+use crate::cluster::Cluster;
 use crate::counters::Counter as Pages;
+use crate::settings::Identity;
 
 /// Minutes after which a peer is gone in the C program: readers of its pages expect that many.
 const C_PEER_TIMEOUT: u8 = 45;
@@ -26,7 +30,31 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) tracker_id: TrackerId,
 }
 
-impl Snapshot<'_> {
+impl<'a> Snapshot<'a> {
+    /// Takes it now.
+    ///
+    /// A tracker in a cluster draws another id when a sibling turns out to have its own, so the
+    /// one that it began with counts without a cluster alone.
+    pub(crate) fn take(
+        tracker: &'a Tracker,
+        identity: &'a Identity,
+        cluster: Option<&Cluster>,
+    ) -> Self {
+        let now = Instant::now();
+        let settings = &tracker.rules().settings;
+        let limit_octets = settings.limits.octets;
+        Self {
+            totals: tracker.totals(now),
+            counters: tracker.counters(),
+            swarms_octets: tracker.heap_octets(),
+            limit_octets: Some(limit_octets).filter(|&octets| octets < u64::MAX),
+            uptime_secs: now.saturating_duration_since(tracker.start()).as_secs(),
+            peer_timeout: settings.timing.peer_timeout_minutes(),
+            version: &identity.version,
+            tracker_id: cluster.map_or(identity.tracker_id, |cluster| cluster.tracker_id),
+        }
+    }
+
     /// Returns a sum over all threads.
     pub(crate) fn get(&self, counter: impl CounterSet) -> u64 {
         self.counters.sum(counter)

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,6 +28,15 @@ const TICK: Duration = Duration::from_millis(250);
 
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\
                             Content-Length: 0\r\n\r\n";
+
+/// Listeners that are the operator's own.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// Those that he reads from, and with a token changes what there is.
+    pub tcp: Vec<TcpListener>,
+    /// Control sockets: who can connect may do everything.
+    pub control: Vec<UnixListener>,
+}
 
 /// The socket of a connection.
 #[derive(Debug)]
@@ -89,6 +98,7 @@ struct Thread {
     router: Rc<Router>,
     public: ConnectionSlots,
     operator: ConnectionSlots,
+    control: ConnectionSlots,
     stop: watch::Receiver<Option<Instant>>,
 }
 
@@ -126,7 +136,7 @@ impl ConnectionSlots {
 /// is told to `started`.
 pub(crate) fn run(
     router: Router,
-    listeners: Vec<TcpListener>,
+    listeners: Listeners,
     inputs: Inputs,
     started: impl FnOnce(io::Result<()>),
 ) {
@@ -138,8 +148,7 @@ pub(crate) fn run(
         Err(error) => return started(Err(error)),
     };
     runtime.block_on(async {
-        let listeners: io::Result<Vec<_>> = listeners.into_iter().map(register).collect();
-        let listeners = match listeners {
+        let listeners = match Registered::new(listeners) {
             Ok(listeners) => listeners,
             Err(error) => return started(Err(error)),
         };
@@ -148,6 +157,7 @@ pub(crate) fn run(
         let thread = Rc::new(Thread {
             public: ConnectionSlots::new(limits.max_public),
             operator: ConnectionSlots::new(limits.max_operator),
+            control: ConnectionSlots::new(limits.max_operator),
             router: Rc::new(router),
             stop: inputs.stop,
         });
@@ -156,9 +166,27 @@ pub(crate) fn run(
     });
 }
 
-fn register(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
-    listener.set_nonblocking(true)?;
-    tokio::net::TcpListener::from_std(listener)
+/// The operator's listeners, known to the runtime.
+struct Registered {
+    tcp: Vec<tokio::net::TcpListener>,
+    control: Vec<tokio::net::UnixListener>,
+}
+
+impl Registered {
+    fn new(listeners: Listeners) -> io::Result<Self> {
+        let tcp = listeners.tcp.into_iter().map(|listener| {
+            listener.set_nonblocking(true)?;
+            tokio::net::TcpListener::from_std(listener)
+        });
+        let control = listeners.control.into_iter().map(|listener| {
+            listener.set_nonblocking(true)?;
+            tokio::net::UnixListener::from_std(listener)
+        });
+        Ok(Self {
+            tcp: tcp.collect::<io::Result<_>>()?,
+            control: control.collect::<io::Result<_>>()?,
+        })
+    }
 }
 
 impl Thread {
@@ -166,12 +194,15 @@ impl Thread {
     /// may go on.
     async fn serve(
         self: &Rc<Self>,
-        listeners: Vec<tokio::net::TcpListener>,
+        listeners: Registered,
         mut queue: mpsc::Receiver<HandedOver>,
     ) -> Instant {
         let mut tasks = vec![spawn_local(look_after_cluster(Rc::clone(&self.router)))];
-        for listener in listeners {
+        for listener in listeners.tcp {
             tasks.push(spawn_local(accept(Rc::clone(self), listener)));
+        }
+        for listener in listeners.control {
+            tasks.push(spawn_local(accept_control(Rc::clone(self), listener)));
         }
         let mut stop = self.stop.clone();
         let deadline = loop {
@@ -202,6 +233,11 @@ impl Thread {
         self.admit(socket, source, octets, kept, ListenerKind::Public);
     }
 
+    /// Serves a connection that came through a listener of the operator.
+    fn admit_own(&self, socket: Socket, source: Source, listener: ListenerKind) {
+        self.admit(socket, source, Vec::new(), Box::new(()), listener);
+    }
+
     /// Serves a connection, if there is a slot for it.
     fn admit(
         &self,
@@ -215,6 +251,7 @@ impl Thread {
         let (slots, counter) = match listener {
             ListenerKind::Public => (&self.public, Counter::PublicConnection),
             ListenerKind::Operator => (&self.operator, Counter::OperatorConnection),
+            ListenerKind::Control => (&self.control, Counter::ControlConnection),
         };
         counters.count(counter);
         if let Err(error) = socket.set_nonblocking() {
@@ -262,9 +299,10 @@ impl Thread {
         let all_free = async {
             self.public.all_free().await;
             self.operator.all_free().await;
+            self.control.all_free().await;
         };
         if timeout_at(deadline.into(), all_free).await.is_err() {
-            let left = self.public.taken() + self.operator.taken();
+            let left = self.public.taken() + self.operator.taken() + self.control.taken();
             tracing::debug!(connections = left, "cut off");
             let left = u64::try_from(left).expect("a usize has 64 bits at most");
             self.router.counters().add(Counter::CutOff, left);
@@ -277,25 +315,32 @@ impl Thread {
 async fn accept(thread: Rc<Thread>, listener: tokio::net::TcpListener) {
     loop {
         let accepted = listener.accept().await;
-        match accepted.and_then(|(stream, address)| Ok((stream.into_std()?, address))) {
-            Ok((stream, address)) => {
-                // Without it a response only comes a little later.
-                let _ = stream.set_nodelay(true);
-                let source = Source::Socket(address.ip());
-                thread.admit(
-                    stream.into(),
-                    source,
-                    Vec::new(),
-                    Box::new(()),
-                    ListenerKind::Operator,
-                );
-            }
-            Err(error) => {
-                tracing::debug!(%error, "no connection can be accepted at the moment");
-                sleep(ACCEPT_PAUSE).await;
-            }
+        let accepted = accepted.and_then(|(stream, address)| Ok((stream.into_std()?, address)));
+        if let Some((stream, address)) = accepted_or_pause(accepted).await {
+            // Without it a response only comes a little later.
+            let _ = stream.set_nodelay(true);
+            let source = Source::Socket(address.ip());
+            thread.admit_own(stream.into(), source, ListenerKind::Operator);
         }
     }
+}
+
+async fn accept_control(thread: Rc<Thread>, listener: tokio::net::UnixListener) {
+    loop {
+        let accepted = listener.accept().await;
+        let accepted = accepted.and_then(|(stream, _)| stream.into_std());
+        if let Some(stream) = accepted_or_pause(accepted).await {
+            thread.admit_own(stream.into(), Source::Local, ListenerKind::Control);
+        }
+    }
+}
+
+async fn accepted_or_pause<T>(accepted: io::Result<T>) -> Option<T> {
+    if let Err(error) = &accepted {
+        tracing::debug!(%error, "no connection can be accepted at the moment");
+        sleep(ACCEPT_PAUSE).await;
+    }
+    accepted.ok()
 }
 
 async fn look_after_cluster(router: Rc<Router>) {

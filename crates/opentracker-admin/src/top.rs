@@ -49,6 +49,16 @@ impl TopCache {
 }
 
 impl Top {
+    /// Returns the first torrents by peers.
+    pub(crate) fn by_peers(&self, count: usize) -> Vec<InfoHash> {
+        first(&self.by_peers, count)
+    }
+
+    /// Returns the first torrents by seeders.
+    pub(crate) fn by_seeders(&self, count: usize) -> Vec<InfoHash> {
+        first(&self.by_seeds, count)
+    }
+
     /// Appends the first `count` of both lists: tab, count, tab, info hash. Torrents with the
     /// same count come in the order of their info hashes, and those with none are left out, as
     /// are those that are not served any more.
@@ -70,6 +80,11 @@ impl Top {
             put().expect("a Vec takes everything");
         }
     }
+}
+
+fn first(ranked: &[Ranked], count: usize) -> Vec<InfoHash> {
+    let ranked = ranked.iter().take(count);
+    ranked.map(|torrent| torrent.info_hash.0).collect()
 }
 
 async fn walk(tracker: &Tracker) -> Top {

@@ -2,38 +2,55 @@
 
 use std::fmt::Write;
 
-use crate::dashboard::escape;
+use crate::dashboard::{HtmlPage, Template, escape};
 
 /// The content type of the page.
 pub(crate) const CONTENT_TYPE: &str = "text/html; charset=utf-8";
 
-/// The policy that goes with the page: it has nothing but text.
-pub(crate) const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; \
-                                 frame-ancestors 'none'";
+const TEMPLATE: Template = Template {
+    html: include_str!("../assets/welcome/page.html"),
+    styles: &[include_str!("../assets/welcome/style.css")],
+    library: "",
+    scripts: &[include_str!("../assets/welcome/copy.js")],
+    // It asks for nothing.
+    policy: "default-src 'none'",
+};
 
 /// Makes the page for a tracker that the reader knows as `host`, which may have a port, and that
-/// also serves UDP on a port, if there is one. Without a plausible host there are no URLs.
-pub(crate) fn page(host: Option<&str>, is_https: bool, udp_port: Option<u16>) -> String {
-    let mut page = "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>BitTorrent tracker</title>\n<h1>BitTorrent tracker</h1>\n"
-        .to_owned();
+/// also serves UDP on a port, if there is one. Without a plausible host there are no URLs. `nonce`
+/// must be new and random for each page.
+pub(crate) fn page(
+    host: Option<&str>,
+    is_https: bool,
+    udp_port: Option<u16>,
+    nonce: u128,
+) -> HtmlPage {
+    let content = content(host, is_https, udp_port);
+    let html = TEMPLATE.join().replace("{content}", &content);
+    TEMPLATE.page(html, nonce)
+}
+
+fn content(host: Option<&str>, is_https: bool, udp_port: Option<u16>) -> String {
     let Some(host) = host.filter(|host| is_host(host)) else {
-        page.push_str("<p>This is a BitTorrent tracker.\n");
-        return page;
+        return "<p>This is a BitTorrent tracker.</p>\n".to_owned();
     };
-    page.push_str("<p>Announce URLs for torrents that are served here:\n<ul>\n");
+    let mut content = "<p>Announce URLs for torrents that are served here:</p>\n<ul>\n".to_owned();
     let scheme = if is_https { "https" } else { "http" };
     let mut put = |url: String| {
-        writeln!(page, "<li><code>{}</code>", escape(&url)).expect("a String takes everything");
+        let url = escape(&url);
+        let button = "<button type=\"button\" hidden>Copy</button>";
+        writeln!(content, "<li><code>{url}</code>{button}</li>")
+            .expect("a String takes everything");
     };
-    put(format!("{scheme}://{host}/announce"));
     if let Some(port) = udp_port {
         put(format!("udp://{}:{port}/announce", without_port(host)));
     }
-    page.push_str("</ul>\n");
-    page
+    put(format!("{scheme}://{host}/announce"));
+    content.push_str(
+        "</ul>\n<p class=\"soft\">Put them among the trackers of a torrent, one a line.</p>\n\
+         <p class=\"soft\" id=\"said\" role=\"status\"></p>\n",
+    );
+    content
 }
 
 /// Tells whether a text looks like a name or an address, with or without a port.
@@ -54,6 +71,10 @@ fn without_port(host: &str) -> &str {
 mod tests {
     use super::*;
 
+    fn of(host: Option<&str>, is_https: bool, udp_port: Option<u16>) -> String {
+        page(host, is_https, udp_port, 0xabc).html
+    }
+
     #[test]
     fn the_urls_are_those_of_the_reader() {
         for (host, udp) in [
@@ -63,18 +84,18 @@ mod tests {
             ("[2001:db8::1]:80", "udp://[2001:db8::1]:6969/announce"),
             ("192.0.2.1:8080", "udp://192.0.2.1:6969/announce"),
         ] {
-            let page = page(Some(host), false, Some(6969));
+            let page = of(Some(host), false, Some(6969));
             assert!(page.contains(&format!("<code>http://{host}/announce</code>")));
             assert!(page.contains(&format!("<code>{udp}</code>")), "{page}");
         }
-        let page = page(Some("a"), true, None);
+        let page = of(Some("a"), true, None);
         assert!(page.contains("<code>https://a/announce</code>"));
         assert!(!page.contains("udp:"));
     }
 
     #[test]
     fn nothing_foreign_is_shown() {
-        let none = page(None, false, Some(1));
+        let none = of(None, false, Some(1));
         assert!(!none.contains("announce"));
         for host in [
             "<script>",
@@ -85,7 +106,22 @@ mod tests {
             "a/b",
             &"a".repeat(300),
         ] {
-            assert_eq!(page(Some(host), false, Some(1)), none, "{host}");
+            assert_eq!(of(Some(host), false, Some(1)), none, "{host}");
+        }
+    }
+
+    #[test]
+    fn it_is_small_and_needs_no_script() {
+        let page = page(Some("a"), false, Some(6969), 0xabc);
+        assert!(page.html.len() < 8 << 10, "{}", page.html.len());
+        assert_eq!(page.html.matches("hidden>Copy</button>").count(), 2);
+        assert!(!page.policy.contains("connect-src"));
+        assert!(
+            page.policy
+                .contains("script-src 'nonce-00000000000000000000000000000abc'")
+        );
+        for placeholder in ["{nonce}", "{content}", "{style}", "{icon}"] {
+            assert!(!page.html.contains(placeholder), "{placeholder}");
         }
     }
 }

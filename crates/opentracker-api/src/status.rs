@@ -27,7 +27,7 @@ pub struct Status {
     pub lists: Lists,
     /// The file in which swarms outlast a restart; `null`: there is none.
     pub snapshot: Option<SnapshotStatus>,
-    /// The latest reload; `null`: there was none.
+    /// The latest reload, or the start if there was none; `null`: nobody knows.
     pub reload: Option<ReloadStatus>,
 }
 

@@ -59,8 +59,10 @@ pub struct Traced {
     pub left: Option<u64>,
     /// Peers that it wants; `null`: it did not say.
     pub num_want: Option<u32>,
-    /// `served`, or why not.
+    /// `served`; `rejected` if it could not be understood; or the reason of a refusal, in a word.
     pub outcome: String,
+    /// What became of it, in words.
+    pub detail: String,
     /// Seeders that it was told of; `null`: of none.
     pub seeders: Option<u32>,
     /// Leechers that it was told of.

@@ -96,6 +96,21 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Denied,
+        Self::Blocked,
+        Self::NotAllowed,
+        Self::Port,
+        Self::Address,
+        Self::Client,
+        Self::Network,
+        Self::TrackerFull,
+        Self::SwarmFull,
+        Self::Rate,
+        Self::Flood,
+    ];
+
     /// Returns what the client is told; `None`: it gets no answer at all.
     pub const fn message(self) -> Option<&'static str> {
         Some(match self {

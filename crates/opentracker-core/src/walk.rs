@@ -21,10 +21,18 @@ impl Walk {
         Self::default()
     }
 
+    /// Makes a walk that leaves the parts before this one out.
+    pub fn beginning_at(part: u16) -> Self {
+        Self {
+            next_part: part,
+            ..Self::default()
+        }
+    }
+
     /// Returns the torrents of the next part, of which there may be none, or `None` at the end.
     pub fn next_part(&mut self, tracker: &Tracker, now: Instant) -> Option<&[TorrentSummary]> {
         let store = tracker.store();
-        if self.next_part == store.parts() {
+        if self.next_part >= store.parts() {
             self.found = Vec::new();
             return None;
         }

@@ -53,9 +53,13 @@ pub(crate) fn greet(tracker: &Tracker) {
     }
     let rules = tracker.core().rules();
     let lists = &rules.lists;
-    for (key, list) in [("allow", &lists.allow), ("deny", &lists.deny)] {
+    for (what, list) in [
+        ("on the allow list", &lists.allow),
+        ("on the deny list", &lists.deny),
+        ("that were blocked by hand", &lists.blocked),
+    ] {
         if let Some(list) = list {
-            tracing::info!("info hashes on the {key} list: {}", list.len());
+            tracing::info!("info hashes {what}: {}", list.len());
         }
     }
     if let Some(clients) = &lists.deny_clients {

@@ -1,7 +1,9 @@
 //! A run of the tracker: its start, its reloads, its end. The main thread only waits for what
 //! happens; whatever may take time is done by others, so that a signal is heeded at any time.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{PathBuf, absolute};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -10,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use opentracker::{Folders, Launch, Pulse, StatedumpLoaded, Tracker};
+use opentracker::{Folders, Launch, Pulse, Reloaded, StatedumpLoaded, Tracker};
 use tracing::Level;
 
 use crate::args::Options;
@@ -33,6 +35,8 @@ const START_TIMEOUT: Duration = Duration::from_millis(200);
 /// What the main thread waits for.
 enum Event {
     Request(Request),
+    /// Somebody waits for what a reload does.
+    Reload(Sender<Reloaded>),
     Started(Result<Arc<Running>, Failure>),
     Reloaded,
     Stopped,
@@ -46,7 +50,7 @@ struct Failure {
 
 /// A tracker that runs, and what its reloads need.
 struct Running {
-    tracker: Tracker,
+    tracker: Arc<Tracker>,
     options: Options,
     /// Those of the configuration's files, if they are out of sight now.
     folders: Arc<Folders>,
@@ -136,6 +140,7 @@ fn prepare(mut options: Options, output: &Output) -> Result<Prepared, Failure> {
     launch.sandbox = true;
     launch.files.extend(options.configs.iter().cloned());
     launch.files.extend(options.statedump.clone());
+    launch.runtime_folder = runtime_folder(std::env::var_os("RUNTIME_DIRECTORY"));
     let tracker = Tracker::prepare(read.config.clone(), launch).map_err(could_not_start)?;
     folders.close_needless(configs());
     Ok(Prepared {
@@ -147,6 +152,14 @@ fn prepare(mut options: Options, output: &Output) -> Result<Prepared, Failure> {
         manager,
         signals,
     })
+}
+
+/// Returns the first of the folders that the service manager has made for this run.
+fn runtime_folder(variable: Option<OsString>) -> Option<PathBuf> {
+    let folders = variable?;
+    let first = folders.as_bytes().split(|&octet| octet == b':').next()?;
+    let folder = PathBuf::from(OsStr::from_bytes(first));
+    folder.is_absolute().then_some(folder)
 }
 
 /// Starts the threads, and attends to what happens until the end.
@@ -166,7 +179,14 @@ fn serve(prepared: Prepared) -> Result<(), Failure> {
         // Nobody waits any more at the very end.
         move |request| drop(events.send(Event::Request(request)))
     });
-    let start = move || Event::Started(start(tracker, options, folders, read, level));
+    let reload = events.clone();
+    let start = move || {
+        let started = start(tracker, options, folders, read, level);
+        if let Ok(running) = &started {
+            running.tracker.on_reload(move || have_reloaded(&reload));
+        }
+        Event::Started(started)
+    };
     watched
         .and_then(|()| spawn("start", &events, start))
         .map_err(|error| no_thread(&error))?;
@@ -195,6 +215,10 @@ fn attend(
                 running = Some((started, pulse));
             }
             Some(Event::Request(Request::Reload)) => reload.is_wanted = true,
+            Some(Event::Reload(waiting)) => {
+                reload.is_wanted = true;
+                reload.waiting.push(waiting);
+            }
             Some(Event::Reloaded) => {
                 reload.is_under_way = false;
                 if let (Some((running, _)), None) = (&running, &stopping) {
@@ -216,7 +240,7 @@ fn attend(
             Some(Event::Stopped) => return Ok(()),
             None => {
                 let now = Instant::now();
-                let tracker = running.as_ref().map(|(running, _)| &running.tracker);
+                let tracker = running.as_ref().map(|(running, _)| &*running.tracker);
                 if let Some(stopping) = &mut stopping
                     && stopping.is_over(tracker, now)
                 {
@@ -303,6 +327,8 @@ impl Stopping {
 struct Reload {
     is_wanted: bool,
     is_under_way: bool,
+    /// Who waits for what the next one does.
+    waiting: Vec<Sender<Reloaded>>,
 }
 
 impl Reload {
@@ -313,8 +339,13 @@ impl Reload {
         self.is_wanted = false;
         manager.tell_reloading();
         let reloaded = Arc::clone(running);
+        let waiting = std::mem::take(&mut self.waiting);
         let reloading = spawn("reload", events, move || {
-            reloaded.reload();
+            let reloaded = reloaded.reload();
+            for waiting in waiting {
+                // Whoever asked may be gone.
+                waiting.send(reloaded.clone()).ok();
+            }
             Event::Reloaded
         });
         match reloading {
@@ -325,6 +356,13 @@ impl Reload {
             }
         }
     }
+}
+
+/// Has the main thread reload, and waits for what that does; `None` if it does not any more.
+fn have_reloaded(events: &Sender<Event>) -> Option<Reloaded> {
+    let (waiting, done) = channel();
+    events.send(Event::Reload(waiting)).ok()?;
+    done.recv().ok()
 }
 
 /// Waits for the next event; `None` when it has not come until the stop should be over, or until
@@ -376,7 +414,7 @@ fn start(
 
 impl Running {
     /// Reads everything again. What cannot be read stays as it was.
-    fn reload(&self) {
+    fn reload(&self) -> Reloaded {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let config = match source::read_again(&self.options, &self.folders, &last) {
             Ok(read) => {
@@ -385,13 +423,14 @@ impl Running {
                 }
                 let config = read.config.clone();
                 *last = read;
-                Some(config)
+                Ok(config)
             }
             Err(error) => {
-                for line in format!("{error:#}").lines() {
-                    tracing::error!("the configuration stays in force: {line}");
-                }
-                None
+                let error = format!("{error:#}");
+                let lines = error.lines();
+                Err(lines
+                    .map(|line| format!("the configuration stays in force: {line}"))
+                    .collect())
             }
         };
         let reloaded = self.tracker.reload(config);
@@ -400,10 +439,10 @@ impl Running {
             tracing::warn!("{key} has changed and takes effect after a restart");
         }
         for fault in &reloaded.faults {
-            let cause = &fault.cause;
-            tracing::error!("the {} stays as it was: {fault}: {cause}", fault.key);
+            tracing::error!("{fault}");
         }
         tracing::info!("reloaded: {reloaded}");
+        reloaded
     }
 }
 

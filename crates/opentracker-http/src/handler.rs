@@ -15,7 +15,7 @@ use crate::counters::Counter;
 use crate::forwarded::{Client, Via};
 use crate::head::{FieldSlots, Head, HeadError, Method, Persistence};
 use crate::response::{Response, Status};
-use crate::settings::Forwarding;
+use crate::settings::{CrossOrigin, Forwarding};
 use crate::source::Source;
 
 /// The most peers of a reply, whatever `numwant_max` is: 48 KiB in compact form.
@@ -249,8 +249,23 @@ impl Handler {
             Status::Forbidden => Persistence::Closed,
             _ => head.persistence,
         };
-        Response::new(status, persistence).put(&self.body, out);
+        let response = Response {
+            allow_origin: match target {
+                Target::Scrape => self.allowed_origin(head),
+                _ => None,
+            },
+            ..Response::new(status, persistence)
+        };
+        response.put(&self.body, out);
         after(persistence)
+    }
+
+    /// Returns the origin of the page that sent a request, if it may read the response.
+    fn allowed_origin<'a>(&mut self, head: &Head<'a, '_>) -> Option<&'a str> {
+        let allowed = self.worker.rules().extension::<CrossOrigin>()?;
+        let mut fields = head.fields();
+        let (_, origin) = fields.find(|(name, _)| name.eq_ignore_ascii_case("origin"))?;
+        allowed.allow(origin)
     }
 
     /// Writes the body of an answer; `None` leaves the request to the operator plane.

@@ -27,5 +27,5 @@ pub use counters::Counter;
 pub use forwarded::{Client, Via};
 pub use handler::Handler;
 pub use session::{Context, Session, Step};
-pub use settings::{ForwardedHeader, Forwarding, Limits};
+pub use settings::{CrossOrigin, ForwardedHeader, Forwarding, Limits};
 pub use source::Source;

@@ -8,6 +8,8 @@ pub(crate) struct Response<'a> {
     pub(crate) status: Status,
     /// The methods that would be allowed, if this one is not.
     pub(crate) allow: Option<&'a str>,
+    /// The origin whose pages may read it, if there is one.
+    pub(crate) allow_origin: Option<&'a str>,
     pub(crate) persistence: Persistence,
     /// The request was a `HEAD`: the body is announced and left out.
     pub(crate) is_head: bool,
@@ -30,6 +32,7 @@ impl Response<'_> {
         Self {
             status,
             allow: None,
+            allow_origin: None,
             persistence,
             is_head: false,
         }
@@ -49,6 +52,10 @@ impl Response<'_> {
         );
         if let Some(methods) = self.allow {
             put_field(out, "Allow", methods);
+        }
+        if let Some(origin) = self.allow_origin {
+            put_field(out, "Access-Control-Allow-Origin", origin);
+            put_field(out, "Vary", "Origin");
         }
         match self.persistence {
             Persistence::Kept => {}

@@ -44,6 +44,27 @@ impl Forwarding {
     }
 }
 
+/// Origins whose pages may read what a browser gets here (CORS): an extension of the
+/// [rules](opentracker_core::Rules), by default none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CrossOrigin(Vec<String>);
+
+impl CrossOrigin {
+    /// Makes it of origins as browsers send them, like `https://example.org`; `*` is all of them.
+    pub fn new(origins: Vec<String>) -> Self {
+        Self(origins)
+    }
+
+    /// Returns the origin of a request, if its page may read the response.
+    pub fn allow<'a>(&self, origin: &'a [u8]) -> Option<&'a str> {
+        let is_allowed = |allowed: &String| allowed == "*" || allowed.as_bytes() == origin;
+        self.0
+            .iter()
+            .any(is_allowed)
+            .then(|| str::from_utf8(origin).ok())?
+    }
+}
+
 /// The header field in which a proxy names the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForwardedHeader {

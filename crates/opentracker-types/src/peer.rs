@@ -46,6 +46,15 @@ impl PeerAddr {
         Self::new(IpAddr::V6(ip), u16::from_be_bytes([high, low]))
     }
 
+    /// Reads a peer in compact form of either family; `None` if it has other octets than 6 or 18.
+    #[inline]
+    pub fn from_compact(octets: &[u8]) -> Option<Self> {
+        match octets.try_into() {
+            Ok(v4) => Some(Self::from_compact_v4(v4)),
+            Err(_) => Some(Self::from_compact_v6(octets.try_into().ok()?)),
+        }
+    }
+
     /// Returns the canonical IP address.
     pub const fn ip(&self) -> IpAddr {
         self.ip

@@ -148,11 +148,15 @@ impl Handler {
         self.worker.trace(&traced);
     }
 
-    /// The same of one that is not served, and why.
-    fn trace_rejected(&mut self, client: IpAddr, request: TracedRequest, why: &str, now: Instant) {
-        if self.worker.is_traced() {
-            self.trace(client, request, Outcome::Rejected(why.to_owned()), now);
-        }
+    /// The same of a datagram that is not served, and why.
+    #[cold]
+    fn trace_rejected(&mut self, octets: &[u8], client: IpAddr, now: Instant, why: &str) {
+        let request = match Request::decode(octets) {
+            Ok(Request::Announce(announce)) => TracedRequest::Announce(announce.announce),
+            Ok(Request::Scrape(_)) => TracedRequest::Scrape { info_hash: None },
+            Ok(Request::Connect(_)) | Err(_) => TracedRequest::Other("datagram"),
+        };
+        self.trace(client, request, Outcome::Rejected(why.to_owned()), now);
     }
 
     /// Decodes a datagram, and answers it unless it is an announce, which is kept. Returns the
@@ -192,19 +196,14 @@ impl Handler {
                 self.scrape(&scrape, client, now, reply)
             }
             Ok(Request::Scrape(scrape)) => {
-                let asked = TracedRequest::Scrape { info_hash: None };
-                self.trace_rejected(client, asked, BAD_CONNECTION_ID, now);
-                self.refuse_id(scrape.transaction(), client, now, octets.len(), reply)
+                self.refuse_id(scrape.transaction(), client, now, octets, reply)
             }
             Ok(Request::Announce(announce)) => {
-                let asked = TracedRequest::Announce(announce.announce);
-                self.trace_rejected(client, asked, BAD_CONNECTION_ID, now);
-                self.refuse_id(announce.transaction, client, now, octets.len(), reply)
+                self.refuse_id(announce.transaction, client, now, octets, reply)
             }
             Err(error) => {
                 if self.worker.is_traced() {
-                    let asked = TracedRequest::Other("datagram");
-                    self.trace_rejected(client, asked, &error.to_string(), now);
+                    self.trace_rejected(octets, client, now, &error.to_string());
                 }
                 self.drop(match error.kind() {
                     DecodeErrorKind::BadMagic => Counter::BadMagic,
@@ -330,14 +329,17 @@ impl Handler {
         transaction: TransactionId,
         client: IpAddr,
         now: Instant,
-        request_octets: usize,
+        request: &[u8],
         reply: &mut [u8],
     ) -> Option<usize> {
         self.counters.count(Counter::BadConnectionId);
+        if self.worker.is_traced() {
+            self.trace_rejected(request, client, now, BAD_CONNECTION_ID);
+        }
         if !self.connections.may_tell(client, now) {
             return None;
         }
-        let room = reply.len().min(request_octets);
+        let room = reply.len().min(request.len());
         self.refuse(transaction, BAD_CONNECTION_ID, &mut reply[..room])
     }
 

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::thread;
 
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
-use opentracker_net::http::UnixListen;
+use opentracker_net::http::{UnixError, UnixListen};
 use opentracker_net::{Listen, http, udp};
 
 use crate::config::{Access, Config, Process};
 use crate::fifo;
+use crate::folders::Folders;
 use crate::listening;
 use crate::lists::{self, ListKey, Occasion, ReadLists};
 use crate::operator;
@@ -86,6 +87,13 @@ pub(crate) fn check(
     if let Err(error) = place {
         faults.add(&error);
     }
+    let token = as_user(user, || {
+        let path = locate_list(&config.admin.token, &config.process);
+        operator::read_token(&path, &Folders::default())
+    });
+    if let Err(error) = token {
+        faults.add(&error);
+    }
     for path in [&config.access.fifo_add, &config.access.fifo_delete] {
         if !path.as_os_str().is_empty()
             && let Err(error) = fifo::find(&locate(path, &config.process))
@@ -150,6 +158,17 @@ fn check_listeners(config: &Config, passed: PassedSockets, faults: &mut Faults) 
                 let is_in_use = error.cause.kind() == io::ErrorKind::AddrInUse;
                 add_unless_in_use(&error, is_in_use, faults);
             }
+        }
+    }
+    match operator::bind_control(
+        config,
+        operator::control_path(config, None).as_deref(),
+        None,
+    ) {
+        Ok(_) => {}
+        Err(error) => {
+            let is_in_use = matches!(error, UnixError::InUse { .. });
+            add_unless_in_use(&start::StartError::Control(error), is_in_use, faults);
         }
     }
     if !is_passed.admin {

@@ -1,10 +1,12 @@
-//! What happens by the minute: timeouts are swept and a summary is logged.
+//! What happens by the minute: timeouts are swept, a summary is logged, and the trends look whether
+//! they need another value.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use opentracker_admin::Trends;
 use opentracker_core::{Counter, Sweeper, Tracker};
 
 use crate::memory::Memory;
@@ -24,11 +26,15 @@ pub(crate) struct Housekeeping {
 }
 
 impl Housekeeping {
-    pub(crate) fn start(tracker: Arc<Tracker>, memory: Arc<Memory>) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        tracker: Arc<Tracker>,
+        memory: Arc<Memory>,
+        trends: Arc<Mutex<Trends>>,
+    ) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
             .name("housekeeping".to_owned())
-            .spawn(move || run(&tracker, &memory, &stopped))?;
+            .spawn(move || run(&tracker, &memory, &trends, &stopped))?;
         Ok(Self { stop, thread })
     }
 
@@ -40,7 +46,7 @@ impl Housekeeping {
     }
 }
 
-fn run(tracker: &Tracker, memory: &Memory, stopped: &Receiver<()>) {
+fn run(tracker: &Tracker, memory: &Memory, trends: &Mutex<Trends>, stopped: &Receiver<()>) {
     let mut sweeper = Sweeper::new();
     let mut summary = Summary::new(tracker);
     let mut due = Instant::now() + PERIOD;
@@ -55,6 +61,9 @@ fn run(tracker: &Tracker, memory: &Memory, stopped: &Receiver<()>) {
         }
         memory.settle();
         summary.log(tracker);
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        let mut trends = trends.lock().unwrap_or_else(PoisonError::into_inner);
+        trends.look(tracker, Instant::now(), since_1970.unwrap_or_default());
     }
 }
 

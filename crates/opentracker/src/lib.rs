@@ -6,8 +6,10 @@
 //! set in code; both report every fault at once. [`Tracker::core`] reaches the swarms and the rules of a
 //! tracker that runs, without a network.
 
+mod blocks;
 mod check;
 pub mod config;
+mod control;
 mod descriptors;
 mod fifo;
 mod folders;
@@ -40,6 +42,7 @@ pub use folders::Folders;
 pub use listening::Listener;
 pub use lists::{ListChange, ListChanges, ListError, ListKey};
 pub use opentracker_admin as admin;
+pub use opentracker_api as api;
 pub use opentracker_core as core;
 pub use opentracker_http as http;
 pub use opentracker_http_wire as http_wire;
@@ -51,6 +54,7 @@ pub use opentracker_scrape_sync as scrape_sync;
 pub use opentracker_types as types;
 pub use opentracker_udp as udp;
 pub use opentracker_udp_wire as udp_wire;
+pub use operator::TokenError;
 pub use passed::{PassedError, PassedKind, PassedSocket};
 pub use privileges::PrivilegeError;
 pub use pulse::Pulse;

@@ -1,20 +1,38 @@
 //! The operator plane: its own listeners, and the connections that announce threads hand over.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use nix::fcntl::OFlag;
 use opentracker_admin::{
-    Cluster, ClusterNode, ClusterView, Config as PlaneConfig, Gauge, Identity, Plane,
+    Cluster, ClusterNode, ClusterView, Config as PlaneConfig, Gauge, Identity, Listeners, Plane,
+    Token, Trends,
 };
 use opentracker_core::Worker;
 use opentracker_livesync::{Sibling, View};
-use opentracker_net::http::{HandOver, HandedOver, Socket};
+use opentracker_net::http::{
+    HandOver, HandedOver, Socket, SocketFile, UnixError, UnixListen, bind_unix,
+};
 use opentracker_types::TrackerId;
 
 use crate::config::Config;
+use crate::control::Operator;
+use crate::folders::Folders;
+
+/// The name of the control socket, where nobody has chosen another.
+const DEFAULT_SOCKET: &str = "control.sock";
+
+/// Connections that may wait at the control socket.
+const BACKLOG: i32 = 16;
+
+/// Octets of the token's file that are read.
+const MAX_TOKEN_FILE: u64 = 4096;
 
 /// Binds the operator's own listeners. One that cannot be bound is left out with a warning: the
 /// tracker serves its clients without.
@@ -55,6 +73,80 @@ pub(crate) struct Shown {
     pub(crate) cluster: Option<Arc<ArcSwap<View>>>,
     /// What the metrics show of other parts.
     pub(crate) gauges: Vec<Gauge>,
+    /// Who does what the operator asks for.
+    pub(crate) control: Arc<Operator>,
+    /// What was, for up to seven days.
+    pub(crate) trends: Arc<Mutex<Trends>>,
+}
+
+/// Why the token cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("admin.token: cannot read {}", path.display())]
+pub struct TokenError {
+    /// Its file.
+    pub path: PathBuf,
+    /// What is wrong.
+    #[source]
+    pub cause: io::Error,
+}
+
+/// Reads the token that changes over TCP need, if one is configured.
+pub(crate) fn read_token(path: &Path, folders: &Folders) -> Result<Option<Token>, TokenError> {
+    if path.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let read = || {
+        // A FIFO would wait for its writer.
+        let file = folders.open_for(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?;
+        let mut text = Vec::new();
+        File::from(file)
+            .take(MAX_TOKEN_FILE)
+            .read_to_end(&mut text)?;
+        Token::of_file(&text).map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, bad))
+    };
+    read().map(Some).map_err(|cause| TokenError {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// The control socket, and the file that stands for it.
+#[derive(Debug)]
+pub(crate) struct ControlSocket {
+    pub(crate) listener: UnixListener,
+    pub(crate) file: SocketFile,
+}
+
+/// Returns where the control socket is to be, if anywhere: where the configuration says, or else in
+/// the folder that the service manager has made for it.
+pub(crate) fn control_path(config: &Config, runtime_folder: Option<&Path>) -> Option<PathBuf> {
+    match &config.admin.socket {
+        path if path.as_os_str().is_empty() => Some(runtime_folder?.join(DEFAULT_SOCKET)),
+        path => Some(path.clone()),
+    }
+}
+
+/// Binds the control socket. One that the configuration names must work; another is left out with a
+/// warning.
+pub(crate) fn bind_control(
+    config: &Config,
+    path: Option<&Path>,
+    owner: Option<(u32, u32)>,
+) -> Result<Option<ControlSocket>, UnixError> {
+    let Some(path) = path else { return Ok(None) };
+    let listen = UnixListen {
+        path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        owner,
+        proxy_protocol: false,
+    };
+    match bind_unix(&listen, BACKLOG) {
+        Ok((listener, file)) => Ok(Some(ControlSocket { listener, file })),
+        Err(error) if config.admin.socket.as_os_str().is_empty() => {
+            tracing::warn!("no control socket: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Starts the operator plane, and returns it with the way for connections to it.
@@ -62,7 +154,7 @@ pub(crate) fn start(
     config: &Config,
     worker: Worker,
     shown: Shown,
-    listeners: Vec<TcpListener>,
+    listeners: Listeners,
 ) -> io::Result<(Plane, HandOver)> {
     let mut plane = PlaneConfig::new(Identity {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -75,6 +167,8 @@ pub(crate) fn start(
     };
     plane.cluster = shown.cluster.map(cluster);
     plane.gauges = shown.gauges;
+    plane.control = Some(shown.control);
+    plane.trends = shown.trends;
     let plane = Plane::start(plane, worker, listeners)?;
     let handle = plane.handle();
     let hand_over = HandOver::new(move |connection| {

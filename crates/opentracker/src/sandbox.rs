@@ -50,9 +50,7 @@ impl Allowed {
     /// as the names are understood now: another root folder makes others of them.
     pub(crate) fn add(&mut self, config: &Config, others: &[PathBuf]) {
         let read = AccessFs::ReadFile | AccessFs::ReadDir;
-        let write = make_bitflags!(AccessFs::{
-            WriteFile | Truncate | MakeReg | MakeSock | RemoveFile
-        });
+        let write = written();
         for (key, path) in config.paths() {
             let is_written = WRITTEN.contains(&key);
             let access = if is_written { read | write } else { read };
@@ -68,6 +66,13 @@ impl Allowed {
         }
         // What metrics say of the process is read there.
         self.add_folder(Path::new("/proc"), read);
+    }
+
+    /// Adds the folder of a file that is written, if there is one.
+    pub(crate) fn add_written(&mut self, path: Option<&Path>) {
+        if let Some(path) = path {
+            self.add_those_of(path, AccessFs::ReadFile | AccessFs::ReadDir | written());
+        }
     }
 
     fn add_those_of(&mut self, path: &Path, access: BitFlags<AccessFs>) {
@@ -87,6 +92,13 @@ impl Allowed {
             self.names.push(name);
         }
     }
+}
+
+/// What is done with files that are written.
+fn written() -> BitFlags<AccessFs> {
+    make_bitflags!(AccessFs::{
+        WriteFile | Truncate | MakeReg | MakeSock | RemoveFile
+    })
 }
 
 /// Returns the folders that a file is found through: the one that it lies in and, since a link may

@@ -1,22 +1,23 @@
 //! From the configuration to the rules of the parts.
 
 use ipnet::IpNet;
-use opentracker_admin::PageRules;
+use opentracker_admin::{PageRules, Token};
 use opentracker_core::{AccessLists, Limits, Networks, Rate, Rules, Settings, Timing};
-use opentracker_http::{ForwardedHeader, Forwarding};
+use opentracker_http::{CrossOrigin, ForwardedHeader, Forwarding};
 use opentracker_net::http::ConnectionLimit;
 
 use crate::config::{self, Config, LogAddresses};
 
 /// Everything that a reload changes.
-pub(crate) fn rules(config: &Config, lists: AccessLists) -> Rules {
+pub(crate) fn rules(config: &Config, lists: AccessLists, token: Option<Token>) -> Rules {
     Rules::new(settings(config), lists)
         .with_extension(forwarding(config))
-        .with_extension(pages(config))
+        .with_extension(pages(config, token))
         .with_extension(connections(&config.limits))
+        .with_extension(CrossOrigin::new(config.http.cors_origins.clone()))
 }
 
-fn pages(config: &Config) -> PageRules {
+fn pages(config: &Config, token: Option<Token>) -> PageRules {
     let networks = |networks: &[IpNet]| Networks::new(networks.iter().copied());
     PageRules {
         stats_path: config.http.stats_path.clone(),
@@ -24,6 +25,7 @@ fn pages(config: &Config) -> PageRules {
         stats: networks(&config.access.stats),
         admin: networks(&config.access.admin),
         hosts: config.admin.hosts.clone(),
+        token,
     }
 }
 

@@ -3,21 +3,25 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
-use opentracker_admin::Plane;
+use opentracker_admin as admin;
+use opentracker_admin::{Plane, Trends};
 use opentracker_core as core;
 use opentracker_multicast::JoinError;
+use opentracker_net::http::{SocketFile, UnixError};
 use opentracker_net::{BindError, Heartbeat, http, udp};
 use opentracker_types::TrackerId;
 use opentracker_udp::Connections;
 use rand::Rng;
 
-use crate::config::Config;
+use crate::blocks::Blocks;
+use crate::config::{Config, ListenAddress};
+use crate::control::Operator;
 use crate::descriptors::TooFewDescriptors;
 use crate::fifo::{Fifo, FifoError};
 use crate::folders::Folders;
@@ -27,7 +31,7 @@ use crate::listening::{Listener, listeners, owner, server_configs, sockets, unix
 use crate::lists::{self, ListError, ListKey, Lists, Occasion, Watch};
 use crate::livesync;
 use crate::memory::Memory;
-use crate::operator::{self, Shown};
+use crate::operator::{self, ControlSocket, Shown, TokenError};
 use crate::passed::{PassedError, PassedSocket, PassedSockets};
 use crate::privileges::{self, PrivilegeError};
 use crate::reload::ReloadStatus;
@@ -48,6 +52,9 @@ pub struct Launch {
     pub sandbox: bool,
     /// Files besides those of the configuration that the sandbox lets through.
     pub files: Vec<PathBuf>,
+    /// The folder that the service manager has made for what exists while the program runs: the
+    /// control socket is there, if the configuration does not say where.
+    pub runtime_folder: Option<PathBuf>,
 }
 
 /// Why a tracker could not start.
@@ -69,6 +76,12 @@ pub enum StartError {
     /// An address or a Unix socket cannot be bound for HTTP.
     #[error(transparent)]
     Http(#[from] http::ListenError),
+    /// The control socket cannot be bound.
+    #[error("admin.socket")]
+    Control(#[source] UnixError),
+    /// The token cannot be read.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The cluster's multicast group cannot be joined.
     #[error("livesync.listen")]
     LiveSync(#[source] JoinError),
@@ -98,6 +111,8 @@ pub(crate) struct Started {
     pub(crate) snapshots: Arc<SnapshotStatus>,
     pub(crate) reloads: Arc<ReloadStatus>,
     pub(crate) sandbox: Option<Arc<Sandbox>>,
+    pub(crate) blocks: Blocks,
+    pub(crate) operator: Arc<Operator>,
 }
 
 /// A tracker whose sockets are open and whose process has become what it shall be.
@@ -116,11 +131,13 @@ pub(crate) struct Bound {
     udp: udp::Sockets,
     http: http::Listeners,
     admin: Vec<TcpListener>,
+    control: Option<ControlSocket>,
     listeners: Vec<Listener>,
     group: Option<livesync::Joined>,
     snapshot: Option<snapshot::Place>,
     snapshots: Arc<SnapshotStatus>,
     reloads: Arc<ReloadStatus>,
+    trends: Arc<Mutex<Trends>>,
     sandbox: Option<Arc<Sandbox>>,
 }
 
@@ -135,6 +152,8 @@ pub(crate) struct Threads {
     fifos: Vec<Fifo>,
     snapshots: Option<Snapshots>,
     watch: Option<Watch>,
+    /// Removed at the end.
+    control: Option<SocketFile>,
 }
 
 /// How long HTTP requests that are under way may take when the tracker stops.
@@ -148,13 +167,25 @@ const ADMIN_GRACE: Duration = Duration::from_secs(1);
 pub(crate) fn prepare(config: Config, launch: Launch) -> Result<Prepared, StartError> {
     let id = draw_id();
     let mut bound = bind(&config, PassedSockets::sort(launch.sockets, &config)?)?;
+    let control_path = operator::control_path(&config, launch.runtime_folder.as_deref());
+    let owner = owner(&config.process)?;
+    let control = operator::bind_control(&config, control_path.as_deref(), owner);
+    bound.set_control(
+        control.map_err(StartError::Control)?,
+        control_path.as_deref(),
+    );
     bound.group = join(&config, id)?;
-    let list_files = || ListKey::ALL.map(|key| key.file(&config.access));
+    let list_files = || {
+        let lists = ListKey::ALL.map(|key| key.file(&config.access));
+        lists.into_iter().chain([config.admin.token.as_path()])
+    };
     let mut folders = Folders::of(list_files());
     bound.snapshot = snapshot::Place::open(&config.snapshot.path)?;
     if launch.sandbox {
         let mut allowed = Allowed::default();
         allowed.add(&config, &launch.files);
+        // Its file is removed at the end.
+        allowed.add_written(control_path.as_deref());
         sandbox::bound_capabilities();
         privileges::drop(&config.process)?;
         allowed.add(&config, &launch.files);
@@ -178,20 +209,23 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
     let Prepared {
         config,
         id,
-        bound,
+        mut bound,
         folders,
     } = prepared;
-    let lists = read_lists(&config, folders)?;
+    let blocks = Blocks::read(bound.snapshot.as_ref())?;
+    let lists = read_lists(&config, folders, &blocks)?;
     let core = lists.core();
+    let operator = Arc::new(Operator::default());
     if let Some(place) = &bound.snapshot {
         snapshot::restore(place, core)?;
+        bound.trends = Arc::new(Mutex::new(snapshot::restore_trends(place)));
     }
     let listeners = bound.listeners.clone();
     let snapshots = Arc::clone(&bound.snapshots);
     let reloads = Arc::clone(&bound.reloads);
     let sandbox = bound.sandbox.clone();
     let mut threads = Threads::default();
-    let served = threads.serve(&config, core, lists.memory(), id, bound);
+    let served = threads.serve(&config, core, lists.memory(), (id, &operator), bound);
     if let Err(error) = served {
         threads.shutdown();
         return Err(StartError::Thread(error));
@@ -204,18 +238,26 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
         snapshots,
         reloads,
         sandbox,
+        blocks,
+        operator,
     })
 }
 
 /// Makes the tracker, without threads, of the lists as their files have them.
-fn read_lists(config: &Config, folders: Folders) -> Result<Arc<Lists>, ListError> {
+fn read_lists(
+    config: &Config,
+    folders: Folders,
+    blocks: &Blocks,
+) -> Result<Arc<Lists>, StartError> {
     let folders = Arc::new(folders);
+    let token = operator::read_token(&config.admin.token, &folders)?;
     let read = lists::read(&config.access, &folders, Occasion::Start);
-    let tracker = |lists| {
-        let rules = rules(config, lists);
+    let tracker = |mut lists: core::AccessLists| {
+        lists.blocked = blocks.list();
+        let rules = rules(config, lists, token);
         core::Tracker::new(rules, Instant::now(), &mut rand::rng())
     };
-    Lists::start(read, folders, tracker).map(Arc::new)
+    Ok(Arc::new(Lists::start(read, folders, tracker)?))
 }
 
 /// Draws what this run calls itself. From the system's randomness and never from the clock:
@@ -278,13 +320,29 @@ pub(crate) fn bind(config: &Config, passed: PassedSockets) -> Result<Bound, Star
         udp,
         http,
         admin,
+        control: None,
         listeners: listeners.concat(),
         group: None,
         snapshot: None,
         snapshots: Arc::default(),
         reloads: Arc::new(ReloadStatus::new()),
+        trends: Arc::default(),
         sandbox: None,
     })
+}
+
+impl Bound {
+    /// Takes the control socket, if there is one, which is at a path.
+    fn set_control(&mut self, control: Option<ControlSocket>, path: Option<&Path>) {
+        let path = path.filter(|_| control.is_some());
+        self.listeners.extend(path.map(|path| Listener {
+            protocol: "control",
+            address: ListenAddress::Unix(path.to_owned()),
+            proxy_protocol: false,
+            is_passed: false,
+        }));
+        self.control = control;
+    }
 }
 
 /// Joins the cluster, if live sync is on.
@@ -299,7 +357,7 @@ impl Threads {
         config: &Config,
         core: &Arc<core::Tracker>,
         memory: &Arc<Memory>,
-        id: TrackerId,
+        (id, operator): (TrackerId, &Arc<Operator>),
         bound: Bound,
     ) -> io::Result<()> {
         let group = bound.group;
@@ -319,16 +377,32 @@ impl Threads {
                 snapshot::gauges(&bound.snapshots),
             ]
             .concat(),
+            control: Arc::clone(operator),
+            trends: Arc::clone(&bound.trends),
         };
+        let mut listeners = admin::Listeners {
+            tcp: bound.admin,
+            ..admin::Listeners::default()
+        };
+        if let Some(ControlSocket { listener, file }) = bound.control {
+            listeners.control.push(listener);
+            self.control = Some(file);
+        }
         self.udp = Some(bound.udp.serve(&Arc::new(connections), &worker)?);
-        let (plane, hand_over) = operator::start(config, worker(), shown, bound.admin)?;
+        let (plane, hand_over) = operator::start(config, worker(), shown, listeners)?;
         self.admin = Some(plane);
         self.http = Some(bound.http.serve(&hand_over, worker)?);
         self.livesync = group.map(|group| group.serve(core, bound.sandbox));
-        self.housekeeping = Some(Housekeeping::start(Arc::clone(core), Arc::clone(memory))?);
+        let trends = bound.trends;
+        self.housekeeping = Some(Housekeeping::start(
+            Arc::clone(core),
+            Arc::clone(memory),
+            Arc::clone(&trends),
+        )?);
         if let Some(place) = bound.snapshot {
             let (core, interval) = (Arc::clone(core), config.snapshot.interval);
-            self.snapshots = Some(Snapshots::start(place, core, interval, bound.snapshots)?);
+            let snapshots = Snapshots::start(place, core, trends, interval, bound.snapshots)?;
+            self.snapshots = Some(snapshots);
         }
         Ok(())
     }

@@ -1,19 +1,23 @@
+use std::fmt;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use opentracker_admin::{ControlError, PageRules};
 use opentracker_core as core;
 use opentracker_core::ToldDownloads;
 
+use crate::blocks::Blocks;
 use crate::check::{self, Fault};
 use crate::config::Config;
 use crate::fifo::{Fifo, FifoAction, FifoError};
 use crate::listening::Listener;
 use crate::lists::Lists;
 use crate::livesync::View;
+use crate::operator;
 use crate::passed::PassedSocket;
 use crate::pulse::Pulse;
 use crate::reload::{ReloadStatus, Reloaded};
@@ -38,7 +42,7 @@ impl Prepared {
     ///
     /// Fails if a list or the snapshot cannot be read or the system gives no more threads; nothing
     /// runs then.
-    pub fn start(self) -> Result<Tracker, StartError> {
+    pub fn start(self) -> Result<Arc<Tracker>, StartError> {
         let config = self.0.config.clone();
         let Started {
             lists,
@@ -47,13 +51,15 @@ impl Prepared {
             snapshots,
             reloads,
             sandbox,
+            blocks,
+            operator,
         } = start::start(self.0)?;
         let access = &config.access;
         let fifos = [
             (access.fifo_add.clone(), FifoAction::Add),
             (access.fifo_delete.clone(), FifoAction::Delete),
         ];
-        let tracker = Tracker {
+        let tracker = Arc::new(Tracker {
             lists,
             listeners,
             sandbox,
@@ -62,7 +68,10 @@ impl Prepared {
             threads: Mutex::new(Some(threads)),
             snapshots,
             reloads,
-        };
+            blocks,
+            reload: OnceLock::new(),
+        });
+        operator.attend(&tracker);
         for (path, action) in fifos {
             if path.as_os_str().is_empty() {
                 continue;
@@ -92,6 +101,18 @@ pub struct Tracker {
     threads: Mutex<Option<Threads>>,
     snapshots: Arc<SnapshotStatus>,
     reloads: Arc<ReloadStatus>,
+    blocks: Blocks,
+    /// What the program does to reload.
+    reload: OnceLock<ReloadHook>,
+}
+
+/// How the program reloads; `None`: it cannot at present.
+struct ReloadHook(Box<dyn Fn() -> Option<Reloaded> + Send + Sync>);
+
+impl fmt::Debug for ReloadHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReloadHook")
+    }
 }
 
 impl Tracker {
@@ -100,7 +121,7 @@ impl Tracker {
     /// # Errors
     ///
     /// Fails as they do.
-    pub fn start(config: Config) -> Result<Self, StartError> {
+    pub fn start(config: Config) -> Result<Arc<Self>, StartError> {
         Self::prepare(config, Launch::default())?.start()
     }
 
@@ -153,17 +174,33 @@ impl Tracker {
         Some(threads.as_ref()?.cluster()?.load_full())
     }
 
-    /// Takes over what can change at run time of a configuration, or keeps the present one, and
-    /// reads the access lists again. A list that cannot be read stays as it is, and so does its
-    /// key; everything else comes into force. Swarms that are no longer served are forgotten. Without
-    /// a configuration, because it could not be read, the reload does not count as a success.
+    /// Says how the program reloads, for those who ask for it through the admin API. Without, the
+    /// lists are read again and the configuration stays. Returns `None` where it cannot reload.
+    pub fn on_reload(&self, reload: impl Fn() -> Option<Reloaded> + Send + Sync + 'static) {
+        // Once said it stays.
+        self.reload.set(ReloadHook(Box::new(reload))).ok();
+    }
+
+    /// Reloads as the program does.
+    pub(crate) fn reload_all(&self) -> Result<Reloaded, ControlError> {
+        match self.reload.get() {
+            Some(ReloadHook(reload)) => reload().ok_or(ControlError::NotNow),
+            None => Ok(self.reload(Err(Vec::new()))),
+        }
+    }
+
+    /// Takes over what can change at run time of a configuration, or keeps the present one where
+    /// there are lines that say why it cannot be had, and reads the access lists again. What cannot
+    /// be read stays as it is, and so does its key; everything else comes into force. Swarms that are
+    /// no longer served are forgotten.
     ///
-    /// It takes as long as the files let it, but gives a file up that does not answer for 10 s.
-    pub fn reload(&self, config: Option<Config>) -> Reloaded {
+    /// It takes as long as the files let it, but gives a list up that does not answer for 10 s.
+    pub fn reload(&self, config: Result<Config, Vec<String>>) -> Reloaded {
         let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_whole = config.is_some();
-        if let Some(config) = config {
-            *wanted = config;
+        let mut all_faults = Vec::new();
+        match config {
+            Ok(config) => *wanted = config,
+            Err(faults) => all_faults = faults,
         }
         let running = self.config();
         let mut config = Config::clone(&running);
@@ -173,11 +210,29 @@ impl Tracker {
         for fault in read.faults() {
             config.keep(fault.key.path(), &running);
         }
-        let (lists, mut faults) = self.lists.take(read, |lists| rules(&config, lists));
-        if let Some(sandbox) = &self.sandbox {
-            for fault in &mut faults {
-                sandbox.explain(&fault.path, &mut fault.cause);
+        let token = match operator::read_token(&wanted.admin.token, self.lists.folders()) {
+            Ok(token) => token,
+            Err(mut fault) => {
+                config.keep("admin.token", &running);
+                self.explain(&fault.path, &mut fault.cause);
+                all_faults.push(format!(
+                    "the token stays as it was: {fault}: {}",
+                    fault.cause
+                ));
+                let pages = self.core().rules();
+                let pages = pages.extension::<PageRules>();
+                pages.and_then(|pages| pages.token.clone())
             }
+        };
+        let rules = |lists| rules(&config, lists, token);
+        let (lists, faults) = self.lists.take(read, rules);
+        for mut fault in faults {
+            self.explain(&fault.path, &mut fault.cause);
+            let cause = &fault.cause;
+            all_faults.push(format!(
+                "the {} stays as it was: {fault}: {cause}",
+                fault.key
+            ));
         }
         if let Some(threads) = &*self.threads() {
             threads.set_cluster_sources(&config.livesync.nodes);
@@ -185,15 +240,29 @@ impl Tracker {
                 snapshots.set_interval(config.snapshot.interval);
             }
         }
-        self.reloads.note(is_whole && faults.is_empty());
+        self.reloads.note(all_faults.is_empty());
         let changed = config.changed(&running);
         self.config.store(Arc::new(config));
         Reloaded {
             changed,
             need_restart,
             lists,
-            faults,
+            faults: all_faults,
         }
+    }
+
+    fn explain(&self, path: &Path, cause: &mut io::Error) {
+        if let Some(sandbox) = &self.sandbox {
+            sandbox.explain(path, cause);
+        }
+    }
+
+    pub(crate) fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    pub(crate) fn lists(&self) -> &Lists {
+        &self.lists
     }
 
     /// Starts to read a FIFO of info hashes. What is written to it changes the allow list, if
@@ -267,7 +336,7 @@ impl Tracker {
         &self.snapshots
     }
 
-    /// Returns what came of the latest reload.
+    /// Returns what came of reloads.
     pub fn reloads(&self) -> &ReloadStatus {
         &self.reloads
     }

@@ -2,10 +2,11 @@
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentracker_admin::{Config, Handle, Identity, PageRules, Plane};
+use opentracker_admin::{Config, Handle, Identity, Listeners, PageRules, Plane};
 use opentracker_core::{Cluster, CounterSet, Counters, Networks, Rules, Settings, Tracker, Worker};
 use opentracker_http::{Forwarding, Source};
 pub(crate) use opentracker_lab::http::{Client, Response};
@@ -39,6 +40,7 @@ pub(crate) struct Plan {
     pub(crate) page_rules: PageRules,
     pub(crate) forwarding: Forwarding,
     pub(crate) cluster: Option<Box<dyn Cluster>>,
+    pub(crate) control: Option<UnixListener>,
 }
 
 impl Default for Plan {
@@ -55,6 +57,7 @@ impl Default for Plan {
             },
             forwarding: Forwarding::default(),
             cluster: None,
+            control: None,
         }
     }
 }
@@ -82,7 +85,11 @@ impl Plan {
         let own = TcpListener::bind("127.0.0.1:0").unwrap();
         let operator = own.local_addr().unwrap();
         let worker = Worker::new(Arc::clone(&tracker), rand::random(), self.cluster);
-        let plane = Plane::start(self.config, worker, vec![own]).unwrap();
+        let listeners = Listeners {
+            tcp: vec![own],
+            control: self.control.into_iter().collect(),
+        };
+        let plane = Plane::start(self.config, worker, listeners).unwrap();
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

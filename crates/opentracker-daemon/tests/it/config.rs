@@ -37,6 +37,7 @@ stats_path = "stats"
 redirect_url = ""
 trusted_proxies = []
 forwarded_header = "x-forwarded-for"
+cors_origins = []
 idle_timeout = "30s"
 
 [announce]
@@ -60,6 +61,8 @@ fifo_delete = ""
 
 [admin]
 listen = ["127.0.0.1:6970"]
+socket = ""
+token = ""
 hosts = []
 
 [limits]

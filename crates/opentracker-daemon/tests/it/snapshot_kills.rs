@@ -94,7 +94,7 @@ impl Victim {
         }
         let mut tracker = self.start();
         tracker.stop("TERM");
-        assert_eq!(self.names(), ["swarms"]);
+        assert_eq!(self.names(), ["swarms", "swarms.trends"]);
         self
     }
 

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 #[test]
 fn every_test_stands_for_a_sentence() {
     for (module, source) in [
+        ("api", include_str!("api.rs")),
+        ("api_steer", include_str!("api_steer.rs")),
+        ("api_watch", include_str!("api_watch.rs")),
         ("config", include_str!("config.rs")),
         ("config_errors", include_str!("config_errors.rs")),
         ("config_sources", include_str!("config_sources.rs")),
@@ -31,9 +34,11 @@ fn every_test_stands_for_a_sentence() {
         ("snapshot_kills", include_str!("snapshot_kills.rs")),
         ("snapshots", include_str!("snapshots.rs")),
         ("start", include_str!("start.rs")),
+        ("trends", include_str!("trends.rs")),
         ("udp", include_str!("udp.rs")),
         ("udp_hostile", include_str!("udp_hostile.rs")),
         ("c_program", include_str!("../c_program/main.rs")),
+        ("browser", include_str!("../browser/main.rs")),
         ("real Prometheus", include_str!("../monitoring/main.rs")),
         ("privileges", include_str!("../privileges/main.rs")),
         ("host", include_str!("../privileges/host.rs")),

@@ -16,4 +16,4 @@ pub use prefixes::{ConnectionLimit, Counted};
 pub use server::{Config, ListenError, Listeners, Server};
 pub use shared::{HandOver, HandedOver};
 pub use socket::Socket;
-pub use unix::{UnixError, UnixListen};
+pub use unix::{SocketFile, UnixError, UnixListen, bind as bind_unix};

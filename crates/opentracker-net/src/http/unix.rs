@@ -69,7 +69,7 @@ impl UnixListen {
 /// The file of a Unix socket. Dropped, it is removed, if it is still there: also from within another
 /// root folder, and by whoever the process has become, as long as he may write to its folder.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub struct SocketFile {
     folder: File,
     path: PathBuf,
     identity: Identity,
@@ -83,10 +83,11 @@ type Identity = (u64, u64, i64, i64);
 ///
 /// Two trackers at once on one path are kept apart by a lock on its folder: without it, the second could
 /// take the first one's socket for one that nobody serves, or that is its own.
-pub(super) fn bind(
-    listen: &UnixListen,
-    backlog: i32,
-) -> Result<(UnixListener, SocketFile), UnixError> {
+///
+/// # Errors
+///
+/// Fails if somebody serves it, if something else is there, or if the system refuses a step.
+pub fn bind(listen: &UnixListen, backlog: i32) -> Result<(UnixListener, SocketFile), UnixError> {
     let folder = listen.path.parent().unwrap_or(Path::new("/"));
     let folder = File::open(folder).map_err(listen.refused("open its folder"))?;
     lock(&folder, listen).map_err(listen.refused("lock its folder"))?;

@@ -64,6 +64,26 @@ pub(super) fn host_names(names: &[String]) -> Result<(), Wrong> {
     }
 }
 
+/// What a browser sends as `Origin` (RFC 6454), or `*`.
+pub(super) fn origins(origins: &[String]) -> Result<(), Wrong> {
+    let is_origin = |origin: &str| {
+        let host = origin.strip_prefix("https://");
+        let host = host.or_else(|| origin.strip_prefix("http://"));
+        let is_of_host = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.:[]".contains(&octet);
+        host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_of_host))
+    };
+    let wrong = |origin: &&String| *origin != "*" && !is_origin(origin);
+    match origins.iter().find(wrong) {
+        None => Ok(()),
+        Some(origin) => check(false, || {
+            format!(
+                "{origin:?} is not an origin: write scheme, host and port without a path, like \
+                 \"https://example.org\""
+            )
+        }),
+    }
+}
+
 /// The C program joins on the default interface for 0.0.0.0. Which one that is changes with the
 /// routes of a host, so it has to be said here.
 pub(super) fn cluster_interface(listen: &Option<SocketAddrV4>) -> Result<(), Wrong> {
@@ -115,6 +135,12 @@ mod tests {
         assert!(field_name("x forwarded").is_err());
         assert_eq!(host_names(&["a.example".to_owned()]), Ok(()));
         assert!(host_names(&["a.example:80".to_owned()]).is_err());
+        for right in ["https://a.example", "http://[::1]:8080", "*"] {
+            assert_eq!(origins(&[right.to_owned()]), Ok(()), "{right}");
+        }
+        for wrong in ["a.example", "https://a.example/", "https://", "null", ""] {
+            assert!(origins(&[wrong.to_owned()]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

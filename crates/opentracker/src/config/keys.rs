@@ -212,6 +212,9 @@ sections! {
         /// A header of any other name is read like `X-Forwarded-For`: addresses with commas.
         forwarded_header: String = "x-forwarded-for".to_owned(), Reload, check checks::field_name;
 
+        /// Origins whose pages may read statistics, scrapes and health, like "https://example.org".
+        cors_origins: Vec<String> = Vec::new(), Reload, check checks::origins;
+
         /// A connection may say nothing for so long.
         idle_timeout: Duration = 30 * SECOND, Restart, in SECOND..=HOUR;
     }
@@ -289,6 +292,18 @@ sections! {
     admin: Admin {
         /// Addresses of the operator's own listener; [] = off.
         listen: Vec<SocketAddr> = vec![SocketAddr::from(([127, 0, 0, 1], 6970))], Restart;
+
+        /// Unix socket for opentracker-ctl; empty = $RUNTIME_DIRECTORY/control.sock, if that is set.
+        ///
+        /// Whoever may write to it may do everything: its mode is 0660, and it belongs to the user and
+        /// the group of the process.
+        socket: PathBuf = PathBuf::new(), Restart;
+
+        /// File with the token that changes over TCP need; empty = no changes over TCP.
+        ///
+        /// Its first line, of 16 characters at least, which a request sends in `Authorization: Bearer`.
+        /// It holds on the operator's own listener, and on the public ones for `access.admin`.
+        token: PathBuf = PathBuf::new(), Reload;
 
         /// Names that a browser may call it by, besides addresses and localhost.
         hosts: Vec<String> = Vec::new(), Reload, check checks::host_names;

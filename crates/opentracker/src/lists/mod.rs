@@ -180,6 +180,10 @@ impl Lists {
         &self.core
     }
 
+    pub(crate) fn folders(&self) -> &Folders {
+        &self.folders
+    }
+
     pub(crate) fn memory(&self) -> &Arc<Memory> {
         &self.memory
     }
@@ -190,6 +194,15 @@ impl Lists {
         let state = self.state();
         let (_, lists) = self.swap(change);
         self.purge(state, lists)
+    }
+
+    /// Replaces the list of what was blocked by hand. What is no longer served is to be removed by
+    /// who knows it: a purge would look at every torrent.
+    pub(crate) fn set_blocked(&self, blocked: Option<HashList>) {
+        let _state = self.state();
+        let mut rules = Rules::clone(&self.core.rules());
+        rules.lists.blocked = blocked;
+        self.core.set_rules(rules);
     }
 
     /// Reads all lists for [`Self::take`].

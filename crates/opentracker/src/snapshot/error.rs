@@ -31,6 +31,15 @@ pub enum SnapshotError {
         #[source]
         cause: io::Error,
     },
+    /// The list of what was blocked by hand, which is kept beside it, cannot be read.
+    #[error("snapshot.path: cannot read {}", path.display())]
+    Blocks {
+        /// The list.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
     /// The file is not taken. It stays as it is.
     #[error("snapshot.path: cannot restore {}", path.display())]
     Unreadable {

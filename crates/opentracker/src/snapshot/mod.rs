@@ -7,22 +7,25 @@
 mod error;
 mod place;
 mod restore;
+mod trends;
 mod write;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use opentracker_admin::Gauge;
+use opentracker_admin::{Gauge, Trends};
 use opentracker_core::{Counters, Tracker};
 
 pub use error::{SnapshotError, SnapshotNowError};
 pub(crate) use place::Place;
+pub(crate) use trends::restore as restore_trends;
 pub use write::{SnapshotStatus, SnapshotWritten};
 
 use crate::gauges::unix_secs;
+use trends::Kept;
 use write::Attempt;
 
 opentracker_core::counters! {
@@ -113,6 +116,7 @@ impl Snapshots {
     pub(crate) fn start(
         place: Place,
         tracker: Arc<Tracker>,
+        trends: Arc<Mutex<Trends>>,
         interval: Duration,
         status: Arc<SnapshotStatus>,
     ) -> io::Result<Self> {
@@ -120,6 +124,7 @@ impl Snapshots {
         status.set_interval(interval);
         let writer = Writing {
             counters: tracker.counters().register(),
+            trends: Kept::new(&place, trends),
             place,
             tracker,
             status: Arc::clone(&status),
@@ -165,6 +170,7 @@ struct Writing {
     tracker: Arc<Tracker>,
     counters: Counters<SnapshotCounter>,
     status: Arc<SnapshotStatus>,
+    trends: Kept,
     /// What has been said to be wrong, until it works again.
     complaint: Option<io::ErrorKind>,
 }
@@ -207,6 +213,7 @@ impl Writing {
         let path = self.place.path().display();
         match written {
             Ok(Some(written)) => {
+                self.trends.write();
                 self.counters.count(SnapshotCounter::Written);
                 if self.complaint.take().is_some() {
                     tracing::info!("snapshot: {path} is written again");

@@ -1,8 +1,9 @@
-//! The file of the snapshot, and how another takes its place: beside it, synced, renamed.
+//! The file of the snapshot, how another takes its place: beside it, synced, renamed; and the files
+//! that are kept beside it in the same way.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -59,18 +60,57 @@ impl Place {
         &self.path
     }
 
+    /// Returns the place of another file beside this one: of its name with an ending.
+    pub(crate) fn sibling(&self, ending: &str) -> io::Result<Self> {
+        let name = self.beside(ending);
+        Ok(Self {
+            path: self.path_beside(ending),
+            folder: self.folder.try_clone()?,
+            name,
+        })
+    }
+
+    /// Reads a file of at most so many octets, if there is one.
+    pub(crate) fn read(&self, most: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some(file) = self.open_file()? else {
+            return Ok(None);
+        };
+        let mut octets = Vec::new();
+        file.take(most + 1).read_to_end(&mut octets)?;
+        if octets.len() as u64 > most {
+            let message = format!("it has more than {most} octets");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
+        Ok(Some(octets))
+    }
+
+    /// Puts a file of these octets into the place, as a whole or not at all.
+    pub(crate) fn write(&self, octets: &[u8]) -> io::Result<()> {
+        let mut successor = self.create()?;
+        successor.file.write_all(octets)?;
+        successor.take_place()
+    }
+
+    /// Opens the file, if there is one. A FIFO would wait for its writer.
+    fn open_file(&self) -> io::Result<Option<File>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        match openat(&self.folder, &*self.name, flags, Mode::empty()) {
+            Ok(file) => Ok(Some(file.into())),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
     /// Opens the snapshot, if there is one. An empty file is none.
     pub(crate) fn open_snapshot(&self) -> Result<Option<Reader<File>>, SnapshotError> {
         let unreadable = |cause: OpenError| SnapshotError::Unreadable {
             path: self.path.clone(),
             cause,
         };
-        // A FIFO would wait for its writer.
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let file = match openat(&self.folder, &*self.name, flags, Mode::empty()) {
-            Ok(file) => File::from(file),
-            Err(Errno::ENOENT) => return Ok(None),
-            Err(errno) => return Err(unreadable(io::Error::from(errno).into())),
+        let file = match self.open_file() {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(unreadable(error.into())),
         };
         let metadata = file.metadata().map_err(|error| unreadable(error.into()))?;
         if !metadata.is_file() {
@@ -124,7 +164,7 @@ impl Place {
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if self.is_leftover(name) {
                 unlinkat(&self.folder, name, UnlinkatFlags::NoRemoveDir)?;
-                tracing::info!("removed {name:?}, a snapshot that was not written to its end");
+                tracing::info!("removed {name:?}, which was not written to its end");
             }
         }
         Ok(())
@@ -143,6 +183,11 @@ impl Place {
             // A file system without links.
             .or_else(|_| renameat(&self.folder, old, &self.folder, new))?;
         Ok(self.path.with_file_name(name))
+    }
+
+    /// Returns the path of a file beside this one, as it is configured.
+    pub(crate) fn path_beside(&self, ending: &str) -> PathBuf {
+        self.path.with_file_name(self.beside(ending))
     }
 
     /// The name of a file beside the snapshot: its own with an ending.
@@ -216,6 +261,32 @@ mod tests {
         ] {
             assert!(!place.is_leftover(OsStr::new(other)), "{other}");
         }
+    }
+
+    #[test]
+    fn leftovers_of_what_lies_beside_are_its_own() {
+        let place = Place::open(Path::new("swarms")).unwrap().unwrap();
+        let notes = place.sibling("notes").unwrap();
+        let leftover = notes.beside("0123abcd.tmp");
+        assert!(notes.is_leftover(&leftover) && !place.is_leftover(&leftover));
+    }
+
+    #[test]
+    fn what_lies_beside_is_replaced_as_a_whole() {
+        let folder = std::env::temp_dir().join(format!("place-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let place = Place::open(&folder.join("swarms")).unwrap().unwrap();
+        let notes = place.sibling("notes").unwrap();
+        assert_eq!(notes.path(), folder.join("swarms.notes"));
+        assert_eq!(notes.read(9).unwrap(), None);
+        for text in [&b"one"[..], b"", b"123456789"] {
+            notes.write(text).unwrap();
+            assert_eq!(notes.read(9).unwrap().as_deref(), Some(text));
+        }
+        let error = notes.read(8).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

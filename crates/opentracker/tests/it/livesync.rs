@@ -78,7 +78,7 @@ fn the_networks_of_the_nodes_apply_at_a_reload() {
     assert_eq!(tracker.cluster().unwrap().siblings, []);
 
     values.livesync.nodes = vec!["127.0.0.0/8".parse().unwrap()];
-    let reloaded = tracker.reload(Some(values.validate().unwrap()));
+    let reloaded = tracker.reload(Ok(values.validate().unwrap()));
     assert_eq!(reloaded.changed, ["livesync.nodes"]);
     let view = send_until(&tracker, group, &packet, |view| !view.siblings.is_empty());
     let sibling = &view.siblings[0];

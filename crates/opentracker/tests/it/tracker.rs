@@ -130,18 +130,19 @@ fn the_configuration_is_what_runs() {
     wanted.udp.workers = 2;
     wanted.announce.numwant_max = 7;
     for _ in 0..2 {
-        let reloaded = tracker.reload(Some(wanted.clone().validate().unwrap()));
+        let reloaded = tracker.reload(Ok(wanted.clone().validate().unwrap()));
         assert_eq!(reloaded.need_restart, ["udp.workers"]);
         assert_eq!(tracker.config().udp.workers, 1);
         assert_eq!(tracker.config().announce.numwant_max, 7);
     }
     // Without a configuration the one before is still to come.
-    assert_eq!(tracker.reload(None).need_restart, ["udp.workers"]);
+    assert_eq!(
+        tracker.reload(Err(Vec::new())).need_restart,
+        ["udp.workers"]
+    );
     wanted.udp.workers = 1;
     assert_eq!(
-        tracker
-            .reload(Some(wanted.validate().unwrap()))
-            .need_restart,
+        tracker.reload(Ok(wanted.validate().unwrap())).need_restart,
         [""; 0]
     );
     tracker.shutdown();
@@ -186,7 +187,7 @@ fn fifos_change_the_list_that_is_configured() {
         // Until the list is read again.
         write(&add, format!("{B}\n"));
         eventually("the addition", || is_on_list(B));
-        tracker.reload(None);
+        tracker.reload(Err(Vec::new()));
         assert!(is_on_list(A) && !is_on_list(B));
         tracker.shutdown();
     }
@@ -206,7 +207,7 @@ fn fifos_without_a_list_make_a_deny_list_and_purge() {
     });
     assert!(serves(&tracker, A) && !serves(&tracker, B));
     // No file stands for this list, so none replaces it.
-    tracker.reload(None);
+    tracker.reload(Err(Vec::new()));
     assert!(!serves(&tracker, B));
     tracker.shutdown();
 }

@@ -1,0 +1,105 @@
+//! The OpenAPI document.
+
+use std::collections::BTreeMap;
+
+use opentracker_api::{PROBLEM_TYPE, Problem};
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::Ref;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi as Document, RefOr, SecurityRequirement};
+use utoipa::{IntoResponses, Modify, OpenApi};
+
+use super::parameters::Parameters;
+use super::{Reply, json};
+
+/// The problems that any request may have.
+pub(super) struct Refused;
+
+impl IntoResponses for Refused {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = |description: &str| {
+            let schema = Ref::from_schema_name("Problem");
+            let content = ContentBuilder::new().schema(Some(schema)).build();
+            let response = ResponseBuilder::new()
+                .description(description)
+                .content(PROBLEM_TYPE, content)
+                .build();
+            RefOr::T(response)
+        };
+        let all = [
+            ("400", "A parameter is wrong; `field` names it."),
+            ("401", "A token is needed, or the one that came is wrong."),
+            ("403", "Who asks has no right to this."),
+            (
+                "409",
+                "The present configuration has no such thing, or there is no room.",
+            ),
+            ("500", "It was tried and failed."),
+            ("503", "It cannot be done at present."),
+        ];
+        all.map(|(status, description)| (status.to_owned(), problem(description)))
+            .into()
+    }
+}
+
+/// The admin API of an opentracker.
+///
+/// Over the control socket everything is allowed. Over TCP changes and what names peers need the
+/// token of `admin.token`. Every reply names the process that answers in `opentracker-instance`.
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        document,
+        super::read::status,
+        super::read::activity,
+        super::read::clients,
+        super::read::trends,
+        super::read::top,
+        super::read::cluster,
+        super::read::config,
+        super::read::limited,
+        super::torrents::torrents,
+        super::torrents::torrent,
+        super::torrents::purge,
+        super::changes::blocks,
+        super::changes::block,
+        super::changes::unblock,
+        super::changes::reload,
+        super::changes::snapshot,
+        super::changes::is_draining,
+        super::changes::drain,
+        super::changes::undrain,
+        super::streams::events,
+        super::streams::trace,
+    ),
+    components(schemas(Problem, opentracker_api::Sort)),
+    modifiers(&Token),
+    info(title = "opentracker", license(name = "MIT OR Apache-2.0")),
+)]
+struct Api;
+
+/// Says how the token is sent.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        let token = SecurityRequirement::new("token", <[&str; 0]>::default());
+        document.security = Some(vec![SecurityRequirement::default(), token]);
+    }
+}
+
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/api/v1/openapi.json",
+    tag = "read",
+    responses((status = 200, body = Object), Refused),
+)]
+pub(super) fn document(query: &str) -> Result<Reply, Problem> {
+    Parameters::read(query, &[])?;
+    json(&Api::openapi())
+}
