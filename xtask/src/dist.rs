@@ -13,7 +13,7 @@ use xshell::{Shell, cmd};
 use crate::workspace::{PROGRAMS, Workspace};
 
 /// The files of the repository that an operator needs, at the same places, so that the links
-/// between them hold: a file, or a folder with the ending of its files.
+/// between them hold: a file, or a folder with the ending of its files, if they have one.
 const FILES: &[(&str, &str)] = &[
     ("LICENSE-APACHE", ""),
     ("LICENSE-MIT", ""),
@@ -28,6 +28,8 @@ const FILES: &[(&str, &str)] = &[
     ("deploy/opentracker.socket", ""),
     ("docs/", ".md"),
     ("docs/", ".svg"),
+    ("docs/completions/", ""),
+    ("docs/man/", ""),
 ];
 
 /// Runs the task.
@@ -63,7 +65,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 fn content(files: &[String]) -> Vec<String> {
     let belongs = |file: &String| {
         FILES.iter().any(|(start, ending)| match *ending {
-            "" => file == start,
+            "" if !start.ends_with('/') => file == start,
             _ => file.starts_with(start) && file.ends_with(ending),
         })
     };

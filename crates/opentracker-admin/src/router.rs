@@ -1,5 +1,7 @@
 //! What each request is answered.
 
+mod api;
+
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,16 +11,15 @@ use hyper::body::{Body, Bytes};
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING,
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, ORIGIN,
-    RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    RETRY_AFTER, VARY,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode, Version};
-use opentracker_api::{INSTANCE_HEADER, Instance, PROBLEM_TYPE, Problem};
 use opentracker_core::{BusyNetworks, Counters, Rules, Tracker, Worker};
 use opentracker_http::{Client, CrossOrigin, Forwarding, Handler, Source, Via};
 use opentracker_http_wire::{Failure, RetryIn};
 
-use crate::api::{self, Api, ApiRequest, Reply};
+use crate::api::Api;
 use crate::body::PageBody;
 use crate::cluster::Cluster;
 use crate::coding::Accepted;
@@ -27,7 +28,7 @@ use crate::dashboard::{self, HtmlPage};
 use crate::listing::{Format, Listing, ListingSlots};
 use crate::mode::Mode;
 use crate::process::Process;
-use crate::rights::{self, ListenerKind, Rights, is_cross_site};
+use crate::rights::{self, ListenerKind, Rights};
 use crate::settings::{ClusterView, Config, PageRules};
 use crate::snapshot::Snapshot;
 use crate::token::Credential;
@@ -35,8 +36,6 @@ use crate::top::TopCache;
 use crate::{busy, cluster, metrics, welcome};
 
 const TEXT: &str = "text/plain";
-const JSON: &str = "application/json";
-const JSON_LINES: &str = "application/x-ndjson";
 
 /// When to ask again for a list of all torrents that has found no slot: in so many minutes.
 const LISTING_RETRY: u32 = 1;
@@ -102,14 +101,8 @@ impl Router {
     ) -> Response<PageBody> {
         let rules = self.tracker.rules();
         let mut response = self.route(listener, source, head, has_body, &rules).await;
-        if is_api(head) {
-            let Instance { pid, tracker_id } = self.api.instance();
-            let instance = format!("pid={pid}; tracker_id={tracker_id}");
-            response = with(
-                response,
-                HeaderName::from_static(INSTANCE_HEADER),
-                &instance,
-            );
+        if api::is_api(head) {
+            response = self.with_instance(response);
         }
         if let Some(origin) = self.allowed_origin(head, &rules) {
             response = with(response, ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -133,7 +126,7 @@ impl Router {
             .extension::<PageRules>()
             .map(|rules| &*rules.stats_path);
         let is_readable = matches!(path, "/healthz" | "/readyz" | "/scrape")
-            || is_api(head)
+            || api::is_api(head)
             || path.strip_prefix('/') == stats_path;
         let origin = head.headers.get(ORIGIN).filter(|_| is_readable)?;
         rules.extension::<CrossOrigin>()?.allow(origin.as_bytes())
@@ -191,7 +184,7 @@ impl Router {
             rights: Rights::new(listener, client, credential, &page_rules),
             rules: &page_rules,
         };
-        if is_api(head) {
+        if api::is_api(head) {
             if has_body {
                 return self.refuse_request(head, Counter::BadBody, "a request takes no body here");
             }
@@ -256,81 +249,6 @@ impl Router {
             }
             _ => self.refuse(Counter::NotFound, StatusCode::NOT_FOUND, "not found\n"),
         }
-    }
-
-    /// Answers a request for the admin API.
-    async fn api(&self, asked: &Asked<'_>, credential: Credential) -> Response<PageBody> {
-        let Asked { head, rights, .. } = asked;
-        let is_change = !matches!(head.method, Method::GET | Method::HEAD);
-        if is_change && asked.listener != ListenerKind::Control && is_cross_site(&head.headers) {
-            return self.forbid_foreign(head);
-        }
-        let path = head.uri.path();
-        let path = path.strip_prefix(api::ROOT).unwrap_or_default();
-        let request = ApiRequest {
-            method: &head.method,
-            path,
-            query: head.uri.query().unwrap_or_default(),
-            rights: *rights,
-            credential,
-            may_show_token: rights.may_show_token(),
-        };
-        let response = match self.api.answer(request, &self.top).await {
-            Ok(Reply::Json(octets)) => {
-                self.counters.count(Counter::Api);
-                page(StatusCode::OK, JSON, octets)
-            }
-            Ok(Reply::Lines(lines)) => {
-                self.counters.count(Counter::Api);
-                respond(StatusCode::OK, JSON_LINES, PageBody::lines(lines))
-            }
-            Err(problem) => self.problem(&problem, path),
-        };
-        with(response, CACHE_CONTROL, "no-store")
-    }
-
-    fn problem(&self, problem: &Problem, path: &str) -> Response<PageBody> {
-        let status = StatusCode::from_u16(problem.status).expect("problems have statuses of hyper");
-        self.counters.count(match status {
-            StatusCode::BAD_REQUEST => Counter::BadParameter,
-            StatusCode::UNAUTHORIZED => Counter::BadToken,
-            StatusCode::FORBIDDEN => Counter::Forbidden,
-            StatusCode::NOT_FOUND => Counter::NotFound,
-            StatusCode::METHOD_NOT_ALLOWED => Counter::BadMethod,
-            _ => Counter::NotDone,
-        });
-        let body = serde_json::to_vec(problem).expect("it has no map with keys but text");
-        let response = page(status, PROBLEM_TYPE, body);
-        match status {
-            StatusCode::UNAUTHORIZED => with(response, WWW_AUTHENTICATE, "Bearer"),
-            StatusCode::METHOD_NOT_ALLOWED => {
-                let methods = api::methods(path).unwrap_or_default();
-                with(response, ALLOW, methods)
-            }
-            _ => response,
-        }
-    }
-
-    /// Refuses what is no good request, in the words of whom it was sent to.
-    fn refuse_request(&self, head: &Parts, counter: Counter, reason: &str) -> Response<PageBody> {
-        let status = StatusCode::BAD_REQUEST;
-        if is_api(head) {
-            self.counters.count(counter);
-            let problem = api::bad_request(reason);
-            let body = serde_json::to_vec(&problem).expect("it has no map with keys but text");
-            return page(status, PROBLEM_TYPE, body);
-        }
-        self.refuse(counter, status, failure(reason))
-    }
-
-    fn forbid_foreign(&self, head: &Parts) -> Response<PageBody> {
-        if is_api(head) {
-            self.counters.count(Counter::Foreign);
-            let body = serde_json::to_vec(&api::foreign());
-            let body = body.expect("it has no map with keys but text");
-            return page(StatusCode::FORBIDDEN, PROBLEM_TYPE, body);
-        }
-        self.forbid(Counter::Foreign)
     }
 
     /// Tells whether clients are to go elsewhere, because the tracker stops or somebody wants it.
@@ -495,10 +413,6 @@ impl Router {
         self.counters.count(counter);
         page(status, TEXT, body)
     }
-}
-
-fn is_api(head: &Parts) -> bool {
-    head.uri.path().starts_with(api::ROOT)
 }
 
 fn page(

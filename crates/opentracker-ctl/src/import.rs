@@ -8,12 +8,17 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use opentracker::ConfigErrors;
 use opentracker::config::Layers;
+use serde_json::json;
 
 /// Prints the TOML for the configuration in a file.
-pub(crate) fn run(file: &Path) -> Result<()> {
+pub(crate) fn run(file: &Path, json: bool) -> Result<()> {
     let octets = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let toml = convert(&octets, file)?;
-    io::stdout().lock().write_all(toml.as_bytes())?;
+    let text = match json {
+        true => json!({ "toml": toml }).to_string() + "\n",
+        false => toml,
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +10,9 @@ use clap::{Args, Subcommand};
 use opentracker::multicast::{Group, GroupConfig};
 use opentracker_livesync_wire::Packet;
 use opentracker_types::TrackerId;
+use serde_json::{Value, json};
 
+use crate::arguments::Reach;
 use crate::packets::{self, What};
 use crate::show::Heard;
 use crate::status;
@@ -27,9 +29,6 @@ pub(crate) enum Command {
     Dump {
         #[command(flatten)]
         place: Place,
-        /// Print a JSON object a line.
-        #[arg(long)]
-        json: bool,
         /// End after so many packets.
         #[arg(long)]
         count: Option<u64>,
@@ -53,11 +52,7 @@ pub(crate) enum Command {
         listen_for: Duration,
     },
     /// Asks a running tracker what it knows of the others.
-    Status {
-        /// The operator's listener of the tracker.
-        #[arg(long, default_value = "127.0.0.1:6970")]
-        tracker: SocketAddr,
-    },
+    Status(Reach),
 }
 
 /// Where a cluster is.
@@ -75,18 +70,13 @@ pub(crate) struct Place {
 }
 
 /// Runs one of the commands.
-pub(crate) fn run(command: Command) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        match command {
-            Command::Dump { place, json, count } => dump(place.join()?, json, count).await,
-            Command::Inject { place, id, what } => inject(&place.join()?, id, &what).await,
-            Command::Nodes { place, listen_for } => nodes(place.join()?, listen_for).await,
-            Command::Status { tracker } => status::run(tracker),
-        }
-    })
+pub(crate) async fn run(command: Command, json: bool) -> Result<()> {
+    match command {
+        Command::Dump { place, count } => dump(place.join()?, json, count).await,
+        Command::Inject { place, id, what } => inject(&place.join()?, id, &what).await,
+        Command::Nodes { place, listen_for } => nodes(place.join()?, listen_for, json).await,
+        Command::Status(reach) => status::cluster(&reach.nodes, json).await,
+    }
 }
 
 impl Place {
@@ -129,7 +119,7 @@ async fn inject(group: &Group, id: TrackerId, what: &What) -> Result<()> {
     Ok(())
 }
 
-async fn nodes(mut group: Group, listen_for: Duration) -> Result<()> {
+async fn nodes(mut group: Group, listen_for: Duration, json: bool) -> Result<()> {
     let mut buffer = vec![0; MAX_DATAGRAM];
     let mut senders = Senders::default();
     let end = Instant::now() + listen_for;
@@ -137,10 +127,11 @@ async fn nodes(mut group: Group, listen_for: Duration) -> Result<()> {
         let (octets, source) = received?;
         senders.hear(&buffer[..octets], source, Instant::now());
     }
-    io::stdout()
-        .lock()
-        .write_all(senders.table(Instant::now()).as_bytes())?;
-    Ok(())
+    let text = match json {
+        true => senders.json(Instant::now()).to_string() + "\n",
+        false => senders.table(Instant::now()),
+    };
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
 }
 
 /// Who was heard.
@@ -186,6 +177,23 @@ impl Senders {
         }
     }
 
+    fn json(&self, now: Instant) -> Value {
+        let node = |(id, sender): (&TrackerId, &Sender)| {
+            json!({
+                "tracker_id": id.to_string(),
+                "address": sender.source.to_string(),
+                "packets": sender.packets,
+                "torrents": sender.torrents,
+                "heard_secs_ago": now.saturating_duration_since(sender.heard_at).as_secs(),
+            })
+        };
+        json!({
+            "nodes": self.by_id.iter().map(node).collect::<Vec<_>>(),
+            "unlisted_packets": self.unlisted,
+            "unread_datagrams": self.unread,
+        })
+    }
+
     fn table(&self, now: Instant) -> String {
         let mut table = format!(
             "{:8}  {:21}  {:>10}  {:>12}  {}\n",
@@ -211,7 +219,7 @@ impl Senders {
 }
 
 /// Parses a number of seconds, minutes or hours, like `10s`.
-fn parse_duration(text: &str) -> Result<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration> {
     let (number, unit) = text.split_at(text.trim_end_matches(char::is_alphabetic).len());
     let seconds = match unit {
         "s" => 1,
@@ -245,6 +253,9 @@ mod tests {
         senders.hear(b"idid\0\0\0\x01\0\0\0\0\0\0\0\x07", source, now);
         senders.hear(b"idid\0\0\0\0", source, now);
         senders.hear(b"?", source, now);
+        let object = senders.json(now + Duration::from_secs(3));
+        assert_eq!(object["nodes"][0]["torrents"], 7);
+        assert_eq!(object["unread_datagrams"], 1);
         let table = senders.table(now + Duration::from_secs(3));
         let lines: Vec<Vec<&str>> = table
             .lines()

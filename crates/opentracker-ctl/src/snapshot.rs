@@ -10,8 +10,13 @@ use opentracker_snapshot::{Reader, Report, SwarmPart};
 use opentracker_types::{SavedPeer, SavedTorrent};
 use serde_json::json;
 
+use crate::arguments::Reach;
+use crate::changes;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Has a tracker write its snapshot now, and waits for it.
+    Now(Reach),
     /// Prints the torrents of a snapshot, one a line: info hash, seeders, leechers, downloads, idle
     /// minutes.
     Dump {
@@ -20,9 +25,6 @@ pub(crate) enum Command {
         /// Prints the peers instead: info hash, address, what it is, age in minutes.
         #[arg(long)]
         peers: bool,
-        /// Prints a JSON object a line.
-        #[arg(long)]
-        json: bool,
     },
     /// Says whether a snapshot is whole, and what is missing. The exit code is 1 if something is.
     Verify {
@@ -31,10 +33,11 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) fn run(command: &Command) -> Result<()> {
+pub(crate) async fn run(command: &Command, json: bool) -> Result<()> {
     match command {
-        Command::Dump { file, peers, json } => dump(file, *peers, *json),
-        Command::Verify { file } => verify(file),
+        Command::Now(reach) => changes::snapshot(&reach.nodes, json).await,
+        Command::Dump { file, peers } => dump(file, *peers, json),
+        Command::Verify { file } => verify(file, json),
     }
 }
 
@@ -61,19 +64,33 @@ fn dump(file: &Path, peers: bool, json: bool) -> Result<()> {
     ensure_whole(file, reader.report())
 }
 
-fn verify(file: &Path) -> Result<()> {
+fn verify(file: &Path, json: bool) -> Result<()> {
     let mut reader = open(file)?;
     while reader.next_swarms()?.is_some() {}
     let report = reader.report();
-    writeln!(
-        io::stdout(),
-        "{}: {} torrents and {} peers in {} blocks, made {} seconds after 1970",
-        file.display(),
-        report.found.torrents,
-        report.found.peers,
-        report.blocks,
-        report.created.unwrap_or_default(),
-    )?;
+    let (found, made) = (&report.found, report.created.unwrap_or_default());
+    let text = if json {
+        let object = json!({
+            "file": file.display().to_string(),
+            "is_whole": report.is_whole(),
+            "torrents": found.torrents,
+            "peers": found.peers,
+            "blocks": report.blocks,
+            "created_ms": made * 1000,
+            "lost_blocks": report.lost_blocks,
+            "lost_octets": report.lost_octets,
+        });
+        object.to_string()
+    } else {
+        format!(
+            "{}: {} torrents and {} peers in {} blocks, made {made} seconds after 1970",
+            file.display(),
+            found.torrents,
+            found.peers,
+            report.blocks,
+        )
+    };
+    writeln!(io::stdout(), "{text}")?;
     ensure_whole(file, report)
 }
 

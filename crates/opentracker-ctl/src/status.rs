@@ -1,91 +1,255 @@
-//! What a running tracker knows of its cluster.
+//! What a tracker is, and how it is.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::io::{self, Write};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
+use opentracker_api::{Cluster, Lists, Memory, PeerCounts, State, Status};
 
-/// The page, which trackers show on the operator's listener and to `access.admin`.
-const PAGE: &str = "/stats?mode=cluster";
+use crate::nodes::Nodes;
+use crate::words::{count, octets, or_dash, seconds, table};
 
-/// How long a tracker may take to connect, and for each read.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Octets of a page that are read: far more than that of a full roster has.
-const MAX_PAGE: u64 = 4 << 20;
-
-/// Asks a tracker and prints its answer as a table.
-pub(crate) fn run(tracker: SocketAddr) -> Result<()> {
-    let page = fetch(tracker).with_context(|| format!("cannot ask the tracker at {tracker}"))?;
-    let table = table(body(&page)?);
-    Ok(io::stdout().lock().write_all(table.as_bytes())?)
+pub(crate) async fn run(nodes: &Nodes, json: bool) -> Result<()> {
+    let answer = nodes.one()?.get("status").await?;
+    let text = match json {
+        true => answer.line(),
+        false => text(&answer.value()?),
+    };
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
 }
 
-fn fetch(tracker: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&tracker, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    // HTTP/1.0, so that the body comes in one piece and ends with the connection.
-    let request = format!("GET {PAGE} HTTP/1.0\r\nHost: {tracker}\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut page = String::new();
-    stream.take(MAX_PAGE).read_to_string(&mut page)?;
-    Ok(page)
+/// The cluster as the tracker sees it.
+pub(crate) async fn cluster(nodes: &Nodes, json: bool) -> Result<()> {
+    let answer = nodes.one()?.get("cluster").await?;
+    let text = match json {
+        true => answer.line(),
+        false => cluster_text(&answer.value()?),
+    };
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
 }
 
-/// Returns the body of a response whose status is 200.
-fn body(page: &str) -> Result<&str> {
-    let (head, body) = page
-        .split_once("\r\n\r\n")
-        .context("its answer is not HTTP")?;
-    let status = head.lines().next().unwrap_or_default();
-    ensure!(
-        status.split(' ').nth(1) == Some("200"),
-        "the tracker says `{status}`; is that its operator's listener (`admin.listen`)?"
+fn text(status: &Status) -> String {
+    let state = match status.state {
+        State::Serving => "serving",
+        State::Draining => "draining",
+    };
+    let mut text = format!(
+        "opentracker {}, pid {}, tracker {}: {state}, up {}\n",
+        status.version,
+        status.instance.pid,
+        status.instance.tracker_id,
+        seconds(status.uptime_secs)
     );
-    Ok(body)
+    let mut line = |name: &str, value: &str| text += &format!("{name:9}  {value}\n");
+    for (number, listener) in status.listeners.iter().enumerate() {
+        let proxies = if listener.proxy_protocol {
+            ", for proxies"
+        } else {
+            ""
+        };
+        let passed = if listener.is_passed { ", passed" } else { "" };
+        let name = if number == 0 { "listens" } else { "" };
+        let (protocol, address) = (&listener.protocol, &listener.address);
+        line(name, &format!("{protocol} {address}{proxies}{passed}"));
+    }
+    let swarms = &status.swarms;
+    line("torrents", &swarms.torrents.to_string());
+    line("seeders", &by_family(&swarms.seeders));
+    line("leechers", &by_family(&swarms.leechers));
+    line("memory", &memory(&status.memory));
+    line("lists", &lists(&status.lists));
+    if let Some(snapshot) = &status.snapshot {
+        let age = snapshot.age_secs.map_or_else(
+            || "none written yet".to_owned(),
+            |age| format!("{} old", seconds(age)),
+        );
+        let size = snapshot.octets.map(|size| format!(", {}", octets(size)));
+        let failures = match snapshot.failures {
+            0 => String::new(),
+            failures => format!(", {} to write one failed", count(failures, "attempt")),
+        };
+        line(
+            "snapshot",
+            &format!("{age}{}{failures}", size.unwrap_or_default()),
+        );
+    }
+    if let Some(reload) = &status.reload {
+        let success = match reload.succeeded {
+            true => "everything was taken over",
+            false => "something could not be read: see the log",
+        };
+        line(
+            "reload",
+            &format!("{} ago, {success}", seconds(reload.age_secs)),
+        );
+    }
+    text
 }
 
-/// Pads columns that are separated by tabs, in all lines but the first, which has none.
-fn table(text: &str) -> String {
-    let rows = || text.lines().map(|line| line.split('\t'));
-    let mut widths = Vec::new();
-    for row in rows().skip(1) {
-        for (column, cell) in row.enumerate() {
-            widths.resize(widths.len().max(column + 1), 0);
-            widths[column] = widths[column].max(cell.len());
-        }
+fn by_family(peers: &PeerCounts) -> String {
+    let PeerCounts { ipv4, ipv6 } = peers;
+    format!("{} (IPv4 {ipv4}, IPv6 {ipv6})", ipv4 + ipv6)
+}
+
+pub(crate) fn memory(memory: &Memory) -> String {
+    let limit = memory
+        .limit_octets
+        .map(|limit| format!(" of {}", octets(limit)));
+    let resident = memory
+        .resident_octets
+        .map(|resident| format!(", {} resident", octets(resident)));
+    format!(
+        "{}{} for torrents and peers{}",
+        octets(memory.swarms_octets),
+        limit.unwrap_or_default(),
+        resident.unwrap_or_default()
+    )
+}
+
+fn lists(lists: &Lists) -> String {
+    let named = [
+        ("allow", lists.allow),
+        ("deny", lists.deny),
+        ("deny_clients", lists.deny_clients),
+        ("deny_networks", lists.deny_networks),
+        (
+            "blocked by hand",
+            Some(lists.blocked).filter(|blocked| *blocked > 0),
+        ),
+    ];
+    let there = named
+        .iter()
+        .filter_map(|(name, entries)| Some(format!("{name} {}", (*entries)?)));
+    match there.collect::<Vec<_>>() {
+        there if there.is_empty() => "none".to_owned(),
+        there => there.join(", "),
     }
-    let mut out = String::new();
-    for row in rows() {
-        let widths = widths.iter().chain(std::iter::repeat(&0));
-        let cells: Vec<_> = row
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        out += cells.join("  ").trim_end();
-        out += "\n";
+}
+
+fn cluster_text(cluster: &Cluster) -> String {
+    let joined = if cluster.is_joined {
+        "joined"
+    } else {
+        "not joined"
+    };
+    let others = count(cluster.nodes.len() as u64, "other");
+    let mut text = format!("{}, {joined}, {others}\n", cluster.tracker_id);
+    if cluster.nodes.is_empty() {
+        return text;
     }
-    out
+    let head = [
+        "address", "id", "heard", "lag", "torrents", "packets", "applied", "dropped",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for node in &cluster.nodes {
+        let secs = |secs: Option<f64>| or_dash(secs.map(|secs| format!("{secs:.1} s")));
+        rows.push(vec![
+            node.address.clone(),
+            or_dash(node.tracker_id.as_ref()),
+            node.heard_secs_ago.map_or_else(
+                || "never".to_owned(),
+                |_| secs(node.heard_secs_ago) + " ago",
+            ),
+            secs(node.lag_secs),
+            or_dash(node.torrents),
+            node.packets.to_string(),
+            node.applied.to_string(),
+            node.dropped.to_string(),
+        ]);
+    }
+    text += &table(&rows);
+    text
 }
 
 #[cfg(test)]
 mod tests {
+    use opentracker_api::{
+        ClusterNode, Instance, ListenerStatus, ReloadStatus, SnapshotStatus, Swarms,
+    };
+
     use super::*;
 
     #[test]
-    fn columns_are_padded() {
-        let text = "00000102, joined, 1 others\naddress\tid\n192.0.2.1\t-\n";
-        let expected = "00000102, joined, 1 others\naddress    id\n192.0.2.1  -\n";
-        assert_eq!(table(text), expected);
-        assert_eq!(table("no cluster\n"), "no cluster\n");
+    fn a_status_is_a_page_of_words() {
+        let listener = |protocol: &str, is_passed: bool| ListenerStatus {
+            protocol: protocol.to_owned(),
+            address: "[::]:6969".to_owned(),
+            proxy_protocol: !is_passed,
+            is_passed,
+        };
+        let status = Status {
+            instance: Instance {
+                pid: 7,
+                tracker_id: "00000102".to_owned(),
+            },
+            version: "0.1.0".to_owned(),
+            time_ms: 0,
+            uptime_secs: 90,
+            state: State::Draining,
+            listeners: vec![listener("udp", true), listener("http", false)],
+            swarms: Swarms {
+                torrents: 3,
+                seeders: PeerCounts { ipv4: 1, ipv6: 2 },
+                leechers: PeerCounts { ipv4: 0, ipv6: 0 },
+            },
+            memory: Memory {
+                swarms_octets: 2048,
+                resident_octets: None,
+                limit_octets: Some(4096),
+            },
+            lists: Lists {
+                allow: None,
+                deny: Some(9),
+                deny_clients: None,
+                deny_networks: None,
+                blocked: 1,
+            },
+            snapshot: Some(SnapshotStatus {
+                age_secs: Some(12),
+                octets: Some(100),
+                failures: 2,
+            }),
+            reload: Some(ReloadStatus {
+                age_secs: 60,
+                succeeded: false,
+            }),
+        };
+        assert_eq!(
+            text(&status),
+            "opentracker 0.1.0, pid 7, tracker 00000102: draining, up 1 min 30 s\n\
+             listens    udp [::]:6969, passed\n           http [::]:6969, for proxies\n\
+             torrents   3\nseeders    3 (IPv4 1, IPv6 2)\nleechers   0 (IPv4 0, IPv6 0)\n\
+             memory     2.0 KiB of 4.0 KiB for torrents and peers\n\
+             lists      deny 9, blocked by hand 1\n\
+             snapshot   12 s old, 100 B, 2 attempts to write one failed\n\
+             reload     1 min ago, something could not be read: see the log\n"
+        );
     }
 
     #[test]
-    fn a_body_comes_with_200_alone() {
-        assert_eq!(body("HTTP/1.0 200 OK\r\nA: b\r\n\r\nc\n").unwrap(), "c\n");
-        let refused = body("HTTP/1.0 403 Forbidden\r\n\r\n").unwrap_err();
-        assert!(refused.to_string().contains("403 Forbidden"));
-        assert!(body("d5:filesdee").is_err());
+    fn a_cluster_is_a_table() {
+        let node = |address: &str, heard: Option<f64>| ClusterNode {
+            address: address.to_owned(),
+            tracker_id: heard.map(|_| "aa000001".to_owned()),
+            heard_secs_ago: heard,
+            lag_secs: None,
+            torrents: heard.map(|_| 300),
+            packets: 5,
+            applied: 4,
+            dropped: 0,
+        };
+        let mut cluster = Cluster {
+            tracker_id: "00000102".to_owned(),
+            is_joined: true,
+            nodes: vec![],
+        };
+        assert_eq!(cluster_text(&cluster), "00000102, joined, 0 others\n");
+        cluster.nodes = vec![node("192.0.2.1", Some(1.25)), node("192.0.2.17", None)];
+        assert_eq!(
+            cluster_text(&cluster),
+            "00000102, joined, 2 others\n\
+             address     id        heard      lag  torrents  packets  applied  dropped\n\
+             192.0.2.1   aa000001  1.2 s ago  -         300        5        4        0\n\
+             192.0.2.17  -         never      -           -        5        4        0\n"
+        );
     }
 }

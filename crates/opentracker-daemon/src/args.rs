@@ -1,7 +1,6 @@
 //! Arguments, in their order: `-i` applies to the `-p` and `-P` that follow it.
 
 use std::ffi::OsString;
-use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
@@ -44,43 +43,135 @@ struct Listen {
     http: Vec<SocketAddr>,
 }
 
-const HELP: &str = "\
-opentracker, a BitTorrent tracker
+/// A flag that sets no key, or more than one.
+pub(crate) struct Flag {
+    pub(crate) short: Option<char>,
+    pub(crate) long: Option<&'static str>,
+    /// What its argument is called.
+    pub(crate) argument: Option<&'static str>,
+    pub(crate) help: &'static str,
+}
 
-usage: opentracker [options]
+/// The flags of this program.
+pub(crate) const FLAGS: &[Flag] = &[
+    Flag {
+        short: Some('f'),
+        long: Some("config"),
+        argument: Some("FILE"),
+        help: "read the configuration from FILE (TOML, or the C program's opentracker.conf); of \
+               several files the later one wins",
+    },
+    Flag {
+        short: None,
+        long: Some("check"),
+        argument: None,
+        help: "check the configuration and print what would be in force: exit 0 if it is good, 2 if \
+               not",
+    },
+    Flag {
+        short: None,
+        long: Some("print-config"),
+        argument: None,
+        help: "print every key with its default and a comment",
+    },
+    Flag {
+        short: Some('v'),
+        long: Some("version"),
+        argument: None,
+        help: "print the version",
+    },
+    Flag {
+        short: Some('h'),
+        long: Some("help"),
+        argument: None,
+        help: "print this",
+    },
+];
 
-Without options it serves UDP and HTTP on port 6969 of all addresses.
+/// The flags of the C program, besides those that set a key each.
+pub(crate) const C_FLAGS: &[Flag] = &[
+    c_flag(
+        'i',
+        "IP",
+        "address for the -p and -P that follow (all addresses)",
+    ),
+    c_flag('p', "PORT", "serve HTTP on this TCP port"),
+    c_flag('P', "PORT", "serve UDP on this port"),
+    c_flag(
+        's',
+        "PORT",
+        "join the live-sync cluster on this port, on the interface of the -i before",
+    ),
+    c_flag('l', "FILE", "load the state dump in FILE"),
+];
 
-  -f, --config FILE   read the configuration from FILE (TOML, or the C program's opentracker.conf);
-                      of several files the later one wins
-      --check         check the configuration and print what would be in force: exit 0 if it is
-                      good, 2 if not
-      --print-config  print every key with its default and a comment
-  -v, --version       print the version
-  -h, --help          print this
+/// Columns of the help.
+const WIDTH: usize = 100;
 
-Flags of the C program, which win over the configuration:
+/// The column at which the meaning of a flag stands.
+const INDENT: usize = 22;
 
-  -i IP               address for the -p and -P that follow (all addresses)
-  -p PORT             serve HTTP on this TCP port
-  -P PORT             serve UDP on this port
-  -s PORT             join the live-sync cluster on this port, on the interface of the -i before
-  -l FILE             load the state dump in FILE
-";
+const fn c_flag(short: char, argument: &'static str, help: &'static str) -> Flag {
+    Flag {
+        short: Some(short),
+        long: None,
+        argument: Some(argument),
+        help,
+    }
+}
+
+impl Flag {
+    /// Writes it as it is typed, aligned with those that are longer.
+    fn typed(&self) -> String {
+        let mut typed = match (self.short, self.long) {
+            (Some(short), Some(long)) => format!("-{short}, --{long}"),
+            (Some(short), None) => format!("-{short}"),
+            (None, long) => format!("    --{}", long.unwrap_or_default()),
+        };
+        if let Some(argument) = self.argument {
+            typed = format!("{typed} {argument}");
+        }
+        typed
+    }
+}
 
 /// Writes the help; the flags that set a key are said as their keys are.
 pub(crate) fn help() -> String {
-    let mut help = HELP.to_owned();
+    let mut help = "opentracker, a BitTorrent tracker\n\n\
+                    usage: opentracker [options]\n\n\
+                    Without options it serves UDP and HTTP on port 6969 of all addresses.\n\n"
+        .to_owned();
+    for flag in FLAGS {
+        put_flag(&mut help, &flag.typed(), flag.help);
+    }
+    help += "\nFlags of the C program, which win over the configuration:\n\n";
+    for flag in C_FLAGS {
+        put_flag(&mut help, &flag.typed(), flag.help);
+    }
     for key in keys() {
         if let Some((flag, argument)) = key.flag() {
-            let flag = format!("-{flag} {argument}");
-            // Writing to a string cannot fail.
-            writeln!(help, "  {flag:<18}  {}", key.summary()).ok();
+            put_flag(&mut help, &format!("-{flag} {argument}"), &key.summary());
         }
     }
     help +=
         "\nEvery key can be given in the environment, too: OPENTRACKER_ANNOUNCE__INTERVAL=10m\n";
     help
+}
+
+/// Writes a flag and what it does, in as many lines as that takes.
+fn put_flag(help: &mut String, typed: &str, meaning: &str) {
+    let mut line = format!("  {typed:<18}  ");
+    for word in meaning.split(' ') {
+        if line.chars().count() + word.chars().count() > WIDTH {
+            *help += line.trim_end();
+            help.push('\n');
+            line = " ".repeat(INDENT);
+        }
+        line += word;
+        line.push(' ');
+    }
+    *help += line.trim_end();
+    help.push('\n');
 }
 
 const DEFAULT_PORT: u16 = 6969;

@@ -6,6 +6,8 @@ mod greeting;
 mod journal;
 mod logging;
 mod manager;
+#[cfg(test)]
+mod manual;
 mod passed;
 mod run;
 mod signals;
@@ -71,7 +73,7 @@ fn check_saying(
         output.say(Level::WARN, &format!("opentracker: warning: {warning}"));
     }
     logging::start(LogLevel::Warn, config.log.format, output);
-    run::raise_descriptor_limit();
+    opentracker::raise_descriptor_limit();
     let (sockets, of_sockets) = match sockets {
         Ok(sockets) => (sockets, None),
         Err(fault) => (Vec::new(), Some(fault)),

@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use opentracker::{Folders, Launch, Pulse, Reloaded, StatedumpLoaded, Tracker};
 use tracing::Level;
 
@@ -133,7 +132,7 @@ fn prepare(mut options: Options, output: &Output) -> Result<Prepared, Failure> {
         "opentracker {}, configuration {origin}",
         env!("CARGO_PKG_VERSION")
     );
-    raise_descriptor_limit();
+    opentracker::raise_descriptor_limit();
     let manager = Manager::find();
     let mut launch = Launch::default();
     launch.sockets = sockets;
@@ -443,18 +442,6 @@ impl Running {
         }
         tracing::info!("reloaded: {reloaded}");
         reloaded
-    }
-}
-
-/// Takes as many file descriptors as the system allows: each HTTP connection needs one, and the
-/// limit that a shell hands down is usually 1,024.
-pub(crate) fn raise_descriptor_limit() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(now, most)| match now < most {
-        true => setrlimit(Resource::RLIMIT_NOFILE, most, most),
-        false => Ok(()),
-    });
-    if let Err(error) = raised {
-        tracing::warn!(%error, "cannot raise the limit of file descriptors");
     }
 }
 

@@ -50,11 +50,14 @@
 //!     .wait_until_complete(Duration::from_secs(20));
 //! ```
 //!
+//! Besides, [`manual`] holds the files of `docs/` that are made of what the programs declare.
+//!
 //! The logs of a lab lie in `lab/<name>/` of the target folder, one for each program that ran,
 //! and the message of each failed wait shows their ends.
 
 pub mod bencode;
 pub mod http;
+pub mod manual;
 
 mod client;
 mod endpoint;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use opentracker_core::{
-    Counters, Key, Outcome, PeerBuffers, Requester, Traced, TracedRequest, Worker,
+    AnnounceReply as Announced, Counters, Key, Outcome, PeerBuffers, Refusal, Requester, Traced,
+    TracedRequest, Worker,
 };
-use opentracker_types::{AnnounceRequest as Announce, PeerAddr, Scope};
+use opentracker_types::{AnnounceRequest as Announce, PeerAddr, Scope, SwarmCounts};
 use opentracker_udp_wire::{
-    AnnounceReply, ConnectReply, ConnectRequest, ConnectionId, DecodeErrorKind, ErrorReply,
-    Request, ScrapeReply, ScrapeRequest, TransactionId,
+    AnnounceReply, ConnectReply, ConnectRequest, ConnectionId, DecodeError, DecodeErrorKind,
+    ErrorReply, Request, ScrapeReply, ScrapeRequest, TransactionId,
 };
 
 use crate::connection_id::Slot;
@@ -141,8 +142,45 @@ impl Handler {
         single.octets
     }
 
+    /// Lets those who look see what became of an announce. What is for them stays out of the way of
+    /// all others, here and below: a batch is one function to the compiler.
+    #[cold]
+    #[inline(never)]
+    fn trace_announced(
+        &mut self,
+        pending: &Pending,
+        announced: Result<Announced, Refusal>,
+        peers: usize,
+        now: Instant,
+    ) {
+        let outcome = match announced {
+            Ok(reply) => Outcome::Announced { reply, peers },
+            Err(refusal) => Outcome::Refused(refusal),
+        };
+        let request = TracedRequest::Announce(pending.request);
+        self.trace(pending.client, request, outcome, now);
+    }
+
+    /// Lets those who look see what became of a scrape.
+    #[cold]
+    #[inline(never)]
+    fn trace_scraped(
+        &mut self,
+        request: &ScrapeRequest<'_>,
+        client: IpAddr,
+        scraped: Result<Option<SwarmCounts>, Refusal>,
+        now: Instant,
+    ) {
+        let mut info_hashes = request.info_hashes();
+        let info_hash = info_hashes.next().filter(|_| info_hashes.next().is_none());
+        let asked = TracedRequest::Scrape { info_hash };
+        let outcome = scraped.map_or_else(Outcome::Refused, Outcome::Scraped);
+        self.trace(client, asked, outcome, now);
+    }
+
     /// Lets those who look see what became of a request.
     #[cold]
+    #[inline(never)]
     fn trace(&mut self, client: IpAddr, request: TracedRequest, outcome: Outcome, now: Instant) {
         let traced = Traced::new("udp", client, request, outcome, now);
         self.worker.trace(&traced);
@@ -150,6 +188,7 @@ impl Handler {
 
     /// The same of a datagram that is not served, and why.
     #[cold]
+    #[inline(never)]
     fn trace_rejected(&mut self, octets: &[u8], client: IpAddr, now: Instant, why: &str) {
         let request = match Request::decode(octets) {
             Ok(Request::Announce(announce)) => TracedRequest::Announce(announce.announce),
@@ -201,20 +240,29 @@ impl Handler {
             Ok(Request::Announce(announce)) => {
                 self.refuse_id(announce.transaction, client, now, octets, reply)
             }
-            Err(error) => {
-                if self.worker.is_traced() {
-                    self.trace_rejected(octets, client, now, &error.to_string());
-                }
-                self.drop(match error.kind() {
-                    DecodeErrorKind::BadMagic => Counter::BadMagic,
-                    DecodeErrorKind::UnknownAction => Counter::UnknownAction,
-                    DecodeErrorKind::NoInfoHash | DecodeErrorKind::TornInfoHash => {
-                        Counter::BadScrape
-                    }
-                    _ => Counter::TooShort,
-                })
-            }
+            Err(error) => self.reject(&error, octets, client, now),
         }
+    }
+
+    /// Counts what is no request by its kind.
+    #[cold]
+    #[inline(never)]
+    fn reject(
+        &mut self,
+        error: &DecodeError,
+        octets: &[u8],
+        client: IpAddr,
+        now: Instant,
+    ) -> Option<usize> {
+        if self.worker.is_traced() {
+            self.trace_rejected(octets, client, now, &error.to_string());
+        }
+        self.drop(match error.kind() {
+            DecodeErrorKind::BadMagic => Counter::BadMagic,
+            DecodeErrorKind::UnknownAction => Counter::UnknownAction,
+            DecodeErrorKind::NoInfoHash | DecodeErrorKind::TornInfoHash => Counter::BadScrape,
+            _ => Counter::TooShort,
+        })
     }
 
     #[inline]
@@ -251,15 +299,8 @@ impl Handler {
                 .announce_by_key(pending.key, &pending.request, &requester, now, &mut peers);
         let peers_octets = peers.v4_octets() + peers.v6_octets();
         if self.worker.is_traced() {
-            let outcome = match announced {
-                Ok(reply) => Outcome::Announced {
-                    reply,
-                    peers: peers.count(),
-                },
-                Err(refusal) => Outcome::Refused(refusal),
-            };
-            let request = TracedRequest::Announce(pending.request);
-            self.trace(pending.client, request, outcome, now);
+            let count = peers.count();
+            self.trace_announced(pending, announced, count, now);
         }
         match announced {
             Ok(answer) => {
@@ -304,11 +345,7 @@ impl Handler {
                 }
             });
         if self.worker.is_traced() {
-            let mut info_hashes = request.info_hashes();
-            let info_hash = info_hashes.next().filter(|_| info_hashes.next().is_none());
-            let asked = TracedRequest::Scrape { info_hash };
-            let outcome = scraped.map_or_else(Outcome::Refused, |()| Outcome::Scraped(found));
-            self.trace(client, asked, outcome, now);
+            self.trace_scraped(request, client, scraped.map(|()| found), now);
         }
         match scraped {
             Ok(()) => {

@@ -1,6 +1,6 @@
 //! What file descriptors are needed for, and how many connections the rest is enough for.
 
-use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// What the process has open besides its sockets: standard streams, what the cluster and the
 /// operator's thread need, the service manager, lists while they are read.
@@ -23,6 +23,18 @@ pub struct TooFewDescriptors {
     pub needed: usize,
     /// The limit.
     pub limit: usize,
+}
+
+/// Takes as many file descriptors as the system allows: each HTTP connection needs one, and the
+/// limit that a shell hands down is usually 1,024. One that cannot be raised is warned of.
+pub fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(now, most)| match now < most {
+        true => setrlimit(Resource::RLIMIT_NOFILE, most, most),
+        false => Ok(()),
+    });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "cannot raise the limit of file descriptors");
+    }
 }
 
 /// The sockets that receive or listen.

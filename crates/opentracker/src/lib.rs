@@ -36,7 +36,7 @@ mod tracker;
 
 pub use check::Fault;
 pub use config::{Config, ConfigErrors};
-pub use descriptors::TooFewDescriptors;
+pub use descriptors::{TooFewDescriptors, raise_descriptor_limit};
 pub use fifo::{FifoAction, FifoError};
 pub use folders::Folders;
 pub use listening::Listener;

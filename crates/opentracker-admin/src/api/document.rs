@@ -43,10 +43,7 @@ impl IntoResponses for Refused {
     }
 }
 
-/// The admin API of an opentracker.
-///
-/// Over the control socket everything is allowed. Over TCP changes and what names peers need the
-/// token of `admin.token`. Every reply names the process that answers in `opentracker-instance`.
+/// All of it.
 #[derive(OpenApi)]
 #[openapi(
     paths(
@@ -75,7 +72,15 @@ impl IntoResponses for Refused {
     ),
     components(schemas(Problem, opentracker_api::Sort)),
     modifiers(&Token),
-    info(title = "opentracker", license(name = "MIT OR Apache-2.0")),
+    info(
+        title = "opentracker",
+        description = "The admin API of a BitTorrent tracker. Over its control socket everything is \
+                       allowed. Over TCP changes, and what names peers, need the token of \
+                       `admin.token`. The header field `opentracker-instance` of every reply names \
+                       the process that answers. Fields may be added; readers ignore those that they \
+                       do not know.",
+        license(name = "MIT OR Apache-2.0"),
+    ),
 )]
 struct Api;
 

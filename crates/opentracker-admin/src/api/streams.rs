@@ -45,8 +45,8 @@ pub(super) fn events(api: &Api, query: &str) -> Result<Reply, Problem> {
     tag = "streams",
     params(
         ("info_hash" = Option<String>, Query, pattern = "^[0-9a-fA-F]{40}$", description = "Those for this torrent alone."),
-        ("prefix" = Option<String>, Query, pattern = "^[0-9]{1,2}\\.0\\.0\\.0/8$", description = "Those from this address or network alone, like 192.0.2.0/24."),
-        ("outcome" = Option<String>, Query, pattern = "^(served|rejected|denied|rate)$", description = "`served`, `rejected`, or the reason of a refusal."),
+        ("prefix" = Option<String>, Query, description = "Those from this address or network alone, like 192.0.2.0/24."),
+        ("outcome" = Option<String>, Query, description = "Those with this one alone: `served`, `rejected` (not understood), or the reason of a refusal: `denied`, `blocked`, `not_allowed`, `port`, `address`, `client`, `network`, `full`, `swarm_full`, `rate`, `flood`."),
         ("max" = Option<u32>, Query, minimum = 1, maximum = 1000000, description = "Requests after which it ends; 1000."),
         ("seconds" = Option<u16>, Query, minimum = 1, maximum = 3600, description = "Seconds after which it ends; 60."),
     ),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentracker_core::{
-    AccessLists, Rate, Reason, Rules, Settings, Step, SwarmEventKind, Sweeper, Verdict, Worker,
+    AccessLists, Rate, Reason, Rules, Settings, Step, SwarmEventKind, Sweeper, ToldPeer, Verdict,
+    Worker,
 };
-use opentracker_types::Event;
+use opentracker_types::{Event, PeerAddr, PeerFlags};
 
 use crate::{OTHER, TORRENT, announce, request, tracker};
 
@@ -80,6 +81,10 @@ fn what_is_blocked_by_hand_is_not_served() {
         now,
     );
     assert_eq!(refused.unwrap_err().reason, Reason::Blocked);
+    let peer = PeerAddr::new([192, 0, 2, 1].into(), 1);
+    let told = [TORRENT, OTHER].map(|torrent| ToldPeer::new(torrent, peer, PeerFlags::NONE));
+    let applied = tracker.apply_peers(told.into_iter(), now);
+    assert_eq!((applied.applied, applied.not_served), (1, 1));
 }
 
 #[test]

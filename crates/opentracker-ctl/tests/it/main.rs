@@ -1,216 +1,48 @@
-//! The program from outside, with a group on the loopback interface, where every member hears
-//! every other.
+//! The program from outside: against a tracker that answers what a test wants, and without one.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+mod api;
+mod client;
+mod doctor;
+mod fake;
+mod nodes;
+mod streams;
+mod tools;
+mod top;
 
-use opentracker_snapshot::Writer;
-use opentracker_types::{InfoHash, PeerAddr, SavedPeer, SavedTorrent};
-use serde_json::Value;
+use std::process::{Command, Output};
 
+/// The program.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_opentracker-ctl");
-const TORRENT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-fn livesync(tool: &str, group: &str) -> Command {
+/// An info hash.
+const HASH: &str = "abababababababababababababababababababab";
+
+/// What a run has said.
+#[derive(Debug)]
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+/// Runs the program, with nothing of the environment that it might heed.
+fn run(arguments: &[&str]) -> Said {
     let mut command = Command::new(PROGRAM);
-    command.args([
-        "livesync",
-        tool,
-        "--interface",
-        "127.0.0.1",
-        "--group",
-        group,
-    ]);
-    command
+    said(
+        command
+            .args(arguments)
+            .env_remove("RUNTIME_DIRECTORY")
+            .output()
+            .unwrap(),
+    )
 }
 
-/// Runs a listener, and sends until it has heard enough and ends.
-fn hear(mut listener: Command, mut speaker: Command) -> Output {
-    let mut listener = listener.stdout(Stdio::piped()).spawn().unwrap();
-    while listener.try_wait().unwrap().is_none() {
-        assert!(speaker.status().unwrap().success());
-    }
-    listener.wait_with_output().unwrap()
-}
-
-#[test]
-fn what_is_injected_is_dumped() {
-    let group = "239.255.7.1";
-    let mut dump = livesync("dump", group);
-    dump.args(["--json", "--count", "1"]);
-    let mut inject = livesync("inject", group);
-    inject.args([
-        "--id",
-        "0badf00d",
-        "live",
-        TORRENT,
-        "[2001:db8::1]:6881",
-        "--seeding",
-    ]);
-    let output = hear(dump, inject);
-    assert!(output.status.success());
-    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(object["id"], "0badf00d");
-    assert_eq!(object["type"], "sync_live6");
-    let record = serde_json::json!({
-        "info_hash": TORRENT,
-        "peer": "[2001:db8::1]:6881",
-        "flags": ["seeding"],
-    });
-    assert_eq!(object["records"], serde_json::json!([record]));
-}
-
-#[test]
-fn who_speaks_is_listed() {
-    let group = "239.255.7.2";
-    let mut nodes = livesync("nodes", group);
-    nodes.args(["--for", "2s"]);
-    let mut inject = livesync("inject", group);
-    inject.args(["--id", "0badf00d", "beacon", "300"]);
-    let output = hear(nodes, inject);
-    let table = String::from_utf8(output.stdout).unwrap();
-    let line = table.lines().nth(1).unwrap();
-    assert!(line.starts_with("0badf00d  127.0.0.1:9696 "), "{table}");
-    assert!(line.contains(" 300 "), "{table}");
-}
-
-#[test]
-fn a_tracker_is_asked_what_it_knows() {
-    // It answers like a tracker with one sibling.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let tracker = listener.local_addr().unwrap().to_string();
-    let answering = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let (mut request, mut octet) = (Vec::new(), [0]);
-        while !request.ends_with(b"\r\n\r\n") {
-            stream.read_exact(&mut octet).unwrap();
-            request.extend(octet);
-        }
-        let body = "00000102, joined, 1 others\naddress\tid\n192.0.2.1\taa000001\n";
-        let response = format!("HTTP/1.0 200 OK\r\ncontent-type: text/plain\r\n\r\n{body}");
-        stream.write_all(response.as_bytes()).unwrap();
-        String::from_utf8(request).unwrap()
-    });
-    let mut status = Command::new(PROGRAM);
-    let status = status.args(["livesync", "status", "--tracker", &tracker]);
-    let output = status.output().unwrap();
-    let request = answering.join().unwrap();
-    assert!(request.starts_with("GET /stats?mode=cluster HTTP/1.0\r\n"));
-    assert_eq!(
-        String::from_utf8(output.stdout).unwrap(),
-        "00000102, joined, 1 others\naddress    id\n192.0.2.1  aa000001\n"
-    );
-}
-
-#[test]
-fn mistakes_end_with_a_message() {
-    for (arguments, code, message) in [
-        (&["livesync", "dump"][..], 2, "--interface"),
-        (
-            &[
-                "livesync",
-                "inject",
-                "--interface",
-                "127.0.0.1",
-                "hex",
-                "0x",
-            ],
-            1,
-            "'x'",
-        ),
-        (
-            &["livesync", "dump", "--interface", "203.0.113.1"],
-            1,
-            "203.0.113.1",
-        ),
-        (&["config", "import", "no-such-file"], 1, "no-such-file"),
-    ] {
-        let output = Command::new(PROGRAM).args(arguments).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{said}");
-        assert!(said.contains(message), "{said}");
-    }
-}
-
-/// Writes a snapshot of two torrents, one of them in two parts.
-fn snapshot(name: &str) -> (PathBuf, Vec<u8>) {
-    let torrent = |number, downloads| SavedTorrent {
-        info_hash: InfoHash::new([number; 20]),
-        downloads,
-        idle_minutes: 3,
-        unestablished_minutes: None,
-        swarm_peers: 3,
-    };
-    let peer = |last, seeding| SavedPeer {
-        addr: PeerAddr::new([192, 0, 2, last].into(), 6881),
-        seeding,
-        completed: seeding,
-        age_minutes: 3,
-    };
-    let mut writer = Writer::new(Vec::new(), 1_800_000_000).unwrap();
-    writer
-        .put(&torrent(0xaa, 7), &[peer(1, true), peer(2, false)])
-        .unwrap();
-    writer.put(&torrent(0xaa, 7), &[peer(3, false)]).unwrap();
-    writer.put(&torrent(0xbb, 0), &[]).unwrap();
-    let (octets, _) = writer.finish().unwrap();
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, &octets).unwrap();
-    (path, octets)
-}
-
-fn look(tool: &str, path: &Path, more: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(PROGRAM);
-    command.args(["snapshot", tool]).arg(path).args(more);
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
+fn said(output: Output) -> Said {
     let text = |octets| String::from_utf8(octets).unwrap();
-    (status.code(), text(stdout), text(stderr))
-}
-
-#[test]
-fn a_snapshot_is_dumped_and_verified() {
-    let (path, octets) = snapshot("whole.snapshot");
-    let [a, b] = ["aa".repeat(20), "bb".repeat(20)];
-    let (code, said, _) = look("dump", &path, &[]);
-    assert_eq!(
-        (code, said),
-        (Some(0), format!("{a} 1 2 7 3\n{b} 0 0 0 3\n"))
-    );
-    let (_, said, _) = look("dump", &path, &["--peers"]);
-    let first = format!("{a} 192.0.2.1:6881 seeder completed 3");
-    assert_eq!(said.lines().next(), Some(&*first));
-    assert_eq!(said.lines().count(), 3);
-    let (_, said, _) = look("dump", &path, &["--json"]);
-    let torrents: Vec<Value> = said.lines().map(|line| line.parse().unwrap()).collect();
-    assert_eq!(torrents[0]["leechers"], 2);
-    assert_eq!(torrents[1]["info_hash"], b);
-    let (_, said, _) = look("dump", &path, &["--peers", "--json"]);
-    let peer: Value = said.lines().next().unwrap().parse().unwrap();
-    assert_eq!(peer["address"], "192.0.2.1:6881");
-    let (code, said, _) = look("verify", &path, &[]);
-    assert_eq!(code, Some(0));
-    assert!(
-        said.contains("2 torrents and 3 peers in 2 blocks"),
-        "{said}"
-    );
-
-    for (len, lost) in [(octets.len() - 1, "its end is missing"), (50, "26 octets")] {
-        std::fs::write(&path, &octets[..len]).unwrap();
-        for tool in ["verify", "dump"] {
-            let (code, _, said) = look(tool, &path, &[]);
-            assert_eq!(code, Some(1), "{said}");
-            assert!(said.contains("is damaged") && said.contains(lost), "{said}");
-        }
+    Said {
+        code: output.status.code(),
+        out: text(output.stdout),
+        err: text(output.stderr),
     }
-    std::fs::write(&path, "[udp]\n").unwrap();
-    let (code, _, said) = look("verify", &path, &[]);
-    assert_eq!(code, Some(1));
-    assert!(said.contains("it is no snapshot"), "{said}");
 }

@@ -39,6 +39,7 @@ fn every_test_stands_for_a_sentence() {
         ("udp_hostile", include_str!("udp_hostile.rs")),
         ("c_program", include_str!("../c_program/main.rs")),
         ("browser", include_str!("../browser/main.rs")),
+        ("schema", include_str!("../schema/main.rs")),
         ("real Prometheus", include_str!("../monitoring/main.rs")),
         ("privileges", include_str!("../privileges/main.rs")),
         ("host", include_str!("../privileges/host.rs")),

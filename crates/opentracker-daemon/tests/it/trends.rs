@@ -2,13 +2,16 @@
 //!
 //! | sentence | tests |
 //! |---|---|
-//! | they outlast a restart | `a_restart_keeps_them` |
+//! | they outlast a restart, and the API has them | `a_restart_keeps_them` |
 //! | what cannot be read costs them alone | `damaged_ones_begin_anew`, `what_cannot_be_kept_costs_the_trends_alone` |
 //! | without a snapshot they are kept nowhere | `without_a_snapshot_no_file_is_written` |
 
 use std::fs;
 use std::path::PathBuf;
 
+use serde_json::json;
+
+use crate::operator::Api;
 use crate::program::{Setup, Tracker};
 
 const HEAD: &str = "opentracker trends 1\ninterval 300\n\
@@ -39,6 +42,13 @@ fn a_restart_keeps_them() {
     fs::write(&leftover, "half of").unwrap();
     let mut tracker = setup.start();
     assert!(!leftover.exists());
+    let trends = Api::tcp(tracker.operator()).get("trends");
+    assert_eq!(trends["interval_secs"], 300);
+    assert_eq!(trends["end_ms"], 5_932_801_u64 * 300_000);
+    let udp = json!({ "name": "udp_announces", "values": [210.5, null, 208.0] });
+    assert_eq!(trends["series"][0], udp);
+    let memory = json!({ "name": "memory_octets", "values": [1_048_576.0, null, 1_048_704.0] });
+    assert_eq!(trends["series"][6], memory);
     stop(&mut tracker);
     assert_eq!(fs::read_to_string(&path).unwrap(), kept);
 }

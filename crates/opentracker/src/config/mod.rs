@@ -16,6 +16,8 @@ mod findings;
 mod keys;
 mod layers;
 mod listener;
+#[cfg(test)]
+mod manual;
 mod print;
 mod quantity;
 mod value;

@@ -112,7 +112,7 @@ fn table(section: &Section) -> String {
 }
 
 /// What a key takes: `duration, 1m to 1d`.
-fn kind(key: &Key) -> String {
+pub(super) fn kind(key: &Key) -> String {
     if !key.choices.is_empty() {
         return enumerate(key.choices, "or");
     }
