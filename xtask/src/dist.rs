@@ -27,6 +27,7 @@ const FILES: &[(&str, &str)] = &[
     ("deploy/opentracker.service", ""),
     ("deploy/opentracker.socket", ""),
     ("docs/", ".md"),
+    ("docs/", ".png"),
     ("docs/", ".svg"),
     ("docs/completions/", ""),
     ("docs/man/", ""),

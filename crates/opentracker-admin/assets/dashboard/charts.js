@@ -59,6 +59,8 @@ class Chart {
       return [Math.max(end - this.spanSecs, Math.min(least ?? end, end - LEAST_SECS)), end];
     };
     const fromZero = (_, __, most) => [0, uPlot.rangeNum(0, Math.max(most ?? 0, 1e-6), 0.1, true)[1]];
+    // Like a logarithm, but with a zero: what is rare shows beside what is not.
+    const fromZeroByPowers = (_, __, most) => [0, Math.max(most ?? 0, 1) * 1.5];
     this.plot = new uPlot({
       width: this.canvas.clientWidth || 300,
       height: HEIGHT,
@@ -66,7 +68,7 @@ class Chart {
       legend: { show: false },
       // All charts show the values of one time.
       cursor: { drag: { x: false, y: false }, y: false, sync: { key: "time" } },
-      scales: { x: { range: ofSpan }, y: this.isLog ? { distr: 4, asinh: 1, range: (_, __, most) => [0, Math.max(most ?? 0, 1) * 1.5] } : { range: fromZero } },
+      scales: { x: { range: ofSpan }, y: this.isLog ? { distr: 4, asinh: 1, range: fromZeroByPowers } : { range: fromZero } },
       axes: [
         { ...axis, size: 28, space: 70, values: (_, ticks) => ticks.map((secs) => tick(secs, ticks[1] - ticks[0])) },
         { ...axis, size: 58, space: 34, ...(this.isLog && { splits: powers }), ...(this.isBinary && { incrs: DOUBLES }), values: (_, ticks) => ticks.map((value) => (value == null ? "" : this.write(value, true))) },

@@ -172,12 +172,13 @@ const flows = {
     await page.waitForSelector("#top tr");
     await accessible(page, "dark");
     const dark = await colourOf(page);
-    // Of the two days that were, one is shown.
+    // Of the week that was, one day is shown.
     await page.check("input[name=span][value=day]", { force: true });
     const peers = "#charts figure:nth-child(4)";
     const rows = () => page.textContent(`${peers} tbody`);
     await page.click(`${peers} summary`);
-    await textOf(page, `${peers} tbody`, (text) => /12,345/.test(text));
+    // A tracker that began now would have one.
+    await page.waitForFunction((selector) => document.querySelectorAll(`${selector} tbody tr`).length >= 12, peers);
     const day = await rows();
     await page.check("input[name=span][value=week]", { force: true });
     await page.waitForFunction(([selector, before]) => document.querySelector(selector).textContent !== before, [`${peers} tbody`, day]);
@@ -201,6 +202,24 @@ const flows = {
     await page.route("**/api/v1/activity", (route) => route.fulfill({ status: 403, body: "access denied\n" }));
     await textOf(page, "#alert", (text) => /^Access denied/.test(text));
     await accessible(page, "denied");
+  },
+
+  // A cluster takes more hosts than one: the page is told of it here.
+  async cluster(page) {
+    const node = { torrents: 41000, packets: 1234567, applied: 7654321, dropped: 2 };
+    const heard = { address: "192.0.2.7", tracker_id: "0000a1b2", heard_secs_ago: 0.4, lag_secs: 0.012, ...node };
+    const silent = { address: "2001:db8::7", tracker_id: null, heard_secs_ago: null, lag_secs: null, ...node };
+    const cluster = { tracker_id: "7af04d98", is_joined: false, nodes: [heard, silent] };
+    await page.route("**/api/v1/cluster", (route) => route.fulfill({ json: cluster }));
+    await page.reload();
+    await textOf(page, "#nodes tr:first-child", (text) => /192\.0\.2\.7.*400 ms ago.*12\.0 ms.*41,000.*1,234,567/.test(text));
+    await textOf(page, "#nodes tr:last-child", (text) => /2001:db8::7.*never/.test(text));
+    await textOf(page, "#cluster-note", (text) => /does not take part.*2 other nodes/.test(text));
+    await accessible(page, "cluster");
+    await page.setViewportSize(PHONE.viewport);
+    await fits(page, "cluster");
+    await page.route("**/api/v1/cluster", (route) => route.fulfill({ status: 403, json: {} }));
+    await page.waitForSelector("#cluster", { state: "hidden" });
   },
 
   async hidden(page) {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::datagram::{Announce, Client};
+use crate::datagram::{Announce, COMPLETED, Client};
 use crate::program::Tracker;
 use crate::request::{announce, encoded, get};
 
@@ -75,10 +75,10 @@ fn go_on(client: &Client, http: SocketAddr, is_over: &AtomicBool) {
         let port = u16::try_from(1 + number % 60_000).unwrap();
         let mut request = Announce::new(torrent, port);
         request.peer_id = *peer_id;
-        let request = if number % 3 == 0 {
-            request
-        } else {
-            request.seeding()
+        let request = match number % 12 {
+            1 | 5 | 9 => request,
+            6 => request.seeding().event(COMPLETED),
+            _ => request.seeding(),
         };
         client.ask(|transaction| request.octets(connection, transaction));
         if number % 11 == 0 {

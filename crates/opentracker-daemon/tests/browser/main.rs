@@ -15,6 +15,7 @@
 //! | dark; trends of 7 days kept with the snapshot | `dark_and_what_was_before_the_start` |
 //! | a tracker that does not answer, or not to all | `trouble_is_said` |
 //! | a page that nobody sees asks for nothing | `a_hidden_page_is_quiet` |
+//! | cluster nodes with lag, for those who may see them | `the_nodes_of_a_cluster` |
 //! | others get a public page with the announce URLs | `others_get_the_announce_urls` |
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -54,7 +55,7 @@ const FLOW: Duration = Duration::from_secs(180);
 /// One browser at a time: several would only wait for each other.
 static BROWSER: Mutex<()> = Mutex::new(());
 
-/// A tracker whose operator listens, with a token, a deny list and two days of trends.
+/// A tracker whose operator listens, with a token, a deny list and a week of trends.
 fn setup() -> Setup {
     let mut setup = Setup::new();
     let token = setup.write("token", &format!("{TOKEN}\n"));
@@ -67,9 +68,9 @@ fn setup() -> Setup {
     setup
 }
 
-/// Two days, whose figures rise and fall with the hours.
+/// A week, whose figures rise and fall with the hours.
 fn trends() -> String {
-    const VALUES: u64 = 2 * 288;
+    const VALUES: u64 = 7 * 288;
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let end = since_1970.as_secs() / 300 - 1;
     let mut text = format!(
@@ -80,11 +81,9 @@ fn trends() -> String {
         let hour = (end - VALUES + number) as f64 / 12.0;
         let wave = 1.0 + 0.3 * (hour / 24.0 * std::f64::consts::TAU).sin();
         let of = |most: f64| (most * wave).round();
-        let (udp, http, refused) = (of(3900.0), of(420.0), of(35.0));
-        let (torrents, seeders, leechers) = (of(41_000.0), of(98_000.0), of(31_000.0));
-        // The last is one that is known.
-        let seeders = if number == VALUES { 12_345.0 } else { seeders };
-        let memory = of(9_000_000.0);
+        let (udp, http, refused) = (of(95.0), of(24.0), of(9.0));
+        let (torrents, seeders, leechers) = (of(400.0), of(5000.0), of(1700.0));
+        let memory = of(180_000.0);
         writeln!(
             text,
             "{udp} {http} {refused} {torrents} {seeders} {leechers} {memory}"
@@ -203,6 +202,11 @@ fn trouble_is_said() {
 #[test]
 fn a_hidden_page_is_quiet() {
     run_under_load("hidden");
+}
+
+#[test]
+fn the_nodes_of_a_cluster() {
+    run_under_load("cluster");
 }
 
 #[test]
