@@ -234,6 +234,7 @@ mod tests {
             left: Some(2048),
             num_want: Some(1),
             outcome: "served".to_owned(),
+            detail: String::new(),
             seeders: Some(1),
             leechers: Some(0),
             peers: Some(2),

@@ -212,7 +212,7 @@ sections! {
         /// A header of any other name is read like `X-Forwarded-For`: addresses with commas.
         forwarded_header: String = "x-forwarded-for".to_owned(), Reload, check checks::field_name;
 
-        /// Origins whose pages may read statistics, scrapes and health, like "https://example.org".
+        /// Origins whose pages may read statistics, scrapes and health, like `https://example.org`.
         cors_origins: Vec<String> = Vec::new(), Reload, check checks::origins;
 
         /// A connection may say nothing for so long.
