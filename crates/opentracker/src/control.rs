@@ -64,10 +64,10 @@ impl Control for Operator {
 
     fn reload_status(&self) -> Option<api::ReloadStatus> {
         let tracker = self.tracker().ok()?;
-        let latest = tracker.reloads();
+        let (at, succeeded) = tracker.reloads().latest()?;
         Some(api::ReloadStatus {
-            age_secs: latest.at().elapsed().unwrap_or_default().as_secs(),
-            succeeded: latest.has_succeeded(),
+            age_secs: at.elapsed().unwrap_or_default().as_secs(),
+            succeeded,
         })
     }
 

@@ -19,55 +19,52 @@ pub struct Reloaded {
     pub faults: Vec<String>,
 }
 
-/// What came of the latest reload.
+/// What came of reloads.
 #[derive(Debug)]
-pub struct ReloadStatus(Mutex<Latest>);
+pub struct ReloadStatus(Mutex<Outcomes>);
 
 #[derive(Debug, Clone, Copy)]
-struct Latest {
-    at: SystemTime,
-    has_succeeded: bool,
+struct Outcomes {
+    latest: Option<(SystemTime, bool)>,
     last_success: SystemTime,
 }
 
 impl ReloadStatus {
     /// Makes the status of a tracker that starts now, all of whose files could be read.
     pub(crate) fn new() -> Self {
-        let now = SystemTime::now();
-        Self(Mutex::new(Latest {
-            at: now,
-            has_succeeded: true,
-            last_success: now,
+        Self(Mutex::new(Outcomes {
+            latest: None,
+            last_success: SystemTime::now(),
         }))
     }
 
     /// Takes note of a reload.
     pub(crate) fn note(&self, has_succeeded: bool) {
         let now = SystemTime::now();
-        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.at = now;
-        latest.has_succeeded = has_succeeded;
+        let mut outcomes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        outcomes.latest = Some((now, has_succeeded));
         if has_succeeded {
-            latest.last_success = now;
+            outcomes.last_success = now;
         }
     }
 
-    /// When the latest reload was, or the start if there was none.
-    pub fn at(&self) -> SystemTime {
-        self.latest().at
+    /// Returns when the latest reload was, and whether it took over everything; `None`: there was
+    /// none.
+    pub fn latest(&self) -> Option<(SystemTime, bool)> {
+        self.outcomes().latest
     }
 
-    /// Tells whether the latest reload took over everything; so did the start.
+    /// Tells whether everything was taken over the last time, be it by a reload or the start.
     pub fn has_succeeded(&self) -> bool {
-        self.latest().has_succeeded
+        self.latest().is_none_or(|(_, has_succeeded)| has_succeeded)
     }
 
-    /// When everything was taken over for the last time.
+    /// When everything was taken over for the last time, be it by a reload or the start.
     pub fn last_success(&self) -> SystemTime {
-        self.latest().last_success
+        self.outcomes().last_success
     }
 
-    fn latest(&self) -> Latest {
+    fn outcomes(&self) -> Outcomes {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

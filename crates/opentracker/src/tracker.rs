@@ -336,7 +336,7 @@ impl Tracker {
         &self.snapshots
     }
 
-    /// Returns what came of the latest reload.
+    /// Returns what came of reloads.
     pub fn reloads(&self) -> &ReloadStatus {
         &self.reloads
     }

@@ -108,7 +108,7 @@ fn a_reload_says_what_it_did() {
         .set("udp.workers", 3);
     tracker.setup.write_config();
     let api = Api::control(&tracker);
-    assert_eq!(api.get("status")["reload"]["succeeded"], true, "the start");
+    assert!(api.get("status")["reload"].is_null(), "there was none yet");
     let reloaded = api.ask("POST", "reload").json();
     assert_eq!(reloaded["changed"], json!(["announce.interval"]));
     assert_eq!(reloaded["need_restart"], json!(["udp.workers"]));

@@ -6,11 +6,13 @@
 //! | one HELP and TYPE a family, base units, `process_*`, build info, start, reload, snapshots, lists, memory by part, latency | `the_documentation_names_every_metric` |
 //! | each query names a metric that exists | `each_query_names_a_metric_that_exists` |
 //! | per-listener and per-family labels | `requests_are_counted_by_listener_and_family` |
+//! | a latency histogram of the handler | `requests_are_timed` |
 //! | client mix from peer ids | `clients_are_told_by_their_peer_ids` |
 //! | last reload and its success | `a_reload_that_fails_shows` |
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -107,35 +109,33 @@ fn each_query_names_a_metric_that_exists() {
 #[test]
 fn requests_are_counted_by_listener_and_family() {
     let mut setup = Setup::new();
-    setup
-        .set("udp.listen", ["127.0.0.1:0", "[::1]:0"])
-        .set("http.listen", ["[::]:0"]);
-    let tracker = setup.start();
-    for (index, ip) in ["127.0.0.1", "::1"].into_iter().enumerate() {
-        let server = tracker.addresses("udp")[index];
-        Client::at(ip, server).announce(&Announce::new(TORRENT, 54321));
-    }
     // The wildcard serves both families.
-    let any = tracker.http();
-    let request = head("GET", &announce(&TORRENT, 54321, ""), &[], &[]);
+    setup
+        .set("udp.listen", ["[::]:0"])
+        .set("http.listen", ["127.0.0.1:0", "[::1]:0"]);
+    let tracker = setup.start();
+    let udp = tracker.udp();
     for ip in ["127.0.0.1", "::1"] {
-        let server = (ip.parse::<std::net::IpAddr>().unwrap(), any.port());
-        let mut connection = Connection::to(server.into());
-        connection.send(request.as_bytes());
-        assert_eq!(connection.response().status, 200);
+        let ip: IpAddr = ip.parse().unwrap();
+        let server = SocketAddr::new(ip, udp.port());
+        Client::of(server).announce(&Announce::new(TORRENT, 54321));
     }
-    let [udp_v4, udp_v6] = tracker.addresses("udp")[..] else {
+    let [v4, v6] = tracker.addresses("http")[..] else {
         panic!("two listeners")
     };
+    for server in [v4, v6, v6] {
+        get(server, &announce(&TORRENT, 54321, ""));
+    }
     let metrics = Metrics::wait(tracker.operator(), |metrics| {
-        metrics.http("announce") == 2 && metrics.udp("announce") == 2
+        metrics.http("announce") == 3 && metrics.udp("announce") == 2
     });
     for (name, kind, family, listener, count) in [
-        ("udp", "action", "ipv4", format!("udp://{udp_v4}"), 1),
-        ("udp", "action", "ipv6", format!("udp://{udp_v4}"), 0),
-        ("udp", "action", "ipv6", format!("udp://{udp_v6}"), 1),
-        ("http", "path", "ipv4", format!("http://{any}"), 1),
-        ("http", "path", "ipv6", format!("http://{any}"), 1),
+        ("udp", "action", "ipv4", format!("udp://{udp}"), 1),
+        ("udp", "action", "ipv6", format!("udp://{udp}"), 1),
+        ("http", "path", "ipv4", format!("http://{v4}"), 1),
+        ("http", "path", "ipv6", format!("http://{v4}"), 0),
+        ("http", "path", "ipv6", format!("http://{v6}"), 2),
+        ("http", "path", "ipv6", "operator".to_owned(), 0),
     ] {
         let series = format!(
             "opentracker_{name}_requests_total{{{kind}=\"announce\",family=\"{family}\",\
@@ -143,14 +143,34 @@ fn requests_are_counted_by_listener_and_family() {
         );
         assert_eq!(metrics.get(&series), count, "{series}");
     }
-    let count = |protocol| {
-        metrics.get(&format!(
-            "opentracker_request_duration_seconds_count{{protocol=\"{protocol}\"}}"
-        ))
+    for (listener, count) in [(v4, 1), (v6, 2)] {
+        let series =
+            format!("opentracker_http_connections_total{{listener=\"http://{listener}\"}}");
+        assert_eq!(metrics.get(&series), count, "{series}");
+    }
+}
+
+#[test]
+fn requests_are_timed() {
+    let tracker = Setup::new().start();
+    Client::of(tracker.udp()).announce(&Announce::new(TORRENT, 54321));
+    let pair = head("GET", &announce(&TORRENT, 54321, ""), &[], &[]).repeat(2);
+    let mut connection = Connection::to(tracker.http());
+    connection.send(pair.as_bytes());
+    for _ in 0..2 {
+        assert_eq!(connection.response().status, 200);
+    }
+    let of = |metrics: &Metrics, part: &str| {
+        metrics.get(&format!("opentracker_request_duration_seconds_{part}}}"))
     };
-    // Connects count as well.
-    assert!(count("udp") >= 3, "{}", count("udp"));
-    assert_eq!(count("http"), 2);
+    let metrics = Metrics::wait(tracker.operator(), |metrics| {
+        // A connect comes before the announce, and a pipelined request counts for itself.
+        of(metrics, "count{protocol=\"udp\"") == 2 && of(metrics, "count{protocol=\"http\"") == 2
+    });
+    for protocol in ["udp", "http"] {
+        let all = format!("bucket{{protocol=\"{protocol}\",le=\"+Inf\"");
+        assert_eq!(of(&metrics, &all), 2);
+    }
 }
 
 #[test]
