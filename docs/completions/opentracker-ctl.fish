@@ -74,7 +74,7 @@ complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand torrents
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand torrents" -l socket -d 'The control socket of a tracker of this host. Without this and `--url` it is `control.sock` in $RUNTIME_DIRECTORY, or else in /run/opentracker' -r -F
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand torrents" -l url -d 'The operator\'s listener of a tracker, like `http://192.0.2.1:6970`. A change may name several: each is told' -r
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand torrents" -l token -d 'The file with the token of these trackers' -r -F
-complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand torrents" -l all -d 'Lists all, page by page; with `--json` a page a line'
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand torrents" -l all -d 'Lists all of them. With `--json` each page of 1000 is a line'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand torrents" -l json -d 'Print JSON: what the tracker answers, as it comes; of a stream an object a line'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand torrents" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand block" -l file -d 'Reads info hashes from a file as well, one a line; several times for several files' -r -F
@@ -166,9 +166,9 @@ complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand events" 
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand events" -s h -l help -d 'Print help'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand trace" -l info-hash -d 'Requests for this torrent alone' -r
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand trace" -l prefix -d 'Requests from this address or network alone, like `192.0.2.0/24`' -r
-complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand trace" -l outcome -d 'Requests with this outcome alone: `served`, or a reason like `denied`' -r
-complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand trace" -l max -d 'End after so many requests' -r
-complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand trace" -l seconds -d 'End after so many seconds' -r
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand trace" -l outcome -d 'Requests with this outcome alone: `served`, `rejected` if they could not be understood, or a reason like `denied`' -r
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand trace" -l max -d 'End after so many requests; not given: 1000' -r
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand trace" -l seconds -d 'End after so many seconds; not given: 60' -r
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand trace" -l socket -d 'The control socket of a tracker of this host. Without this and `--url` it is `control.sock` in $RUNTIME_DIRECTORY, or else in /run/opentracker' -r -F
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand trace" -l url -d 'The operator\'s listener of a tracker, like `http://192.0.2.1:6970`. A change may name several: each is told' -r
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand trace" -l token -d 'The file with the token of these trackers' -r -F

@@ -46,6 +46,16 @@ fn static_checks(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     } else {
         steps.not_run("cargo deny", "not installed; tidy has held the bans");
     }
+    if cmd!(sh, "mandoc -l -Tlint /dev/null")
+        .quiet()
+        .ignore_status()
+        .output()
+        .is_ok()
+    {
+        steps.run("manual pages", || manual_pages(workspace))?;
+    } else {
+        steps.not_run("manual pages", "mandoc is not installed");
+    }
     let programs = steps.run("release program", || workspace.build("release"))?;
     let repository = Repository::read(workspace)?;
     steps.run("configurations", || {
@@ -89,6 +99,14 @@ fn clippy(workspace: &Workspace) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// mandoc has nothing to say of the manual pages beyond their style.
+fn manual_pages(workspace: &Workspace) -> Result<()> {
+    let files = workspace.files()?.into_iter();
+    let pages = files.filter(|file| file.starts_with("docs/man/"));
+    let lint = cmd!(workspace.sh, "mandoc -l -Tlint -Wwarning");
+    Ok(lint.args(pages).run()?)
 }
 
 /// The workspace compiles with its `rust-version`: that is the compiler of all other steps, or one

@@ -1,4 +1,5 @@
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -296,8 +297,8 @@ impl Worker {
 
     /// Tells whether anything that comes from an address is answered. Announces and scrapes are
     /// looked at anyway.
-    pub fn answers(&mut self, requester: &Requester) -> bool {
-        self.rules.load().lists.serves_address(requester.ip)
+    pub fn answers(&mut self, ip: IpAddr) -> bool {
+        self.rules.load().lists.serves_address(ip)
     }
 
     /// Returns when [`Self::handle_timeout`] wants to be called, if ever.

@@ -32,13 +32,14 @@ pub(crate) struct Trace {
     /// Requests from this address or network alone, like `192.0.2.0/24`.
     #[arg(long, value_name = "NET")]
     prefix: Option<String>,
-    /// Requests with this outcome alone: `served`, or a reason like `denied`.
+    /// Requests with this outcome alone: `served`, `rejected` if they could not be understood, or a
+    /// reason like `denied`.
     #[arg(long, value_name = "WORD")]
     outcome: Option<String>,
-    /// End after so many requests.
+    /// End after so many requests; not given: 1000.
     #[arg(long, value_name = "NUMBER")]
     max: Option<u32>,
-    /// End after so many seconds.
+    /// End after so many seconds; not given: 60.
     #[arg(long)]
     seconds: Option<u32>,
     #[command(flatten)]
@@ -154,28 +155,11 @@ fn traced(traced: &Traced) -> String {
     format!("{time}  {request} from {client}{says}: {outcome}{missed}")
 }
 
+/// What became of a request. What it was served is told in full; of the rest the tracker says why.
 fn outcome(traced: &Traced) -> String {
-    let why = match &*traced.outcome {
-        "served" => return served(traced),
-        "blocked" => "the torrent was blocked by hand",
-        "denied" => "the torrent is on the deny list",
-        "not_allowed" => "the torrent is not on the allow list",
-        "port" => "port 0 cannot be a peer's",
-        "address" => "its address cannot be a peer's",
-        "client" => "its peer id is on the list of denied clients",
-        "network" => "its address is on the list of denied networks",
-        "full" => "a limit of torrents, peers or memory is reached",
-        "swarm_full" => "the torrent has as many peers as one may have",
-        "rate" => "its address sends more than `limits.rate`",
-        "flood" => "its address has sent more than `limits.rate` for long",
-        other => return format!("not served: {}", other.replace('_', " ")),
-    };
-    let silent = matches!(&*traced.outcome, "network" | "flood");
-    let what = if silent { "not answered" } else { "refused" };
-    format!("{what}: {why}")
-}
-
-fn served(traced: &Traced) -> String {
+    if traced.outcome != "served" {
+        return traced.detail.clone();
+    }
     let mut told = Vec::new();
     for (number, noun) in [
         (traced.peers, "peer"),
@@ -249,14 +233,12 @@ mod tests {
                 "ab".repeat(20)
             )
         );
-        for (outcome, said) in [
-            ("denied", "refused: the torrent is on the deny list"),
-            ("flood", "not answered: its address has"),
-            ("bad_connection_id", "not served: bad connection id"),
-        ] {
-            outcome.clone_into(&mut request.outcome);
-            let line = traced(&request);
-            assert!(line.contains(said), "{line}");
-        }
+        request.outcome = "denied".to_owned();
+        request.detail = "refused: the torrent is on the deny list".to_owned();
+        request.missed = 3;
+        let line = traced(&request);
+        let expected =
+            ": refused: the torrent is on the deny list  (3 before this one were missed)";
+        assert!(line.ends_with(expected), "{line}");
     }
 }

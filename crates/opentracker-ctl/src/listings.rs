@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use opentracker_api::{BlockPage, LimitedPage, Step, Torrent, TorrentDetail, TorrentPage, Verdict};
 use opentracker_types::InfoHash;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::hashes;
 use crate::nodes::Nodes;
@@ -28,7 +28,7 @@ pub(crate) struct Torrents {
     /// Torrents of the list at most.
     #[arg(long, default_value_t = 20, conflicts_with = "info_hash")]
     limit: u32,
-    /// Lists all, page by page; with `--json` a page a line.
+    /// Lists all of them. With `--json` each page of 1000 is a line.
     #[arg(long, conflicts_with_all = ["info_hash", "limit"])]
     all: bool,
     /// Peers of the one torrent at most.
@@ -103,7 +103,7 @@ pub(crate) async fn torrents(wanted: &Torrents, json: bool) -> Result<()> {
             false => torrent(&answer.value()?),
         });
     }
-    let limit = if wanted.all { PAGE } else { wanted.limit };
+    let mut left = if wanted.all { u32::MAX } else { wanted.limit };
     let mut cursor: Option<String> = None;
     if !json {
         print(TORRENTS_HEAD)?;
@@ -111,17 +111,20 @@ pub(crate) async fn torrents(wanted: &Torrents, json: bool) -> Result<()> {
     loop {
         let path = Query::new("torrents")
             .with("sort", Some(wanted.sort.word()))
-            .with("limit", Some(limit))
+            .with("limit", Some(left.min(PAGE)))
             .with("cursor", cursor.take());
         let answer = node.get(path.as_str()).await?;
         let page: TorrentPage = answer.value()?;
+        if !wanted.all {
+            left = left.saturating_sub(page.torrents.len().try_into().unwrap_or(u32::MAX));
+        }
         if json {
             print(&answer.line())?;
         } else {
             print(&page.torrents.iter().map(torrent_line).collect::<String>())?;
         }
         match page.next {
-            Some(next) if wanted.all => cursor = Some(next),
+            Some(next) if left > 0 => cursor = Some(next),
             _ => return Ok(()),
         }
     }
@@ -173,8 +176,39 @@ pub(crate) async fn config(nodes: &Nodes, json: bool) -> Result<()> {
     let answer = nodes.one()?.get("config").await?;
     print(&match json {
         true => answer.line(),
-        false => serde_json::to_string_pretty(&answer.value::<Value>()?)? + "\n",
+        false => config_text(&answer.value()?),
     })
+}
+
+/// Writes sections and keys as the file has them.
+fn config_text(config: &Map<String, Value>) -> String {
+    let mut text = String::new();
+    for (name, section) in config {
+        let gap = if text.is_empty() { "" } else { "\n" };
+        text += &format!("{gap}[{name}]\n");
+        for (key, value) in section.as_object().into_iter().flatten() {
+            text += &format!("{key} = {}\n", toml(value));
+        }
+    }
+    text
+}
+
+/// Writes a value as TOML, which differs from JSON in its tables alone.
+fn toml(value: &Value) -> String {
+    match value {
+        Value::Array(values) => {
+            let values: Vec<_> = values.iter().map(toml).collect();
+            format!("[{}]", values.join(", "))
+        }
+        Value::Object(keys) => {
+            let pair = |(key, value)| format!("{key} = {}", toml(value));
+            format!(
+                "{{ {} }}",
+                keys.iter().map(pair).collect::<Vec<_>>().join(", ")
+            )
+        }
+        other => other.to_string(),
+    }
 }
 
 fn print(text: &str) -> Result<()> {
@@ -284,6 +318,20 @@ mod tests {
         assert!(
             said.contains("on the deny list\nnobody announces it\n"),
             "{said}"
+        );
+    }
+
+    #[test]
+    fn a_configuration_is_toml() {
+        let config = serde_json::json!({
+            "admin": { "hosts": [], "token": "a\"b" },
+            "udp": { "listen": ["[::]:1", { "address": "[::]:2", "v6_only": true }], "workers": 0 },
+        });
+        let config: Map<String, Value> = serde_json::from_value(config).unwrap();
+        assert_eq!(
+            config_text(&config),
+            "[admin]\nhosts = []\ntoken = \"a\\\"b\"\n\n[udp]\nlisten = [\"[::]:1\", { address = \
+             \"[::]:2\", v6_only = true }]\nworkers = 0\n"
         );
     }
 

@@ -9,8 +9,8 @@ use opentracker_core::{
 };
 use opentracker_types::{AnnounceRequest as Announce, PeerAddr, Scope, SwarmCounts};
 use opentracker_udp_wire::{
-    AnnounceReply, ConnectReply, ConnectRequest, ConnectionId, DecodeError, DecodeErrorKind,
-    ErrorReply, Request, ScrapeReply, ScrapeRequest, TransactionId,
+    AnnounceReply, ConnectReply, ConnectRequest, ConnectionId, DecodeErrorKind, ErrorReply,
+    Request, ScrapeReply, ScrapeRequest, TransactionId,
 };
 
 use crate::connection_id::Slot;
@@ -98,7 +98,11 @@ impl Handler {
     pub fn handle_batch(&mut self, datagrams: &mut impl Datagrams, now: Instant) {
         self.announces.clear();
         self.counters.add(Counter::Received, datagrams.len() as u64);
+        let is_traced = self.worker.is_traced();
         for index in 0..datagrams.len() {
+            if is_traced {
+                self.trace_rejected(datagrams, index, now);
+            }
             if let Some(octets) = self.receive(datagrams, index, now) {
                 datagrams.reply(index, octets);
             }
@@ -186,16 +190,33 @@ impl Handler {
         self.worker.trace(&traced);
     }
 
-    /// The same of a datagram that is not served, and why.
+    /// Lets those who look see a datagram that will not be served, and why.
     #[cold]
     #[inline(never)]
-    fn trace_rejected(&mut self, octets: &[u8], client: IpAddr, now: Instant, why: &str) {
-        let request = match Request::decode(octets) {
-            Ok(Request::Announce(announce)) => TracedRequest::Announce(announce.announce),
-            Ok(Request::Scrape(_)) => TracedRequest::Scrape { info_hash: None },
-            Ok(Request::Connect(_)) | Err(_) => TracedRequest::Other("datagram"),
+    fn trace_rejected(&mut self, datagrams: &mut impl Datagrams, index: usize, now: Instant) {
+        let Some((octets, source, _)) = datagrams.exchange(index) else {
+            return;
         };
-        self.trace(client, request, Outcome::Rejected(why.to_owned()), now);
+        let client = source.ip().to_canonical();
+        let (request, id) = match Request::decode(octets) {
+            Ok(Request::Announce(announce)) => {
+                let request = TracedRequest::Announce(announce.announce);
+                (request, announce.connection)
+            }
+            Ok(Request::Scrape(scrape)) => {
+                let request = TracedRequest::Scrape { info_hash: None };
+                (request, scrape.connection())
+            }
+            Ok(Request::Connect(_)) => return,
+            Err(error) => {
+                let why = Outcome::Rejected(error.to_string());
+                return self.trace(client, TracedRequest::Other("datagram"), why, now);
+            }
+        };
+        if !self.is_known(id, client, now) {
+            let why = Outcome::Rejected(BAD_CONNECTION_ID.to_owned());
+            self.trace(client, request, why, now);
+        }
     }
 
     /// Decodes a datagram, and answers it unless it is an announce, which is kept. Returns the
@@ -229,40 +250,24 @@ impl Handler {
                 None
             }
             _ if !has_port || Scope::of(client).is_none() => self.drop(Counter::BadSource),
-            Ok(_) if !self.worker.answers(&Requester::new(client)) => self.drop(Counter::Refused),
+            Ok(_) if !self.worker.answers(client) => self.drop(Counter::Refused),
             Ok(Request::Connect(connect)) => self.connect(connect, client, now, reply),
             Ok(Request::Scrape(scrape)) if self.is_known(scrape.connection(), client, now) => {
                 self.scrape(&scrape, client, now, reply)
             }
             Ok(Request::Scrape(scrape)) => {
-                self.refuse_id(scrape.transaction(), client, now, octets, reply)
+                self.refuse_id(scrape.transaction(), client, now, octets.len(), reply)
             }
             Ok(Request::Announce(announce)) => {
-                self.refuse_id(announce.transaction, client, now, octets, reply)
+                self.refuse_id(announce.transaction, client, now, octets.len(), reply)
             }
-            Err(error) => self.reject(&error, octets, client, now),
+            Err(error) => self.drop(match error.kind() {
+                DecodeErrorKind::BadMagic => Counter::BadMagic,
+                DecodeErrorKind::UnknownAction => Counter::UnknownAction,
+                DecodeErrorKind::NoInfoHash | DecodeErrorKind::TornInfoHash => Counter::BadScrape,
+                _ => Counter::TooShort,
+            }),
         }
-    }
-
-    /// Counts what is no request by its kind.
-    #[cold]
-    #[inline(never)]
-    fn reject(
-        &mut self,
-        error: &DecodeError,
-        octets: &[u8],
-        client: IpAddr,
-        now: Instant,
-    ) -> Option<usize> {
-        if self.worker.is_traced() {
-            self.trace_rejected(octets, client, now, &error.to_string());
-        }
-        self.drop(match error.kind() {
-            DecodeErrorKind::BadMagic => Counter::BadMagic,
-            DecodeErrorKind::UnknownAction => Counter::UnknownAction,
-            DecodeErrorKind::NoInfoHash | DecodeErrorKind::TornInfoHash => Counter::BadScrape,
-            _ => Counter::TooShort,
-        })
     }
 
     #[inline]
@@ -366,17 +371,14 @@ impl Handler {
         transaction: TransactionId,
         client: IpAddr,
         now: Instant,
-        request: &[u8],
+        request_octets: usize,
         reply: &mut [u8],
     ) -> Option<usize> {
         self.counters.count(Counter::BadConnectionId);
-        if self.worker.is_traced() {
-            self.trace_rejected(request, client, now, BAD_CONNECTION_ID);
-        }
         if !self.connections.may_tell(client, now) {
             return None;
         }
-        let room = reply.len().min(request.len());
+        let room = reply.len().min(request_octets);
         self.refuse(transaction, BAD_CONNECTION_ID, &mut reply[..room])
     }
 

@@ -68,7 +68,7 @@ fn a_denied_network_gets_nothing_on_any_path() {
         assert_eq!(refused.reason, Reason::Network, "{source}");
         assert_eq!(refused.reason.message(), None, "silence");
         let requester = Requester::new(source.parse().unwrap());
-        assert!(!worker.answers(&requester));
+        assert!(!worker.answers(requester.ip));
         let scraped = worker.scrape([TORRENT].into_iter(), &requester, now, |_, _| {
             panic!("nothing is looked up")
         });

@@ -365,78 +365,81 @@ mod tests {
         assert_eq!(tracker(&told().status).level, Level::Ok);
     }
 
+    /// What makes a good host bad, what is said of it then, and what mends it.
+    type Case = (fn(&mut Readings), &'static str, &'static str);
+
+    const CASES: [Case; 13] = [
+        (
+            |r| r.process.as_mut().unwrap().descriptors = Some(300),
+            "problem  descriptors: 300",
+            "LimitNOFILE=524288",
+        ),
+        (
+            |r| r.process.as_mut().unwrap().descriptors = Some(4096),
+            "note     descriptors: 4096",
+            "LimitNOFILE=",
+        ),
+        (
+            |r| r.process.as_mut().unwrap().swapped = Some(4096),
+            "problem  swap: 4.0 KiB",
+            "MemorySwapMax=0",
+        ),
+        (
+            |r| r.process.as_mut().unwrap().group_memory = Some(1 << 30),
+            "problem  memory: limits.memory of 1.0 GiB",
+            "\"768MiB\"",
+        ),
+        (
+            |r| r.process = None,
+            "note     process: process 7",
+            "as root",
+        ),
+        (
+            |r| r.rmem_max = Some(212_992),
+            "note     receive buffers: without",
+            "rmem_max=8388608",
+        ),
+        (
+            |r| r.udp.as_mut().unwrap().buffer_errors = 101,
+            "problem  receive buffers: 101 of",
+            "more cores",
+        ),
+        (
+            |r| r.backlog_drops = Some(1),
+            "note     backlog of packets: 1 packet",
+            "netdev_max_backlog",
+        ),
+        (
+            |r| r.conntrack = Some((81, 100)),
+            "problem  connection tracking: 81 of 100",
+            "tuning.md",
+        ),
+        (
+            |r| r.conntrack = Some((1, 100)),
+            "note     connection tracking: 1 of 100",
+            "tuning.md",
+        ),
+        (
+            |r| r.clock.as_mut().unwrap().is_synchronised = false,
+            "note     clock: nobody",
+            "timedatectl",
+        ),
+        (
+            |r| r.has_landlock = Some(false),
+            "note     Landlock: it is off",
+            "lsm=landlock",
+        ),
+        (
+            |r| r.disk.as_mut().unwrap().free = 1 << 30,
+            "problem  snapshot: 1.0 GiB are free",
+            "make room",
+        ),
+    ];
+
     /// One reading after the other is bad, and each is said with what mends it.
     #[test]
     fn each_bad_reading_is_named_with_its_remedy() {
-        type Spoil = fn(&mut Readings);
-        let cases: [(Spoil, &str, &str); 13] = [
-            (
-                |r| r.process.as_mut().unwrap().descriptors = Some(300),
-                "problem  descriptors: 300",
-                "LimitNOFILE=524288",
-            ),
-            (
-                |r| r.process.as_mut().unwrap().descriptors = Some(4096),
-                "note     descriptors: 4096",
-                "LimitNOFILE=",
-            ),
-            (
-                |r| r.process.as_mut().unwrap().swapped = Some(4096),
-                "problem  swap: 4.0 KiB",
-                "MemorySwapMax=0",
-            ),
-            (
-                |r| r.process.as_mut().unwrap().group_memory = Some(1 << 30),
-                "problem  memory: limits.memory of 1.0 GiB",
-                "\"768MiB\"",
-            ),
-            (
-                |r| r.process = None,
-                "note     process: process 7",
-                "as root",
-            ),
-            (
-                |r| r.rmem_max = Some(212_992),
-                "note     receive buffers: without",
-                "rmem_max=8388608",
-            ),
-            (
-                |r| r.udp.as_mut().unwrap().buffer_errors = 101,
-                "problem  receive buffers: 101 of",
-                "more cores",
-            ),
-            (
-                |r| r.backlog_drops = Some(1),
-                "note     backlog of packets: 1 packet",
-                "netdev_max_backlog",
-            ),
-            (
-                |r| r.conntrack = Some((81, 100)),
-                "problem  connection tracking: 81 of 100",
-                "tuning.md",
-            ),
-            (
-                |r| r.conntrack = Some((1, 100)),
-                "note     connection tracking: 1 of 100",
-                "tuning.md",
-            ),
-            (
-                |r| r.clock.as_mut().unwrap().is_synchronised = false,
-                "note     clock: nobody",
-                "timedatectl",
-            ),
-            (
-                |r| r.has_landlock = Some(false),
-                "note     Landlock: it is off",
-                "lsm=landlock",
-            ),
-            (
-                |r| r.disk.as_mut().unwrap().free = 1 << 30,
-                "problem  snapshot: 1.0 GiB are free",
-                "make room",
-            ),
-        ];
-        for (spoil, message, remedy) in cases {
+        for (spoil, message, remedy) in CASES {
             let mut readings = good();
             spoil(&mut readings);
             let said = worst(&readings, &told());

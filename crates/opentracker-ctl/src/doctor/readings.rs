@@ -44,6 +44,7 @@ pub(super) struct UdpCounts {
 /// The process of the tracker.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Process {
+    pub(super) pid: u32,
     /// File descriptors that it may have.
     pub(super) descriptors: Option<u64>,
     /// Octets of it that lie in the swap.
@@ -76,7 +77,7 @@ impl Readings {
         Self {
             cores: thread::available_parallelism().map_or(1, |cores| cores.get() as u64),
             rmem_max: number("/proc/sys/net/core/rmem_max"),
-            udp: read("/proc/net/snmp").and_then(|text| udp_counts(&text)),
+            udp: udp_counts(process.as_ref().map(|process| process.pid)),
             backlog_drops: read("/proc/net/softnet_stat").map(|text| backlog_drops(&text)),
             conntrack: conntrack("count").zip(conntrack("max")),
             clock: Clock::read(),
@@ -100,6 +101,7 @@ impl Process {
         let status = of("status")?;
         let numbers = |name| line(&status, name).unwrap_or_default().split_whitespace();
         Some(Self {
+            pid,
             descriptors: of("limits").and_then(|limits| descriptors(&limits)),
             swapped: kibibytes(&status, "VmSwap:"),
             group_memory: of("cgroup").and_then(|group| group_memory(&group)),
@@ -159,8 +161,24 @@ fn descriptors(limits: &str) -> Option<u64> {
     }
 }
 
+/// Reads the counts of both families, where the tracker's sockets are if that can be seen.
+fn udp_counts(process: Option<u32>) -> Option<UdpCounts> {
+    let of = |file: &str| {
+        let there = process.and_then(|pid| read(&format!("/proc/{pid}/net/{file}")));
+        there.or_else(|| read(&format!("/proc/net/{file}")))
+    };
+    let ipv4 = ipv4_counts(&of("snmp")?)?;
+    // There is none without IPv6.
+    let ipv6 = of("snmp6").map(|text| ipv6_counts(&text));
+    let ipv6 = ipv6.unwrap_or_default();
+    Some(UdpCounts {
+        received: ipv4.received + ipv6.received,
+        buffer_errors: ipv4.buffer_errors + ipv6.buffer_errors,
+    })
+}
+
 /// Finds the columns by the names in the line before the numbers.
-fn udp_counts(snmp: &str) -> Option<UdpCounts> {
+fn ipv4_counts(snmp: &str) -> Option<UdpCounts> {
     let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Udp:"));
     let (names, numbers) = (lines.next()?, lines.next()?);
     let value = |name: &str| {
@@ -171,6 +189,15 @@ fn udp_counts(snmp: &str) -> Option<UdpCounts> {
         received: value("InDatagrams")?,
         buffer_errors: value("RcvbufErrors")?,
     })
+}
+
+/// A name and a number stand in each line.
+fn ipv6_counts(snmp6: &str) -> UdpCounts {
+    let value = |name: &str| line(snmp6, name)?.trim().parse().ok();
+    UdpCounts {
+        received: value("Udp6InDatagrams").unwrap_or_default(),
+        buffer_errors: value("Udp6RcvbufErrors").unwrap_or_default(),
+    }
 }
 
 /// Adds up the second column, a line for each core, in hexadecimal.
@@ -219,8 +246,10 @@ mod tests {
             received: 100,
             buffer_errors: 4,
         };
-        assert_eq!(udp_counts(snmp), Some(expected));
-        assert_eq!(udp_counts("Udp: InDatagrams\n"), None);
+        assert_eq!(ipv4_counts(snmp), Some(expected));
+        let snmp6 = "Udp6InDatagrams                 \t100\nUdp6RcvbufErrors\t4\n";
+        assert_eq!(ipv6_counts(snmp6), expected);
+        assert_eq!(ipv4_counts("Udp: InDatagrams\n"), None);
         let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
                       Max open files            1024                 524288               files\n";
         assert_eq!(descriptors(limits), Some(1024));

@@ -196,7 +196,7 @@ impl Model {
         rates
     }
 
-    /// Replies by kind, the most frequent first.
+    /// Replies by kind, the most frequent first, without those that there never were.
     pub(super) fn replies(&self) -> Vec<Rate> {
         let totals = |activity: &Activity| {
             let replies = activity.replies.iter();
@@ -205,6 +205,7 @@ impl Model {
                 .collect::<Vec<_>>()
         };
         let mut rates = self.rates(totals);
+        rates.retain(|rate| rate.total > 0);
         rates.sort_by(|a, b| {
             b.per_second
                 .total_cmp(&a.per_second)
@@ -349,6 +350,7 @@ pub(super) mod tests {
                 reply("denied", 40 * secs),
                 reply("served", 13_000 * secs),
                 reply("rate", 2),
+                reply("client", 0),
             ],
             latency: vec![Latency {
                 protocol: "udp".to_owned(),

@@ -224,7 +224,7 @@ fn torrent_lines(model: &Model, width: u16) -> Vec<Line<'static>> {
 
 fn reply_lines(model: &Model) -> Vec<Line<'static>> {
     let row =
-        |name: &str, rate: &str, total: &str| Line::raw(format!("{name:<20}{rate:>8}{total:>10}"));
+        |name: &str, rate: &str, total: &str| Line::raw(format!("{name:<24}{rate:>8}{total:>10}"));
     let mut lines = vec![row("reply", "/s", "total")];
     for reply in model.listed_replies() {
         let total = short(reply.total as f64);

@@ -16,64 +16,66 @@ use crate::fake::{Canned, Fake};
 fn udp_tracker(address: &str) -> (String, thread::JoinHandle<Vec<Event>>) {
     let socket = UdpSocket::bind(address).unwrap();
     let address = socket.local_addr().unwrap();
-    let connection = ConnectionId::from(7_u64);
     let answering = thread::spawn(move || {
         let (mut buffer, mut events, mut lost) = ([0; 2048], Vec::new(), false);
-        loop {
+        while events.last() != Some(&Event::Stopped) {
             let (octets, client) = socket.recv_from(&mut buffer).unwrap();
-            let mut reply = [0; 256];
-            let length = match Request::decode(&buffer[..octets]).unwrap() {
+            let request = Request::decode(&buffer[..octets]).unwrap();
+            match request {
                 Request::Connect(_) if !lost => {
                     lost = true;
                     continue;
                 }
-                Request::Connect(request) => {
-                    let transaction = request.transaction;
-                    ConnectReply {
-                        transaction,
-                        connection,
-                    }
-                    .encode(&mut reply)
-                    .unwrap()
-                }
-                Request::Announce(request) => {
-                    assert_eq!(request.connection, connection);
-                    events.push(request.announce.event);
-                    let transaction = request.transaction;
-                    let peers: &[u8] = match client.is_ipv4() {
-                        true => &[192, 0, 2, 1, 0x1a, 0xe1],
-                        false => &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 7],
-                    };
-                    let answer = udp::AnnounceReply {
-                        transaction,
-                        interval_secs: 1800,
-                        leechers: 2,
-                        seeders: 1,
-                        peers,
-                    };
-                    answer.encode(&mut reply).unwrap()
-                }
-                Request::Scrape(request) => {
-                    let reply = udp::ScrapeReply::begin(&mut reply, request.transaction());
-                    let mut reply = reply.unwrap();
-                    for (seeders, _) in (1..).zip(request.info_hashes()) {
-                        let is_in = reply.push(SwarmCounts {
-                            seeders,
-                            leechers: 0,
-                            downloads: 9,
-                        });
-                        assert!(is_in);
-                    }
-                    reply.finish()
-                }
-            };
-            socket.send_to(&reply[..length], client).unwrap();
-            if events.last() == Some(&Event::Stopped) {
-                return events;
+                Request::Announce(request) => events.push(request.announce.event),
+                _ => {}
             }
+            let mut reply = [0; 256];
+            let length = answer(&request, client.is_ipv4(), &mut reply);
+            socket.send_to(&reply[..length], client).unwrap();
         }
+        events
     });
     (format!("udp://{address}/announce"), answering)
+}
+
+/// Writes the answer to a request; returns its octets.
+fn answer(request: &Request<'_>, is_ipv4: bool, reply: &mut [u8]) -> usize {
+    let (transaction, connection) = (request.transaction(), ConnectionId::from(7_u64));
+    match request {
+        Request::Connect(_) => {
+            let answer = ConnectReply {
+                transaction,
+                connection,
+            };
+            answer.encode(reply).unwrap()
+        }
+        Request::Announce(request) => {
+            assert_eq!(request.connection, connection);
+            let answer = udp::AnnounceReply {
+                transaction,
+                interval_secs: 1800,
+                leechers: 2,
+                seeders: 1,
+                peers: match is_ipv4 {
+                    true => &[192, 0, 2, 1, 0x1a, 0xe1],
+                    false => &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 7],
+                },
+            };
+            answer.encode(reply).unwrap()
+        }
+        Request::Scrape(request) => {
+            let mut answer = udp::ScrapeReply::begin(reply, transaction).unwrap();
+            for (seeders, _) in (1..).zip(request.info_hashes()) {
+                let counts = SwarmCounts {
+                    seeders,
+                    leechers: 0,
+                    downloads: 9,
+                };
+                assert!(answer.push(counts));
+            }
+            answer.finish()
+        }
+    }
 }
 
 #[test]

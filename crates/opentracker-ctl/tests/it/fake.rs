@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -25,6 +25,7 @@ pub(crate) struct Fake {
     /// What names it: the arguments of the program.
     pub(crate) arguments: Vec<String>,
     asked: Arc<Mutex<Vec<String>>>,
+    socket: Option<PathBuf>,
 }
 
 impl Canned {
@@ -74,12 +75,18 @@ impl Canned {
 impl Fake {
     /// Listens on a Unix socket.
     pub(crate) fn unix(name: &str, canned: Vec<Canned>) -> Self {
-        let path = socket(name);
+        Self::unix_at(socket(name), canned)
+    }
+
+    /// Listens on a Unix socket of this path, which is gone at the end.
+    pub(crate) fn unix_at(path: PathBuf, canned: Vec<Canned>) -> Self {
         std::fs::remove_file(&path).ok();
         let listener = UnixListener::bind(&path).unwrap();
-        let path = path.to_str().unwrap().to_owned();
+        let arguments = ["--socket", path.to_str().unwrap()].map(str::to_owned);
         let accept = move || listener.accept().unwrap().0;
-        Self::serve(vec!["--socket".to_owned(), path], canned, accept)
+        let mut fake = Self::serve(arguments.into(), canned, accept);
+        fake.socket = Some(path);
+        fake
     }
 
     /// Listens on a port of loopback.
@@ -103,7 +110,11 @@ impl Fake {
                 thread::spawn(move || answer(stream, &canned, &log));
             }
         });
-        Self { arguments, asked }
+        Self {
+            arguments,
+            asked,
+            socket: None,
+        }
     }
 
     /// Runs the program against it.
@@ -124,11 +135,18 @@ impl Fake {
     }
 }
 
-/// Where a socket of a test is: a path of a Unix socket has 107 octets at most.
+impl Drop for Fake {
+    fn drop(&mut self) {
+        if let Some(socket) = &self.socket {
+            std::fs::remove_file(socket).ok();
+        }
+    }
+}
+
+/// Where a socket of a test is: a path of a Unix socket has 107 octets at most, which a target
+/// folder may have already.
 pub(crate) fn socket(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("opentracker-ctl-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    Path::new(&folder).join(name)
+    std::env::temp_dir().join(format!("opentracker-ctl-{}-{name}", std::process::id()))
 }
 
 fn answer<S: Read + Write>(mut stream: S, canned: &[Canned], log: &Mutex<Vec<String>>) {

@@ -6,6 +6,7 @@ mod client;
 mod doctor;
 mod fake;
 mod nodes;
+mod running;
 mod streams;
 mod tools;
 mod top;

@@ -91,19 +91,19 @@ fn the_token_goes_in_its_field() {
 #[test]
 fn the_socket_is_that_of_the_runtime_directory() {
     let answer = json!({ "is_draining": true });
-    let tracker = Fake::unix(
-        "control.sock",
-        vec![Canned::json("PUT /api/v1/drain", &answer)],
-    );
-    let socket = socket("control.sock");
-    let folder = socket.parent().unwrap().to_str().unwrap();
+    let folder = socket("runtime");
+    std::fs::create_dir_all(&folder).unwrap();
+    let canned = vec![Canned::json("PUT /api/v1/drain", &answer)];
+    let tracker = Fake::unix_at(folder.join("control.sock"), canned);
     let mut command = Command::new(PROGRAM);
-    command
-        .arg("drain")
-        .env("RUNTIME_DIRECTORY", format!("{folder}:/elsewhere"));
+    command.arg("drain").env(
+        "RUNTIME_DIRECTORY",
+        format!("{}:/elsewhere", folder.display()),
+    );
     let run = said(command.output().unwrap());
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(tracker.requests(), ["PUT /api/v1/drain"]);
+    std::fs::remove_dir_all(&folder).unwrap();
     let run = crate::run(&["drain", "--socket", "/nowhere/control.sock"]);
     assert_eq!(run.code, Some(1));
     assert!(
@@ -125,12 +125,12 @@ fn a_socket_without_a_tracker_or_a_right_is_explained() {
         "{run:?}"
     );
     // Root may do everything.
-    if nix::unistd::geteuid().is_root() {
-        return;
+    if !nix::unistd::geteuid().is_root() {
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).unwrap();
+        let run = crate::run(&["reload", "--socket", shown]);
+        assert!(run.err.contains("be root, or in the group"), "{run:?}");
     }
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).unwrap();
-    let run = crate::run(&["reload", "--socket", shown]);
-    assert!(run.err.contains("be root, or in the group"), "{run:?}");
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]

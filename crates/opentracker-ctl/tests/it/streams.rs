@@ -65,8 +65,8 @@ fn requests_are_traced_with_what_is_asked_for() {
     let traced = json!({
         "time_ms": 1000, "protocol": "http", "request": "announce", "client": "192.0.2.1",
         "port": 6881, "info_hash": HASH, "peer_id": null, "event": null, "left": null,
-        "num_want": null, "outcome": "denied", "detail": "the torrent is on the deny list",
-        "seeders": null, "leechers": null, "peers": null,
+        "num_want": null, "outcome": "denied",
+        "detail": "refused: the torrent is on the deny list", "seeders": null, "leechers": null, "peers": null,
         "interval_secs": null, "missed": 3,
     });
     let path = "GET /api/v1/trace?info_hash=abababababababababababababababababababab\

@@ -184,3 +184,56 @@ fn a_snapshot_is_dumped_and_verified() {
     assert_eq!(code, Some(1));
     assert!(said.contains("it is no snapshot"), "{said}");
 }
+
+#[test]
+fn a_configuration_is_tried_as_a_start_would() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("checked.toml");
+    let listeners =
+        "[udp]\nlisten = [\"127.0.0.1:0\"]\n[http]\nlisten = []\n[admin]\nlisten = []\n";
+    std::fs::write(
+        &path,
+        format!("{listeners}[announce]\ninterval = \"17m\"\n"),
+    )
+    .unwrap();
+    let file = path.to_str().unwrap();
+    let good = crate::run(&["check", file]);
+    assert_eq!((good.code, &*good.err), (Some(0), ""), "{good:?}");
+    assert!(good.out.contains("\ninterval = \"17m\"\n"), "{good:?}");
+    let text = format!("{listeners}[access]\ndeny = \"/nowhere/deny\"\n[anounce]\n");
+    std::fs::write(&path, text).unwrap();
+    let bad = crate::run(&["check", file]);
+    assert_eq!((bad.code, &*bad.out), (Some(2), ""), "{bad:?}");
+    assert!(bad.err.contains("did you mean `announce`?"), "{bad:?}");
+    std::fs::write(
+        &path,
+        format!("{listeners}[access]\ndeny = \"/nowhere/deny\"\n"),
+    )
+    .unwrap();
+    let bad = crate::run(&["check", file, "--json"]);
+    let object: Value = bad.out.parse().unwrap();
+    assert_eq!(
+        (bad.code, object["faults"].as_array().unwrap().len()),
+        (Some(2), 1),
+        "{bad:?}"
+    );
+    assert!(object["effective"].is_null());
+    let lost = crate::run(&["check", "/nowhere/a.toml"]);
+    assert_eq!(lost.code, Some(2));
+    assert!(lost.err.contains("/nowhere/a.toml"), "{lost:?}");
+}
+
+#[test]
+fn completions_are_printed_for_each_shell() {
+    for (shell, word) in [
+        ("bash", "complete "),
+        ("fish", "complete -c"),
+        ("zsh", "#compdef"),
+    ] {
+        let printed = crate::run(&["completions", shell]);
+        assert_eq!(printed.code, Some(0));
+        assert!(
+            printed.out.contains(word) && printed.out.contains("undrain"),
+            "{shell}"
+        );
+    }
+}
