@@ -163,6 +163,8 @@ fn a_trace_shows_why() {
         .try_announce(&Announce::new(OTHER, 1001))
         .unwrap_err();
     client.send(b"hello");
+    // It is answered after the one before it was handled.
+    client.connect();
     get(tracker.http(), &announce(&TORRENT, 1002, "left=0"));
     get(tracker.http(), "/announce?info_hash=short");
     client.scrape(&[TORRENT]);
