@@ -1,6 +1,7 @@
 //! What the operator may have done, by those who can.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock, Weak};
 
 use opentracker_api as api;
 use opentracker_types::InfoHash;
@@ -51,6 +52,22 @@ pub trait Control: fmt::Debug + Send + Sync {
 
     /// Returns the blocks behind an info hash in their order, and at most so many.
     fn blocks(&self, after: Option<InfoHash>, most: usize) -> Vec<api::Block>;
+}
+
+/// Where the plane finds who does it, who is there later than the plane.
+#[derive(Debug, Default)]
+pub struct ControlSlot(OnceLock<Weak<dyn Control>>);
+
+impl ControlSlot {
+    /// Says that he is there, until he is dropped. Said once it stays.
+    pub fn fill(&self, control: &Arc<impl Control + 'static>) {
+        let control: Weak<dyn Control> = Arc::<_>::downgrade(control) as Weak<_>;
+        self.0.set(control).ok();
+    }
+
+    pub(crate) fn get(&self) -> Option<Arc<dyn Control>> {
+        self.0.get().and_then(Weak::upgrade)
+    }
 }
 
 /// Why something was not done.

@@ -380,7 +380,8 @@ impl Router {
     }
 
     fn snapshot(&self, cluster: Option<&Cluster>) -> Snapshot<'_> {
-        Snapshot::take(&self.tracker, &self.config.identity, cluster)
+        let identity = &self.config.identity;
+        Snapshot::take(&self.tracker, &identity.version, identity.id(cluster))
     }
 
     fn full_scrape(&self, asked: &Asked<'_>) -> Response<PageBody> {

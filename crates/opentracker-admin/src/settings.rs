@@ -6,7 +6,7 @@ use opentracker_core::Networks;
 use opentracker_types::TrackerId;
 
 use crate::cluster::Cluster;
-use crate::control::Control;
+use crate::control::ControlSlot;
 use crate::gauge::Gauge;
 use crate::token::Token;
 use crate::trends::Trends;
@@ -58,8 +58,8 @@ pub struct Config {
     pub cluster: Option<ClusterView>,
     /// What the metrics show besides.
     pub gauges: Vec<Gauge>,
-    /// Who does what the operator asks for; `None`: nobody.
-    pub control: Option<Arc<dyn Control>>,
+    /// Who does what the operator asks for; empty: nobody.
+    pub control: Arc<ControlSlot>,
     /// What was, for up to seven days. Somebody else lets it look at the tracker and keeps it.
     pub trends: Arc<Mutex<Trends>>,
 }
@@ -73,7 +73,7 @@ impl Config {
             udp_port: None,
             cluster: None,
             gauges: Vec::new(),
-            control: None,
+            control: Arc::default(),
             trends: Arc::default(),
         }
     }
@@ -86,6 +86,15 @@ pub struct Identity {
     pub version: String,
     /// The id of this run; in a cluster the pages show that of its [`Cluster`] instead.
     pub tracker_id: TrackerId,
+}
+
+impl Identity {
+    /// Returns what the tracker calls itself at present. One in a cluster draws another id when a
+    /// sibling turns out to have its own, so the one that it began with counts without a cluster
+    /// alone.
+    pub(crate) fn id(&self, cluster: Option<&Cluster>) -> TrackerId {
+        cluster.map_or(self.tracker_id, |cluster| cluster.tracker_id)
+    }
 }
 
 /// How many connections the operator plane serves, and how long each may take. The other bounds are

@@ -7,9 +7,7 @@ use opentracker_http::Counter as Http;
 use opentracker_types::TrackerId;
 use opentracker_udp::Counter as Udp;
 
-use crate::cluster::Cluster;
 use crate::counters::Counter as Pages;
-use crate::settings::Identity;
 
 /// Minutes after which a peer is gone in the C program: readers of its pages expect that many.
 const C_PEER_TIMEOUT: u8 = 45;
@@ -31,15 +29,8 @@ pub(crate) struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// Takes it now.
-    ///
-    /// A tracker in a cluster draws another id when a sibling turns out to have its own, so the
-    /// one that it began with counts without a cluster alone.
-    pub(crate) fn take(
-        tracker: &'a Tracker,
-        identity: &'a Identity,
-        cluster: Option<&Cluster>,
-    ) -> Self {
+    /// Takes it now, of a tracker of this version that calls itself so at present.
+    pub(crate) fn take(tracker: &'a Tracker, version: &'a str, tracker_id: TrackerId) -> Self {
         let now = Instant::now();
         let settings = &tracker.rules().settings;
         let limit_octets = settings.limits.octets;
@@ -50,8 +41,8 @@ impl<'a> Snapshot<'a> {
             limit_octets: Some(limit_octets).filter(|&octets| octets < u64::MAX),
             uptime_secs: now.saturating_duration_since(tracker.start()).as_secs(),
             peer_timeout: settings.timing.peer_timeout_minutes(),
-            version: &identity.version,
-            tracker_id: cluster.map_or(identity.tracker_id, |cluster| cluster.tracker_id),
+            version,
+            tracker_id,
         }
     }
 

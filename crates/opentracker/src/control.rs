@@ -1,7 +1,6 @@
 //! What the operator has done through the admin API.
 
 use std::io;
-use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Instant, SystemTime};
 
 use opentracker_admin::{Control, ControlError};
@@ -14,29 +13,9 @@ use crate::reload::Reloaded;
 use crate::snapshot::{SnapshotCounter, SnapshotNowError};
 use crate::tracker::Tracker;
 
-/// The tracker as the operator plane sees it, which is there before it.
-#[derive(Debug, Default)]
-pub(crate) struct Operator(OnceLock<Weak<Tracker>>);
-
-impl Operator {
-    /// Says that the tracker is there.
-    pub(crate) fn attend(&self, tracker: &Arc<Tracker>) {
-        // Nobody does so twice.
-        self.0.set(Arc::downgrade(tracker)).ok();
-    }
-
-    fn tracker(&self) -> Result<Arc<Tracker>, ControlError> {
-        let tracker = self.0.get().and_then(Weak::upgrade);
-        tracker.ok_or(ControlError::NotNow)
-    }
-}
-
-impl Control for Operator {
+impl Control for Tracker {
     fn listeners(&self) -> Vec<api::ListenerStatus> {
-        let Ok(tracker) = self.tracker() else {
-            return Vec::new();
-        };
-        let listeners = tracker.listeners().iter();
+        let listeners = self.listeners().iter();
         listeners
             .map(|listener| api::ListenerStatus {
                 protocol: listener.protocol.to_owned(),
@@ -48,23 +27,21 @@ impl Control for Operator {
     }
 
     fn snapshot_status(&self) -> Option<api::SnapshotStatus> {
-        let tracker = self.tracker().ok()?;
-        if tracker.config().snapshot.path.as_os_str().is_empty() {
+        if self.config().snapshot.path.as_os_str().is_empty() {
             return None;
         }
-        let status = tracker.snapshots();
+        let status = self.snapshots();
         let latest = status.latest();
         let age = |at| SystemTime::now().duration_since(at).unwrap_or_default();
         Some(api::SnapshotStatus {
             age_secs: latest.map(|latest| age(latest.created).as_secs()),
             octets: latest.map(|latest| latest.octets),
-            failures: tracker.core().counters().sum(SnapshotCounter::Failed),
+            failures: self.core().counters().sum(SnapshotCounter::Failed),
         })
     }
 
     fn reload_status(&self) -> Option<api::ReloadStatus> {
-        let tracker = self.tracker().ok()?;
-        let (at, succeeded) = tracker.reloads().latest()?;
+        let (at, succeeded) = self.reloads().latest()?;
         Some(api::ReloadStatus {
             age_secs: at.elapsed().unwrap_or_default().as_secs(),
             succeeded,
@@ -72,27 +49,23 @@ impl Control for Operator {
     }
 
     fn config(&self) -> serde_json::Value {
-        let Ok(tracker) = self.tracker() else {
-            return serde_json::Value::Null;
-        };
-        let table: Result<toml::Table, _> = toml::from_str(&tracker.config().effective_toml());
+        let table: Result<toml::Table, _> = toml::from_str(&self.config().effective_toml());
         let table = table.expect("it was written as TOML just now");
         serde_json::to_value(table).expect("TOML has nothing that JSON has not")
     }
 
     fn reload(&self) -> Result<api::Reloaded, ControlError> {
-        Ok(self.tracker()?.reload_all()?.answer())
+        Ok(self.reload_all()?.answer())
     }
 
     fn snapshot(&self) -> Result<api::SnapshotWritten, ControlError> {
-        let tracker = self.tracker()?;
-        let written = tracker.snapshot_now().map_err(|error| match error {
+        let written = self.snapshot_now().map_err(|error| match error {
             SnapshotNowError::Off => ControlError::Unavailable("snapshot.path is empty".to_owned()),
             SnapshotNowError::Stopping => ControlError::NotNow,
             SnapshotNowError::Failed(cause) => failed(&cause),
         })?;
         Ok(api::SnapshotWritten {
-            path: tracker.config().snapshot.path.display().to_string(),
+            path: self.config().snapshot.path.display().to_string(),
             octets: written.octets,
             torrents: written.torrents,
             peers: written.peers,
@@ -100,14 +73,13 @@ impl Control for Operator {
     }
 
     fn block(&self, info_hash: InfoHash, note: &str) -> Result<api::Blocked, ControlError> {
-        let tracker = self.tracker()?;
         let mut removed = None;
-        let (block, kept) = tracker.blocks().add(info_hash, note, |list| {
-            tracker.lists().set_blocked(list);
-            removed = tracker.core().remove(&info_hash, Instant::now());
+        let (block, kept) = self.blocks().add(info_hash, note, |list| {
+            self.lists().set_blocked(list);
+            removed = self.core().remove(&info_hash, Instant::now());
         });
         kept.map_err(|error| not_kept(&error))?;
-        tell(&tracker, SwarmEventKind::Blocked, info_hash);
+        tell(self, SwarmEventKind::Blocked, info_hash);
         let peers = removed.map_or(0, |counts| {
             u64::from(counts.seeders) + u64::from(counts.leechers)
         });
@@ -118,33 +90,29 @@ impl Control for Operator {
                 torrents: removed.is_some().into(),
                 peers,
             },
-            lasts: lasts(&tracker),
+            lasts: lasts(self),
         })
     }
 
     fn unblock(&self, info_hash: InfoHash) -> Result<api::Unblocked, ControlError> {
-        let tracker = self.tracker()?;
-        let unblock = |list| tracker.lists().set_blocked(list);
-        let (was_blocked, kept) = tracker.blocks().remove(info_hash, unblock);
+        let unblock = |list| self.lists().set_blocked(list);
+        let (was_blocked, kept) = self.blocks().remove(info_hash, unblock);
         kept.map_err(|error| not_kept(&error))?;
         if was_blocked {
-            tell(&tracker, SwarmEventKind::Unblocked, info_hash);
+            tell(self, SwarmEventKind::Unblocked, info_hash);
             tracing::info!("{info_hash} is not blocked any more");
         }
-        let verdict = tracker.core().rules().lists.verdict(&info_hash);
+        let verdict = self.core().rules().lists.verdict(&info_hash);
         Ok(api::Unblocked {
             info_hash: info_hash.to_string(),
             was_blocked,
             verdict: opentracker_admin::verdict_of(verdict),
-            lasts: lasts(&tracker),
+            lasts: lasts(self),
         })
     }
 
     fn blocks(&self, after: Option<InfoHash>, most: usize) -> Vec<api::Block> {
-        let Ok(tracker) = self.tracker() else {
-            return Vec::new();
-        };
-        let blocks = tracker.blocks().after(after, most).into_iter();
+        let blocks = self.blocks().after(after, most).into_iter();
         blocks
             .map(|(info_hash, block)| block_of(info_hash, block))
             .collect()

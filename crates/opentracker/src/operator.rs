@@ -11,8 +11,8 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use nix::fcntl::OFlag;
 use opentracker_admin::{
-    Cluster, ClusterNode, ClusterView, Config as PlaneConfig, Gauge, Identity, Listeners, Plane,
-    Token, Trends,
+    Cluster, ClusterNode, ClusterView, Config as PlaneConfig, ControlSlot, Gauge, Identity,
+    Listeners, Plane, Token, Trends,
 };
 use opentracker_core::Worker;
 use opentracker_livesync::{Sibling, View};
@@ -22,7 +22,6 @@ use opentracker_net::http::{
 use opentracker_types::TrackerId;
 
 use crate::config::Config;
-use crate::control::Operator;
 use crate::folders::Folders;
 
 /// The name of the control socket, where nobody has chosen another.
@@ -74,7 +73,7 @@ pub(crate) struct Shown {
     /// What the metrics show of other parts.
     pub(crate) gauges: Vec<Gauge>,
     /// Who does what the operator asks for.
-    pub(crate) control: Arc<Operator>,
+    pub(crate) control: Arc<ControlSlot>,
     /// What was, for up to seven days.
     pub(crate) trends: Arc<Mutex<Trends>>,
 }
@@ -167,7 +166,7 @@ pub(crate) fn start(
     };
     plane.cluster = shown.cluster.map(cluster);
     plane.gauges = shown.gauges;
-    plane.control = Some(shown.control);
+    plane.control = shown.control;
     plane.trends = shown.trends;
     let plane = Plane::start(plane, worker, listeners)?;
     let handle = plane.handle();

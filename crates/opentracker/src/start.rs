@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use opentracker_admin as admin;
-use opentracker_admin::{Plane, Trends};
+use opentracker_admin::{ControlSlot, Plane, Trends};
 use opentracker_core as core;
 use opentracker_multicast::JoinError;
 use opentracker_net::http::{SocketFile, UnixError};
@@ -21,7 +21,6 @@ use rand::Rng;
 
 use crate::blocks::Blocks;
 use crate::config::{Config, ListenAddress};
-use crate::control::Operator;
 use crate::descriptors::TooFewDescriptors;
 use crate::fifo::{Fifo, FifoError};
 use crate::folders::Folders;
@@ -112,7 +111,7 @@ pub(crate) struct Started {
     pub(crate) reloads: Arc<ReloadStatus>,
     pub(crate) sandbox: Option<Arc<Sandbox>>,
     pub(crate) blocks: Blocks,
-    pub(crate) operator: Arc<Operator>,
+    pub(crate) control: Arc<ControlSlot>,
 }
 
 /// A tracker whose sockets are open and whose process has become what it shall be.
@@ -215,7 +214,7 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
     let blocks = Blocks::read(bound.snapshot.as_ref())?;
     let lists = read_lists(&config, folders, &blocks)?;
     let core = lists.core();
-    let operator = Arc::new(Operator::default());
+    let control = Arc::new(ControlSlot::default());
     if let Some(place) = &bound.snapshot {
         snapshot::restore(place, core)?;
         bound.trends = Arc::new(Mutex::new(snapshot::restore_trends(place)));
@@ -225,7 +224,7 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
     let reloads = Arc::clone(&bound.reloads);
     let sandbox = bound.sandbox.clone();
     let mut threads = Threads::default();
-    let served = threads.serve(&config, core, lists.memory(), (id, &operator), bound);
+    let served = threads.serve(&config, core, lists.memory(), (id, &control), bound);
     if let Err(error) = served {
         threads.shutdown();
         return Err(StartError::Thread(error));
@@ -239,7 +238,7 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
         reloads,
         sandbox,
         blocks,
-        operator,
+        control,
     })
 }
 
@@ -357,7 +356,7 @@ impl Threads {
         config: &Config,
         core: &Arc<core::Tracker>,
         memory: &Arc<Memory>,
-        (id, operator): (TrackerId, &Arc<Operator>),
+        (id, control): (TrackerId, &Arc<ControlSlot>),
         bound: Bound,
     ) -> io::Result<()> {
         let group = bound.group;
@@ -377,7 +376,7 @@ impl Threads {
                 snapshot::gauges(&bound.snapshots),
             ]
             .concat(),
-            control: Arc::clone(operator),
+            control: Arc::clone(control),
             trends: Arc::clone(&bound.trends),
         };
         let mut listeners = admin::Listeners {

@@ -52,7 +52,7 @@ impl Prepared {
             reloads,
             sandbox,
             blocks,
-            operator,
+            control,
         } = start::start(self.0)?;
         let access = &config.access;
         let fifos = [
@@ -71,7 +71,7 @@ impl Prepared {
             blocks,
             reload: OnceLock::new(),
         });
-        operator.attend(&tracker);
+        control.fill(&tracker);
         for (path, action) in fifos {
             if path.as_os_str().is_empty() {
                 continue;

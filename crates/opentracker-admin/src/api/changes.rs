@@ -3,9 +3,9 @@
 use opentracker_api as api;
 use opentracker_api::Problem;
 
-use super::document::Refused;
 use super::parameters::{self, Parameters};
 use super::problem::bad_parameter;
+use super::refused::Refused;
 use super::{Api, Reply, json};
 
 /// Blocks of a page, unless others are asked for.

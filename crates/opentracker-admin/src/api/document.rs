@@ -1,47 +1,13 @@
 //! The OpenAPI document.
 
-use std::collections::BTreeMap;
-
-use opentracker_api::{PROBLEM_TYPE, Problem};
-use utoipa::openapi::content::ContentBuilder;
-use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::Ref;
+use opentracker_api::Problem;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi as Document, RefOr, SecurityRequirement};
-use utoipa::{IntoResponses, Modify, OpenApi};
+use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
+use utoipa::{Modify, OpenApi};
 
 use super::parameters::Parameters;
+use super::refused::Refused;
 use super::{Reply, json};
-
-/// The problems that any request may have.
-pub(super) struct Refused;
-
-impl IntoResponses for Refused {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let problem = |description: &str| {
-            let schema = Ref::from_schema_name("Problem");
-            let content = ContentBuilder::new().schema(Some(schema)).build();
-            let response = ResponseBuilder::new()
-                .description(description)
-                .content(PROBLEM_TYPE, content)
-                .build();
-            RefOr::T(response)
-        };
-        let all = [
-            ("400", "A parameter is wrong; `field` names it."),
-            ("401", "A token is needed, or the one that came is wrong."),
-            ("403", "Who asks has no right to this."),
-            (
-                "409",
-                "The present configuration has no such thing, or there is no room.",
-            ),
-            ("500", "It was tried and failed."),
-            ("503", "It cannot be done at present."),
-        ];
-        all.map(|(status, description)| (status.to_owned(), problem(description)))
-            .into()
-    }
-}
 
 /// All of it.
 #[derive(OpenApi)]

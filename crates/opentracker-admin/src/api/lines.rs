@@ -13,8 +13,11 @@ use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::streams::word;
 use super::unix_millis;
+
+/// What became of a request in a word, where that is not the reason of a refusal.
+pub(super) const SERVED: &str = "served";
+pub(super) const REJECTED: &str = "rejected";
 
 /// How often it is looked for what has happened.
 const TICK: Duration = Duration::from_millis(200);
@@ -213,4 +216,13 @@ fn printable(peer_id: &PeerId) -> String {
     let octets = peer_id.as_bytes().iter();
     let octets = octets.take_while(|octet| octet.is_ascii_graphic()).take(8);
     octets.map(|&octet| char::from(octet)).collect()
+}
+
+/// Says in a word what became of a request.
+pub(super) fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Refused(refusal) => refusal.reason.word(),
+        Outcome::Rejected(_) => REJECTED,
+        _ => SERVED,
+    }
 }

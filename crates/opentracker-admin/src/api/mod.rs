@@ -9,6 +9,7 @@ mod lines;
 mod parameters;
 mod problem;
 mod read;
+mod refused;
 mod streams;
 mod torrents;
 
@@ -20,11 +21,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use hyper::{Method, StatusCode};
 use opentracker_api::{Instance, Problem};
 use opentracker_core::Tracker;
+use opentracker_types::TrackerId;
 use serde::Serialize;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::cluster::Cluster;
-use crate::control::{Control, ControlError};
+use crate::control::{Control, ControlError, ControlSlot};
 use crate::rights::Rights;
 use crate::settings::{ClusterView, Config, Identity};
 use crate::snapshot::Snapshot;
@@ -49,7 +51,7 @@ pub(crate) struct Api {
     tracker: Arc<Tracker>,
     identity: Identity,
     cluster: Option<ClusterView>,
-    control: Option<Arc<dyn Control>>,
+    control: Arc<ControlSlot>,
     trends: Arc<std::sync::Mutex<Trends>>,
     /// The plane ends, and with it its streams.
     is_stopping: Arc<AtomicBool>,
@@ -176,7 +178,7 @@ impl Api {
             tracker,
             identity: config.identity.clone(),
             cluster: config.cluster.clone(),
-            control: config.control.clone(),
+            control: Arc::clone(&config.control),
             trends: Arc::clone(&config.trends),
             is_stopping,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
@@ -251,25 +253,28 @@ impl Api {
 
     /// Returns which process answers.
     pub(crate) fn instance(&self) -> Instance {
-        let cluster = self.cluster();
-        let id = cluster.map_or(self.identity.tracker_id, |cluster| cluster.tracker_id);
         Instance {
             pid: process::id(),
-            tracker_id: id.to_string(),
+            tracker_id: self.id().to_string(),
         }
     }
 
     fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot::take(&self.tracker, &self.identity, self.cluster().as_ref())
+        Snapshot::take(&self.tracker, &self.identity.version, self.id())
+    }
+
+    fn id(&self) -> TrackerId {
+        self.identity.id(self.cluster().as_ref())
     }
 
     fn cluster(&self) -> Option<Cluster> {
         self.cluster.as_ref().map(ClusterView::look)
     }
 
-    fn control(&self) -> Result<&Arc<dyn Control>, Problem> {
-        let control = self.control.as_ref();
-        control.ok_or_else(|| not_done(ControlError::NotNow))
+    fn control(&self) -> Result<Arc<dyn Control>, Problem> {
+        self.control
+            .get()
+            .ok_or_else(|| not_done(ControlError::NotNow))
     }
 
     /// Has something done that takes its time.
@@ -277,7 +282,7 @@ impl Api {
         &self,
         what: impl FnOnce(&dyn Control) -> Result<T, ControlError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let control = Arc::clone(self.control()?);
+        let control = self.control()?;
         let done = tokio::task::spawn_blocking(move || what(&*control)).await;
         done.unwrap_or_else(|error| Err(ControlError::Failed(error.to_string())))
             .map_err(not_done)

@@ -7,9 +7,9 @@ use opentracker_api as api;
 use opentracker_api::Problem;
 use opentracker_core::{AccessLists, ClientList, HashList, Networks, Step};
 
-use super::document::Refused;
 use super::parameters::Parameters;
 use super::problem::not_found;
+use super::refused::Refused;
 use super::{Api, Reply, json, unix_millis};
 use crate::activity::{self, memory, swarms};
 use crate::control::Control;
@@ -34,7 +34,8 @@ const MAX_LIMITED: usize = 1000;
 pub(super) fn status(api: &Api, query: &str) -> Result<Reply, Problem> {
     Parameters::read(query, &[])?;
     let tracker = &api.tracker;
-    let control = api.control.as_deref();
+    let control = api.control.get();
+    let control = control.as_deref();
     let snapshot = api.snapshot();
     let state = match tracker.is_draining() {
         true => api::State::Draining,

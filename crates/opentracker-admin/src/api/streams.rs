@@ -4,17 +4,13 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use opentracker_api::Problem;
-use opentracker_core::{Outcome, Traced};
+use opentracker_core::Traced;
 
-use super::document::Refused;
-use super::lines::{End, Lines, Source};
+use super::lines::{End, Lines, REJECTED, SERVED, Source, word};
 use super::parameters::Parameters;
 use super::problem::{bad_parameter, busy};
+use super::refused::Refused;
 use super::{Api, Reply};
-
-/// The least words of an outcome that a trace can be bound to, besides the reasons of refusals.
-const SERVED: &str = "served";
-const REJECTED: &str = "rejected";
 
 /// Requests of a trace, and its seconds, unless others are asked for.
 const TRACED: usize = 1000;
@@ -99,13 +95,4 @@ fn outcome(text: &str) -> Result<String, Problem> {
     let reasons = opentracker_core::Reason::ALL.map(opentracker_core::Reason::word);
     let detail = format!("write {SERVED}, {REJECTED}, {}", reasons.join(", "));
     Err(bad_parameter("outcome", &detail))
-}
-
-/// Says in a word what became of a request.
-pub(super) fn word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Refused(refusal) => refusal.reason.word(),
-        Outcome::Rejected(_) => REJECTED,
-        _ => SERVED,
-    }
 }

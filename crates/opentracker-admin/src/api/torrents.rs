@@ -8,9 +8,9 @@ use opentracker_api::{Problem, Sort};
 use opentracker_core::{TorrentSummary, Tracker, Verdict, Walk};
 use opentracker_types::{InfoHash, PeerAddr};
 
-use super::document::Refused;
 use super::parameters::{self, Parameters};
 use super::problem::{bad_parameter, not_found};
+use super::refused::Refused;
 use super::{Api, Reply, json};
 
 /// Torrents of a page, unless others are asked for.
