@@ -44,6 +44,7 @@ mod gauge;
 mod listing;
 mod metrics;
 mod mode;
+mod pace;
 mod plane;
 mod process;
 mod rights;

@@ -10,6 +10,7 @@ use opentracker_http_wire::{ScrapeReply, ScrapeReplyWriter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::counters::Counter;
+use crate::pace::Pace;
 use crate::sorted_walk::SortedWalk;
 
 /// Lists of all torrents that are served at a time.
@@ -17,11 +18,6 @@ pub(crate) const MAX_LISTINGS: usize = 4;
 
 /// With so many octets a piece is sent.
 const PIECE_OCTETS: usize = 32 * 1024;
-
-/// After so many torrents, or so many parts of the swarms, others get their turn although there is
-/// no piece yet: the access lists may serve none of them.
-const STEP_TORRENTS: usize = 2048;
-const STEP_PARTS: usize = 64;
 
 /// How a list is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +128,8 @@ impl Listing {
     /// Appends some of the list. Less than an entry more than [`PIECE_OCTETS`] and the end of the
     /// list stand in `out` then, or what stood there before.
     pub(crate) fn step(&mut self, now: Instant, out: &mut Vec<u8>) -> Progress {
-        let (mut torrents, mut parts) = (0, 0);
+        let mut pace = Pace::default();
+        let mut is_far = false;
         loop {
             while let Some(torrent) = self.found.pop() {
                 self.put(&torrent, now, out);
@@ -140,14 +137,13 @@ impl Listing {
                     return Progress::Piece;
                 }
             }
-            if torrents >= STEP_TORRENTS || parts >= STEP_PARTS {
+            if is_far {
                 return Progress::Walking;
             }
             let Some(seen) = self.order.step(&self.tracker, now, &mut self.found) else {
                 break;
             };
-            torrents += seen;
-            parts += 1;
+            is_far = pace.is_far(seen);
         }
         self.put_end(out);
         Progress::Done
@@ -264,6 +260,7 @@ fn put_url_encoded(octets: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::fixture;
+    use crate::pace::STEP_PARTS;
     use opentracker_core::{AccessLists, HashList, Rules, Settings};
     use opentracker_http_wire::Answer;
     use opentracker_types::{InfoHash, SwarmCounts};

@@ -10,16 +10,14 @@ use opentracker_core::{AccessLists, Tracker, Walk};
 use opentracker_types::InfoHash;
 use tokio::sync::Mutex;
 
+use crate::pace::Pace;
+
 /// Torrents in each list.
 const MAX_TORRENTS: usize = 100;
 
 /// How long a list is good for. Finding it looks at every torrent, some 100 ms for ten million,
 /// so this bounds what a flood of questions costs.
 const LIFETIME: Duration = Duration::from_secs(2);
-
-/// After so many torrents, or so many parts of the swarms, others get their turn.
-const STEP_TORRENTS: usize = 2048;
-const STEP_PARTS: usize = 64;
 
 /// Finds the largest swarms, at most once in [`LIFETIME`]: who asks in the meantime gets the same
 /// lists, and who asks during the search waits for it.
@@ -89,7 +87,7 @@ fn first(ranked: &[Ranked], count: usize) -> Vec<InfoHash> {
 
 async fn walk(tracker: &Tracker) -> Top {
     let (mut by_peers, mut by_seeds) = (Ranking::default(), Ranking::default());
-    let (mut torrents, mut parts) = (0, 0);
+    let mut pace = Pace::default();
     let mut walk = Walk::new();
     while let Some(part) = walk.next_part(tracker, Instant::now()) {
         for torrent in part {
@@ -98,12 +96,8 @@ async fn walk(tracker: &Tracker) -> Top {
             by_peers.offer(peers, torrent.info_hash);
             by_seeds.offer(counts.seeders, torrent.info_hash);
         }
-        torrents += part.len();
-        parts += 1;
-        if torrents >= STEP_TORRENTS || parts >= STEP_PARTS {
-            (torrents, parts) = (0, 0);
-            tokio::task::yield_now().await;
-        }
+        let seen = part.len();
+        pace.note(seen).await;
     }
     Top {
         by_peers: by_peers.rank(),

@@ -69,8 +69,6 @@ pub(crate) struct ApiRequest<'a> {
     pub(crate) query: &'a str,
     pub(crate) rights: Rights,
     pub(crate) credential: Credential,
-    /// A token would be looked at.
-    pub(crate) may_show_token: bool,
 }
 
 /// What it is answered.
@@ -207,12 +205,13 @@ impl Api {
             For::Token => all,
         };
         // To others no answer tells whether a token is right.
-        let credential = match request.may_show_token {
+        let may_show_token = request.rights.may_show_token();
+        let credential = match may_show_token {
             true => request.credential,
             false => Credential::None,
         };
         if !may || credential == Credential::Wrong {
-            return Err(denied(credential, request.may_show_token));
+            return Err(denied(credential, may_show_token));
         }
         let method = match *request.method {
             Method::HEAD => &Method::GET,

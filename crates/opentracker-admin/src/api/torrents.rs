@@ -12,6 +12,7 @@ use super::parameters::{self, Parameters};
 use super::problem::{bad_parameter, not_found};
 use super::refused::Refused;
 use super::{Api, Reply, json};
+use crate::pace::Pace;
 
 /// Torrents of a page, unless others are asked for.
 const PAGE: usize = 100;
@@ -19,10 +20,6 @@ const MAX_PAGE: usize = 1000;
 
 /// The most peers that are shown of a torrent.
 const MAX_PEERS: usize = 1000;
-
-/// After so many torrents, or so many parts of the swarms, others get their turn.
-const STEP_TORRENTS: usize = 2048;
-const STEP_PARTS: usize = 64;
 
 /// Torrents, a page at a time.
 ///
@@ -173,24 +170,6 @@ impl Rank {
 
     fn write(self) -> String {
         format!("{:016x}{}", self.number, self.info_hash.0)
-    }
-}
-
-/// Lets others have their turn when a walk has done enough.
-#[derive(Debug, Default)]
-struct Pace {
-    torrents: usize,
-    parts: usize,
-}
-
-impl Pace {
-    async fn note(&mut self, torrents: usize) {
-        self.torrents += torrents;
-        self.parts += 1;
-        if self.torrents >= STEP_TORRENTS || self.parts >= STEP_PARTS {
-            *self = Self::default();
-            tokio::task::yield_now().await;
-        }
     }
 }
 

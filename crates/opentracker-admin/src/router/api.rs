@@ -51,7 +51,6 @@ impl Router {
             query: head.uri.query().unwrap_or_default(),
             rights: *rights,
             credential,
-            may_show_token: rights.may_show_token(),
         };
         let response = match self.api.answer(request, &self.top).await {
             Ok(Reply::Json(octets)) => {
@@ -68,7 +67,7 @@ impl Router {
     }
 
     fn problem(&self, problem: &Problem, path: &str) -> Response<PageBody> {
-        let status = StatusCode::from_u16(problem.status).expect("problems have statuses of hyper");
+        let status = status_of(problem);
         self.counters.count(match status {
             StatusCode::BAD_REQUEST => Counter::BadParameter,
             StatusCode::UNAUTHORIZED => Counter::BadToken,
@@ -77,8 +76,7 @@ impl Router {
             StatusCode::METHOD_NOT_ALLOWED => Counter::BadMethod,
             _ => Counter::NotDone,
         });
-        let body = serde_json::to_vec(problem).expect("it has no map with keys but text");
-        let response = page(status, PROBLEM_TYPE, body);
+        let response = problem_page(problem);
         match status {
             StatusCode::UNAUTHORIZED => with(response, WWW_AUTHENTICATE, "Bearer"),
             StatusCode::METHOD_NOT_ALLOWED => {
@@ -96,23 +94,27 @@ impl Router {
         counter: Counter,
         reason: &str,
     ) -> Response<PageBody> {
-        let status = StatusCode::BAD_REQUEST;
         if is_api(head) {
             self.counters.count(counter);
-            let problem = api::bad_request(reason);
-            let body = serde_json::to_vec(&problem).expect("it has no map with keys but text");
-            return page(status, PROBLEM_TYPE, body);
+            return problem_page(&api::bad_request(reason));
         }
-        self.refuse(counter, status, failure(reason))
+        self.refuse(counter, StatusCode::BAD_REQUEST, failure(reason))
     }
 
     pub(super) fn forbid_foreign(&self, head: &Parts) -> Response<PageBody> {
         if is_api(head) {
             self.counters.count(Counter::Foreign);
-            let body = serde_json::to_vec(&api::foreign());
-            let body = body.expect("it has no map with keys but text");
-            return page(StatusCode::FORBIDDEN, PROBLEM_TYPE, body);
+            return problem_page(&api::foreign());
         }
         self.forbid(Counter::Foreign)
     }
+}
+
+fn problem_page(problem: &Problem) -> Response<PageBody> {
+    let body = serde_json::to_vec(problem).expect("it has no map with keys but text");
+    page(status_of(problem), PROBLEM_TYPE, body)
+}
+
+fn status_of(problem: &Problem) -> StatusCode {
+    StatusCode::from_u16(problem.status).expect("problems have statuses of hyper")
 }
