@@ -12,19 +12,16 @@
 //! | without `/proc`, or with a root that cannot be written to | `a_bare_host_is_enough` |
 //! | PID 1 of a container reaps | `the_first_process_of_a_container_reaps_orphans` |
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::net::{TcpListener, UdpSocket};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
-
-use opentracker_lab::uninterrupted;
 
 use crate::datagram::Client;
 use crate::load::{self, under_load};
 use crate::program::{self, STOP_TIME, eventually};
 use crate::request::{announce, get};
+use crate::sandbox::{wait_until_told, with_manager};
 use crate::{
     AS_NOBODY, OTHER, OWN_NETWORK, TORRENT, addresses, assert_serves_at, inside, serves, setup,
     udp, wrapper,
@@ -131,9 +128,7 @@ fn a_cluster_node_runs_within_the_unit() {
         with_system_calls_of_unit(),
     ]
     .concat();
-    let manager = UnixDatagram::bind(setup.path("notify")).unwrap();
-    fs::set_permissions(setup.path("notify"), Permissions::from_mode(0o666)).unwrap();
-    setup.variable("NOTIFY_SOCKET", setup.path("notify"));
+    let manager = with_manager(&mut setup);
     setup
         .list("access.deny", &[OTHER])
         .set("log.level", "debug")
@@ -141,22 +136,19 @@ fn a_cluster_node_runs_within_the_unit() {
         .set("udp.listen", ["127.0.0.1:6969"])
         .set("http.listen", ["127.0.0.1:6969"]);
     let mut tracker = setup.start();
+    wait_until_told(&manager, "READY=1");
     assert_serves_at(&tracker, "127.0.0.1", 6969);
     tracker.setup.write("access.deny", "");
     tracker.hang_up();
+    // A program that is told to stop in the middle of a reload does not say that it is ready.
+    wait_until_told(&manager, "RELOADING=1");
+    wait_until_told(&manager, "READY=1");
     assert_eq!(tracker.stop("TERM").0.code(), Some(0));
+    wait_until_told(&manager, "STOPPING=1");
     let log = tracker.log().join("\n");
     assert!(log.contains("group joined"), "{log}");
     for words in ["without Landlock", "WARN", "ERROR", "not permitted"] {
         assert!(!log.contains(words), "{words}: {log}");
-    }
-    let mut octets = [0; 4096];
-    let mut said = || {
-        let length = uninterrupted(|| manager.recv(&mut octets)).unwrap();
-        String::from_utf8_lossy(&octets[..length]).into_owned()
-    };
-    for beginning in ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"] {
-        assert!(said().starts_with(beginning), "{beginning}");
     }
 }
 

@@ -180,18 +180,24 @@ fn memory_is_out_of_reach() {
 }
 
 /// Lets a program tell a service manager, which has a socket beside the configuration.
-fn with_manager(setup: &mut Setup) -> UnixDatagram {
+pub(crate) fn with_manager(setup: &mut Setup) -> UnixDatagram {
     let path = setup.path("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
     setup.variable("NOTIFY_SOCKET", path);
     manager
 }
 
-fn next(manager: &UnixDatagram) -> String {
+/// Waits until the service manager is told a line before all others.
+pub(crate) fn wait_until_told(manager: &UnixDatagram, line: &str) {
     let mut octets = [0; 4096];
-    let length = uninterrupted(|| manager.recv(&mut octets)).expect("it says something");
-    String::from_utf8(octets[..length].to_vec()).unwrap()
+    loop {
+        let length = uninterrupted(|| manager.recv(&mut octets)).expect(line);
+        if octets[..length].split(|&octet| octet == b'\n').next() == Some(line.as_bytes()) {
+            return;
+        }
+    }
 }
 
 #[test]
@@ -204,9 +210,9 @@ fn the_manager_is_told_from_another_root_folder() {
         .set("process.chroot", root.to_str().unwrap())
         .set("process.user", "nobody");
     let mut tracker = setup.start();
-    assert!(next(&manager).starts_with("READY=1\n"));
+    wait_until_told(&manager, "READY=1");
     tracker.stop("TERM");
-    assert!(next(&manager).starts_with("STOPPING=1\n"));
+    wait_until_told(&manager, "STOPPING=1");
 }
 
 /// A thread of the program by its name.
@@ -228,7 +234,7 @@ fn a_stuck_worker_ends_the_signs_of_life() {
     setup.variable("WATCHDOG_USEC", "1000000");
     let tracker = setup.start();
     for name in ["udp-0", "http-0"] {
-        while !next(&manager).starts_with("WATCHDOG=1\n") {}
+        wait_until_told(&manager, "WATCHDOG=1");
         let thread = thread(&tracker, name);
         ptrace::attach(thread).unwrap();
         waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
@@ -248,6 +254,6 @@ fn a_stuck_worker_ends_the_signs_of_life() {
         manager.set_read_timeout(Some(PATIENCE)).unwrap();
         ptrace::detach(thread, None).unwrap();
     }
-    while !next(&manager).starts_with("WATCHDOG=1\n") {}
+    wait_until_told(&manager, "WATCHDOG=1");
     assert!(serves(&tracker, TORRENT));
 }
