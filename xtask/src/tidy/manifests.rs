@@ -60,9 +60,9 @@ pub(super) fn root(repository: &Repository) -> Vec<Finding> {
             continue;
         };
         let version = version.trim_matches('"');
-        let image = repository.text("deploy/Containerfile");
+        let image = repository.text("deploy/container/Containerfile");
         if !image.contains(&format!("FROM rust:{version}-")) {
-            report(line, "deploy/Containerfile has another compiler");
+            report(line, "deploy/container/Containerfile has another compiler");
         }
         let toolchain = repository.text("rust-toolchain.toml");
         if toolchain.contains("channel") && !toolchain.contains(&format!("\"{version}")) {
@@ -328,7 +328,7 @@ workspace = true
         let found = |image: &str, channel: &str| {
             let files = [
                 ("Cargo.toml", text.as_str()),
-                ("deploy/Containerfile", image),
+                ("deploy/container/Containerfile", image),
                 ("rust-toolchain.toml", channel),
             ];
             let found = root(&Repository::of(&files));

@@ -72,7 +72,7 @@ fn a_kernel_without_ipv6_serves_ipv4() {
     }
 }
 
-const UNIT: &str = include_str!("../../../../deploy/opentracker.service");
+const UNIT: &str = include_str!("../../../../deploy/systemd/opentracker.service");
 
 /// The values of a key of the unit.
 fn of_unit(key: &str) -> Vec<&'static str> {
@@ -154,7 +154,7 @@ fn a_cluster_node_runs_within_the_unit() {
 
 #[test]
 fn the_unit_is_well_shielded() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/systemd");
     let unit = format!("{folder}/opentracker.service");
     // In tenths: 1.5 of 10.
     let mut analysis = Command::new("systemd-analyze");
