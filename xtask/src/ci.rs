@@ -8,7 +8,7 @@ use xshell::{Shell, cmd};
 use crate::steps::Steps;
 use crate::test;
 use crate::tidy::{self, Repository, docs};
-use crate::workspace::{PROGRAMS, Workspace, namespace_tests};
+use crate::workspace::{Workspace, namespace_tests};
 
 /// Runs the task; with `only_static`, leaves the tests to a `cargo xtask test` that follows.
 pub(crate) fn run(workspace: &Workspace, only_static: bool, unprivileged: bool) -> Result<()> {
@@ -179,9 +179,6 @@ fn documented_commands(
         let Some((name, arguments)) = command.program() else {
             continue;
         };
-        if PROGRAMS.iter().all(|(_, binary)| *binary != name) {
-            continue;
-        }
         let help = (!command.is_harmless()).then_some("--help");
         let program = programs.join(name);
         cmd!(workspace.sh, "{program} {arguments...} {help...}")
