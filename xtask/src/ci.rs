@@ -128,13 +128,13 @@ fn oldest_compiler(workspace: &Workspace) -> Result<()> {
     Ok(check.run()?)
 }
 
-/// The program accepts every file of deploy/config/ and every TOML block of the documentation.
+/// The program accepts every configuration of deploy/config/ and every TOML block of the documentation.
 fn configurations(workspace: &Workspace, repository: &Repository, programs: &Path) -> Result<()> {
     let sh = &workspace.sh;
     let program = programs.join("opentracker");
     let files = repository.files.keys();
     let examples: Vec<&String> = files
-        .filter(|file| file.starts_with("deploy/config/"))
+        .filter(|file| file.starts_with("deploy/config/") && file.ends_with(".toml"))
         .collect();
     ensure!(!examples.is_empty(), "no example in deploy/config/");
     for file in examples {
