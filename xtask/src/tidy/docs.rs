@@ -1,5 +1,6 @@
 //! Rules for the documentation.
 
+use cargo_metadata::Target;
 use clap::Parser;
 
 use super::{Finding, Repository, line_of};
@@ -15,8 +16,17 @@ const HARMLESS: [&str; 4] = ["--check", "--help", "--print-config", "--version"]
 
 /// What may stand after an opening fence. A block of `sh` is tried in CI; what follows the prompt of
 /// a `console` is for the reader's host.
-const LANGUAGES: [&str; 8] = [
-    "console", "haproxy", "json", "nginx", "sh", "text", "toml", "yaml",
+const LANGUAGES: [&str; 10] = [
+    "console",
+    "haproxy",
+    "json",
+    "nginx",
+    "rust",
+    "rust,no_run",
+    "sh",
+    "text",
+    "toml",
+    "yaml",
 ];
 
 /// The test that runs the blocks of `sh` of the pages that it includes.
@@ -162,21 +172,24 @@ fn unknown(repository: &Repository, option: &str, value: &str) -> Option<String>
         "--path" => repository
             .files
             .contains_key(&format!("{value}/Cargo.toml")),
-        "--bin" | "--example" | "--bench" | "--test" => members
-            .iter()
-            .any(|member| member.targets.iter().any(|target| target.name == value)),
+        "--bin" | "--example" | "--bench" | "--test" => {
+            let is_it = |target: &Target| {
+                let mut kinds = target.kind.iter().map(ToString::to_string);
+                target.name == value && kinds.any(|kind| option.ends_with(&kind))
+            };
+            members
+                .iter()
+                .any(|member| member.targets.iter().any(is_it))
+        }
         _ => true,
     };
     (!is_there).then(|| format!("there is no `{option} {value}`"))
 }
 
-/// The README and the documents of docs/, whose blocks are commands and configurations of this
-/// version.
+/// The documents, whose blocks are commands and configurations of this version.
 pub(crate) fn documents(repository: &Repository) -> impl Iterator<Item = (&str, Document)> {
-    repository
-        .ending(".md")
-        .filter(|(file, _)| *file == "README.md" || file.starts_with("docs/"))
-        .map(|(file, text)| (file, Document::parse(text)))
+    let documents = repository.ending(".md");
+    documents.map(|(file, text)| (file, Document::parse(text)))
 }
 
 /// The commands of the documentation.
@@ -413,6 +426,7 @@ mod tests {
             "cargo fly",
             "cargo build -p b",
             "sudo cargo test -p a --test is",
+            "cargo run -p a --example it",
             "cargo install --path crates/b",
             "curl http://127.0.0.1/",
             "opentracker | grep x",
