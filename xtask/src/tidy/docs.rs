@@ -14,6 +14,9 @@ const TEST_COMMAND: [&str; 3] = ["cargo", "xtask", "test"];
 /// The options after which a program says something and ends.
 const HARMLESS: [&str; 4] = ["--check", "--help", "--print-config", "--version"];
 
+/// The member that `cargo run` runs.
+const DEFAULT_PACKAGE: &str = "opentracker-daemon";
+
 /// What may stand after an opening fence. A block of `sh` is tried in CI; what follows the prompt of
 /// a `console` is for the reader's host.
 const LANGUAGES: [&str; 10] = [
@@ -102,19 +105,23 @@ impl Command {
     }
 
     /// The program that it runs, of those that the workspace delivers, and its arguments.
-    pub(crate) fn program(&self) -> Option<(&str, &[String])> {
-        let (name, arguments) = match self.words.first()?.as_str() {
-            "cargo" if self.words.get(1)? == "run" => {
-                let mut parts = self.words[2..].splitn(2, |word| word == "--");
-                let is_other =
-                    |word: &String| ["-p", "--package", "--example"].contains(&word.as_str());
-                let is_ours = !parts.next()?.iter().any(is_other);
-                is_ours.then(|| ("opentracker", parts.next().unwrap_or_default()))?
-            }
-            name => (name, &self.words[1..]),
-        };
-        let is_ours = PROGRAMS.iter().any(|(_, binary)| *binary == name);
-        is_ours.then_some((name, arguments))
+    pub(crate) fn program(&self) -> Option<(&'static str, &[String])> {
+        let (name, arguments) = self.words.split_first()?;
+        if name != "cargo" {
+            let (_, program) = PROGRAMS.iter().find(|(_, program)| program == name)?;
+            return Some((program, arguments));
+        }
+        let options = arguments.strip_prefix(&["run".to_owned()])?;
+        let mut parts = options.splitn(2, |word| word == "--");
+        let options = parts.next()?;
+        if options.iter().any(|word| word == "--example") {
+            return None;
+        }
+        let is_package = |word: &String| word == "-p" || word == "--package";
+        let package = options.iter().skip_while(|word| !is_package(word)).nth(1);
+        let package = package.map_or(DEFAULT_PACKAGE, String::as_str);
+        let (_, program) = PROGRAMS.iter().find(|(member, _)| *member == package)?;
+        Some((program, parts.next().unwrap_or_default()))
     }
 
     /// Says whether it ends by itself and touches nothing, with files of the repository alone.
@@ -498,6 +505,7 @@ mod tests {
         let block = "OPENTRACKER_A__B='10 m' opentracker -i 192.0.2.1 | head # some\n\
                      cargo run --release -- --check -f deploy/config/a.toml\n\
                      cargo run -p a -- --check\n\
+                     cargo run -p opentracker-ctl -- status\n\
                      opentracker --check -f /etc/a.toml\n";
         let commands = &documented_commands(&with_readme(block))[1..];
         let programs: Vec<(&str, usize, bool)> = commands
@@ -507,11 +515,13 @@ mod tests {
                 Some((name, arguments.len(), command.is_harmless()))
             })
             .collect();
-        let expected = [(2, false), (3, true), (3, false)];
-        assert_eq!(
-            programs,
-            expected.map(|(count, is)| ("opentracker", count, is))
-        );
+        let expected = [
+            ("opentracker", 2, false),
+            ("opentracker", 3, true),
+            ("opentracker-ctl", 1, false),
+            ("opentracker", 3, false),
+        ];
+        assert_eq!(programs, expected);
         let variable = ("OPENTRACKER_A__B".to_owned(), "10 m".to_owned());
         assert_eq!(commands[0].environment, [variable]);
         assert_eq!(commands[0].line, 3);
