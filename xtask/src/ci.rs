@@ -8,7 +8,7 @@ use xshell::{Shell, cmd};
 use crate::steps::Steps;
 use crate::test;
 use crate::tidy::{self, Repository, docs};
-use crate::workspace::{PROGRAMS, Workspace, namespace_tests};
+use crate::workspace::{Workspace, namespace_tests};
 
 /// Runs the task; with `only_static`, leaves the tests to a `cargo xtask test` that follows.
 pub(crate) fn run(workspace: &Workspace, only_static: bool, unprivileged: bool) -> Result<()> {
@@ -128,13 +128,13 @@ fn oldest_compiler(workspace: &Workspace) -> Result<()> {
     Ok(check.run()?)
 }
 
-/// The program accepts every file of deploy/config/ and every TOML block of the documentation.
+/// The program accepts every configuration of deploy/config/ and every TOML block of the documentation.
 fn configurations(workspace: &Workspace, repository: &Repository, programs: &Path) -> Result<()> {
     let sh = &workspace.sh;
     let program = programs.join("opentracker");
     let files = repository.files.keys();
     let examples: Vec<&String> = files
-        .filter(|file| file.starts_with("deploy/config/"))
+        .filter(|file| file.starts_with("deploy/config/") && file.ends_with(".toml"))
         .collect();
     ensure!(!examples.is_empty(), "no example in deploy/config/");
     for file in examples {
@@ -179,9 +179,6 @@ fn documented_commands(
         let Some((name, arguments)) = command.program() else {
             continue;
         };
-        if PROGRAMS.iter().all(|(_, binary)| *binary != name) {
-            continue;
-        }
         let help = (!command.is_harmless()).then_some("--help");
         let program = programs.join(name);
         cmd!(workspace.sh, "{program} {arguments...} {help...}")

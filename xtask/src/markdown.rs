@@ -8,6 +8,8 @@ pub(crate) struct Document {
     /// The anchors of the headings, as forges make them.
     pub(crate) anchors: Vec<String>,
     pub(crate) blocks: Vec<Block>,
+    /// What stands in the text as code, each with its line.
+    pub(crate) code: Vec<(usize, String)>,
     /// The targets of links and images, each with its line.
     pub(crate) links: Vec<(usize, String)>,
     pub(crate) tables: Vec<Table>,
@@ -51,7 +53,11 @@ impl Document {
         for (event, place) in Parser::new_ext(source, Options::ENABLE_TABLES).into_offset_iter() {
             let line = || 1 + source[..place.start].matches('\n').count();
             match event {
-                Event::Text(part) | Event::Code(part) => text += &part,
+                Event::Text(part) => text += &part,
+                Event::Code(part) => {
+                    text += &part;
+                    document.code.push((line(), part.into_string()));
+                }
                 Event::Html(part) => part.trim().clone_into(&mut comment),
                 Event::Start(Tag::Paragraph) => comment.clear(),
                 Event::Start(Tag::Heading { .. } | Tag::TableCell) => text.clear(),
@@ -153,6 +159,11 @@ Words, and another table:
         assert_eq!(
             document.links,
             links.map(|(line, target)| (line, target.to_owned()))
+        );
+        let code = [(1, "with"), (2, "[no](link.md)"), (16, "000")];
+        assert_eq!(
+            document.code,
+            code.map(|(line, text)| (line, text.to_owned()))
         );
         let block = Block {
             language: "sh".to_owned(),

@@ -106,6 +106,13 @@ impl Lab {
         self.switch.filter.drop_matching(Hook::Forward, matching);
     }
 
+    /// Has the switch look which ports want a multicast group, as a bridge of Linux does unless it is
+    /// told otherwise; a lab's switch sends multicast to all.
+    pub fn snoop_multicast(&self) {
+        let snoop = format!("link set dev {SWITCH} type bridge mcast_snooping 1");
+        self.switch.namespace.ip(&snoop);
+    }
+
     /// Ends all partitions and drops of the switch.
     pub fn heal(&self) {
         self.switch.filter.clear();

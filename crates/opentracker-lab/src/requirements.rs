@@ -24,6 +24,7 @@ pub const REQUIRED_PACKAGES: &[(&str, &str)] = &[
         "/usr/lib/nginx/modules/ngx_stream_module.so",
     ),
     ("haproxy", "haproxy"),
+    ("curl", "curl"),
 ];
 
 const LIBTORRENT_PACKAGE: &str = "python3-libtorrent";

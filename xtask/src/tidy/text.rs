@@ -14,6 +14,7 @@ const TOP_LEVEL: &[&str] = &[
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",
+    "book.toml",
     "clippy.toml",
     "crates",
     "deny.toml",

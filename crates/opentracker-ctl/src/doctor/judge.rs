@@ -449,6 +449,26 @@ mod tests {
         }
     }
 
+    /// What mends a bad reading by `sysctl -w` is what the file of settings has for a host to keep.
+    #[test]
+    fn the_settings_of_deploy_are_the_same() {
+        let file = include_str!("../../../../deploy/sysctl/90-opentracker.conf");
+        let mut settings = 0;
+        for (spoil, ..) in CASES {
+            let mut readings = good();
+            spoil(&mut readings);
+            let said = worst(&readings, &told()).join("\n");
+            let Some((_, setting)) = said.split_once("sysctl -w ") else {
+                continue;
+            };
+            let setting = setting.split([',', '\n']).next().unwrap();
+            let line = setting.replace('=', " = ");
+            assert!(file.lines().any(|other| other == line), "{line}");
+            settings += 1;
+        }
+        assert_eq!(settings, 2);
+    }
+
     #[test]
     fn what_the_tracker_says_counts_as_well() {
         let mut told = told();

@@ -71,7 +71,7 @@ fn the_documentation_names_every_metric() {
         "| metric | type | labels | what it is |\n|---|---|---|---|\n{}",
         rows.collect::<String>()
     );
-    let path = repository().join("docs/operating.md");
+    let path = repository().join("docs/monitoring.md");
     let text = fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(BEGIN).unwrap();
     let (found, after) = rest.split_once(END).unwrap();

@@ -4,11 +4,13 @@
 //! - `network`: the lab itself: hosts, cables, partitions, drops.
 //! - `cleanup`: nothing of a lab outlasts its test.
 //! - `cluster`: trackers under test keep each other informed.
+//! - `documentation`: the commands of the documentation.
 //! - `proxies`: the tracker under test behind nginx and haproxy.
 //! - `swarms`: the tracker under test brings real clients together.
 
 mod cleanup;
 mod cluster;
+mod documentation;
 mod network;
 mod proxies;
 mod swarms;

@@ -1,7 +1,7 @@
 //! The tracker behind real proxies, nginx and haproxy, on its own host and on another: whoever comes
 //! through them is the peer and has his own rights, whatever he writes, and not those of the proxy.
 //!
-//! The proxies are configured by the blocks of `docs/configuration.md`, "Behind a proxy", in which
+//! The proxies are configured by the blocks of `docs/proxies.md`, in which
 //! nothing but the addresses is replaced. The trap is set everywhere: the addresses of the proxies are
 //! those of administrators.
 
@@ -16,7 +16,7 @@ use opentracker_lab::{
 };
 use opentracker_types::InfoHash;
 
-const DOCUMENTATION: &str = include_str!("../../../../docs/configuration.md");
+const DOCUMENTATION: &str = include_str!("../../../../docs/proxies.md");
 
 /// How long any step may take.
 const PATIENCE: Duration = Duration::from_secs(30);

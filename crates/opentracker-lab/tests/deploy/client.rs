@@ -1,0 +1,68 @@
+//! A client that announces over HTTP.
+
+use std::net::{IpAddr, SocketAddr};
+
+use opentracker_lab::Host;
+use opentracker_lab::bencode::Value;
+use opentracker_lab::http::{Client, Response};
+use opentracker_types::InfoHash;
+
+/// Gets a target from a host, with further fields of the head, on a connection of its own.
+pub(crate) fn get(from: &Host, server: SocketAddr, target: &str, fields: &str) -> Response {
+    from.enter(|| {
+        let mut client = Client::connect(server);
+        client.send(&format!(
+            "GET {target} HTTP/1.1\r\n{fields}Connection: close\r\n\r\n"
+        ));
+        client.response()
+    })
+}
+
+/// Returns the target of a leecher's announce.
+pub(crate) fn target(torrent: InfoHash, port: u16) -> String {
+    let hash: String = torrent
+        .as_bytes()
+        .iter()
+        .map(|octet| format!("%{octet:02x}"))
+        .collect();
+    format!("/announce?info_hash={hash}&peer_id=-DE0000-of-the-deploy&port={port}&left=1&compact=1")
+}
+
+/// Announces a leecher, and returns its peers in order.
+#[track_caller]
+pub(crate) fn announce(
+    from: &Host,
+    server: SocketAddr,
+    torrent: InfoHash,
+    port: u16,
+    fields: &str,
+) -> Vec<SocketAddr> {
+    let fields = format!("Host: tracker.example\r\n{fields}");
+    let reply = get(from, server, &target(torrent, port), &fields);
+    assert_eq!(reply.status, 200, "{}", reply.lossy());
+    let reply = Value::decode(&reply.body).expect("it is bencoded");
+    let peers = |key: &str| {
+        let octets = reply.get(key).and_then(Value::as_bytes);
+        octets.unwrap_or_default().to_vec()
+    };
+    let v4 = compact::<4, 6>(&peers("peers"));
+    let mut all = [v4, compact::<16, 18>(&peers("peers6"))].concat();
+    all.sort();
+    all
+}
+
+/// Reads peers of `PEER` octets, of which the address has `IP`.
+fn compact<const IP: usize, const PEER: usize>(octets: &[u8]) -> Vec<SocketAddr>
+where
+    IpAddr: From<[u8; IP]>,
+{
+    let (peers, torn) = octets.as_chunks::<PEER>();
+    assert!(torn.is_empty(), "whole peers");
+    let peers = peers.iter().map(|peer| {
+        let (ip, port) = peer.split_at(IP);
+        let ip: [u8; IP] = ip.try_into().expect("it is cut so");
+        let port: [u8; 2] = port.try_into().expect("two octets are left");
+        SocketAddr::new(ip.into(), u16::from_be_bytes(port))
+    });
+    peers.collect()
+}

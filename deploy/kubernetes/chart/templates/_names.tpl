@@ -1,0 +1,11 @@
+{{- define "opentracker.selector" -}}
+app.kubernetes.io/name: opentracker
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "opentracker.labels" -}}
+{{ include "opentracker.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
