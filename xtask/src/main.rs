@@ -13,6 +13,7 @@ mod guard;
 mod markdown;
 mod plot;
 mod registries;
+mod sanitize;
 mod steps;
 mod system;
 mod test;
@@ -46,6 +47,8 @@ pub(crate) enum Task {
     },
     /// Checks the rules of the workspace that no compiler knows.
     Tidy,
+    /// Runs tests under AddressSanitizer, and those of threads in many interleavings.
+    Sanitize,
     /// Measures speed, memory, latency and instructions.
     #[command(subcommand)]
     Bench(bench::Measurement),
@@ -72,6 +75,7 @@ fn run(task: &Task) -> Result<()> {
             unprivileged,
         } => ci::run(&workspace, only_static, unprivileged),
         Task::Tidy => tidy::run(&workspace),
+        Task::Sanitize => sanitize::run(&workspace),
         Task::Bench(ref measurement) => bench::run(workspace, measurement),
         Task::Dist => dist::run(&workspace),
     }

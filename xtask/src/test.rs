@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use xshell::cmd;
 
 use crate::registries::Registry;
+use crate::sanitize;
 use crate::steps::Steps;
 use crate::system;
 use crate::workspace::{Workspace, namespace_tests};
@@ -43,6 +44,7 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) 
     steps.run("tests", || {
         Ok(cmd!(sh, "cargo test --workspace --all-features --locked").run()?)
     })?;
+    sanitize::all(workspace, steps)?;
     if !root {
         for (package, test) in &namespace_tests {
             steps.not_run(&format!("{} {}", package.name, test.name), "needs root");

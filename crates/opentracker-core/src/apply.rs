@@ -1,11 +1,13 @@
 //! What siblings in a cluster say: applied under the same rules as what clients say, and never
 //! told onward.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use opentracker_store::{Announce, Comparison, Presence};
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
 
+use crate::rules::Rules;
 use crate::tracker::Tracker;
 
 /// Download counts beyond what can be; a count that is larger was not counted.
@@ -82,8 +84,12 @@ impl Tracker {
         let rules = self.shared_rules().load();
         let moment = self.moment(now, &rules);
         let store = self.store();
-        let upcoming = records.clone();
-        store.prefetch_applied(upcoming.map(|one| (store.key(&one.info_hash), one.peer)));
+        let told = records.clone();
+        store.prefetch_applied(
+            records
+                .clone()
+                .map(|one| (store.key(&one.info_hash), one.peer)),
+        );
         let mut applied = Applied::default();
         for record in records {
             if record.peer.scope().is_none() {
@@ -104,6 +110,7 @@ impl Tracker {
                 }
             }
         }
+        self.undo_if_purged(&rules, told.map(|record| record.info_hash));
         applied
     }
 
@@ -119,8 +126,8 @@ impl Tracker {
         let rules = self.shared_rules().load();
         let moment = self.moment(now, &rules);
         let store = self.store();
-        let upcoming = records.clone();
-        store.prefetch_torrents(upcoming.map(|one| store.key(&one.info_hash)));
+        let told = records.clone();
+        store.prefetch_torrents(records.clone().map(|one| store.key(&one.info_hash)));
         let mut applied = Applied::default();
         for record in records {
             if record.downloads > MAX_DOWNLOADS {
@@ -142,6 +149,21 @@ impl Tracker {
                 }
             }
         }
+        self.undo_if_purged(&rules, told.map(|record| record.info_hash));
         applied
+    }
+
+    /// Removes what was applied under rules that have been replaced meanwhile, and that the present
+    /// ones do not serve: their purge may have passed it before it was there.
+    fn undo_if_purged(&self, rules: &Arc<Rules>, applied: impl Iterator<Item = InfoHash>) {
+        let present = self.shared_rules().load();
+        if Arc::ptr_eq(&present, rules) {
+            return;
+        }
+        for info_hash in applied {
+            if !present.lists.serves(&info_hash) {
+                self.store().remove(&self.store().key(&info_hash));
+            }
+        }
     }
 }

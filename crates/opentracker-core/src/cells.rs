@@ -1,6 +1,6 @@
 //! Numbers that one thread adds to and others read.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Numbers of a cache line.
 const LINE: usize = 8;

@@ -3,10 +3,11 @@
 use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::cells::Cells;
 use crate::histogram::{Histogram, HistogramFamily, HistogramSums, RegisteredHistogram};
+use crate::sync::{Mutex, MutexGuard};
 
 /// A metric: a name, and what it counts apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

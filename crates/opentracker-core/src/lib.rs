@@ -23,6 +23,8 @@ mod clients;
 mod counters;
 mod habits;
 mod histogram;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 mod logged_address;
 mod rate;
 mod refusals;
@@ -30,6 +32,7 @@ mod request;
 mod rules;
 mod sampler;
 mod saved;
+mod sync;
 mod topic;
 mod trace;
 mod tracker;

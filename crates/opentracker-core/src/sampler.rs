@@ -5,7 +5,7 @@
 //! one estimates, and no announce pays for it.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::busy_networks::{BusyNetworks, Recent, Sums};
@@ -13,6 +13,7 @@ use crate::clients::Client;
 use crate::counters::{CounterRegistry, Counters};
 use crate::habits::Habit;
 use crate::rules::Settings;
+use crate::sync::Mutex;
 
 /// Time between two announces that a thread looks at.
 const EVERY: Duration = Duration::from_millis(1);

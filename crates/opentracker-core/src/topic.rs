@@ -3,8 +3,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError};
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, RwLock};
 
 /// What a subscription holds that nobody has read yet. Beyond it, what is new is counted as missed.
 pub const MAX_UNREAD: usize = 4096;
@@ -13,6 +16,8 @@ pub const MAX_UNREAD: usize = 4096;
 pub(crate) struct Topic<T> {
     is_wanted: AtomicBool,
     inboxes: RwLock<Vec<Arc<Inbox<T>>>>,
+    /// What happened while somebody came or went, of which nobody heard.
+    passed_by: AtomicU64,
 }
 
 struct Inbox<T> {
@@ -28,6 +33,8 @@ struct Inbox<T> {
 pub struct Subscription<T> {
     topic: Arc<Topic<T>>,
     inbox: Arc<Inbox<T>>,
+    /// How much had passed everybody by when this was read before.
+    passed_by: AtomicU64,
 }
 
 impl<T> Topic<T> {
@@ -54,6 +61,7 @@ impl<T> Topic<T> {
         Subscription {
             topic: Arc::clone(self),
             inbox,
+            passed_by: AtomicU64::new(self.passed_by.load(Ordering::Relaxed)),
         }
     }
 
@@ -70,6 +78,7 @@ impl<T: Clone> Topic<T> {
     pub(crate) fn publish(&self, what: &T) {
         // It is locked for good only while somebody comes or goes.
         let Ok(inboxes) = self.inboxes.try_read() else {
+            self.passed_by.fetch_add(1, Ordering::Relaxed);
             return;
         };
         for inbox in &*inboxes {
@@ -94,11 +103,14 @@ impl<T: Clone> Inbox<T> {
 
 impl<T> Subscription<T> {
     /// Takes what has happened since the last time, the oldest first, and how much was missed
-    /// meanwhile.
+    /// meanwhile, or may have been: what passes everybody by is counted whether it was wanted or not.
     pub fn take(&self) -> (VecDeque<T>, u64) {
         let unread = self.inbox.unread.lock();
         let unread = mem::take(&mut *unread.unwrap_or_else(PoisonError::into_inner));
-        (unread, self.inbox.missed.swap(0, Ordering::Relaxed))
+        let missed = self.inbox.missed.swap(0, Ordering::Relaxed);
+        let passed_by = self.topic.passed_by.load(Ordering::Relaxed);
+        let before = self.passed_by.swap(passed_by, Ordering::Relaxed);
+        (unread, missed + passed_by.wrapping_sub(before))
     }
 }
 
@@ -113,6 +125,7 @@ impl<T> Default for Topic<T> {
         Self {
             is_wanted: AtomicBool::new(false),
             inboxes: RwLock::default(),
+            passed_by: AtomicU64::new(0),
         }
     }
 }

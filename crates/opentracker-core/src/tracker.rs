@@ -3,7 +3,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use opentracker_store::{Minute, Moment, Removed, Store, TorrentSummary, Totals};
 use opentracker_types::{InfoHash, SwarmCounts};
 use rand::CryptoRng;
@@ -14,6 +13,7 @@ use crate::rate::{Limited, MAX_PREFIXES, Pace, Rate, RateTable};
 use crate::refusals::{Refusals, RefusedAnnounce};
 use crate::rules::Rules;
 use crate::sampler::Samples;
+use crate::sync::ArcSwap;
 use crate::topic::{Subscription, Topic};
 use crate::trace::{SwarmEvent, SwarmEventKind, Traced};
 

@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, Cache};
 use opentracker_store::{Announce, Announced, Full, Key, Moment, PeerBuffers, Picker, Presence};
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SwarmCounts};
 
@@ -16,6 +15,7 @@ use crate::rate::Pace;
 use crate::request::{AnnounceReply, Reason, Refusal, Requester, Retry};
 use crate::rules::{Rules, Settings};
 use crate::sampler::{Sampler, Seen};
+use crate::sync::{ArcSwap, Cache};
 use crate::topic::Topic;
 use crate::trace::{SwarmEvent, SwarmEventKind, Traced};
 use crate::tracker::Tracker;

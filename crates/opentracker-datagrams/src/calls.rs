@@ -1,7 +1,8 @@
 //! The two batched system calls.
 //!
 //! What they read is built on the stack for each call. That costs a few nanoseconds a datagram, and
-//! spares structures that point into themselves.
+//! spares structures that point into themselves: no pointer outlives the call that it is made for,
+//! and nothing that one points to is borrowed anew until that has returned.
 #![expect(unsafe_code, reason = "std has no batched datagrams")]
 
 use std::io;
@@ -34,11 +35,11 @@ pub(crate) fn receive(
         .zip(&mut *metas)
     {
         let header = &mut header
-            .write(message(vector, buffer.as_mut_ptr(), buffer.len()))
+            .write(message(vector, ptr::from_mut::<[u8]>(buffer)))
             .msg_hdr;
-        header.msg_name = meta.name.as_mut_ptr().cast();
+        header.msg_name = (&raw mut meta.name).cast();
         header.msg_namelen = count_of(NAME_OCTETS);
-        header.msg_control = meta.control.as_mut_ptr().cast();
+        header.msg_control = (&raw mut meta.control).cast();
         header.msg_controllen = CONTROL_OCTETS as _;
     }
     let flags = if wait {
@@ -89,29 +90,24 @@ pub(crate) fn send<'a>(
     let count = messages.len().min(MAX_BATCH);
     let (mut vectors, mut headers) = (uninit(), uninit());
     for ((header, vector), (octets, meta)) in headers.iter_mut().zip(&mut vectors).zip(messages) {
-        let octets = (octets.as_ptr().cast_mut(), octets.len());
-        let header = &mut header.write(message(vector, octets.0, octets.1)).msg_hdr;
-        header.msg_name = meta.name.as_ptr().cast_mut().cast();
+        let octets = ptr::from_ref(octets).cast_mut();
+        let header = &mut header.write(message(vector, octets)).msg_hdr;
+        header.msg_name = (&raw const meta.name).cast_mut().cast();
         header.msg_namelen = meta.name_len;
         if meta.control_len > 0 {
-            header.msg_control = meta.control.as_ptr().cast_mut().cast();
+            header.msg_control = (&raw const meta.control).cast_mut().cast();
             header.msg_controllen = meta.control_len as _;
         }
     }
     let mut next = 0;
     while next < count {
-        let rest = &mut headers[next..count];
-        // SAFETY: the headers up to `count` are set, and point to a vector and a name each, and some to control messages, of
-        // lengths that `Meta` keeps within its arrays, and the vector to octets; all of them
-        // outlive the call, which only reads them (and writes the headers' `msg_len`).
-        let sent = unsafe {
-            libc::sendmmsg(
-                socket.as_raw_fd(),
-                rest.as_mut_ptr().cast(),
-                count_of(rest.len()),
-                0,
-            )
-        };
+        let rest = ptr::from_mut(&mut headers[next..count]);
+        // SAFETY: the headers up to `count` are set, and point to a vector and a name each, and
+        // some to control messages, of lengths that `Meta` keeps within its arrays, and the vector
+        // to octets; all of them outlive the call, which only reads them (and writes the headers'
+        // `msg_len`).
+        let sent =
+            unsafe { libc::sendmmsg(socket.as_raw_fd(), rest.cast(), count_of(rest.len()), 0) };
         match usize::try_from(sent) {
             Ok(sent) => next += sent,
             Err(_) => {
@@ -138,10 +134,10 @@ const fn uninit<T>() -> [MaybeUninit<T>; MAX_BATCH] {
 }
 
 /// Returns a header without a name that points to a vector, which it lets point to octets.
-fn message(vector: &mut MaybeUninit<libc::iovec>, octets: *mut u8, len: usize) -> libc::mmsghdr {
+fn message(vector: &mut MaybeUninit<libc::iovec>, octets: *mut [u8]) -> libc::mmsghdr {
     let vector = vector.write(libc::iovec {
         iov_base: octets.cast(),
-        iov_len: len,
+        iov_len: octets.len(),
     });
     // SAFETY: all-zero octets are a valid value of this plain C structure.
     let mut header = unsafe { mem::zeroed::<libc::mmsghdr>() };

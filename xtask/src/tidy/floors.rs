@@ -53,7 +53,8 @@ const TABLE: &[Row] = &[
     row(
         Floor::Logic,
         "opentracker-core",
-        "arc-swap ipnet rand siphasher thiserror tracing",
+        // shuttle is in no build but that of its tests.
+        "arc-swap ipnet rand shuttle siphasher thiserror tracing",
     ),
     row(Floor::Logic, "opentracker-metainfo", "sha1 sha2 thiserror"),
     row(Floor::Logic, "opentracker-peer-sync", ""),

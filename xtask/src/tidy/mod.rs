@@ -6,7 +6,7 @@
 pub(crate) mod docs;
 mod floors;
 mod manifests;
-mod text;
+pub(crate) mod text;
 
 use std::collections::BTreeMap;
 use std::fmt;

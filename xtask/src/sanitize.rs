@@ -1,0 +1,58 @@
+//! `cargo xtask sanitize`: tests in builds of their own, which find what no test finds by itself.
+
+use anyhow::Result;
+use xshell::cmd;
+
+use crate::steps::Steps;
+use crate::tidy::text::crates_with_unsafe_code;
+use crate::workspace::Workspace;
+
+/// The crates whose tests try interleavings of threads.
+const INTERLEAVED: [&str; 1] = ["opentracker-core"];
+
+/// Runs the task.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    let mut steps = Steps::default();
+    let result = all(workspace, &mut steps);
+    eprint!("\n{}", steps.table());
+    result
+}
+
+/// Runs all of them, as steps of a longer task.
+pub(crate) fn all(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
+    // Little is run, so compiling takes longer than running.
+    let profile = [
+        ("CARGO_PROFILE_DEV_OPT_LEVEL", "0"),
+        ("CARGO_PROFILE_DEV_DEBUG", "line-tables-only"),
+    ];
+    let test = |folder: &str, flags: &str, options: &[&str]| {
+        let target = workspace.metadata()?.target_directory.join(folder);
+        let sh = &workspace.sh;
+        let test = cmd!(sh, "cargo test --locked --target-dir {target} {options...}");
+        // AddressSanitizer is none of the stable features of the compiler.
+        let test = test.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags);
+        Ok(test.envs(profile).run()?)
+    };
+    steps.run("interleavings", || {
+        let packages = INTERLEAVED.iter().flat_map(|name| ["--package", name]);
+        let packages: Vec<&str> = packages.collect();
+        let options = [&packages[..], &["--lib", "interleavings"]].concat();
+        test("interleavings", "--cfg shuttle", &options)
+    })?;
+    steps.run("address sanitizer", || {
+        let crates = crates_with_unsafe_code();
+        let packages = crates.into_iter().flat_map(|name| ["--package", name]);
+        let mut options: Vec<&str> = packages.collect();
+        // With a target, the flags are not for build scripts and macros.
+        let host = workspace.rustc("host")?;
+        options.extend([
+            "--all-features",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--target",
+            &host,
+        ]);
+        test("address-sanitizer", "-Zsanitizer=address", &options)
+    })
+}
