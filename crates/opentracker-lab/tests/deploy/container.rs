@@ -60,6 +60,7 @@ fn no_service_has_more_rights_than_it_needs() {
         let (_, tag) = image.split_once(':').expect("its image has a tag");
         assert_ne!(tag, "latest", "{name}");
     }
+    let image = text(CONTAINERFILE);
     for node in nodes.values() {
         assert_eq!(
             node["image"],
@@ -67,6 +68,20 @@ fn no_service_has_more_rights_than_it_needs() {
         );
         assert_eq!(node["build"]["dockerfile"], CONTAINERFILE);
         assert_eq!(node["stop_grace_period"], "90s");
+        // The folders that the image makes for its user.
+        let run = node["tmpfs"][0]
+            .as_str()
+            .and_then(|run| run.split(':').next());
+        let run = run.expect("the control socket has a place");
+        assert!(
+            image.contains(&format!("\nENV RUNTIME_DIRECTORY={run}\n")),
+            "{run}"
+        );
+        let state = node["volumes"][0]
+            .as_str()
+            .and_then(|state| state.split(':').nth(1));
+        let state = state.expect("the snapshot has a volume");
+        assert!(image.contains(&format!(" {run} {state}\n")), "{state}");
     }
 }
 
@@ -121,6 +136,12 @@ impl Node {
         let address = service["networks"]["cluster"]["ipv4_address"].as_str();
         let address = address.expect("the address is fixed");
         host.ip(&format!("addr add {address}/24 dev eth0"));
+        // The default route is that of another network, the clients'.
+        host.ip("link add eth1 type veth peer name clients");
+        host.ip("link set dev clients up");
+        host.ip("link set dev eth1 up");
+        host.ip("addr add 172.31.0.2/16 dev eth1");
+        host.ip("route add default via 172.31.0.1");
         assert!(service["command"].is_null(), "the environment is all");
         let mut command = host.command(program_under_test());
         let environment = service["environment"].as_object().expect("it has one");
