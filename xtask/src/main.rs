@@ -49,7 +49,7 @@ pub(crate) enum Task {
     /// Measures speed, memory, latency and instructions.
     #[command(subcommand)]
     Bench(bench::Measurement),
-    /// Builds the release archive and its checksum, in dist/.
+    /// Builds what a release consists of, in dist/: archive, packages, image, SBOM and checksums.
     Dist,
 }
 
@@ -73,6 +73,6 @@ fn run(task: &Task) -> Result<()> {
         } => ci::run(&workspace, only_static, unprivileged),
         Task::Tidy => tidy::run(&workspace),
         Task::Bench(ref measurement) => bench::run(workspace, measurement),
-        Task::Dist => dist::run(&workspace),
+        Task::Dist => dist::run(&workspace).map(drop),
     }
 }
