@@ -5,10 +5,14 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use xshell::{Shell, cmd};
 
+use crate::dist;
 use crate::steps::Steps;
 use crate::test;
 use crate::tidy::{self, Repository, docs};
 use crate::workspace::{Workspace, namespace_tests};
+
+/// Configurations that are shipped.
+const EXAMPLES: [&str; 2] = ["deploy/config/", "deploy/systemd/opentracker.toml"];
 
 /// Runs the task; with `only_static`, leaves the tests to a `cargo xtask test` that follows.
 pub(crate) fn run(workspace: &Workspace, only_static: bool, unprivileged: bool) -> Result<()> {
@@ -23,8 +27,8 @@ pub(crate) fn run(workspace: &Workspace, only_static: bool, unprivileged: bool) 
 
 /// The checks that run none of our tests, quick ones first.
 ///
-/// The program is built in release, because the namespace tests take that one: what is checked
-/// here is not built twice.
+/// The program is built as `dist` ships it, because the namespace tests take that one: what is
+/// checked here is not built twice.
 fn static_checks(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     let sh = &workspace.sh;
     steps.run("format", || format(workspace))?;
@@ -56,7 +60,7 @@ fn static_checks(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     } else {
         steps.not_run("manual pages", "mandoc is not installed");
     }
-    let programs = steps.run("release program", || workspace.build("release"))?;
+    let programs = steps.run("release program", || dist::build(workspace))?;
     let repository = Repository::read(workspace)?;
     steps.run("configurations", || {
         configurations(workspace, &repository, &programs)
@@ -128,13 +132,14 @@ fn oldest_compiler(workspace: &Workspace) -> Result<()> {
     Ok(check.run()?)
 }
 
-/// The program accepts every configuration of deploy/config/ and every TOML block of the documentation.
+/// The program accepts every configuration that is shipped and every TOML block of the documentation.
 fn configurations(workspace: &Workspace, repository: &Repository, programs: &Path) -> Result<()> {
     let sh = &workspace.sh;
     let program = programs.join("opentracker");
     let files = repository.files.keys();
     let examples: Vec<&String> = files
-        .filter(|file| file.starts_with("deploy/config/") && file.ends_with(".toml"))
+        .filter(|file| file.ends_with(".toml"))
+        .filter(|file| EXAMPLES.iter().any(|start| file.starts_with(start)))
         .collect();
     ensure!(!examples.is_empty(), "no example in deploy/config/");
     for file in examples {

@@ -52,7 +52,7 @@ pub(crate) enum Task {
     /// Measures speed, memory, latency and instructions.
     #[command(subcommand)]
     Bench(bench::Measurement),
-    /// Builds the release archive and its checksum, in dist/.
+    /// Builds what a release consists of, in dist/: archive, packages, image, SBOM and checksums.
     Dist,
 }
 
@@ -77,6 +77,6 @@ fn run(task: &Task) -> Result<()> {
         Task::Tidy => tidy::run(&workspace),
         Task::Sanitize => sanitize::run(&workspace),
         Task::Bench(ref measurement) => bench::run(workspace, measurement),
-        Task::Dist => dist::run(&workspace),
+        Task::Dist => dist::run(&workspace).map(drop),
     }
 }

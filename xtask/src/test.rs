@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use xshell::cmd;
 
+use crate::dist;
 use crate::registries::Registry;
 use crate::sanitize;
 use crate::steps::Steps;
@@ -23,8 +24,9 @@ pub(crate) fn run(workspace: &Workspace, unprivileged: bool) -> Result<()> {
 /// Runs all tests; with `unprivileged`, those that need root may be left out.
 ///
 /// The tests that plain `cargo test` runs need nothing but Rust. The namespace tests (see
-/// [`namespace_tests`]) need root and the packages that their manifests name, and get the release
-/// program in `OPENTRACKER_BIN` and what comes from npm and PyPI by a [`Registry::variable`].
+/// [`namespace_tests`]) need root and the packages that their manifests name. They get the program of
+/// the release in `OPENTRACKER_BIN`, the folder of its packages in `OPENTRACKER_DIST`, and what comes
+/// from npm and PyPI by a [`Registry::variable`].
 pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) -> Result<()> {
     let sh = &workspace.sh;
     let metadata = workspace.metadata()?;
@@ -57,10 +59,9 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) 
         }
         return Ok(());
     }
-    let program = steps
-        .run("release program", || workspace.build("release"))?
-        .join("opentracker");
+    let release = steps.run("release packages", || dist::run(workspace))?;
     let target = metadata.target_directory.as_std_path();
+    let programs = target.join("dist");
     for (package, test) in namespace_tests {
         let (name, test) = (&*package.name, &test.name);
         steps.run(&format!("{name} {test}"), || {
@@ -68,7 +69,8 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) 
                 sh,
                 "cargo test --locked --package {name} --test {test} -- --test-threads={THREADS}"
             )
-            .env("OPENTRACKER_BIN", &program);
+            .env("OPENTRACKER_BIN", programs.join("opentracker"))
+            .env("OPENTRACKER_DIST", &release);
             for registry in Registry::ALL {
                 if let Some(place) = registry.ensure(sh, target, package, test)? {
                     run = run.env(registry.variable(), place);

@@ -6,6 +6,7 @@
 pub(crate) mod docs;
 mod floors;
 mod manifests;
+mod supply;
 pub(crate) mod text;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ const CHECKS: &[Check] = &[
     ("packages", manifests::packages),
     ("test targets", manifests::test_targets),
     ("bans", manifests::bans),
+    ("licences", supply::licences),
+    ("build scripts", supply::build_scripts),
     ("links", docs::links),
     ("contents", docs::contents),
     ("paths", docs::paths),
