@@ -4,11 +4,13 @@
 //! - `network`: the lab itself: hosts, cables, partitions, drops.
 //! - `cleanup`: nothing of a lab outlasts its test.
 //! - `cluster`: trackers under test keep each other informed.
+//! - `links`: the network under a tracker goes and comes back.
 //! - `proxies`: the tracker under test behind nginx and haproxy.
 //! - `swarms`: the tracker under test brings real clients together.
 
 mod cleanup;
 mod cluster;
+mod links;
 mod network;
 mod proxies;
 mod swarms;
