@@ -13,6 +13,7 @@ mod guard;
 mod markdown;
 mod plot;
 mod registries;
+mod soak;
 mod steps;
 mod system;
 mod test;
@@ -49,6 +50,12 @@ pub(crate) enum Task {
     /// Measures speed, memory, latency and instructions.
     #[command(subcommand)]
     Bench(bench::Measurement),
+    /// Keeps a cluster of three nodes and a million torrents busy, and fails if anything grows or differs.
+    Soak {
+        /// How long.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        minutes: u32,
+    },
     /// Builds the release archive and its checksum, in dist/.
     Dist,
 }
@@ -73,6 +80,7 @@ fn run(task: &Task) -> Result<()> {
         } => ci::run(&workspace, only_static, unprivileged),
         Task::Tidy => tidy::run(&workspace),
         Task::Bench(ref measurement) => bench::run(workspace, measurement),
+        Task::Soak { minutes } => soak::run(&workspace, minutes),
         Task::Dist => dist::run(&workspace),
     }
 }

@@ -30,6 +30,7 @@ mod config_errors;
 mod config_sources;
 #[cfg(target_arch = "x86_64")]
 mod faults;
+mod floods;
 mod http_announce;
 mod http_connection;
 mod http_limits;

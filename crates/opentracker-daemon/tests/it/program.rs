@@ -498,7 +498,10 @@ impl Tracker {
         });
         self.pause_reading(false);
         let status = self.wait();
-        (status, std::mem::take(&mut self.log.state.lock().unwrap().0))
+        (
+            status,
+            std::mem::take(&mut self.log.state.lock().unwrap().0),
+        )
     }
 
     /// Waits for its end.

@@ -148,7 +148,11 @@ fn a_full_disk_costs_the_snapshot_alone() {
 fn a_disk_that_becomes_read_only_costs_the_snapshot_alone() {
     costs_what_would_be_written("Read-only file system", |tracker, disk, is_read_only| {
         let process = tracker.process().to_string();
-        let options = if is_read_only { "remount,ro" } else { "remount,rw" };
+        let options = if is_read_only {
+            "remount,ro"
+        } else {
+            "remount,rw"
+        };
         let folder = Path::new("/").join(disk.strip_prefix(tracker.proc("root")).unwrap());
         // It is refused while a snapshot is being written.
         eventually(options, || {
