@@ -14,6 +14,7 @@ mod markdown;
 mod plot;
 mod registries;
 mod sanitize;
+mod soak;
 mod steps;
 mod system;
 mod test;
@@ -52,6 +53,12 @@ pub(crate) enum Task {
     /// Measures speed, memory, latency and instructions.
     #[command(subcommand)]
     Bench(bench::Measurement),
+    /// Keeps a cluster of three nodes and a million torrents busy, and fails if anything grows or differs.
+    Soak {
+        /// How long.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        minutes: u32,
+    },
     /// Builds what a release consists of, in dist/: archive, packages, image, SBOM and checksums.
     Dist,
 }
@@ -77,6 +84,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Tidy => tidy::run(&workspace),
         Task::Sanitize => sanitize::run(&workspace),
         Task::Bench(ref measurement) => bench::run(workspace, measurement),
+        Task::Soak { minutes } => soak::run(&workspace, minutes),
         Task::Dist => dist::run(&workspace).map(drop),
     }
 }

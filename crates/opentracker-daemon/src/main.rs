@@ -8,6 +8,7 @@ mod logging;
 mod manager;
 #[cfg(test)]
 mod manual;
+mod panics;
 mod passed;
 mod run;
 mod signals;

@@ -19,7 +19,7 @@ use crate::logging::{self, LevelInForce, Output};
 use crate::manager::{Manager, State};
 use crate::signals::{self, BlockedSignals, Request};
 use crate::source::{self, Read};
-use crate::{EXIT_CONFIG, EXIT_START, LAST_LINES_TIMEOUT, complain, greeting, passed};
+use crate::{EXIT_CONFIG, EXIT_START, LAST_LINES_TIMEOUT, complain, greeting, panics, passed};
 
 /// How long everything may take to end, but for the last lines of the log.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
@@ -74,6 +74,7 @@ struct Prepared {
 /// Runs the tracker until it is told to stop.
 pub(crate) fn run(options: Options) -> ExitCode {
     let (output, backlog) = Output::new();
+    panics::end_the_process(&output);
     let prepared = prepare(options, &output);
     if let Err(error) = backlog.write() {
         return complain(EXIT_START, &format!("cannot start a thread: {error}"));

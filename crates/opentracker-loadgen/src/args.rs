@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Livesync(LivesyncArgs),
     /// Announces each peer of the population once over UDP, then stops
     Fill(FillArgs),
+    /// What no client sends: random datagrams, slow and silent connections
+    Flood(FloodArgs),
     /// Answers without a tracker behind it: the floor that trackers are compared with
     Reflect(ReflectArgs),
     /// Writes the info hashes of the population, 40 digits a line
@@ -142,6 +144,37 @@ pub(crate) struct LivesyncArgs {
     pub(crate) run: RunArgs,
     #[command(flatten)]
     pub(crate) population: PopulationArgs,
+}
+
+/// What no client sends.
+#[derive(Debug, Args)]
+pub(crate) struct FloodArgs {
+    /// What to send
+    pub(crate) flood: Flood,
+    /// The tracker: address and port
+    pub(crate) target: String,
+    /// Connections that are open at a time
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least_one)]
+    pub(crate) connections: u64,
+    /// How long to flood
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// I run the tracker at this public address, or its operator knows
+    #[arg(long)]
+    pub(crate) allow_public_target: bool,
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
+}
+
+/// A flood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Flood {
+    /// Datagrams of random octets
+    Datagrams,
+    /// Connections that send a head that never ends, an octet a second
+    SlowHeads,
+    /// Connections that send nothing
+    Silence,
 }
 
 /// Answers without a tracker.

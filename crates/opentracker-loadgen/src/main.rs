@@ -10,6 +10,7 @@
 //! opentracker-loadgen udp 127.0.0.1:6969 --rate 50000 --announce 94 --connect 1 --scrape 5 --zipf 0.9
 //! opentracker-loadgen http 127.0.0.1:6969 --connections 256 --close --json report.json
 //! opentracker-loadgen fill 127.0.0.1:6969 --torrents 10000 --peers 3000000 --pid $(pidof opentracker)
+//! opentracker-loadgen flood slow-heads 127.0.0.1:6969 --connections 2000
 //! opentracker-loadgen reflect udp --listen 127.0.0.1:7000 --core 0
 //! ```
 //!
@@ -34,6 +35,7 @@
 mod allow_list;
 mod args;
 mod drive;
+mod flood;
 mod guard;
 mod head;
 mod host;
@@ -76,6 +78,7 @@ fn run(command: Command) -> Result<()> {
         Command::Http(args) => show(&http::run(&args)?, args.tracker.run.json.as_deref()),
         Command::Livesync(args) => show(&livesync::run(&args)?, args.run.json.as_deref()),
         Command::Fill(args) => show(&udp::fill(&args)?, args.tracker.run.json.as_deref()),
+        Command::Flood(args) => flood::run(&args),
         Command::Reflect(args) => reflect::run(&args),
         Command::AllowList(args) => allow_list::run(&args),
     }

@@ -59,11 +59,14 @@ pub(super) fn opentracker_c(others: &Path) -> PathBuf {
     others.join("debian/usr/bin/opentracker")
 }
 
-/// The folders of the libraries of the C program, as `LD_LIBRARY_PATH` wants them.
+/// The folders of the libraries of the C program, as `LD_LIBRARY_PATH` wants them: none where it is
+/// not installed.
 pub(super) fn libraries(sh: &Shell, others: &Path) -> Result<String> {
     let debian = others.join("debian");
     let found = cmd!(sh, "find {debian} -name libowfat.so.* -printf %h:")
         .quiet()
+        .ignore_status()
+        .ignore_stderr()
         .read()?;
     Ok(found.trim_end_matches(':').to_owned())
 }

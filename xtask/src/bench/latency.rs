@@ -4,15 +4,15 @@
 //! shows. The load is an open loop, and a request that could not be sent in time counts from when
 //! it should have been. Whoever floods has what the tracker leaves of processor 0.
 
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use xshell::cmd;
 
-use super::Bench;
-use super::programs::{Program, Protocol, Server};
+use super::programs::{self, Program, Protocol, Server};
 use super::table::{self, Row};
+use super::{Bench, Other};
 use crate::system;
 
 const POPULATION: &str = "--torrents 3000000 --peers 10000000 --zipf 1 --source-net 127.1.0.0/16";
@@ -165,39 +165,7 @@ impl Beside {
                 flood
             }
         };
-        Other::start(&other).map(Some)
-    }
-}
-
-/// A process that goes on when the tracker leaves it time.
-struct Other(Child);
-
-impl Other {
-    fn start(command: &Command) -> Result<Self> {
-        let child = Command::new("taskset")
-            .args(["--cpu-list", "0", "chrt", "--idle", "0"])
-            .arg(command.get_program())
-            .args(command.get_args())
-            .stdout(Stdio::null())
-            .spawn()
-            .context("cannot start taskset")?;
-        Ok(Self(child))
-    }
-
-    /// Says so if it has ended before: its row is worth little then.
-    fn stop(mut self) -> Result<()> {
-        if let Some(status) = self.0.try_wait()? {
-            eprintln!("what goes on beside the load has ended: {status}");
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Other {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        Other::start(&other, programs::CORE).map(Some)
     }
 }
 

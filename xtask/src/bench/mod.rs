@@ -9,6 +9,7 @@
 //! The tables go to standard output as Markdown, and with all that was measured as JSON into
 //! `target/bench`.
 
+mod floods;
 mod install;
 mod latency;
 mod programs;
@@ -16,6 +17,7 @@ mod suites;
 mod table;
 
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::thread::available_parallelism;
 
 use anyhow::{Context, Result, ensure};
@@ -41,6 +43,8 @@ pub(crate) enum Measurement {
     Memory(Pace),
     /// How long announces wait while the tracker does something large.
     Latency(Pace),
+    /// How long a client waits beside floods, and what is left of them.
+    Floods,
     /// Announces of one and of two threads, without sockets.
     Scaling,
     /// The store alone.
@@ -86,12 +90,21 @@ struct Bench {
 /// Runs the task.
 pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()> {
     let sh = &workspace.sh;
+    ensure!(
+        available_parallelism().is_ok_and(|processors| processors.get() >= 2),
+        "a tracker and its load need a processor each"
+    );
     let (pace, suites): (&Pace, &[Suite]) = match measurement {
         Measurement::Peers(pace) => (pace, &[suites::udp, suites::http, suites::memory]),
         Measurement::Udp(pace) => (pace, &[suites::udp]),
         Measurement::Http(pace) => (pace, &[suites::http]),
         Measurement::Memory(pace) => (pace, &[suites::memory]),
         Measurement::Latency(pace) => (pace, &[latency::run]),
+        Measurement::Floods => {
+            let bench = Bench::alone(workspace)?;
+            println!("{}.\n", bench.machine()?);
+            return floods::run(&bench);
+        }
         Measurement::Scaling => {
             let bench = cmd!(sh, "cargo bench --locked --package opentracker-udp");
             return Ok(bench.args(["--bench", "scaling"]).run()?);
@@ -102,10 +115,6 @@ pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()>
         Measurement::Guard { update } => return guard::run(&workspace, *update),
         Measurement::Plot => return plot::run(&workspace),
     };
-    ensure!(
-        available_parallelism().is_ok_and(|processors| processors.get() >= 2),
-        "a tracker and its load need a processor each"
-    );
     let bench = Bench::prepare(workspace, pace.quick)?;
     println!("{}\n", bench.conditions()?);
     suites.iter().try_for_each(|suite| suite(&bench))
@@ -113,28 +122,31 @@ pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()>
 
 impl Bench {
     fn prepare(workspace: Workspace, is_quick: bool) -> Result<Self> {
+        let mut bench = Self::alone(workspace)?;
+        install::all(&bench.workspace.sh, &bench.others)?;
+        if !is_quick {
+            // Many short turns: on a shared machine a bad moment then hits one round of all.
+            (bench.rounds, bench.turn) = (9, ["2s", "1s"]);
+        }
+        Ok(bench)
+    }
+
+    /// Without the others, for one short round.
+    fn alone(workspace: Workspace) -> Result<Self> {
         let target = PathBuf::from(workspace.metadata()?.target_directory);
         cmd!(
             workspace.sh,
             "cargo build --locked --release --package opentracker-daemon --package opentracker-loadgen"
         )
         .run()?;
-        let others = target.join("peers");
-        install::all(&workspace.sh, &others)?;
         let folder = target.join("bench");
         workspace.sh.create_dir(&folder)?;
-        let (rounds, turn) = if is_quick {
-            (1, ["1s", "500ms"])
-        } else {
-            // Many short turns: on a shared machine a bad moment then hits one round of all.
-            (9, ["2s", "1s"])
-        };
         let bench = Self {
             folder,
             ours: target.join("release"),
-            others,
-            rounds,
-            turn,
+            others: target.join("peers"),
+            rounds: 1,
+            turn: ["1s", "500ms"],
             workspace,
         };
         let (program, list) = (bench.loadgen(), bench.allow_list());
@@ -168,8 +180,8 @@ impl Bench {
         Ok(serde_json::from_str(&sh.read_file(&report)?)?)
     }
 
-    /// The machine and the versions, as the heading of the tables.
-    fn conditions(&self) -> Result<String> {
+    /// The machine, our version, and what else there was to do.
+    fn machine(&self) -> Result<String> {
         let sh = &self.workspace.sh;
         let cpu = sh.read_file("/proc/cpuinfo")?;
         let model = cpu
@@ -179,14 +191,21 @@ impl Bench {
         let processors = available_parallelism().context("number of processors")?;
         let kernel = cmd!(sh, "uname -sr").quiet().read()?;
         let commit = cmd!(sh, "git rev-parse --short HEAD").quiet().read()?;
-        let c = install::debian_version(sh, &self.others)?;
         let load = sh.read_file("/proc/loadavg")?;
         let load = load.split_ascii_whitespace().next().unwrap_or("?");
         Ok(format!(
-            "{processors} × {model}, {kernel}. opentracker {commit}, aquatic_udp and aquatic_http \
-             {}, opentracker (C) {c}. Medians of {} rounds of {}, tracker on processor 0, load \
-             generator on processor 1. A ratio is our figure by that of the row. Load of the machine \
-             before: {load}.",
+            "{processors} × {model}, {kernel}, load before: {load}. opentracker {commit}"
+        ))
+    }
+
+    /// The machine and the versions, as the heading of the tables.
+    fn conditions(&self) -> Result<String> {
+        let c = install::debian_version(&self.workspace.sh, &self.others)?;
+        Ok(format!(
+            "{}, aquatic_udp and aquatic_http {}, opentracker (C) {c}. Medians of {} rounds of {}, \
+             tracker on processor 0, load generator on processor 1. A ratio is our figure by that of \
+             the row.",
+            self.machine()?,
             install::AQUATIC_VERSION,
             self.rounds,
             self.turn[0],
@@ -201,10 +220,42 @@ impl Bench {
                 results.push(json!({ "title": title, "name": name, "reports": reports }));
             }
         }
-        let json = json!({ "conditions": self.conditions()?, "results": results });
+        let json = json!({ "conditions": self.machine()?, "results": results });
         let path = self.folder.join(format!("{suite}.json"));
         self.workspace.sh.write_file(&path, format!("{json:#}\n"))?;
         eprintln!("all that was measured: {}", path.display());
         Ok(())
+    }
+}
+
+/// A process that has what others leave of a processor.
+struct Other(Child);
+
+impl Other {
+    fn start(command: &Command, core: &str) -> Result<Self> {
+        let child = Command::new("taskset")
+            .args(["--cpu-list", core, "chrt", "--idle", "0"])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .stdout(Stdio::null())
+            .spawn()
+            .context("cannot start taskset")?;
+        Ok(Self(child))
+    }
+
+    /// Says so if it has ended before: its row is worth little then.
+    fn stop(mut self) -> Result<()> {
+        if let Some(status) = self.0.try_wait()? {
+            eprintln!("what goes on beside the load has ended: {status}");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

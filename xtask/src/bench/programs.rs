@@ -34,7 +34,7 @@ pub(super) enum Protocol {
 }
 
 /// The processor of whoever answers.
-const CORE: &str = "0";
+pub(super) const CORE: &str = "0";
 
 /// How long a program may take until it listens.
 const START: Duration = Duration::from_secs(20);
@@ -186,6 +186,20 @@ impl Server {
         self.process.id().to_string()
     }
 
+    /// A size of its memory, such as `VmRSS`.
+    pub(super) fn resident_octets(&self, name: &str) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kibioctets = line.and_then(|line| line.split_whitespace().nth(1));
+        let kibioctets: u64 = kibioctets.context("it has no memory")?.parse()?;
+        Ok(kibioctets * 1024)
+    }
+
+    /// How many descriptors it has.
+    pub(super) fn descriptors(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.id()))?.count())
+    }
+
     fn wait_until_it_listens(&mut self, protocol: Protocol) -> Result<()> {
         let sockets = match protocol {
             Protocol::Udp => "/proc/net/udp",
@@ -208,15 +222,10 @@ impl Server {
 
     /// One that still reads its lists would count them as what the load has cost.
     fn wait_until_it_rests(&self) -> Result<()> {
-        let resident = || -> Result<Option<String>> {
-            let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-            let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-            Ok(line.map(str::to_owned))
-        };
         loop {
-            let before = resident()?;
+            let before = self.resident_octets("VmRSS")?;
             thread::sleep(Duration::from_millis(500));
-            if resident()? == before {
+            if self.resident_octets("VmRSS")? == before {
                 return Ok(());
             }
         }

@@ -125,6 +125,35 @@ pub(super) fn latency(peers: f64, rows: &[Row]) -> Result<String> {
     Ok(text)
 }
 
+/// Writes the table of floods.
+pub(super) fn floods(rows: &[Row]) -> Result<String> {
+    let mut text = "### A client beside floods, µs and MB\n\n\
+         | flood | tracker busy | UDP p50 | p99 | lost | HTTP p50 | p99 | lost | memory before | peak | after |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
+        .to_owned();
+    for row in rows {
+        text += &format!(
+            "| {} | {:.0} % |",
+            row.name,
+            100.0 * row.median("/udp/server/cpu_share")?
+        );
+        for protocol in ["udp", "http"] {
+            let figure = |name| row.median(&format!("/{protocol}/{name}"));
+            text += &format!(
+                " {:.0} | {:.0} | {:.0} |",
+                figure("latency_micros/p50")?,
+                figure("latency_micros/p99")?,
+                figure("lost")?,
+            );
+        }
+        for when in ["before", "peak", "after"] {
+            text += &format!(" {:.0} |", row.median(&format!("/resident/{when}"))? / 1e6);
+        }
+        text += "\n";
+    }
+    Ok(text)
+}
+
 fn ratio(ours: f64, other: f64) -> String {
     format!("{:.2} ×", ours / other)
 }

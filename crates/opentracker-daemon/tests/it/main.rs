@@ -19,6 +19,8 @@ mod queries;
 mod request;
 mod snapshot_file;
 mod tables;
+#[cfg(target_arch = "x86_64")]
+mod threads;
 
 mod api;
 mod api_steer;
@@ -26,6 +28,9 @@ mod api_watch;
 mod config;
 mod config_errors;
 mod config_sources;
+#[cfg(target_arch = "x86_64")]
+mod faults;
+mod floods;
 mod http_announce;
 mod http_connection;
 mod http_limits;

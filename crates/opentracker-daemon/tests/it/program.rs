@@ -488,6 +488,22 @@ impl Tracker {
         (status, begin.elapsed())
     }
 
+    /// Waits for its end, and returns what it said of the panic that was its cause. Any other panic
+    /// fails the test.
+    pub(crate) fn end_of_a_panic(&mut self) -> (ExitStatus, Vec<String>) {
+        let mut status = None;
+        eventually("its end", || {
+            status = self.has_ended();
+            status.is_some()
+        });
+        self.pause_reading(false);
+        let status = self.wait();
+        (
+            status,
+            std::mem::take(&mut self.log.state.lock().unwrap().0),
+        )
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         if let Err(lines) = self.log.wait(PATIENCE, |_, is_closed| is_closed) {

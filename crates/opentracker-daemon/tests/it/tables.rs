@@ -11,6 +11,8 @@ fn every_test_stands_for_a_sentence() {
         ("config", include_str!("config.rs")),
         ("config_errors", include_str!("config_errors.rs")),
         ("config_sources", include_str!("config_sources.rs")),
+        ("faults", include_str!("faults.rs")),
+        ("floods", include_str!("floods.rs")),
         ("http_announce", include_str!("http_announce.rs")),
         ("http_connection", include_str!("http_connection.rs")),
         ("http_limits", include_str!("http_limits.rs")),

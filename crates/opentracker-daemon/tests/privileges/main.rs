@@ -32,6 +32,9 @@ mod bencode;
 mod datagram;
 #[path = "../it/load.rs"]
 mod load;
+#[path = "../it/operator.rs"]
+#[expect(dead_code, reason = "a part of it is enough here")]
+mod operator;
 #[path = "../it/program.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod program;
@@ -41,6 +44,9 @@ mod request;
 #[path = "../it/snapshot_file.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod snapshot_file;
+#[path = "../it/threads.rs"]
+#[expect(dead_code, reason = "a part of it is enough here")]
+mod threads;
 
 mod host;
 mod layouts;

@@ -17,12 +17,10 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::ptrace;
-use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::Pid;
 use opentracker_lab::uninterrupted;
 
-use crate::program::{PATIENCE, Setup, Tracker, list};
+use crate::program::{PATIENCE, Setup, list};
+use crate::threads::Held;
 use crate::{OTHER, TORRENT, ids, inside, serves, setup, statuses, udp};
 
 const NO_CAPABILITY: [&str; 1] = ["0000000000000000"];
@@ -215,18 +213,6 @@ fn the_manager_is_told_from_another_root_folder() {
     wait_until_told(&manager, "STOPPING=1");
 }
 
-/// A thread of the program by its name.
-fn thread(tracker: &Tracker, name: &str) -> Pid {
-    let tasks = fs::read_dir(tracker.proc("task")).unwrap();
-    let mut tasks = tasks.map(|task| task.unwrap());
-    let is_it = |task: &fs::DirEntry| {
-        let comm = fs::read_to_string(task.path().join("comm")).unwrap();
-        comm.trim_end() == name
-    };
-    let task = tasks.find(is_it).unwrap();
-    Pid::from_raw(task.file_name().to_str().unwrap().parse().unwrap())
-}
-
 #[test]
 fn a_stuck_worker_ends_the_signs_of_life() {
     let mut setup = setup();
@@ -235,9 +221,7 @@ fn a_stuck_worker_ends_the_signs_of_life() {
     let tracker = setup.start();
     for name in ["udp-0", "http-0"] {
         wait_until_told(&manager, "WATCHDOG=1");
-        let thread = thread(&tracker, name);
-        ptrace::attach(thread).unwrap();
-        waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
+        let held = Held::now(&tracker, name);
         tracker.wait_for("that it is stuck", |log| {
             log.iter()
                 .any(|line| line.contains(&format!("stuck for 500ms: {name}")))
@@ -252,7 +236,7 @@ fn a_stuck_worker_ends_the_signs_of_life() {
         let said = uninterrupted(|| manager.recv(&mut [0; 4096]));
         assert!(said.is_err(), "{name} is stuck");
         manager.set_read_timeout(Some(PATIENCE)).unwrap();
-        ptrace::detach(thread, None).unwrap();
+        drop(held);
     }
     wait_until_told(&manager, "WATCHDOG=1");
     assert!(serves(&tracker, TORRENT));

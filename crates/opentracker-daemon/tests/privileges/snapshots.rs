@@ -4,16 +4,17 @@
 //! |---|---|
 //! | written and read after privileges are dropped, and inside a chroot | `they_outlast_a_change_of_user_and_root` |
 //! | a folder that the user cannot write to is said, by `--check` too | `a_folder_of_somebody_else_is_said` |
-//! | a full disk costs the snapshot, not the service, and is said | `a_full_disk_costs_the_snapshot_alone` |
+//! | a disk that is full or read-only costs what would be written, not the service, and is said | `a_full_disk_costs_the_snapshot_alone`, `a_disk_that_becomes_read_only_costs_the_snapshot_alone` |
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::datagram::{Announce, Client};
+use crate::operator::{self, Api, TOKEN};
 use crate::program::{Setup, Tracker, eventually};
-use crate::{NOBODY, TORRENT, snapshot_file, udp};
+use crate::{NOBODY, OTHER, TORRENT, serves, snapshot_file, udp, wrapper};
 
 /// A folder beside the configuration that belongs to a user.
 fn folder_of(setup: &Setup, user: &str) -> PathBuf {
@@ -76,43 +77,88 @@ fn a_folder_of_somebody_else_is_said() {
     }
 }
 
-#[test]
-fn a_full_disk_costs_the_snapshot_alone() {
+/// A tracker whose state is on a disk of its own, and that folder as others see it.
+fn with_a_disk() -> (Tracker, PathBuf) {
     let mut setup = udp();
     let folder = folder_of(&setup, "0");
     let disk = format!(
         "mount -t tmpfs -o size=256k none {} && exec \"$@\"",
         folder.display()
     );
-    setup.wrapper = ["unshare", "--mount", "sh", "-c", &disk, "sh"]
-        .map(str::to_owned)
-        .into();
+    let token = setup.write("token", &format!("{TOKEN}\n"));
+    setup.wrapper = wrapper(&[&["unshare", "--mount", "sh", "-c", &disk, "sh"]]);
     setup
+        .set("admin.token", token.to_str().unwrap())
         .set("snapshot.path", folder.join("swarms").to_str().unwrap())
         .set("snapshot.interval", "1s");
-    let mut tracker = setup.start();
+    let tracker = setup.start();
     let disk = tracker.proc("root").join(folder.strip_prefix("/").unwrap());
-    let path = disk.join("swarms");
     Client::of(tracker.udp()).announce(&Announce::new(TORRENT, 1));
-    eventually("a snapshot", || path.exists());
-    let full = fs::write(disk.join("filling"), vec![1; 1 << 20]).unwrap_err();
-    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
-    let said = |text: &str| {
-        tracker.wait_for(text, |log| log.iter().any(|line| line.contains(text)));
-    };
-    said("No space left on device");
+    eventually("a snapshot", || disk.join("swarms").exists());
+    (tracker, disk)
+}
+
+fn said(tracker: &Tracker, text: &str) {
+    tracker.wait_for(text, |log| log.iter().any(|line| line.contains(text)));
+}
+
+/// Holds that a disk which fails costs what should be written to it, and that this is said once;
+/// and that all is well when it works again.
+fn costs_what_would_be_written(error: &str, fail: impl Fn(&Tracker, &Path, bool)) {
+    let (mut tracker, disk) = with_a_disk();
+    let path = disk.join("swarms");
+    fail(&tracker, &disk, true);
+    said(&tracker, error);
     // It serves, and the last one that was written is whole.
     Client::of(tracker.udp()).announce(&Announce::new(TORRENT, 2));
     snapshot_file::created(&path);
-    fs::remove_file(disk.join("filling")).unwrap();
-    said("is written again");
+    let api = Api::tcp(tracker.operator()).with_token();
+    let block = || api.ask("PUT", &format!("blocks/{}", operator::hex(OTHER)));
+    let (status, _, _) = block().problem();
+    assert_eq!(status, 500);
+    assert!(!serves(&tracker, OTHER), "a block holds all the same");
+    fail(&tracker, &disk, false);
+    said(&tracker, "is written again");
     let log = tracker.log();
-    let complaints = log.iter().filter(|line| line.contains("No space left"));
-    assert_eq!(complaints.count(), 1, "it is said once");
+    let complaints = log.iter().filter(|line| line.contains("cannot write"));
+    assert_eq!(complaints.count(), 1, "it is said once: {log:?}");
     let before = snapshot_file::created(&path);
     eventually("another", || {
         snapshot_file::said_to_be_created(&path) > before
     });
+    assert_eq!(block().json()["lasts"], "always");
     let (status, _) = tracker.stop("TERM");
     assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn a_full_disk_costs_the_snapshot_alone() {
+    costs_what_would_be_written("No space left on device", |_, disk, is_full| {
+        let filling = disk.join("filling");
+        if is_full {
+            let full = fs::write(filling, vec![1; 1 << 20]).unwrap_err();
+            assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+        } else {
+            fs::remove_file(filling).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_disk_that_becomes_read_only_costs_the_snapshot_alone() {
+    costs_what_would_be_written("Read-only file system", |tracker, disk, is_read_only| {
+        let process = tracker.process().to_string();
+        let options = if is_read_only {
+            "remount,ro"
+        } else {
+            "remount,rw"
+        };
+        let folder = Path::new("/").join(disk.strip_prefix(tracker.proc("root")).unwrap());
+        // It is refused while a snapshot is being written.
+        eventually(options, || {
+            let mut remount = Command::new("nsenter");
+            remount.args(["--mount", "--target", &process, "mount", "-o", options]);
+            remount.arg(&folder).status().unwrap().success()
+        });
+    });
 }

@@ -5,12 +5,14 @@
 //! - `cleanup`: nothing of a lab outlasts its test.
 //! - `cluster`: trackers under test keep each other informed.
 //! - `documentation`: the commands of the documentation.
+//! - `links`: the network under a tracker goes and comes back.
 //! - `proxies`: the tracker under test behind nginx and haproxy.
 //! - `swarms`: the tracker under test brings real clients together.
 
 mod cleanup;
 mod cluster;
 mod documentation;
+mod links;
 mod network;
 mod proxies;
 mod swarms;

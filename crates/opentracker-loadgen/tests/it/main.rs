@@ -5,6 +5,7 @@
 mod program;
 mod tracker;
 
+mod flood;
 mod http;
 mod livesync;
 mod refusals;

@@ -17,6 +17,13 @@ pub(crate) fn run(command_line: &str) -> Output {
         .expect("the program was built with this test")
 }
 
+/// Starts the program, which the caller ends.
+pub(crate) fn start(command_line: &str) -> Child {
+    let mut command = Command::new(PROGRAM);
+    command.args(command_line.split_ascii_whitespace());
+    command.spawn().unwrap()
+}
+
 /// Runs the program to its good end, and returns its report; `name` is unique among the tests.
 pub(crate) fn report(name: &str, command_line: &str) -> Value {
     let (mut command, file) = with_report(name, command_line);

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -196,15 +195,10 @@ impl Thread {
         if let Err(error) = socket.set_nonblocking() {
             return tracing::debug!(%error, "a connection is unusable");
         }
-        // A fault in the handling of one request ends its connection, as it does in a task, and
-        // not the accepting of all others. It has been logged by then.
-        let served = catch_unwind(AssertUnwindSafe(|| {
-            connection::serve_at_once(&socket, &mut session, context, &shared.durations, now)
-        }));
-        match served {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return tracing::trace!(%error, "a connection failed"),
-            Err(_panic) => return,
+        let served =
+            connection::serve_at_once(&socket, &mut session, context, &shared.durations, now);
+        if let Err(error) = served {
+            return tracing::trace!(%error, "a connection failed");
         }
         match session.next_step() {
             Step::Close => return,
