@@ -479,7 +479,13 @@ impl Node {
         let config = config.to_str().expect("the target folder is UTF-8");
         let mut tracker = Tracker::spawn(&self.host, &[], &["--config", config]);
         let endpoint = Tracker::endpoint(&self.host, Scheme::Udp, Family::V4);
-        tracker.wait_until_answering(&[endpoint]);
+        // It reads its snapshot first.
+        let deadline = Instant::now() + PATIENCE;
+        let probe = InfoHash::new([0; InfoHash::LEN]);
+        while endpoint.scrape(&self.host, probe).is_err() {
+            let log = tracker.process().log();
+            assert!(Instant::now() < deadline, "it does not serve:\n{log}");
+        }
         self.process = tracker.process().id();
         self.tracker = Some(tracker);
     }
