@@ -35,8 +35,8 @@ const PEERS_PER_TORRENT: u64 = 2;
 /// Torrents whose peers stay, and come and go by what they say.
 const KEPT_TORRENTS: u64 = 20_000;
 
-/// How much the median of resident memory may differ between the halves of the time after the
-/// warm-up, in percent.
+/// How much the median of resident memory may grow from the third to the last quarter of the time, in
+/// percent.
 const GROWTH: f64 = 3.0;
 
 /// What one step may take.
@@ -51,12 +51,12 @@ fn main() {
         .expect("an argument: how many minutes");
     let mut soak = Soak::start(minutes);
     soak.run();
-    soak.judge_growth();
     soak.settle();
     soak.recount();
     soak.compare();
     soak.judge_descriptors();
     soak.judge_logs();
+    soak.judge_growth();
     println!("\nAll is well.");
 }
 
@@ -315,29 +315,28 @@ impl Soak {
         );
     }
 
-    /// Compares the halves of the time after the warm-up, at the nodes that were never restarted.
+    /// Compares the last two quarters of the time, at the nodes that were never restarted. Before that
+    /// the allocator still learns which sizes come and go.
     fn judge_growth(&self) {
-        let warm_up = self.peer_timeout * 3 / 2;
-        if self.length < warm_up * 2 {
+        let [middle, last] = [2, 3].map(|quarter| self.length * quarter / 4);
+        if middle < self.peer_timeout * 3 / 2 {
             println!("Too short to tell whether memory grows.");
             return;
         }
-        let middle = warm_up + (self.length - warm_up) / 2;
         for node in self.nodes.iter().filter(|node| node.restarts == 0) {
             let median = |from: Duration, until: Duration| {
-                let samples = node
-                    .samples
-                    .iter()
-                    .filter(|s| (from..until).contains(&s.at));
+                let samples = node.samples.iter();
+                let samples = samples.filter(|sample| (from..until).contains(&sample.at));
                 let mut resident: Vec<_> = samples.map(|sample| sample.resident_mb).collect();
                 resident.sort_by(f64::total_cmp);
                 resident[resident.len() / 2]
             };
-            let (before, after) = (median(warm_up, middle), median(middle, self.length));
+            let (before, after) = (median(middle, last), median(last, self.length));
             let growth = (after / before - 1.0) * 100.0;
             let name = node.host.name();
             println!(
-                "{name}: median of resident memory {before:.1} MB, then {after:.1} MB ({growth:+.1} %)"
+                "{name}: median of resident memory in the last two quarters {before:.1} MB, then \
+                 {after:.1} MB ({growth:+.1} %)"
             );
             assert!(growth < GROWTH, "the memory of {name} grows");
         }
@@ -479,7 +478,13 @@ impl Node {
         let config = config.to_str().expect("the target folder is UTF-8");
         let mut tracker = Tracker::spawn(&self.host, &[], &["--config", config]);
         let endpoint = Tracker::endpoint(&self.host, Scheme::Udp, Family::V4);
-        tracker.wait_until_answering(&[endpoint]);
+        // It reads its snapshot first.
+        let deadline = Instant::now() + PATIENCE;
+        let probe = InfoHash::new([0; InfoHash::LEN]);
+        while endpoint.scrape(&self.host, probe).is_err() {
+            let log = tracker.process().log();
+            assert!(Instant::now() < deadline, "it does not serve:\n{log}");
+        }
         self.process = tracker.process().id();
         self.tracker = Some(tracker);
     }

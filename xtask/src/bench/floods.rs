@@ -2,10 +2,12 @@
 //! them.
 //!
 //! The client announces over UDP and HTTP in open loops and runs on processor 1, the tracker on
-//! processor 0, and the flood has what the client leaves of processor 1: it comes as fast as it can
-//! be sent there. Each flood meets a tracker that has just been started.
+//! processor 0. The flood comes as fast as it can be sent from processor 1, where the client goes
+//! first whenever it has something to do, as if it were another host; that takes root. Each flood
+//! meets a tracker that has just been started.
 
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,9 +21,17 @@ use super::{Bench, CORE, Other};
 /// Where the client's addresses are.
 const CLIENT: &str = "--source-net 127.1.0.0/16 --sources 16 --torrents 1000 --peers 3000";
 
-/// What it asks over each protocol, each request for itself and as soon as it is due.
-const UDP: &str = "--rate 1000 --pause 0s --batch 1 --train 1 --warmup 500ms --duration 6s";
-const HTTP: &str = "--rate 200 --connections 8 --warmup 500ms --duration 6s --quiet";
+/// What it asks over each protocol, each request for itself.
+const LOADS: [(&str, &str); 2] = [
+    (
+        "udp",
+        "--rate 1000 --batch 1 --train 1 --warmup 1s --duration 6s",
+    ),
+    (
+        "http",
+        "--rate 200 --connections 8 --warmup 1s --duration 6s",
+    ),
+];
 
 /// The client is exempt from the limit of rates, as a network of one's own is.
 const CONFIG: &str = "\
@@ -33,7 +43,7 @@ const FLOODS: [(&str, &str); 9] = [
     ("nothing", ""),
     (
         "connects of 50 000 addresses",
-        "udp TRACKER --announce 0 --connect 1 --rate 1000000 --timeout 10ms --source-net 127.64.0.0/10 --sources 50000 --peers 50000",
+        "udp TRACKER --announce 0 --connect 1 --rate 1000000 --timeout 200ms --source-net 127.64.0.0/10 --sources 50000 --peers 50000",
     ),
     (
         "random datagrams",
@@ -41,11 +51,11 @@ const FLOODS: [(&str, &str); 9] = [
     ),
     (
         "announces of new torrents, 1 000 addresses",
-        "udp TRACKER --torrents 100000000 --seed 7 --rate 1000000 --timeout 10ms --source-net 127.8.0.0/13 --sources 1000 --peers 1000000",
+        "udp TRACKER --torrents 100000000 --seed 7 --rate 1000000 --timeout 200ms --source-net 127.8.0.0/13 --sources 1000 --peers 1000000",
     ),
     (
         "scrapes of 74 torrents",
-        "udp TRACKER --announce 0 --scrape 1 --scrape-hashes 74 --rate 1000000 --timeout 10ms --source-net 127.8.0.0/13 --sources 1000",
+        "udp TRACKER --announce 0 --scrape 1 --scrape-hashes 74 --rate 1000000 --timeout 200ms --source-net 127.8.0.0/13 --sources 1000",
     ),
     (
         "2 000 slow heads",
@@ -84,8 +94,12 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
         rows.push(row);
     }
     println!("{}", table::floods(&rows)?);
-    println!("The client: `opentracker-loadgen udp … {UDP}` and `http … {HTTP}`\n");
-    for row in &rows {
+    for (protocol, options) in LOADS {
+        println!("The client: `opentracker-loadgen {protocol} … {options}`\n");
+    }
+    let tables = [("floods", rows)];
+    bench.keep("floods", &tables)?;
+    for row in &tables[0].1 {
         for protocol in ["udp", "http"] {
             let p99 = row.median(&format!("/{protocol}/latency_micros/p99"))?;
             ensure!(p99 < GOAL, "{protocol} beside {}: {p99} µs", row.name);
@@ -95,7 +109,7 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
         let [before, after] = [row.median("/open/before")?, row.median("/open/after")?];
         ensure!(after <= before, "{after} descriptors after {}", row.name);
     }
-    bench.keep("floods", &[("floods", rows)])
+    Ok(())
 }
 
 /// Measures the client beside a flood.
@@ -113,33 +127,51 @@ fn beside(bench: &Bench, flood: &str) -> Result<Value> {
         command
             .args(flood.split_whitespace())
             .args(["--duration", "1h"]);
-        Some(Other::start(&command, CORE)?)
+        Some(Other::start(&command, &["taskset", "--cpu-list", CORE])?)
     };
-    let report = bench.folder.join("http.json");
-    let http = Command::new(bench.loadgen())
-        .args(["http", &server.address(), "--core", CORE, "--json"])
-        .arg(&report)
-        .args(CLIENT.split_whitespace())
-        .args(HTTP.split_whitespace())
-        .stdout(Stdio::null())
-        .spawn();
-    let mut http = http.context("cannot start the load generator")?;
-    let udp = bench.load(&server, "udp", &format!("{CLIENT} {UDP}"));
-    let status = http.wait()?;
-    ensure!(status.success(), "the load over HTTP: {status}");
+    let clients = LOADS.map(|(protocol, options)| client(bench, &server, protocol, options));
+    let mut reports = Vec::new();
+    for client in clients {
+        let (mut client, report) = client?;
+        let status = client.wait()?;
+        ensure!(status.success(), "the load of the client: {status}");
+        let report: Value = serde_json::from_str(&bench.workspace.sh.read_file(report)?)?;
+        reports.push(report);
+    }
     if let Some(other) = other {
         other.stop()?;
     }
-    let http: Value = serde_json::from_str(&bench.workspace.sh.read_file(report)?)?;
     let peak = server.resident_octets("VmHWM")?;
     let end = Instant::now() + QUIET;
     while server.descriptors()? > open && Instant::now() < end {
         thread::sleep(Duration::from_millis(100));
     }
     Ok(json!({
-        "udp": udp?,
-        "http": http,
+        "udp": reports[0],
+        "http": reports[1],
         "resident": { "before": resident, "peak": peak, "after": server.resident_octets("VmRSS")? },
         "open": { "before": open, "after": server.descriptors()? },
     }))
+}
+
+/// Starts the client over a protocol, and says where its report will be.
+fn client(
+    bench: &Bench,
+    server: &Server,
+    protocol: &str,
+    options: &str,
+) -> Result<(Child, PathBuf)> {
+    let report = bench.folder.join(format!("{protocol}.json"));
+    let mut command = Command::new("chrt");
+    command
+        .args(["--rr", "2"])
+        .arg(bench.loadgen())
+        .args([protocol, &server.address(), "--pid", &server.id()])
+        .args(["--core", CORE, "--quiet", "--json"])
+        .arg(&report)
+        .args(CLIENT.split_whitespace())
+        .args(options.split_whitespace())
+        .stdout(Stdio::null());
+    let client = command.spawn().context("cannot start chrt")?;
+    Ok((client, report))
 }

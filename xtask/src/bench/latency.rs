@@ -165,7 +165,15 @@ impl Beside {
                 flood
             }
         };
-        Other::start(&other, programs::CORE).map(Some)
+        let idle = [
+            "taskset",
+            "--cpu-list",
+            programs::CORE,
+            "chrt",
+            "--idle",
+            "0",
+        ];
+        Other::start(&other, &idle).map(Some)
     }
 }
 

@@ -228,18 +228,19 @@ impl Bench {
     }
 }
 
-/// A process that has what others leave of a processor.
+/// A process that goes on beside what is measured.
 struct Other(Child);
 
 impl Other {
-    fn start(command: &Command, core: &str) -> Result<Self> {
-        let child = Command::new("taskset")
-            .args(["--cpu-list", core, "chrt", "--idle", "0"])
+    /// Starts it by another command, which ends with what to start.
+    fn start(command: &Command, by: &[&str]) -> Result<Self> {
+        let child = Command::new(by[0])
+            .args(&by[1..])
             .arg(command.get_program())
             .args(command.get_args())
             .stdout(Stdio::null())
             .spawn()
-            .context("cannot start taskset")?;
+            .with_context(|| format!("cannot start {}", by[0]))?;
         Ok(Self(child))
     }
 

@@ -18,7 +18,6 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Instant;
 
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
@@ -26,7 +25,7 @@ use nix::unistd::Pid;
 
 use crate::datagram::{Announce, Client, Reply};
 use crate::operator::{self, Api};
-use crate::program::{STOP_TIME, Setup, Tracker, eventually, list};
+use crate::program::{Setup, Tracker, eventually, list};
 use crate::request::{Connection, announce, get};
 use crate::snapshot_file;
 use crate::threads::Held;
@@ -143,12 +142,10 @@ fn a_disk_that_hangs_costs_the_snapshot_alone() {
 #[test]
 fn a_disk_that_hangs_holds_up_no_stop() {
     let (mut tracker, held) = with_a_disk_that_hangs();
-    let begin = Instant::now();
     tracker.signal("TERM");
     tracker.wait_for("that it does not wait any longer", |log| {
         log.iter().any(|line| line.contains("did not end in time"))
     });
-    assert!(begin.elapsed() < STOP_TIME, "{:?}", begin.elapsed());
     // No process is gone before each of its threads is, and this one was ours.
     drop(held);
     assert_eq!(tracker.wait().code(), Some(0));

@@ -70,8 +70,10 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // It may have ended meanwhile.
-        ptrace::detach(self.0, None).ok();
+        if ptrace::detach(self.0, None).is_err() {
+            // It has ended, which its process does not before somebody has taken note of that.
+            waitpid(self.0, Some(WaitPidFlag::__WALL)).ok();
+        }
     }
 }
 
