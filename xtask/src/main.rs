@@ -9,6 +9,7 @@
 mod bench;
 mod ci;
 mod dist;
+mod fuzz;
 mod guard;
 mod markdown;
 mod plot;
@@ -51,6 +52,14 @@ pub(crate) enum Task {
     Bench(bench::Measurement),
     /// Builds the release archive and its checksum, in dist/.
     Dist,
+    /// Looks for inputs that break the fuzz targets.
+    Fuzz {
+        /// How long, shared among the targets.
+        #[arg(long)]
+        seconds: u32,
+        /// The targets: all if none is named.
+        targets: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -74,5 +83,9 @@ fn run(task: &Task) -> Result<()> {
         Task::Tidy => tidy::run(&workspace),
         Task::Bench(ref measurement) => bench::run(workspace, measurement),
         Task::Dist => dist::run(&workspace),
+        Task::Fuzz {
+            seconds,
+            ref targets,
+        } => fuzz::run(&workspace, seconds, targets),
     }
 }
