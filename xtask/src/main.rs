@@ -9,6 +9,7 @@
 mod bench;
 mod ci;
 mod dist;
+mod fuzz;
 mod guard;
 mod markdown;
 mod plot;
@@ -61,6 +62,14 @@ pub(crate) enum Task {
     },
     /// Builds what a release consists of, in dist/: archive, packages, image, SBOM and checksums.
     Dist,
+    /// Looks for inputs that break the fuzz targets.
+    Fuzz {
+        /// How long, shared among the targets.
+        #[arg(long)]
+        seconds: u32,
+        /// The targets: all if none is named.
+        targets: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -86,5 +95,9 @@ fn run(task: &Task) -> Result<()> {
         Task::Bench(ref measurement) => bench::run(workspace, measurement),
         Task::Soak { minutes } => soak::run(&workspace, minutes),
         Task::Dist => dist::run(&workspace).map(drop),
+        Task::Fuzz {
+            seconds,
+            ref targets,
+        } => fuzz::run(&workspace, seconds, targets),
     }
 }

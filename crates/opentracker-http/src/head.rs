@@ -87,10 +87,14 @@ impl<'a, 'h> Head<'a, 'h> {
         octets: &'a [u8],
         slots: &'h mut FieldSlots<'a>,
     ) -> Result<Option<Self>, HeadError> {
+        // What is wrong beyond the bound must not depend on how much of it has come.
+        let octets = octets.get(..MAX_HEAD_OCTETS).unwrap_or(octets);
         let parts = match parse(octets, slots) {
-            Ok(Status::Complete(parts)) if parts.octets <= MAX_HEAD_OCTETS => parts,
+            Ok(Status::Complete(parts)) => parts,
             Ok(Status::Partial) if octets.len() < MAX_HEAD_OCTETS => return Ok(None),
-            Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
+            Ok(Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
+                return Err(HeadError::TooLarge);
+            }
             Err(_) => return Err(HeadError::NotHttp),
         };
         let (path, query) = split_target(parts.target);

@@ -20,7 +20,11 @@ const INHERITED: [&str; 6] = [
 ];
 
 /// Members for this repository alone, which nobody else takes.
-const INTERNAL: [&str; 2] = ["crates/opentracker-lab/Cargo.toml", "xtask/Cargo.toml"];
+const INTERNAL: [&str; 3] = [
+    "crates/opentracker-lab/Cargo.toml",
+    "fuzz/Cargo.toml",
+    "xtask/Cargo.toml",
+];
 
 /// What every other member says of itself, and how each entry begins.
 const OWN: [&str; 3] = ["readme = \"README.md\"", "keywords = [", "categories = ["];
@@ -76,9 +80,6 @@ pub(super) fn root(repository: &Repository) -> Vec<Finding> {
 pub(super) fn members(repository: &Repository) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, text) in repository.ending("/Cargo.toml") {
-        if !file.starts_with("crates/") && !file.starts_with("xtask/") {
-            continue;
-        }
         let mut report = |line, message: String| findings.push(Finding::new(file, line, message));
         for field in INHERITED {
             let line = format!("{field}.workspace = true");

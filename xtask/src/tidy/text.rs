@@ -20,13 +20,11 @@ const TOP_LEVEL: &[&str] = &[
     "deny.toml",
     "deploy",
     "docs",
+    "fuzz",
     "rust-toolchain.toml",
     "rustfmt.toml",
     "xtask",
 ];
-
-/// Allowed at the top level, but not required.
-const OPTIONAL: &[&str] = &["fuzz"];
 
 /// What no file holds, the ending of the files that are looked at, and why. Spelled so that this
 /// file holds none of it.
@@ -73,7 +71,6 @@ pub(super) fn top_level(repository: &Repository) -> Vec<Finding> {
     let known: BTreeSet<&str> = TOP_LEVEL.iter().copied().collect();
     let strange = found
         .difference(&known)
-        .filter(|name| !OPTIONAL.contains(name))
         .map(|name| Finding::new(name, 1, "not a name of the top level"));
     let missing = known.difference(&found);
     strange
@@ -139,7 +136,7 @@ mod tests {
         let files: Vec<(&str, &str)> = TOP_LEVEL
             .iter()
             .filter(|name| **name != "README.md")
-            .chain(&["fuzz", "notes.txt"])
+            .chain(&["notes.txt"])
             .map(|name| (*name, ""))
             .collect();
         let found = top_level(&Repository::of(&files));

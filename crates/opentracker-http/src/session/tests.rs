@@ -205,6 +205,21 @@ fn after_the_last_request_comes_nothing() {
 }
 
 #[test]
+fn a_head_that_is_too_large_is_so_whatever_comes_beyond_the_bound() {
+    let head = [&b"GET / HTTP/1.1\r\na: "[..], &[b'x'; 9000], b"\0"].concat();
+    for piece in [head.len(), 8500, 100] {
+        let mut bench = Bench::new();
+        for piece in head.chunks(piece) {
+            if bench.receive(piece) == Step::ShutDown {
+                break;
+            }
+        }
+        let sent = bench.sent();
+        assert!(sent.starts_with("HTTP/1.1 431 "), "{piece}: {sent}");
+    }
+}
+
+#[test]
 fn lingering_is_bounded() {
     let mut bench = Bench::new();
     bench.receive(b"\0");

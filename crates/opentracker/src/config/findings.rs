@@ -1,6 +1,6 @@
 //! What is found in a configuration, and how it is said: where, which key, what would be right.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// Something that is wrong with a configuration, or worth a warning: `FILE:LINE: KEY: MESSAGE`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,10 +59,24 @@ impl fmt::Display for Finding {
             f.write_str(" ")?;
         }
         if let Some(key) = &self.key {
-            write!(f, "{key}: ")?;
+            write_in_line(f, key)?;
+            f.write_str(": ")?;
         }
-        f.write_str(&self.message)
+        write_in_line(f, &self.message)
     }
+}
+
+/// Writes what may quote a file, whose keys may have any character in them: a finding is one line, and
+/// tells a terminal nothing.
+fn write_in_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    for character in text.chars() {
+        if character.is_control() {
+            write!(f, "{}", character.escape_default())?;
+        } else {
+            f.write_char(character)?;
+        }
+    }
+    Ok(())
 }
 
 impl ConfigErrors {
@@ -156,5 +170,12 @@ mod tests {
         assert_eq!(Finding::new("-r", "wrong").to_string(), "-r: wrong");
         let in_code = Finding::default().about("udp.workers");
         assert_eq!(in_code.to_string(), "udp.workers: ");
+    }
+
+    #[test]
+    fn a_finding_is_one_line_whatever_it_quotes() {
+        let finding = Finding::new("a.toml", "no `\r\n`").about("udp.a\nb.toml:1: ä\x1b[2J");
+        let said = "a.toml: udp.a\\nb.toml:1: ä\\u{1b}[2J: no `\\r\\n`";
+        assert_eq!(finding.to_string(), said);
     }
 }
