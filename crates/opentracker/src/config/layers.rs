@@ -184,8 +184,8 @@ impl Layers {
         let (document, errors) = DeTable::parse_recoverable(text);
         let first = self.faults.len();
         self.faults.extend(errors.iter().map(|error| {
-            let span = error.span();
-            let place = span.map_or_else(|| origin.clone(), |span| at(span.start));
+            let start = error.span().map(|span| span.start);
+            let place = at(start.unwrap_or_else(|| start_of_placeless(text)));
             place.saying(error.message().replace('\n', "; "))
         }));
         if errors.is_empty() {
@@ -300,6 +300,19 @@ fn unknown_key(section: &Section, name: &str) -> String {
 fn elsewhere(name: &str) -> Option<String> {
     let key = keys().find(|key| key.name == name)?;
     Some(key.path().to_owned())
+}
+
+/// Where a line begins whose fault does not say where it is, as that of a key of too many parts: the
+/// first one with which it is there.
+fn start_of_placeless(text: &str) -> usize {
+    let is_placeless = |end: usize| {
+        let (_, errors) = DeTable::parse_recoverable(&text[..end]);
+        errors.iter().any(|error| error.span().is_none())
+    };
+    let starts = text.match_indices('\n').map(|(at, _)| at + 1);
+    let starts: Vec<_> = std::iter::once(0).chain(starts).collect();
+    let following = starts.partition_point(|start| !is_placeless(*start));
+    starts[following.saturating_sub(1)]
 }
 
 fn line_of(octets: &[u8], offset: usize) -> usize {

@@ -25,6 +25,18 @@ fn warnings(layers: Layers) -> Vec<String> {
 }
 
 #[test]
+fn a_key_of_too_many_parts_names_its_line() {
+    let key = vec!["a"; 100].join(".");
+    for (text, line) in [
+        (format!("[udp]\nworkers = 1\n{key} = 1\n[log]\n"), 3),
+        (format!("[{key}]"), 1),
+    ] {
+        let said = said(&text);
+        assert!(said.starts_with(&format!("a:{line}: ")), "{said}");
+    }
+}
+
+#[test]
 fn faults_name_file_line_key_and_what_would_be_right() {
     for (text, expected) in [
         (
