@@ -1,8 +1,9 @@
 //! What changes something at a tracker, or at several: blocks, purges, reloads, snapshots, drains.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 use hyper::Method;
 use opentracker_api::{
@@ -10,11 +11,11 @@ use opentracker_api::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::AlreadySaid;
 use crate::hashes::Hashes;
 use crate::nodes::{Answer, Node, Nodes, Refused};
 use crate::query::Query;
 use crate::words::{count, octets, or_dash};
+use crate::{AlreadySaid, EXIT_FAILED};
 
 /// Blocks torrents.
 #[derive(Debug, Args)]
@@ -99,7 +100,15 @@ pub(crate) async fn purge(torrents: &Torrents, json: bool) -> Result<()> {
 
 pub(crate) async fn reload(nodes: &Nodes, json: bool) -> Result<()> {
     let change = [Change::new(Method::POST, "reload")];
-    tell(nodes, json, &change, reloaded).await
+    // `systemctl reload` fails by it, too.
+    let is_whole = Cell::new(true);
+    let say = |done: &Reloaded| {
+        is_whole.set(is_whole.get() && done.faults.is_empty());
+        reloaded(done)
+    };
+    tell(nodes, json, &change, say).await?;
+    ensure!(is_whole.get(), AlreadySaid { code: EXIT_FAILED });
+    Ok(())
 }
 
 pub(crate) async fn snapshot(nodes: &Nodes, json: bool) -> Result<()> {
@@ -179,7 +188,7 @@ async fn tell<T: DeserializeOwned>(
         }
     }
     if failed {
-        bail!(AlreadySaid { code: 1 });
+        bail!(AlreadySaid { code: EXIT_FAILED });
     }
     Ok(())
 }
@@ -193,9 +202,10 @@ async fn change<T: DeserializeOwned>(
     say: impl Fn(&T) -> String,
 ) -> Result<()> {
     let answer = node.ask(method.clone(), path).await?;
+    let said = say(&answer.value()?);
     let line = match json {
         true => answer.line(),
-        false => format!("{name}{}{}\n", instance(&answer), say(&answer.value()?)),
+        false => format!("{name}{}{said}\n", instance(&answer)),
     };
     io::stdout().lock().write_all(line.as_bytes())?;
     Ok(())

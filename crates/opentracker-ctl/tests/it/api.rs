@@ -230,6 +230,25 @@ fn changes_are_told_of() {
 }
 
 #[test]
+fn a_reload_that_did_not_take_everything_fails() {
+    let fault = "the deny list stays as it was: /etc/opentracker/deny.txt: not found";
+    let reloaded = json!({ "changed": ["announce.interval"], "need_restart": [], "lists": [],
+                           "purged": { "torrents": 0, "peers": 0 }, "faults": [fault] });
+    let tracker = Fake::unix(
+        "faults",
+        vec![Canned::json("POST /api/v1/reload", &reloaded)],
+    );
+    for (arguments, said) in [
+        (&["reload"][..], format!("stays as it was: {fault}\n")),
+        (&["--json", "reload"], fault.to_owned()),
+    ] {
+        let run = tracker.run(arguments);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.out.contains(&said), "{run:?}");
+    }
+}
+
+#[test]
 fn limited_prefixes_and_the_configuration_are_shown() {
     let limited = json!({ "prefixes": [{ "prefix": "192.0.2.1/32", "step": "refused",
                                          "full_in_secs": 9.6 }] });
