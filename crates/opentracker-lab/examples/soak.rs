@@ -478,12 +478,14 @@ impl Node {
         let config = config.to_str().expect("the target folder is UTF-8");
         let mut tracker = Tracker::spawn(&self.host, &[], &["--config", config]);
         let endpoint = Tracker::endpoint(&self.host, Scheme::Udp, Family::V4);
-        // It reads its snapshot first.
+        // It reads its snapshot first, and names its URLs when all of its threads are there.
         let deadline = Instant::now() + PATIENCE;
         let probe = InfoHash::new([0; InfoHash::LEN]);
-        while endpoint.scrape(&self.host, probe).is_err() {
-            let log = tracker.process().log();
+        let mut log = String::new();
+        while !log.contains("announce URLs") || endpoint.scrape(&self.host, probe).is_err() {
             assert!(Instant::now() < deadline, "it does not serve:\n{log}");
+            thread::sleep(Duration::from_millis(20));
+            log = tracker.process().log();
         }
         self.process = tracker.process().id();
         self.tracker = Some(tracker);

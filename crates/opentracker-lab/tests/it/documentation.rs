@@ -76,8 +76,8 @@ fn blocks(page: &str) -> impl Iterator<Item = &str> {
 /// Prepares lines of shell to run on the host, as root, until one fails.
 fn shell(host: &Host, lines: &str) -> HostCommand {
     let programs = program_under_test();
-    let programs = programs.parent().unwrap().display();
-    let path = std::env::var("PATH").unwrap();
+    let programs = programs.parent().expect("a program has a folder").display();
+    let path = std::env::var("PATH").expect("there is a PATH");
     host.command("/bin/sh")
         .args(["-euc", &format!("{ENTER}{lines}")])
         .env("PATH", format!("{programs}:{path}"))
