@@ -10,7 +10,7 @@ use nix::sys::ptrace::{self, Options};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::program::Tracker;
+use crate::program::{Tracker, eventually};
 
 /// A thread that does not go on as long as this is there, and belongs to this one meanwhile.
 pub(crate) struct Held(Pid);
@@ -77,16 +77,20 @@ impl Drop for Held {
     }
 }
 
-/// A thread of the program by its name.
+/// A thread of the program by its name, which it may give itself only after the start.
 fn thread(tracker: &Tracker, name: &str) -> Pid {
-    let tasks = fs::read_dir(tracker.proc("task")).unwrap();
-    let mut tasks = tasks.map(|task| task.unwrap());
-    let is_it = |task: &fs::DirEntry| {
-        let comm = fs::read_to_string(task.path().join("comm")).unwrap();
-        comm.trim_end() == name
-    };
-    let task = tasks.find(is_it).unwrap();
-    Pid::from_raw(task.file_name().to_str().unwrap().parse().unwrap())
+    let mut found = None;
+    eventually(&format!("the thread {name}"), || {
+        let tasks = fs::read_dir(tracker.proc("task")).unwrap();
+        found = tasks.flatten().find(|task| {
+            // Another may end between the listing and the reading.
+            let comm = fs::read_to_string(task.path().join("comm"));
+            comm.is_ok_and(|comm| comm.trim_end() == name)
+        });
+        found.is_some()
+    });
+    let number = found.unwrap().file_name();
+    Pid::from_raw(number.to_str().unwrap().parse().unwrap())
 }
 
 fn wait(thread: Pid) -> WaitStatus {
