@@ -27,6 +27,24 @@ impl Held {
     /// Waits until a thread calls one of these functions of the system, and holds it there. Nothing
     /// else waits for a thread in such a call.
     pub(crate) fn at(tracker: &Tracker, name: &str, calls: &[libc::c_long]) -> Self {
+        Self::where_it_calls(tracker, name, |call| calls.contains(&call))
+    }
+
+    /// Waits until a thread calls any function of the system but those of memory, and holds it there:
+    /// where it could panic, and not with a lock of the allocator in its hands.
+    pub(crate) fn at_any(tracker: &Tracker, name: &str) -> Self {
+        const OF_MEMORY: [libc::c_long; 6] = [
+            libc::SYS_brk,
+            libc::SYS_madvise,
+            libc::SYS_mmap,
+            libc::SYS_mprotect,
+            libc::SYS_mremap,
+            libc::SYS_munmap,
+        ];
+        Self::where_it_calls(tracker, name, |call| !OF_MEMORY.contains(&call))
+    }
+
+    fn where_it_calls(tracker: &Tracker, name: &str, is_it: impl Fn(libc::c_long) -> bool) -> Self {
         let held = Self::now(tracker, name);
         ptrace::setoptions(held.0, Options::PTRACE_O_TRACESYSGOOD).unwrap();
         loop {
@@ -35,7 +53,7 @@ impl Held {
                 continue;
             };
             let call = ptrace::getregs(held.0).unwrap().orig_rax.cast_signed();
-            if calls.contains(&call) {
+            if is_it(call) {
                 return held;
             }
         }
