@@ -50,7 +50,7 @@ fn with_all_threads() -> Setup {
 
 /// Lets a thread panic, and returns what the program said of it in its last lines.
 fn end_by_panic(tracker: &mut Tracker, thread: &str) -> Vec<String> {
-    Held::at_any(tracker, thread).panic(tracker, "out of the blue");
+    Held::idle(tracker, thread).panic(tracker, "out of the blue");
     let (status, said) = tracker.end_of_a_panic();
     assert_eq!(status.signal(), Some(libc::SIGABRT), "{thread}: {status}");
     said

@@ -27,24 +27,6 @@ impl Held {
     /// Waits until a thread calls one of these functions of the system, and holds it there. Nothing
     /// else waits for a thread in such a call.
     pub(crate) fn at(tracker: &Tracker, name: &str, calls: &[libc::c_long]) -> Self {
-        Self::where_it_calls(tracker, name, |call| calls.contains(&call))
-    }
-
-    /// Waits until a thread calls any function of the system but those of memory, and holds it there:
-    /// where it could panic, and not with a lock of the allocator in its hands.
-    pub(crate) fn at_any(tracker: &Tracker, name: &str) -> Self {
-        const OF_MEMORY: [libc::c_long; 6] = [
-            libc::SYS_brk,
-            libc::SYS_madvise,
-            libc::SYS_mmap,
-            libc::SYS_mprotect,
-            libc::SYS_mremap,
-            libc::SYS_munmap,
-        ];
-        Self::where_it_calls(tracker, name, |call| !OF_MEMORY.contains(&call))
-    }
-
-    fn where_it_calls(tracker: &Tracker, name: &str, is_it: impl Fn(libc::c_long) -> bool) -> Self {
         let held = Self::now(tracker, name);
         ptrace::setoptions(held.0, Options::PTRACE_O_TRACESYSGOOD).unwrap();
         loop {
@@ -53,10 +35,34 @@ impl Held {
                 continue;
             };
             let call = ptrace::getregs(held.0).unwrap().orig_rax.cast_signed();
-            if is_it(call) {
+            if calls.contains(&call) {
                 return held;
             }
         }
+    }
+
+    /// Waits until a thread has nothing to do, and holds it there. It has no lock in its hands then,
+    /// neither the allocator's nor that of the log.
+    pub(crate) fn idle(tracker: &Tracker, name: &str) -> Self {
+        let mut held = None;
+        eventually(&format!("that {name} is idle"), || {
+            // Dropped first, or it would be held twice.
+            held = None;
+            held = Some(Self::now(tracker, name)).filter(Self::was_waiting);
+            held.is_some()
+        });
+        held.expect("it is idle now")
+    }
+
+    /// Tells whether the thread was in a call of the system that waits, of which it is then told that
+    /// it was interrupted, or which is to be made again.
+    fn was_waiting(&self) -> bool {
+        const EINTR: i64 = 4;
+        // The kernel's own, ERESTARTSYS and its like; no program sees them.
+        const RESTART: std::ops::RangeInclusive<i64> = 512..=516;
+        let registers = ptrace::getregs(self.0).unwrap();
+        let error = -registers.rax.cast_signed();
+        registers.orig_rax != u64::MAX && (error == EINTR || RESTART.contains(&error))
     }
 
     /// Lets the thread panic when it goes on: it calls `core::panicking::panic` out of the blue,
