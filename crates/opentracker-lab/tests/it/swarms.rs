@@ -34,8 +34,9 @@ use opentracker_types::SwarmCounts;
 /// Octets of the payload: 97 pieces, the last of them a short one.
 const PAYLOAD: usize = 3 * 1024 * 1024 + 12_345;
 
-/// How long any step of a swarm may take. It takes a few seconds; a busy machine needs more.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long any step of a swarm may take. It takes a few seconds; but a client whose first request got
+/// lost, on a busy machine, asks again after a minute or later.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// An announce URL as the clients of a swarm get it.
 #[derive(Debug, Clone, Copy)]
