@@ -168,6 +168,26 @@ fn wrong(what: &str) -> io::Error {
     )
 }
 
+/// Reads peers of a compact list (BEP 23, 7): `PEER` octets each, of which the address has `IP`.
+///
+/// # Panics
+///
+/// The list ends within a peer.
+pub fn compact_peers<const IP: usize, const PEER: usize>(octets: &[u8]) -> Vec<SocketAddr>
+where
+    IpAddr: From<[u8; IP]>,
+{
+    let (peers, torn) = octets.as_chunks::<PEER>();
+    assert!(torn.is_empty(), "whole peers");
+    let peers = peers.iter().map(|peer| {
+        let (ip, port) = peer.split_at(IP);
+        let ip: [u8; IP] = ip.try_into().expect("it is cut so");
+        let port: [u8; 2] = port.try_into().expect("two octets are left");
+        SocketAddr::new(ip.into(), u16::from_be_bytes(port))
+    });
+    peers.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -74,7 +74,7 @@ mod uninterrupted;
 mod wait;
 
 pub use client::{Client, Session};
-pub use endpoint::{Endpoint, Scheme};
+pub use endpoint::{Endpoint, Scheme, compact_peers};
 pub use host::{Family, Host};
 pub use lab::Lab;
 pub use nix::sys::signal::Signal;

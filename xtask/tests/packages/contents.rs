@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-use crate::{dist, file, repository};
+use crate::{dist, file, programs, repository};
 
 #[test]
 fn every_file_has_its_checksum() {
@@ -57,20 +57,9 @@ sys.exit(error and repr(error))
     let linked: BTreeSet<String> = linked
         .map(|component| format!("{}-{}", word(component, "name"), word(component, "version")))
         .collect();
-    let temporary = sh.create_temp_dir().unwrap();
-    let (archive, folder) = (file(".tar.gz"), temporary.path());
-    cmd!(
-        sh,
-        "tar --extract --file {archive} --directory {folder} --strip-components=1"
-    )
-    .quiet()
-    .run()
-    .unwrap();
     // Panics name the file of their crate.
     let mut named = BTreeSet::new();
-    for program in ["bin/opentracker", "bin/opentracker-ctl"] {
-        let octets = sh.read_binary_file(folder.join(program)).unwrap();
-        let text = String::from_utf8_lossy(&octets);
+    for (_, text) in programs(&sh) {
         let paths = text
             .split("crates/")
             .skip(1)

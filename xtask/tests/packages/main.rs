@@ -17,12 +17,15 @@ mod image;
 mod reproducible;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use xshell::{Shell, cmd};
+
+const PROGRAMS: [&str; 2] = ["bin/opentracker", "bin/opentracker-ctl"];
 
 const HASH: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -44,6 +47,24 @@ fn file(ending: &str) -> PathBuf {
     let file = found.next().unwrap_or_else(|| panic!("no file {ending}"));
     assert_eq!(found.next(), None, "two files {ending}");
     file
+}
+
+/// The programs of the archive, each with its octets as text.
+fn programs(sh: &Shell) -> impl Iterator<Item = (&'static str, String)> {
+    let temporary = sh.create_temp_dir().unwrap();
+    let archive = file(".tar.gz");
+    let folder = temporary.path();
+    cmd!(
+        sh,
+        "tar --extract --file {archive} --directory {folder} --strip-components=1"
+    )
+    .quiet()
+    .run()
+    .unwrap();
+    PROGRAMS.into_iter().map(move |program| {
+        let octets = fs::read(temporary.path().join(program)).unwrap();
+        (program, String::from_utf8_lossy(&octets).into_owned())
+    })
 }
 
 /// The repository.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use xshell::{Shell, cmd};
 
-use crate::{dist, file, repository};
+use crate::{dist, programs, repository};
 
 /// The folders of this machine that a build can see.
 fn folders(sh: &Shell) -> Vec<String> {
@@ -28,18 +28,7 @@ fn folders(sh: &Shell) -> Vec<String> {
 #[test]
 fn no_folder_of_this_machine_is_in_a_program() {
     let sh = Shell::new().unwrap();
-    let temporary = sh.create_temp_dir().unwrap();
-    let (archive, folder) = (file(".tar.gz"), temporary.path());
-    cmd!(
-        sh,
-        "tar --extract --file {archive} --directory {folder} --strip-components=1"
-    )
-    .quiet()
-    .run()
-    .unwrap();
-    for program in ["bin/opentracker", "bin/opentracker-ctl"] {
-        let octets = sh.read_binary_file(folder.join(program)).unwrap();
-        let text = String::from_utf8_lossy(&octets);
+    for (program, text) in programs(&sh) {
         for folder in folders(&sh) {
             assert!(!text.contains(&folder), "{folder} is in {program}");
         }

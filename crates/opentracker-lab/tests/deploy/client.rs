@@ -1,10 +1,10 @@
 //! A client that announces over HTTP.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use opentracker_lab::Host;
 use opentracker_lab::bencode::Value;
 use opentracker_lab::http::{Client, Response};
+use opentracker_lab::{Host, compact_peers};
 use opentracker_types::InfoHash;
 
 /// Gets a target from a host, with further fields of the head, on a connection of its own.
@@ -45,24 +45,8 @@ pub(crate) fn announce(
         let octets = reply.get(key).and_then(Value::as_bytes);
         octets.unwrap_or_default().to_vec()
     };
-    let v4 = compact::<4, 6>(&peers("peers"));
-    let mut all = [v4, compact::<16, 18>(&peers("peers6"))].concat();
+    let v4 = compact_peers::<4, 6>(&peers("peers"));
+    let mut all = [v4, compact_peers::<16, 18>(&peers("peers6"))].concat();
     all.sort();
     all
-}
-
-/// Reads peers of `PEER` octets, of which the address has `IP`.
-fn compact<const IP: usize, const PEER: usize>(octets: &[u8]) -> Vec<SocketAddr>
-where
-    IpAddr: From<[u8; IP]>,
-{
-    let (peers, torn) = octets.as_chunks::<PEER>();
-    assert!(torn.is_empty(), "whole peers");
-    let peers = peers.iter().map(|peer| {
-        let (ip, port) = peer.split_at(IP);
-        let ip: [u8; IP] = ip.try_into().expect("it is cut so");
-        let port: [u8; 2] = port.try_into().expect("two octets are left");
-        SocketAddr::new(ip.into(), u16::from_be_bytes(port))
-    });
-    peers.collect()
 }

@@ -12,7 +12,8 @@ use std::time::Duration;
 use opentracker_lab::bencode::Value;
 use opentracker_lab::http::{Client as Http, Response};
 use opentracker_lab::{
-    Client, Endpoint, Family, Host, Lab, Process, Scheme, Torrent, Tracker, uninterrupted,
+    Client, Endpoint, Family, Host, Lab, Process, Scheme, Torrent, Tracker, compact_peers,
+    uninterrupted,
 };
 use opentracker_types::InfoHash;
 
@@ -394,8 +395,8 @@ fn announce(from: &Host, tracker: SocketAddr, torrent: InfoHash, port: u16) -> V
     assert_eq!(reply[..8], *b"\0\0\0\x01anno", "the reply to an announce");
     let peers = &reply[20..];
     match tracker {
-        SocketAddr::V4(_) => compact::<4, 6>(peers),
-        SocketAddr::V6(_) => compact::<16, 18>(peers),
+        SocketAddr::V4(_) => compact_peers::<4, 6>(peers),
+        SocketAddr::V6(_) => compact_peers::<16, 18>(peers),
     }
 }
 
@@ -404,20 +405,4 @@ fn family(address: SocketAddr) -> Family {
         SocketAddr::V4(_) => Family::V4,
         SocketAddr::V6(_) => Family::V6,
     }
-}
-
-/// Reads peers of `PEER` octets, of which the address has `IP`.
-fn compact<const IP: usize, const PEER: usize>(octets: &[u8]) -> Vec<SocketAddr>
-where
-    IpAddr: From<[u8; IP]>,
-{
-    let (peers, torn) = octets.as_chunks::<PEER>();
-    assert!(torn.is_empty(), "whole peers");
-    let peers = peers.iter().map(|peer| {
-        let (ip, port) = peer.split_at(IP);
-        let ip: [u8; IP] = ip.try_into().expect("it is cut so");
-        let port: [u8; 2] = port.try_into().expect("two octets are left");
-        SocketAddr::new(ip.into(), u16::from_be_bytes(port))
-    });
-    peers.collect()
 }
