@@ -61,8 +61,12 @@ export async function accessible(page, state) {
   assert.deepEqual(found, [], state);
 }
 
-// Nobody has to scroll sideways.
+// Nobody has to scroll sideways, and charts have found the width that is theirs.
 export async function fits(page, state) {
+  await page.waitForFunction(() => [...document.querySelectorAll(".plot")].every((plot) => {
+    const drawn = plot.querySelector(".u-wrap");
+    return !drawn || drawn.offsetWidth === plot.clientWidth;
+  }));
   const needed = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(needed <= page.viewportSize().width, `${state}: it is ${needed} pixels wide`);
 }
