@@ -68,7 +68,8 @@ pub(crate) enum Pace {
     Slowed,
     /// It is refused: there will be a token after this time.
     Refused(Duration),
-    /// It is not answered: as many were refused already as a bucket has tokens.
+    /// It is not answered: as many were refused already as a bucket has tokens, and of these each
+    /// token that came since makes good one.
     Silent,
 }
 
@@ -85,7 +86,8 @@ struct Bucket {
     prefix: u64,
     /// When it will be full, in nanoseconds since the start.
     full_at: u64,
-    /// Requests that were refused since the last token.
+    /// Requests that were refused, less one for each token since: never more than a bucket has
+    /// tokens.
     refused: u32,
 }
 
@@ -177,14 +179,14 @@ impl Bucket {
         self.full_at = self.full_at.min(now.saturating_add(capacity));
         let missing = self.full_at.saturating_sub(now) + token;
         if missing > capacity {
-            self.refused = self.refused.saturating_add(1);
-            if self.refused > rate.burst {
+            if self.refused >= rate.burst {
                 return Pace::Silent;
             }
+            self.refused += 1;
             return Pace::Refused(Duration::from_nanos(missing - capacity));
         }
         self.full_at = now + missing;
-        self.refused = 0;
+        self.refused = self.refused.min(rate.burst).saturating_sub(1);
         if missing > capacity / 2 {
             Pace::Slowed
         } else {
@@ -237,7 +239,12 @@ mod tests {
         assert_eq!([take(400), take(999)], [wait(600), wait(1)]);
         assert_eq!([take(999), take(999)], [wait(1), Pace::Silent]);
         assert_eq!(take(1000), Pace::Slowed, "a token is there");
-        assert_eq!(take(1000), wait(1000), "and its refusals are forgotten");
+        assert_eq!(take(1000), wait(1000), "and one refusal is forgotten");
+        assert_eq!([take(1000), take(1999)], [Pace::Silent, Pace::Silent]);
+        // Who sends too much for long gets a refusal a token, however many it sends.
+        let answered = |step: Pace| step != Pace::Silent;
+        let answers = (2000..12_000).filter(|&at| answered(take(at))).count();
+        assert_eq!(answers, 20, "of ten seconds");
         empties(10_000_000);
     }
 
