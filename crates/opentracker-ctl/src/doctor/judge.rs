@@ -6,8 +6,8 @@ use super::readings::{Disk, Process, Readings};
 use super::{Finding, Told};
 use crate::words::{count, octets, seconds};
 
-/// Octets of the receive buffer that each UDP socket asks for.
-const WANTED_BUFFER: u64 = 8 << 20;
+/// Octets of the receive buffer that the socket of a cluster asks for; those of clients ask for half.
+const WANTED_BUFFER: u64 = 4 << 20;
 
 /// Connections that each HTTP thread may hold, one thread a core.
 const WANTED_CONNECTIONS: u64 = 16_384;
@@ -125,7 +125,7 @@ fn buffers(readings: &Readings) -> Option<Finding> {
         Finding::problem(ABOUT, lost).mended_by(remedy)
     } else if is_small {
         let message = format!(
-            "without a right of its own a UDP socket gets {} and asks for {}",
+            "without a right of its own a UDP socket gets {}, where up to {} are asked for",
             octets(most),
             octets(WANTED_BUFFER)
         );
@@ -397,7 +397,7 @@ mod tests {
         (
             |r| r.rmem_max = Some(212_992),
             "note     receive buffers: without",
-            "rmem_max=8388608",
+            "rmem_max=4194304",
         ),
         (
             |r| r.udp.as_mut().unwrap().buffer_errors = 101,
