@@ -2,12 +2,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use opentracker_core::{Applied, Counters, ToldDownloads, ToldPeer, Tracker};
-use opentracker_livesync_wire::{LiveRecord, Packet, ScrapeTell};
+use opentracker_core::{Counters, Tracker};
+use opentracker_livesync_wire::Packet;
 use opentracker_peer_sync::SharedId;
 use opentracker_scrape_sync::{self as scrape_sync, ScrapeSync};
 use rand::rngs::StdRng;
 
+use crate::applying::{apply_downloads, apply_peers};
 use crate::identity::Identity;
 use crate::roster::Roster;
 use crate::telling::{Telling, Told};
@@ -217,43 +218,4 @@ impl Instance {
         self.counters.add(Counter::DownloadsTold, told.records);
         Output::Send(told.packet.as_bytes().to_vec())
     }
-}
-
-/// Applies announces of a sibling.
-fn apply_peers(
-    tracker: &Tracker,
-    counters: &Counters<Counter>,
-    records: impl Iterator<Item = LiveRecord> + Clone,
-    now: Instant,
-) -> Applied {
-    let told = records.map(|record| ToldPeer::new(record.info_hash, record.peer, record.flags));
-    let applied = tracker.apply_peers(told, now);
-    counters.add(Counter::AnnouncesApplied, applied.applied);
-    counters.add(Counter::NotServed, applied.not_served);
-    counters.add(Counter::NoRoom, applied.no_room);
-    counters.add(Counter::ImpossibleAddress, applied.impossible);
-    applied
-}
-
-/// Applies download counts of a sibling, and lets the machine know which of ours are larger.
-fn apply_downloads(
-    tracker: &Tracker,
-    counters: &Counters<Counter>,
-    mut machine: Option<&mut ScrapeSync>,
-    tell: &ScrapeTell<'_>,
-    now: Instant,
-) -> Applied {
-    let told = tell
-        .records()
-        .map(|record| ToldDownloads::new(record.info_hash, record.age_minutes, record.downloads));
-    let applied = tracker.apply_downloads(told, now, |info_hash, ours_is_larger| {
-        if let Some(machine) = &mut machine {
-            machine.handle_record(*info_hash, ours_is_larger);
-        }
-    });
-    counters.add(Counter::DownloadsApplied, applied.applied);
-    counters.add(Counter::NotServed, applied.not_served);
-    counters.add(Counter::NoRoom, applied.no_room);
-    counters.add(Counter::ImpossibleCount, applied.impossible);
-    applied
 }

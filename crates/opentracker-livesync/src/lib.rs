@@ -7,6 +7,7 @@
 //! at the instant that [`Instance::poll_timeout`] names. All tellers go by the same [`SharedId`].
 #![deny(clippy::disallowed_methods)]
 
+mod applying;
 mod counters;
 mod identity;
 mod instance;
