@@ -127,7 +127,7 @@ impl Soak {
             loadgen,
             began: Instant::now(),
             length,
-            peer_timeout: Duration::from_secs(60) * (minutes * 3 / 10).clamp(2, 30),
+            peer_timeout: Duration::from_secs(60) * (minutes * 3 / 20).clamp(2, 30),
             fills: Vec::new(),
             generation: 0,
             said: Duration::ZERO,
