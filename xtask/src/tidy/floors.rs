@@ -49,7 +49,12 @@ const TABLE: &[Row] = &[
     row(Floor::Data, "opentracker-udp-wire", "nom thiserror").no_std(),
     row(Floor::Data, "opentracker-http-wire", "itoa thiserror").no_std(),
     row(Floor::Data, "opentracker-proxy-wire", "thiserror").no_std(),
-    row(Floor::Data, "opentracker-livesync-wire", "nom thiserror").no_std(),
+    row(
+        Floor::Data,
+        "opentracker-livesync-wire",
+        "hkdf hmac nom sha2 thiserror",
+    )
+    .no_std(),
     row(
         Floor::Logic,
         "opentracker-core",
