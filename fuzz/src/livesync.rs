@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use opentracker_core::{Rules, Tracker};
 use opentracker_livesync::{
-    Counter, Instance, MAX_SIBLINGS_PER_SOURCE, MAX_SOURCES, Output, Settings, SharedId, Source,
+    Counter, Instance, MAX_SIBLINGS_PER_SOURCE, MAX_SOURCES, Output, Settings, Source,
 };
 use opentracker_livesync_wire::{
     Beacon, Inquire, LiveRecord, LiveWriter, MAX_PACKET, Packet, ScrapeTellWriter, TellRecord,
@@ -32,7 +32,6 @@ pub fn livesync(octets: &[u8]) {
 /// An instance, and what it was told: for each torrent the peers, and whether they seed.
 struct Site {
     tracker: Arc<Tracker>,
-    id: SharedId,
     instance: Instance,
     now: Instant,
     told: BTreeMap<InfoHash, BTreeMap<PeerAddr, bool>>,
@@ -43,11 +42,9 @@ impl Site {
         let now = Instant::now();
         let mut rng = StdRng::seed_from_u64(1);
         let tracker = Arc::new(Tracker::with_parts(2, Rules::default(), now, &mut rng));
-        let id = SharedId::new(OURS);
         let settings = Settings::default();
         Self {
-            instance: Instance::new(Arc::clone(&tracker), id.clone(), &settings, rng, now),
-            id,
+            instance: Instance::new(Arc::clone(&tracker), OURS, &settings, None, rng, now),
             tracker,
             now,
             told: BTreeMap::new(),
@@ -94,7 +91,7 @@ impl Site {
             5 => {
                 let [source, sender] = input.array()?;
                 let sender = TrackerId::new([sender % 16; 4]);
-                let target = self.id.get();
+                let target = self.instance.id();
                 self.hear(&Inquire { sender, target }.encode(), source);
             }
             6 => self.now += Duration::from_millis(10 * u64::from(input.number()?)),
@@ -107,6 +104,7 @@ impl Site {
         let source = Source {
             address: SocketAddr::from(([10, 0, 0, source >> 1], 9696)),
             is_this_host: source & 1 == 1,
+            may_be_unsealed: false,
         };
         let applied = |site: &Self| site.tracker.counters().sum(Counter::AnnouncesApplied);
         let before = applied(self);
@@ -152,9 +150,9 @@ impl Site {
 
     fn poll(&mut self) {
         while let Some(Output::Send(packet)) = self.instance.poll_output() {
-            assert!(packet.len() <= MAX_PACKET);
-            let packet = Packet::decode(&packet).unwrap();
-            assert_eq!(packet.sender(), self.id.get());
+            assert!(packet.as_bytes().len() <= MAX_PACKET);
+            let packet = Packet::decode(packet.as_bytes()).unwrap();
+            assert_eq!(packet.sender(), self.instance.id());
         }
     }
 

@@ -3,8 +3,8 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use opentracker_livesync_wire::{LiveRecord, MAX_PACKET, Packet, SyncLive, SyncLive6};
-use opentracker_peer_sync::{Accumulator, Dialect, MAX_READY, Output, Settings, SharedId};
-use opentracker_types::{InfoHash, PeerAddr, PeerFlags, TrackerId};
+use opentracker_peer_sync::{Accumulator, Dialect, MAX_READY, Output, Settings};
+use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
 
 use crate::input::Input;
 
@@ -83,7 +83,6 @@ struct Pair {
     accumulator: Accumulator,
     model: Model,
     settings: Settings,
-    id: SharedId,
     now: Instant,
     /// The driver does not poll.
     is_stalled: bool,
@@ -95,12 +94,10 @@ impl Pair {
             dialect,
             ..Settings::default()
         };
-        let id = SharedId::new(TrackerId::new([1; 4]));
         Self {
-            accumulator: Accumulator::new(id.clone(), settings),
+            accumulator: Accumulator::new(settings),
             model: Model::default(),
             settings,
-            id,
             now: Instant::now(),
             is_stalled: false,
         }
@@ -126,7 +123,6 @@ impl Pair {
             0x80..0xa0 => self.now += Duration::from_millis(input.number()?.into()),
             0xa0..0xc0 => self.time_out(),
             0xc0..0xd0 => self.is_stalled = !self.is_stalled,
-            0xd0..0xe0 => self.id.set(TrackerId::new([input.octet()?; 4])),
             _ => {
                 self.accumulator.flush();
                 self.model.flush(Family::V4);

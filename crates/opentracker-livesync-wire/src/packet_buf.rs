@@ -2,7 +2,7 @@ use core::fmt;
 
 use opentracker_types::TrackerId;
 
-use crate::{HEADER_LEN, MAX_PACKET, PushError};
+use crate::{Beacon, HEADER_LEN, Inquire, MAX_PACKET, PushError};
 
 /// A packet of up to [`MAX_PACKET`] octets, in place and without an allocation.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,6 +19,12 @@ impl PacketBuf {
             .expect("the length never passes the end of the buffer")
     }
 
+    /// Writes in whose name the packet goes. A seal comes after that.
+    pub fn set_sender(&mut self, sender: TrackerId) {
+        let slot = self.octets.first_chunk_mut().expect("there is a header");
+        *slot = *sender.as_bytes();
+    }
+
     /// Starts a packet that is a header and nothing else.
     pub(crate) fn new(sender: TrackerId, packet_type: u32) -> Self {
         let mut packet = Self {
@@ -30,6 +36,16 @@ impl PacketBuf {
             .and_then(|()| packet.push(&packet_type.to_be_bytes(), HEADER_LEN))
             .expect("an empty packet has room for a header");
         packet
+    }
+
+    fn of<const N: usize>(packet: &[u8; N]) -> Self {
+        let mut buf = Self {
+            octets: [0; MAX_PACKET],
+            len: 0,
+        };
+        buf.push(packet, MAX_PACKET)
+            .expect("a packet of fixed length fits");
+        buf
     }
 
     /// Appends `field`, or leaves the packet as it is where it would grow beyond `max_octets`.
@@ -59,6 +75,18 @@ impl PacketBuf {
         let full = self.clone();
         self.len = HEADER_LEN;
         full
+    }
+}
+
+impl From<&Beacon> for PacketBuf {
+    fn from(beacon: &Beacon) -> Self {
+        Self::of(&beacon.encode())
+    }
+}
+
+impl From<&Inquire> for PacketBuf {
+    fn from(inquire: &Inquire) -> Self {
+        Self::of(&inquire.encode())
     }
 }
 

@@ -30,14 +30,26 @@ opentracker_core::counters! {
             Length ["length"],
             /// Packets without a whole record where there must be one.
             NoRecord ["no_record"],
+            /// Packets whose seal fits no key, and packets without one.
+            Seal ["seal"],
+            /// Sealed packets that are too old, or of a clock that is wrong.
+            Time ["time"],
+            /// Sealed packets that were taken already.
+            Duplicate ["duplicate"],
+            /// Sealed packets with a number so far behind that nobody knows whether they were taken.
+            Behind ["behind"],
+            /// Packets without a seal, from where they may come, that are no announces.
+            UnsealedType ["unsealed_type"],
             /// Our own packets, which the network has sent back.
             Own ["own"],
             /// Packets of another instance that has our id.
             IdClash ["id_clash"],
-            /// Packets of new sources while the roster is full.
+            /// Packets of new senders while the roster is full.
             RosterFull ["roster"],
-            /// Packets beyond what one source may send in a second.
+            /// Packets beyond what one sender may send in a second.
             Rate ["rate"],
+            /// Packets of ours that others had to give way to before they were sent.
+            QueueFull ["queue"],
             /// Packets that the system did not take.
             SendFailed ["send"],
         }
@@ -50,6 +62,8 @@ opentracker_core::counters! {
             ImpossibleCount ["count"],
             /// Records of new torrents or peers for which a limit leaves no room.
             NoRoom ["limit"],
+            /// Announces with an age in packets without a seal, in a cluster that seals.
+            UnsealedAge ["unsealed_age"],
             /// Announces that the dialect has no packet for.
             Unspoken ["dialect"],
         }

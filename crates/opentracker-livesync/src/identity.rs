@@ -1,6 +1,5 @@
 use std::time::{Duration, Instant};
 
-use opentracker_peer_sync::SharedId;
 use opentracker_types::TrackerId;
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -14,7 +13,7 @@ pub const FORMER_ID_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// What this instance calls itself, and has called itself.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    present: SharedId,
+    present: TrackerId,
     /// Until when each is ours. Never more than one for each renewal interval of a lifetime.
     former: Vec<(TrackerId, Instant)>,
     renewed_at: Option<Instant>,
@@ -22,7 +21,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(crate) const fn new(present: SharedId, rng: StdRng) -> Self {
+    pub(crate) const fn new(present: TrackerId, rng: StdRng) -> Self {
         Self {
             present,
             former: Vec::new(),
@@ -31,8 +30,8 @@ impl Identity {
         }
     }
 
-    pub(crate) fn present(&self) -> TrackerId {
-        self.present.get()
+    pub(crate) const fn present(&self) -> TrackerId {
+        self.present
     }
 
     /// Tells whether an id was ours until not long ago.
@@ -59,7 +58,7 @@ impl Identity {
         loop {
             let fresh = TrackerId::new(self.rng.next_u32().to_be_bytes());
             if !self.is_former(fresh, now) && !is_taken(fresh) {
-                self.present.set(fresh);
+                self.present = fresh;
                 return Some(fresh);
             }
         }

@@ -3,19 +3,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use opentracker_core::{Counters, Tracker};
-use opentracker_livesync_wire::Packet;
-use opentracker_peer_sync::SharedId;
+use opentracker_livesync_wire::{KeyName, Keys, LiveRecord, Packet, PacketBuf, SealedPacket};
 use opentracker_scrape_sync::{self as scrape_sync, ScrapeSync};
+use opentracker_types::TrackerId;
 use rand::rngs::StdRng;
 
 use crate::applying::{apply_downloads, apply_peers};
+use crate::clocks::{self, Clocks, MAX_CLOCK_DIFFERENCE_SECS};
 use crate::identity::Identity;
-use crate::roster::Roster;
+use crate::members::Members;
+use crate::roster::{Roster, SIBLING_LIFETIME};
+use crate::sealer::Sealer;
 use crate::telling::{Telling, Told};
-use crate::{Counter, Settings, View};
+use crate::{Counter, Settings, Sibling, SiblingSeal, View};
 
 /// This run of the tracker as a member of its cluster: it applies what siblings tell to the
-/// swarms, and speaks scrape sync.
+/// swarms, speaks scrape sync, and names and seals what all of its threads send.
 #[derive(Debug)]
 pub struct Instance {
     tracker: Arc<Tracker>,
@@ -24,10 +27,18 @@ pub struct Instance {
     machine: ScrapeSync,
     /// Not where C nodes are in the cluster, which scrape sync would confuse.
     speaks_scrape_sync: bool,
+    /// Siblings that seal nothing.
     roster: Roster,
+    /// Siblings that seal.
+    members: Members,
+    /// With a secret alone.
+    sealer: Option<Sealer>,
+    clocks: Clocks,
     telling: Telling,
     /// The latest time that was handed in.
     now: Instant,
+    /// The same by the clock on the wall, in unix seconds modulo 2³².
+    unix_secs: u32,
 }
 
 /// Where a packet came from.
@@ -37,6 +48,8 @@ pub struct Source {
     pub address: SocketAddr,
     /// Whether the address is one of this host's, so that a packet with our id is an echo.
     pub is_this_host: bool,
+    /// Whether announces of it are taken without a seal, though the cluster has a secret.
+    pub may_be_unsealed: bool,
 }
 
 impl Source {
@@ -45,6 +58,7 @@ impl Source {
         Self {
             address,
             is_this_host: false,
+            may_be_unsealed: false,
         }
     }
 }
@@ -53,29 +67,64 @@ impl Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Send this packet to the cluster. One that cannot be sent at once is lost like any other.
-    Send(Vec<u8>),
+    Send(PacketBuf),
 }
 
 impl Instance {
-    /// Makes an instance that starts `now` and goes by `id`, which the tellers of its workers
-    /// share. `rng` is for fresh ids, and should be seeded by the system's randomness.
+    /// Makes an instance that starts `now`, calls itself `id`, and seals what it sends if there are
+    /// keys. `rng` is for fresh ids and the first number, and should be seeded by the system's
+    /// randomness.
     pub fn new(
         tracker: Arc<Tracker>,
-        id: SharedId,
+        id: TrackerId,
         settings: &Settings,
-        rng: StdRng,
+        keys: Option<Arc<Keys>>,
+        mut rng: StdRng,
         now: Instant,
     ) -> Self {
         Self {
             counters: tracker.counters().register(),
             tracker,
-            machine: ScrapeSync::new(id.get(), settings.scrape_sync, now),
-            identity: Identity::new(id, rng),
+            machine: ScrapeSync::new(id, settings.scrape_sync, now),
             speaks_scrape_sync: settings.peer_sync.dialect.has_scrape_sync(),
             roster: Roster::default(),
-            telling: Telling::default(),
+            members: Members::default(),
+            sealer: keys.map(|keys| Sealer::new(keys, &mut rng)),
+            clocks: Clocks::default(),
+            telling: Telling::new(settings.peer_sync.max_octets),
+            identity: Identity::new(id, rng),
             now,
+            unix_secs: 0,
         }
+    }
+
+    /// Takes what the clock on the wall says, in unix seconds: the time of seals. To be called before
+    /// packets are handed in or out, several times a second.
+    pub const fn handle_clock(&mut self, unix_secs: u64) {
+        self.unix_secs = (unix_secs & 0xffff_ffff) as u32;
+    }
+
+    /// Replaces the keys of an instance that has some. Packets of the former ones are taken no longer
+    /// unless they are among the new ones.
+    pub fn set_keys(&mut self, keys: Arc<Keys>) {
+        if let Some(sealer) = &mut self.sealer {
+            sealer.set_keys(keys);
+        }
+    }
+
+    /// Returns what this instance calls itself.
+    pub const fn id(&self) -> TrackerId {
+        self.identity.present()
+    }
+
+    /// Makes a packet that was filled here ready to be sent: it goes in our present name, and is
+    /// sealed if there are keys. To be sent in this order.
+    pub fn seal(&mut self, mut packet: PacketBuf) -> PacketBuf {
+        packet.set_sender(self.identity.present());
+        if let Some(sealer) = &mut self.sealer {
+            sealer.seal(&mut packet, self.unix_secs);
+        }
+        packet
     }
 
     /// Takes the payload of a datagram, from a source that packets are taken from.
@@ -93,14 +142,15 @@ impl Instance {
         if self.poll_timeout().is_some_and(|due| due <= now) {
             self.machine
                 .handle_torrents(self.tracker.totals(now).torrents);
-            self.machine.handle_timeout(self.roster.standings(), now);
+            let standings = self.roster.standings().chain(self.members.standings());
+            self.machine.handle_timeout(standings, now);
         }
     }
 
     /// Returns what to do next, or `None` when all is done. To be called until then after every
     /// other call; a tell of all torrents comes in portions, each after a timeout.
     pub fn poll_output(&mut self) -> Option<Output> {
-        // The torrents may be told of in an id that was drawn since the machine wanted it.
+        // Whatever name it is given here, it goes out in our present one.
         let id = self.identity.present();
         loop {
             if self.telling.is_due() {
@@ -109,20 +159,20 @@ impl Instance {
                     self.machine.handle_tell_end(self.now);
                 }
                 if let Some(told) = told {
-                    return Some(self.tell(&told));
+                    return Some(self.tell(told));
                 }
                 continue;
             }
             if let Some(told) = self.telling.go_back(id, &self.tracker, self.now) {
-                return Some(self.tell(&told));
+                return Some(self.tell(told));
             }
             match self.machine.poll_output()? {
                 scrape_sync::Output::Inquire(inquire) => {
                     tracing::info!(target = %inquire.target, "inquiring the download counts");
-                    return Some(Output::Send(inquire.encode().to_vec()));
+                    return Some(self.send(PacketBuf::from(&inquire)));
                 }
                 scrape_sync::Output::Beacon(beacon) => {
-                    return Some(Output::Send(beacon.encode().to_vec()));
+                    return Some(self.send(PacketBuf::from(&beacon)));
                 }
                 scrape_sync::Output::StartTell => self.telling.start(),
                 scrape_sync::Output::TellNext { packets } => self.telling.allow(packets),
@@ -140,10 +190,15 @@ impl Instance {
 
     /// Returns the cluster as it looks from here. Whether the group is joined, the driver knows.
     pub fn view(&self, is_joined: bool, now: Instant) -> View {
+        let known = self.roster.siblings().chain(self.members.siblings());
+        let is_remembered =
+            |sibling: &&Sibling| now.saturating_duration_since(sibling.heard_at) < SIBLING_LIFETIME;
+        let mut siblings: Vec<_> = known.filter(is_remembered).cloned().collect();
+        siblings.sort_by_key(|sibling| (sibling.id, sibling.address));
         View {
             id: self.identity.present(),
             is_joined,
-            siblings: self.roster.remembered(now),
+            siblings,
         }
     }
 
@@ -154,6 +209,18 @@ impl Instance {
 
     /// Takes a packet, or returns what counts it as dropped.
     fn take(&mut self, datagram: &[u8], source: Source, now: Instant) -> Result<(), Counter> {
+        let Some(sealer) = &self.sealer else {
+            return self.take_open(datagram, source, now);
+        };
+        match sealer.open(datagram, |id| self.members.key_of(id)) {
+            Some((sealed, key)) => self.take_sealed(&sealed, key, source, now),
+            None if source.may_be_unsealed => self.take_unsealed(datagram, source, now),
+            None => Err(Counter::Seal),
+        }
+    }
+
+    /// Takes a packet in a cluster without a secret.
+    fn take_open(&mut self, datagram: &[u8], source: Source, now: Instant) -> Result<(), Counter> {
         let packet = Packet::decode(datagram).map_err(|error| Counter::of(&error))?;
         let sender = packet.sender();
         if sender == self.identity.present() && !source.is_this_host {
@@ -164,42 +231,95 @@ impl Instance {
             return Err(Counter::Own);
         }
         let sibling = self.roster.hear(sender, source.address, now)?;
-        let speaks = self.speaks_scrape_sync;
+        let machine = self.speaks_scrape_sync.then_some(&mut self.machine);
+        apply(
+            &self.tracker,
+            &self.counters,
+            machine,
+            &packet,
+            sibling,
+            now,
+        );
+        Ok(())
+    }
+
+    /// Takes a packet whose seal fits. Nothing but counts changes before all is known to be well.
+    fn take_sealed(
+        &mut self,
+        sealed: &SealedPacket<'_>,
+        key: KeyName,
+        source: Source,
+        now: Instant,
+    ) -> Result<(), Counter> {
+        let (sender, number) = (sealed.sender(), sealed.stamp().number);
+        let clock_ahead_secs = clocks::ahead(sealed.stamp().time, self.unix_secs);
+        if clock_ahead_secs.unsigned_abs() > MAX_CLOCK_DIFFERENCE_SECS {
+            // Of whom something in time was heard, it is a replay.
+            if !self.members.has_heard(sender, now) {
+                let others = self.members.siblings();
+                self.clocks.compare(sender, clock_ahead_secs, others, now);
+            }
+            return Err(Counter::Time);
+        }
+        let is_present = sender == self.identity.present();
+        if is_present || self.identity.is_former(sender, now) {
+            if self
+                .sealer
+                .as_ref()
+                .is_some_and(|sealer| sealer.has_given(number))
+            {
+                return Err(Counter::Own);
+            }
+            if is_present {
+                self.renew_id(source, now);
+            }
+            return Err(Counter::IdClash);
+        }
+        self.members.check(sender, number, now)?;
+        let packet = Packet::decode(sealed.packet()).map_err(|error| Counter::of(&error))?;
+        let others = self.members.siblings();
+        self.clocks.compare(sender, clock_ahead_secs, others, now);
+        let seal = SiblingSeal {
+            key,
+            clock_ahead_secs,
+        };
+        let sibling = self.members.hear(sender, number, seal, source.address, now);
+        let machine = self.speaks_scrape_sync.then_some(&mut self.machine);
+        apply(
+            &self.tracker,
+            &self.counters,
+            machine,
+            &packet,
+            sibling,
+            now,
+        );
+        Ok(())
+    }
+
+    /// Takes a packet of a C node in a cluster that seals. It says no more than who announced: what id
+    /// it names means nothing.
+    fn take_unsealed(
+        &mut self,
+        datagram: &[u8],
+        source: Source,
+        now: Instant,
+    ) -> Result<(), Counter> {
+        let packet = Packet::decode(datagram).map_err(|error| Counter::of(&error))?;
+        if !matches!(packet, Packet::SyncLive(_) | Packet::SyncLive6(_)) {
+            return Err(Counter::UnsealedType);
+        }
+        let sibling = self.roster.hear(packet.sender(), source.address, now)?;
+        let (tracker, counters) = (&self.tracker, &self.counters);
         match packet {
             Packet::SyncLive(live) => {
-                sibling.count(&apply_peers(
-                    &self.tracker,
-                    &self.counters,
-                    live.records(),
-                    now,
-                ));
+                let records = without_age(counters, live.records());
+                sibling.count(&apply_peers(tracker, counters, records, now));
             }
             Packet::SyncLive6(live) => {
-                sibling.count(&apply_peers(
-                    &self.tracker,
-                    &self.counters,
-                    live.records(),
-                    now,
-                ));
+                let records = without_age(counters, live.records());
+                sibling.count(&apply_peers(tracker, counters, records, now));
             }
-            Packet::ScrapeTell(tell) => {
-                let mut machine = speaks.then_some(&mut self.machine);
-                if let Some(machine) = &mut machine {
-                    machine.handle_tell(sender, &mut sibling.standing, now);
-                }
-                let (tracker, counters) = (&self.tracker, &self.counters);
-                sibling.count(&apply_downloads(tracker, counters, machine, &tell, now));
-            }
-            Packet::Beacon(beacon) if speaks => {
-                self.machine
-                    .handle_torrents(self.tracker.totals(now).torrents);
-                self.machine
-                    .handle_beacon(&beacon, &mut sibling.standing, now);
-            }
-            Packet::Inquire(inquire) if speaks => {
-                self.machine.handle_inquire(&inquire, now);
-            }
-            Packet::Beacon(_) | Packet::Inquire(_) => {}
+            _ => return Err(Counter::UnsealedType),
         }
         Ok(())
     }
@@ -207,15 +327,66 @@ impl Instance {
     /// Draws a fresh id, because another instance has ours.
     fn renew_id(&mut self, source: Source, now: Instant) {
         let old = self.identity.present();
-        if let Some(id) = self.identity.renew(|id| self.roster.has(id), now) {
+        let is_taken = |id| self.roster.has(id) || self.members.has(id);
+        if let Some(id) = self.identity.renew(is_taken, now) {
             let ip = source.address.ip();
             tracing::warn!(%old, %id, %ip, "another instance has our id, so we have drawn one");
             self.machine.handle_id(id);
         }
     }
 
-    fn tell(&self, told: &Told) -> Output {
+    fn tell(&mut self, told: Told) -> Output {
         self.counters.add(Counter::DownloadsTold, told.records);
-        Output::Send(told.packet.as_bytes().to_vec())
+        self.send(told.packet)
     }
+
+    fn send(&mut self, packet: PacketBuf) -> Output {
+        Output::Send(self.seal(packet))
+    }
+}
+
+/// Lets a packet that is taken have its effect.
+fn apply(
+    tracker: &Tracker,
+    counters: &Counters<Counter>,
+    mut machine: Option<&mut ScrapeSync>,
+    packet: &Packet<'_>,
+    sibling: &mut Sibling,
+    now: Instant,
+) {
+    match packet {
+        Packet::SyncLive(live) => {
+            sibling.count(&apply_peers(tracker, counters, live.records(), now));
+        }
+        Packet::SyncLive6(live) => {
+            sibling.count(&apply_peers(tracker, counters, live.records(), now));
+        }
+        Packet::ScrapeTell(tell) => {
+            if let Some(machine) = &mut machine {
+                machine.handle_tell(sibling.id, &mut sibling.standing, now);
+            }
+            sibling.count(&apply_downloads(tracker, counters, machine, tell, now));
+        }
+        Packet::Beacon(beacon) => {
+            if let Some(machine) = machine {
+                machine.handle_torrents(tracker.totals(now).torrents);
+                machine.handle_beacon(beacon, &mut sibling.standing, now);
+            }
+        }
+        Packet::Inquire(inquire) => {
+            if let Some(machine) = machine {
+                machine.handle_inquire(inquire, now);
+            }
+        }
+    }
+}
+
+/// Leaves out records with an age, which C nodes never send, and counts them.
+fn without_age(
+    counters: &Counters<Counter>,
+    records: impl Iterator<Item = LiveRecord> + Clone,
+) -> impl Iterator<Item = LiveRecord> + Clone {
+    let aged = records.clone().filter(|record| record.age.is_some());
+    counters.add(Counter::UnsealedAge, aged.count() as u64);
+    records.filter(|record| record.age.is_none())
 }

@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use opentracker_core::Applied;
 use opentracker_scrape_sync::Standing;
 use opentracker_types::TrackerId;
 
-use crate::Counter;
+use crate::pace::Pace;
+use crate::{Counter, Sibling};
 
 /// How many addresses are on the roster. While it is full of addresses that were heard within
 /// [`SIBLING_LIFETIME`], packets of a further one are dropped.
@@ -17,66 +17,11 @@ pub const MAX_SOURCES: usize = 256;
 /// pushes nobody out but itself.
 pub const MAX_SIBLINGS_PER_SOURCE: usize = 8;
 
-/// Packets taken from one address in a second, whatever ids are in them. Who sends more, by fault
-/// or by malice, cannot keep this tracker from its clients: 20,000 packets are a million
-/// announces.
-pub const MAX_PACKETS_PER_SECOND: u32 = 20_000;
-
 /// How long a sibling is remembered after its last packet.
 pub const SIBLING_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
-const SECOND: Duration = Duration::from_secs(1);
-
-/// Another instance of the cluster, as far as its packets tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Sibling {
-    /// What it calls itself.
-    pub id: TrackerId,
-    /// Where its last packet came from.
-    pub address: SocketAddr,
-    /// When its last packet came.
-    pub heard_at: Instant,
-    /// What scrape sync knows of it.
-    pub standing: Standing,
-    /// Packets of it that were taken.
-    pub packets: u64,
-    /// Packets of it that were beyond what its address may send.
-    pub dropped_packets: u64,
-    /// Records of it that were applied.
-    pub applied_records: u64,
-    /// Records of it that were not applied.
-    pub dropped_records: u64,
-}
-
-impl Sibling {
-    fn new(id: TrackerId, address: SocketAddr, now: Instant) -> Self {
-        Self {
-            id,
-            address,
-            heard_at: now,
-            standing: Standing::default(),
-            packets: 0,
-            dropped_packets: 0,
-            applied_records: 0,
-            dropped_records: 0,
-        }
-    }
-
-    /// Returns how many torrents it serves by its last beacon, if it has beaconed.
-    pub fn claimed_torrents(&self) -> Option<u64> {
-        self.standing.claim.map(|claim| claim.torrents)
-    }
-
-    /// Counts what became of records of it.
-    pub(crate) const fn count(&mut self, records: &Applied) {
-        self.applied_records += records.applied;
-        self.dropped_records += records.not_served + records.impossible + records.no_room;
-    }
-}
-
-/// The siblings, by the address that they send from: an id is easily made up, an address of the
-/// listed networks is not.
+/// The siblings that seal nothing, by the address that they send from: an id is easily made up, an
+/// address of the listed networks is not.
 #[derive(Debug, Default)]
 pub(crate) struct Roster(BTreeMap<IpAddr, Address>);
 
@@ -86,8 +31,7 @@ struct Address {
     /// At most [`MAX_SIBLINGS_PER_SOURCE`].
     siblings: Vec<Sibling>,
     heard_at: Instant,
-    second: Instant,
-    in_second: u32,
+    pace: Pace,
 }
 
 impl Roster {
@@ -110,7 +54,7 @@ impl Roster {
         let source = self.0.entry(ip).or_insert_with(|| Address::new(now));
         source.heard_at = now;
         let known = source.siblings.iter().position(|sibling| sibling.id == id);
-        if !source.is_within_rate(now) {
+        if !source.pace.take(now) {
             if let Some(place) = known {
                 source.siblings[place].dropped_packets += 1;
             }
@@ -118,9 +62,7 @@ impl Roster {
         }
         let place = known.unwrap_or_else(|| source.enter(Sibling::new(id, address, now)));
         let sibling = &mut source.siblings[place];
-        sibling.address = address;
-        sibling.heard_at = now;
-        sibling.packets += 1;
+        sibling.hear(address, now);
         Ok(sibling)
     }
 
@@ -129,22 +71,13 @@ impl Roster {
         self.siblings().any(|sibling| sibling.id == id)
     }
 
-    /// Returns those who are remembered, by id.
-    pub(crate) fn remembered(&self, now: Instant) -> Vec<Sibling> {
-        let is_remembered =
-            |sibling: &&Sibling| now.saturating_duration_since(sibling.heard_at) < SIBLING_LIFETIME;
-        let mut siblings: Vec<_> = self.siblings().filter(is_remembered).cloned().collect();
-        siblings.sort_by_key(|sibling| (sibling.id, sibling.address));
-        siblings
-    }
-
     /// Returns how all of them stand in scrape sync.
     pub(crate) fn standings(&mut self) -> impl Iterator<Item = (TrackerId, &mut Standing)> {
         let siblings = self.0.values_mut().flat_map(|source| &mut source.siblings);
         siblings.map(|sibling| (sibling.id, &mut sibling.standing))
     }
 
-    fn siblings(&self) -> impl Iterator<Item = &Sibling> {
+    pub(crate) fn siblings(&self) -> impl Iterator<Item = &Sibling> {
         self.0.values().flat_map(|source| &source.siblings)
     }
 
@@ -168,19 +101,8 @@ impl Address {
         Self {
             siblings: Vec::new(),
             heard_at: now,
-            second: now,
-            in_second: 0,
+            pace: Pace::new(now),
         }
-    }
-
-    /// Counts a packet, and tells whether the source has sent no more in this second than it may.
-    fn is_within_rate(&mut self, now: Instant) -> bool {
-        if now.saturating_duration_since(self.second) >= SECOND {
-            self.second = now;
-            self.in_second = 0;
-        }
-        self.in_second = self.in_second.saturating_add(1);
-        self.in_second <= MAX_PACKETS_PER_SECOND
     }
 
     /// Enters a sibling, if need be in the place of another; returns where.
@@ -205,7 +127,9 @@ impl Address {
 )]
 mod tests {
     use super::*;
+    use crate::pace::MAX_PACKETS_PER_SECOND;
 
+    const SECOND: Duration = Duration::from_secs(1);
     const ALICE: TrackerId = TrackerId::new([1; 4]);
 
     fn id(number: u32) -> TrackerId {
@@ -229,7 +153,7 @@ mod tests {
             Some(Counter::Rate)
         );
         assert!(roster.hear(ALICE, address(2), now).is_ok(), "others go on");
-        let sibling = &roster.remembered(now)[0];
+        let sibling = roster.siblings().next().unwrap();
         assert_eq!(sibling.packets, u64::from(MAX_PACKETS_PER_SECOND));
         assert_eq!(sibling.dropped_packets, 1);
         assert!(roster.hear(ALICE, address(1), now + SECOND).is_ok());
@@ -302,9 +226,7 @@ mod tests {
         for host in [2, 1] {
             assert!(roster.hear(ALICE, address(host), now).is_ok());
         }
-        let siblings = roster.remembered(now);
-        let addresses: Vec<_> = siblings.iter().map(|sibling| sibling.address).collect();
+        let addresses: Vec<_> = roster.siblings().map(|sibling| sibling.address).collect();
         assert_eq!(addresses, [address(1), address(2)]);
-        assert_eq!(roster.remembered(now + SIBLING_LIFETIME), []);
     }
 }

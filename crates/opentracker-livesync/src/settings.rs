@@ -1,3 +1,4 @@
+use opentracker_livesync_wire::MAX_SEALABLE_PACKET;
 use opentracker_peer_sync as peer_sync;
 use opentracker_scrape_sync as scrape_sync;
 
@@ -18,5 +19,13 @@ impl Settings {
             peer_sync,
             scrape_sync,
         }
+    }
+
+    /// Leaves room for a seal in each packet, as [`Instance::seal`](crate::Instance::seal) needs it
+    /// where there are keys.
+    #[must_use]
+    pub const fn sealed(mut self) -> Self {
+        self.peer_sync.max_octets = MAX_SEALABLE_PACKET;
+        self
     }
 }

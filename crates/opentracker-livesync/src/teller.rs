@@ -2,21 +2,21 @@ use std::fmt::Debug;
 use std::time::Instant;
 
 use opentracker_core::{Cluster, CounterRegistry, Counters};
-use opentracker_livesync_wire::LiveRecord;
-use opentracker_peer_sync::{self as peer_sync, Accumulator, Output, SharedId};
+use opentracker_livesync_wire::{LiveRecord, PacketBuf};
+use opentracker_peer_sync::{self as peer_sync, Accumulator, Output};
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
 
 use crate::Counter;
 
-/// Where a worker's packets go.
+/// Where a worker's packets go: to the one thread that names their sender, seals and sends them.
 pub trait Transmit: Debug + Send {
-    /// Sends a packet without waiting, and says whether it was taken.
-    fn transmit(&self, packet: &[u8]) -> bool;
+    /// Hands a packet over without waiting, for [`Instance::seal`](crate::Instance::seal), and says
+    /// whether none had to give way to it.
+    fn transmit(&self, packet: PacketBuf) -> bool;
 }
 
-/// One worker's end of the cluster: its own accumulator, and its own hand on the network. Telling
-/// waits for nobody; a packet that is not taken at once is dropped and counted, as the network
-/// might have dropped it.
+/// One worker's end of the cluster: its own accumulator, and its own way to the thread that sends.
+/// Telling waits for nobody, and no announce pays for a hash or a socket.
 #[derive(Debug)]
 pub struct Teller<T> {
     accumulator: Accumulator,
@@ -26,15 +26,10 @@ pub struct Teller<T> {
 }
 
 impl<T: Transmit> Teller<T> {
-    /// Makes the end of the cluster that one more worker owns, which tells in the name of `id`.
-    pub fn new(
-        id: SharedId,
-        settings: peer_sync::Settings,
-        network: T,
-        counters: &CounterRegistry,
-    ) -> Self {
+    /// Makes the end of the cluster that one more worker owns.
+    pub fn new(settings: peer_sync::Settings, network: T, counters: &CounterRegistry) -> Self {
         Self {
-            accumulator: Accumulator::new(id, settings),
+            accumulator: Accumulator::new(settings),
             network,
             counters: counters.register(),
             counted: peer_sync::Counters::default(),
@@ -43,12 +38,9 @@ impl<T: Transmit> Teller<T> {
 
     fn send_ready(&mut self) {
         while let Some(Output::Send(packet)) = self.accumulator.poll_output() {
-            let sent = self.network.transmit(packet.as_bytes());
-            self.counters.count(if sent {
-                Counter::Sent
-            } else {
-                Counter::SendFailed
-            });
+            if !self.network.transmit(packet) {
+                self.counters.count(Counter::QueueFull);
+            }
         }
     }
 

@@ -1,12 +1,14 @@
 use std::time::Instant;
 
 use opentracker_core::{Rules, TorrentSummary, Tracker, Walk};
-use opentracker_livesync_wire::{PacketBuf, ScrapeTell, ScrapeTellWriter, TellRecord};
+use opentracker_livesync_wire::{HEADER_LEN, PacketBuf, ScrapeTell, ScrapeTellWriter, TellRecord};
 use opentracker_types::{InfoHash, TrackerId};
 
 /// Torrents on their way into packets: all of them, by a walk, or those that are told back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Telling {
+    /// The most octets of a packet.
+    max_octets: usize,
     walk: Walk,
     /// Torrents of the walk that are still to be told. One part of the swarms at a time is copied
     /// out, so that no announce waits for a packet to be sent.
@@ -25,6 +27,16 @@ pub(crate) struct Told {
 }
 
 impl Telling {
+    pub(crate) fn new(max_octets: usize) -> Self {
+        Self {
+            max_octets: max_octets.max(HEADER_LEN + ScrapeTell::RECORD_LEN),
+            walk: Walk::default(),
+            rest: Vec::new(),
+            due: 0,
+            back: Vec::new(),
+        }
+    }
+
     /// Begins a walk over all torrents.
     pub(crate) fn start(&mut self) {
         self.walk = Walk::new();
@@ -55,7 +67,7 @@ impl Telling {
         now: Instant,
     ) -> (Option<Told>, bool) {
         self.due = self.due.saturating_sub(1);
-        let mut writer = ScrapeTellWriter::new(id);
+        let mut writer = ScrapeTellWriter::new(id).with_max_octets(self.max_octets);
         let rules = tracker.rules();
         while let Some(record) = self.peek(tracker, &rules, now) {
             if writer.push(&record).is_err() {
@@ -78,14 +90,13 @@ impl Telling {
         now: Instant,
     ) -> Option<Told> {
         while !self.back.is_empty() {
-            let rest = self.back.len().saturating_sub(ScrapeTell::MAX_RECORDS);
-            let mut writer = ScrapeTellWriter::new(id);
-            for info_hash in self.back.drain(rest..) {
+            let mut writer = ScrapeTellWriter::new(id).with_max_octets(self.max_octets);
+            while !writer.is_full()
+                && let Some(info_hash) = self.back.pop()
+            {
                 // It may be gone meanwhile.
                 if let Some(torrent) = tracker.summary(&info_hash, now) {
-                    writer
-                        .push(&record(&torrent))
-                        .expect("no more than fit were taken");
+                    writer.push(&record(&torrent)).expect("it is not full");
                 }
             }
             if let Some(told) = told(writer) {

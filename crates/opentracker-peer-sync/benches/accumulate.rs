@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use opentracker_livesync_wire::LiveRecord;
-use opentracker_peer_sync::{Accumulator, Settings, SharedId};
-use opentracker_types::{InfoHash, PeerAddr, PeerFlags, TrackerId};
+use opentracker_peer_sync::{Accumulator, Settings};
+use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
 
 fn announce(c: &mut Criterion) {
     let mut group = c.benchmark_group("announce");
@@ -15,8 +15,7 @@ fn announce(c: &mut Criterion) {
     for (name, ip) in [("ipv4", "198.51.100.23"), ("ipv6", "2001:db8::17")] {
         let peer = PeerAddr::new(ip.parse().expect("a literal address"), 6881);
         let record = LiveRecord::new(InfoHash::new([7; 20]), peer, PeerFlags::SEEDING);
-        let id = SharedId::new(TrackerId::new([1, 2, 3, 4]));
-        let mut accumulator = Accumulator::new(id, Settings::default());
+        let mut accumulator = Accumulator::new(Settings::default());
         group.bench_function(name, |b| {
             b.iter(|| {
                 accumulator.handle_announce(black_box(&record), now);

@@ -1,10 +1,11 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use opentracker_livesync_wire::{LiveRecord, LiveWriter, PacketBuf};
+use opentracker_livesync_wire::{HEADER_LEN, LiveRecord, LiveWriter, PacketBuf, SyncLive6};
+use opentracker_types::TrackerId;
 
 use crate::filling::Filling;
-use crate::{Dialect, Settings, SharedId};
+use crate::{Dialect, Settings};
 
 /// How many finished packets wait to be polled. With more than that the driver has stalled; the
 /// oldest is dropped then, and counted, because what it says is the most likely to be outdated.
@@ -12,11 +13,13 @@ pub const MAX_READY: usize = 32;
 
 /// Gathers announces into packets for the cluster.
 ///
+/// Its packets have no sender yet: whoever sends them writes in whose name they go, which may change
+/// while they wait.
+///
 /// Taking a record neither allocates nor waits. All memory is had at the start: two packets that
 /// are being filled and room for [`MAX_READY`] finished ones.
 #[derive(Debug)]
 pub struct Accumulator {
-    id: SharedId,
     settings: Settings,
     ipv4: Filling,
     ipv6: Filling,
@@ -47,14 +50,15 @@ pub struct Counters {
 }
 
 impl Accumulator {
-    /// Makes an accumulator that tells in the name of `id`, whatever that is when a packet is
-    /// finished.
-    pub fn new(id: SharedId, settings: Settings) -> Self {
+    /// Makes an accumulator. A packet has room for one record at least.
+    pub fn new(settings: Settings) -> Self {
+        let max_octets = settings.max_octets.max(HEADER_LEN + SyncLive6::RECORD_LEN);
+        let nobody = TrackerId::new([0; TrackerId::LEN]);
+        let filling = |writer: LiveWriter| Filling::new(writer.with_max_octets(max_octets));
         Self {
             settings,
-            ipv4: Filling::new(LiveWriter::sync_live, id.get()),
-            ipv6: Filling::new(LiveWriter::sync_live6, id.get()),
-            id,
+            ipv4: filling(LiveWriter::sync_live(nobody)),
+            ipv6: filling(LiveWriter::sync_live6(nobody)),
             ready: VecDeque::with_capacity(MAX_READY),
             counters: Counters::default(),
         }
@@ -76,18 +80,17 @@ impl Accumulator {
         filling.push(record, || now + self.settings.max_delay);
         self.counters.records += 1;
         if filling.is_full() {
-            let packet = filling.take(self.id.get());
+            let packet = filling.take();
             self.finish(packet);
         }
     }
 
     /// Finishes the packets whose first record has waited long enough.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let id = self.id.get();
         let due = |filling: &mut Filling| {
             let deadline = filling.deadline()?;
             if deadline <= now {
-                filling.take(id)
+                filling.take()
             } else {
                 None
             }
@@ -98,8 +101,7 @@ impl Accumulator {
 
     /// Finishes the packets as they are, for a tracker that is about to stop.
     pub fn flush(&mut self) {
-        let id = self.id.get();
-        let packets = [self.ipv4.take(id), self.ipv6.take(id)];
+        let packets = [self.ipv4.take(), self.ipv6.take()];
         packets.into_iter().for_each(|packet| self.finish(packet));
     }
 

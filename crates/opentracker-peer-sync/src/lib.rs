@@ -10,8 +10,6 @@
 mod accumulator;
 mod filling;
 mod settings;
-mod shared_id;
 
 pub use accumulator::{Accumulator, Counters, MAX_READY, Output};
 pub use settings::{Dialect, Settings};
-pub use shared_id::SharedId;

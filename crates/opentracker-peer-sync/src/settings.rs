@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use opentracker_livesync_wire::MAX_PACKET;
+
 /// How an [`Accumulator`](crate::Accumulator) tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Settings {
@@ -8,14 +10,19 @@ pub struct Settings {
     /// How long a record waits at most for its packet to fill. Zero sends at the next
     /// [`handle_timeout`](crate::Accumulator::handle_timeout).
     pub max_delay: Duration,
+    /// The most octets of a packet, the header among them: fewer than an unsealed one may have where
+    /// a seal follows.
+    pub max_octets: usize,
 }
 
 impl Default for Settings {
-    /// Returns the dialect of clusters of this program and a delay of 15 seconds.
+    /// Returns the dialect of clusters of this program, a delay of 15 seconds, and packets without a
+    /// seal.
     fn default() -> Self {
         Self {
             dialect: Dialect::default(),
             max_delay: Duration::from_secs(15),
+            max_octets: MAX_PACKET,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use opentracker_core::{AccessLists, MAX_DOWNLOADS, Rules, ToldDownloads, Tracker};
 use opentracker_livesync::{
     Counter, Dialect, FORMER_ID_LIFETIME, Instance, MAX_PACKETS_PER_SECOND, Output,
-    RENEWAL_INTERVAL, Settings, SharedId, Source,
+    RENEWAL_INTERVAL, Settings, Source,
 };
 use opentracker_livesync_wire::{
     Beacon, Inquire, LiveRecord, Packet, ScrapeTellWriter, SyncLiveWriter, TellRecord,
@@ -26,7 +26,6 @@ const MOMENT: Duration = Duration::from_nanos(1);
 /// An instance by itself.
 struct Site {
     tracker: Arc<Tracker>,
-    id: SharedId,
     instance: Instance,
     start: Instant,
 }
@@ -40,11 +39,9 @@ impl Site {
         let start = Instant::now();
         let mut rng = StdRng::seed_from_u64(1);
         let tracker = Arc::new(Tracker::with_parts(8, Rules::default(), start, &mut rng));
-        let id = SharedId::new(OURS);
-        let instance = Instance::new(Arc::clone(&tracker), id.clone(), settings, rng, start);
+        let instance = Instance::new(Arc::clone(&tracker), OURS, settings, None, rng, start);
         Self {
             tracker,
-            id,
             instance,
             start,
         }
@@ -61,7 +58,7 @@ impl Site {
 
     fn sent(&mut self) -> Vec<Vec<u8>> {
         std::iter::from_fn(|| self.instance.poll_output())
-            .map(|Output::Send(packet)| packet)
+            .map(|Output::Send(packet)| packet.as_bytes().to_vec())
             .collect()
     }
 
@@ -122,7 +119,7 @@ fn its_own_packets_change_nothing() {
     assert_eq!(site.instance.inquiry(), Inquiry::NotNeeded);
     assert_eq!(site.counted(Counter::Own), 3);
     assert_eq!(site.counted(Counter::IdClash), 0);
-    assert_eq!(site.id.get(), OURS);
+    assert_eq!(site.instance.id(), OURS);
     site.hear(&announce_of(THEIRS), now);
     assert_eq!(site.downloads(), Some(0));
 }
@@ -134,7 +131,7 @@ fn another_with_my_id_makes_me_draw_one_new_id() {
     for _ in 0..3 {
         site.hear(&announce_of(OURS), start);
     }
-    let fresh = site.id.get();
+    let fresh = site.instance.id();
     assert_ne!(fresh, OURS);
     assert_eq!(site.counted(Counter::IdClash), 1);
     assert_eq!(site.counted(Counter::Own), 2, "the old id is ours too");
@@ -142,9 +139,9 @@ fn another_with_my_id_makes_me_draw_one_new_id() {
 
     // Whoever follows us into every id makes us draw one a minute and no more.
     site.hear(&announce_of(fresh), start + RENEWAL_INTERVAL - MOMENT);
-    assert_eq!(site.id.get(), fresh);
+    assert_eq!(site.instance.id(), fresh);
     site.hear(&announce_of(fresh), start + RENEWAL_INTERVAL);
-    assert_ne!(site.id.get(), fresh);
+    assert_ne!(site.instance.id(), fresh);
     assert_eq!(site.counted(Counter::IdClash), 3);
 
     // After ten minutes the old one is anybody's.
@@ -161,7 +158,7 @@ fn it_beacons_and_is_inquired_by_its_new_id() {
     let now = site.start + Settings::default().scrape_sync.first_beacon_delay;
     site.hear(&announce_of(THEIRS), site.start);
     site.hear(&announce_of(OURS), site.start);
-    let id = site.id.get();
+    let id = site.instance.id();
     site.instance.handle_timeout(now);
     let beacon = site.sent();
     assert_eq!(beacon, [beacon_of(id, 1)]);
@@ -265,7 +262,7 @@ fn what_is_denied_during_a_tell_is_told_no_further() {
     let Some(Output::Send(first)) = site.instance.poll_output() else {
         panic!("it tells of what it has");
     };
-    assert!(is_tell(&first));
+    assert!(is_tell(first.as_bytes()));
     let lists = AccessLists {
         deny: Some(torrents.into_iter().collect()),
         ..AccessLists::default()

@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use opentracker_core::{
     AccessLists, PeerBuffers, Requester, Rules, Settings, Sweeper, Tracker, Walk, Worker,
 };
-use opentracker_livesync::{
-    self as livesync, Instance, Output, SharedId, Source, Teller, Transmit,
-};
+use opentracker_livesync::{self as livesync, Instance, Output, Source, Teller, Transmit};
+use opentracker_livesync_wire::PacketBuf;
 use opentracker_peer_sync as peer_sync;
 use opentracker_scrape_sync as scrape_sync;
 use opentracker_types::{AnnounceRequest, InfoHash, TrackerId};
@@ -37,11 +36,11 @@ pub(crate) struct Times {
 
 /// Packets that wait for the network.
 #[derive(Debug, Clone, Default)]
-struct Outbox(Arc<Mutex<Vec<Vec<u8>>>>);
+struct Outbox(Arc<Mutex<Vec<PacketBuf>>>);
 
 impl Transmit for Outbox {
-    fn transmit(&self, packet: &[u8]) -> bool {
-        self.0.lock().unwrap().push(packet.to_vec());
+    fn transmit(&self, packet: PacketBuf) -> bool {
+        self.0.lock().unwrap().push(packet);
         true
     }
 }
@@ -50,7 +49,6 @@ impl Transmit for Outbox {
 #[derive(Debug)]
 pub(crate) struct Machine {
     tracker: Arc<Tracker>,
-    id: SharedId,
     workers: Vec<Worker>,
     instance: Instance,
     outbox: Outbox,
@@ -69,10 +67,9 @@ impl Machine {
     pub(crate) fn with_id(id: TrackerId, times: &Times, now: Instant, rng: &mut StdRng) -> Self {
         let rules = Rules::new(times.settings.clone(), AccessLists::default());
         let tracker = Arc::new(Tracker::with_parts(PARTS, rules, now, rng));
-        let (id, outbox) = (SharedId::new(id), Outbox::default());
+        let outbox = Outbox::default();
         let worker = |_| {
-            let (id, network) = (id.clone(), outbox.clone());
-            let teller = Teller::new(id, times.peer_sync, network, tracker.counters());
+            let teller = Teller::new(times.peer_sync, outbox.clone(), tracker.counters());
             Worker::new(Arc::clone(&tracker), rng.next_u64(), Some(Box::new(teller)))
         };
         let workers = (0..WORKERS).map(worker).collect();
@@ -80,8 +77,7 @@ impl Machine {
         let ids = StdRng::seed_from_u64(rng.next_u64());
         Self {
             workers,
-            instance: Instance::new(Arc::clone(&tracker), id.clone(), &settings, ids, now),
-            id,
+            instance: Instance::new(Arc::clone(&tracker), id, &settings, None, ids, now),
             outbox,
             sweeper: Sweeper::new(),
             sweep_at: now + MINUTE,
@@ -91,7 +87,7 @@ impl Machine {
 
     /// Returns what it calls itself.
     pub(crate) fn id(&self) -> TrackerId {
-        self.id.get()
+        self.instance.id()
     }
 
     /// Announces as a client; returns when it shall come back.
@@ -147,8 +143,12 @@ impl Machine {
     }
 
     /// Takes the packets that are to be sent.
-    pub(crate) fn packets(&mut self) -> Vec<Vec<u8>> {
-        let mut packets = std::mem::take(&mut *self.outbox.0.lock().unwrap());
+    pub(crate) fn packets(&mut self) -> Vec<PacketBuf> {
+        let filled = std::mem::take(&mut *self.outbox.0.lock().unwrap());
+        let mut packets: Vec<_> = filled
+            .into_iter()
+            .map(|packet| self.instance.seal(packet))
+            .collect();
         while let Some(Output::Send(packet)) = self.instance.poll_output() {
             packets.push(packet);
         }

@@ -4,5 +4,6 @@
 mod instance;
 mod machine;
 mod network;
+mod seal;
 mod simulation;
 mod world;

@@ -263,8 +263,10 @@ impl World {
             return;
         };
         for packet in machine.packets() {
-            slot.traffic.count(&packet, machine, &self.times, self.now);
-            self.network.send(number, &packet, self.now, &mut self.rng);
+            slot.traffic
+                .count(packet.as_bytes(), machine, &self.times, self.now);
+            self.network
+                .send(number, packet.as_bytes(), self.now, &mut self.rng);
         }
     }
 

@@ -4,13 +4,11 @@
 use std::time::{Duration, Instant};
 
 use opentracker_livesync_wire::{LiveRecord, Packet, SyncLive, SyncLive6};
-use opentracker_peer_sync::{
-    Accumulator, Counters, Dialect, MAX_READY, Output, Settings, SharedId,
-};
+use opentracker_peer_sync::{Accumulator, Counters, Dialect, MAX_READY, Output, Settings};
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags, TrackerId};
 use proptest::prelude::*;
 
-const ID: TrackerId = TrackerId::new([0x0b, 0xad, 0xf0, 0x0d]);
+const NOBODY: TrackerId = TrackerId::new([0; 4]);
 const DELAY: Duration = Duration::from_secs(15);
 
 #[test]
@@ -177,28 +175,18 @@ fn a_stalled_driver_costs_the_oldest_packets() {
 }
 
 #[test]
-fn a_packet_is_finished_in_the_name_that_we_have_then() {
-    let (old, new) = (TrackerId::new([1; 4]), ID);
-    for dialect in [Dialect::Full, Dialect::CDual] {
-        let id = SharedId::new(old);
+fn a_packet_has_no_more_octets_than_it_may() {
+    for (max_octets, records) in [(1208, 42), (8 + 28 + 27, 1), (0, 1)] {
         let settings = Settings {
-            dialect,
+            max_octets,
             ..Settings::default()
         };
-        let mut accumulator = Accumulator::new(id.clone(), settings);
-        accumulator.handle_announce(&record("2001:db8::17", 1), start());
-        accumulator.handle_announce(&record("198.51.100.23", 2), start());
-        id.set(new);
-        accumulator.handle_announce(&record("2001:db8::17", 3), start());
-        accumulator.handle_announce(&record("198.51.100.23", 4), start());
-        accumulator.flush();
-        // Which also looks at the sender.
-        let mut told = ports(&sent(&mut accumulator));
-        told.sort_unstable();
-        assert_eq!(told, [1, 2, 3, 4]);
-        accumulator.handle_announce(&record("2001:db8::17", 5), start());
-        accumulator.flush();
-        assert_eq!(ports(&sent(&mut accumulator)), [5]);
+        let mut accumulator = Accumulator::new(settings);
+        for port in 1..=2 * records {
+            accumulator.handle_announce(&record("198.51.100.23", port), start());
+        }
+        let lengths: Vec<_> = sent(&mut accumulator).iter().map(Vec::len).collect();
+        assert_eq!(lengths, [8 + 28 * usize::from(records); 2], "{max_octets}");
     }
 }
 
@@ -261,9 +249,9 @@ fn sent(accumulator: &mut Accumulator) -> Vec<Vec<u8>> {
 fn records(packets: &[Vec<u8>]) -> impl Iterator<Item = LiveRecord> {
     packets.iter().flat_map(|packet| -> Vec<LiveRecord> {
         match Packet::decode(packet).unwrap() {
-            Packet::SyncLive(live) if live.sender() == ID => live.records().collect(),
-            Packet::SyncLive6(live) if live.sender() == ID => live.records().collect(),
-            other => panic!("not a packet of announces of ours: {other:?}"),
+            Packet::SyncLive(live) if live.sender() == NOBODY => live.records().collect(),
+            Packet::SyncLive6(live) if live.sender() == NOBODY => live.records().collect(),
+            other => panic!("not a packet of announces without a sender: {other:?}"),
         }
     })
 }
@@ -273,8 +261,11 @@ fn ports(packets: &[Vec<u8>]) -> Vec<u16> {
 }
 
 fn accumulator(dialect: Dialect) -> Accumulator {
-    let max_delay = DELAY;
-    Accumulator::new(SharedId::new(ID), Settings { dialect, max_delay })
+    Accumulator::new(Settings {
+        dialect,
+        max_delay: DELAY,
+        ..Settings::default()
+    })
 }
 
 fn record(ip: &str, port: u16) -> LiveRecord {

@@ -3,16 +3,17 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use opentracker_core::Counters;
 use opentracker_livesync::{Counter, Instance, Output, Source, View};
-use opentracker_livesync_wire::MAX_PACKET;
+use opentracker_livesync_wire::{MAX_PACKET, PacketBuf};
 use opentracker_multicast::{Group, GroupConfig, JoinError, Sender};
 use tokio::sync::{oneshot, watch};
 
+use super::outbox::Outboxes;
 use crate::sandbox::Sandbox;
 
 /// Packets taken in one turn of the loop before it looks after its other duties.
@@ -25,6 +26,7 @@ const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Served {
     pub(super) instance: Instance,
+    pub(super) outboxes: Outboxes,
     pub(super) counters: Counters<Counter>,
     pub(super) view: Arc<ArcSwap<View>>,
     pub(super) sandbox: Option<Arc<Sandbox>>,
@@ -34,7 +36,7 @@ pub(super) struct Served {
 /// more who could replace the sources.
 pub(super) fn run(
     config: GroupConfig,
-    joined: &SyncSender<Result<Sender, JoinError>>,
+    joined: &SyncSender<Result<(), JoinError>>,
     served: oneshot::Receiver<Served>,
     sources: watch::Receiver<Vec<IpNet>>,
 ) {
@@ -59,7 +61,7 @@ pub(super) fn run(
                 return;
             }
         };
-        let _ = joined.send(Ok(group.sender()));
+        let _ = joined.send(Ok(()));
         if let Ok(served) = served.await {
             if let Some(sandbox) = &served.sandbox {
                 sandbox.enter();
@@ -75,6 +77,7 @@ struct Driver {
     /// Where our own packets come from.
     interface: Ipv4Addr,
     instance: Instance,
+    outboxes: Outboxes,
     counters: Counters<Counter>,
     view: Arc<ArcSwap<View>>,
     publish_at: Instant,
@@ -87,6 +90,7 @@ impl Driver {
     fn new(group: Group, interface: Ipv4Addr, served: Served) -> Self {
         let Served {
             instance,
+            outboxes,
             counters,
             view,
             sandbox: _,
@@ -96,6 +100,7 @@ impl Driver {
             group,
             interface,
             instance,
+            outboxes,
             counters,
             view,
             publish_at: Instant::now(),
@@ -105,12 +110,13 @@ impl Driver {
     }
 
     /// What came first, then what is due, then what is to be sent, then whoever wants to know;
-    /// and then waits.
+    /// and then waits. At the end all that the workers have left goes out.
     async fn run(mut self, mut sources: watch::Receiver<Vec<IpNet>>) {
         tracing::info!(id = %self.view.load().id, "live sync begins");
         loop {
             let is_idle = self.receive();
             let now = Instant::now();
+            self.instance.handle_clock(unix_secs());
             self.instance.handle_timeout(now);
             self.send();
             self.publish(now);
@@ -120,15 +126,17 @@ impl Driver {
                 biased;
                 changed = sources.changed() => match changed {
                     Ok(()) => self.group.set_sources(sources.borrow_and_update().clone()),
-                    Err(_) => return,
+                    Err(_) => break,
                 },
                 received = self.group.recv(&mut self.buffer) => match received {
                     Ok((octets, source)) => self.handle(octets, source, Instant::now()),
                     Err(error) => tracing::debug!(%error, "cannot receive from the group"),
                 },
+                () = self.outboxes.filled() => {}
                 () = tokio::time::sleep_until(due.into()) => {}
             }
         }
+        self.send();
     }
 
     /// Takes what has come, up to a turn's budget; returns whether that was all.
@@ -150,13 +158,25 @@ impl Driver {
             .handle_packet(&self.buffer[..octets], from, now);
     }
 
-    /// Sends what is to be sent, which the instance itself bounds.
+    /// Sends what the workers have filled, and then what the instance has to say, which it bounds
+    /// itself.
     fn send(&mut self) {
-        while let Some(Output::Send(packet)) = self.instance.poll_output() {
-            self.counters.count(match self.sender.try_send(&packet) {
+        let Self {
+            instance,
+            outboxes,
+            sender,
+            counters,
+            ..
+        } = self;
+        let send = |packet: &PacketBuf| {
+            counters.count(match sender.try_send(packet.as_bytes()) {
                 Ok(()) => Counter::Sent,
                 Err(_) => Counter::SendFailed,
             });
+        };
+        outboxes.drain(|packet| send(&instance.seal(packet)));
+        while let Some(Output::Send(packet)) = instance.poll_output() {
+            send(&packet);
         }
     }
 
@@ -178,4 +198,10 @@ impl Driver {
         let due = self.instance.poll_timeout();
         due.map_or(self.publish_at, |due| due.min(self.publish_at))
     }
+}
+
+/// What the clock on the wall says; before 1970 it says 1970.
+fn unix_secs() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }

@@ -1,6 +1,7 @@
 //! Live sync: `opentracker-livesync` on a multicast group, on a thread of its own.
 
 mod driver;
+mod outbox;
 
 use std::io;
 use std::net::SocketAddrV4;
@@ -12,7 +13,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use opentracker_core::{Cluster, Tracker};
-use opentracker_multicast::{GroupConfig, JoinError, Sender};
+use opentracker_multicast::{GroupConfig, JoinError};
 use opentracker_peer_sync as peer_sync;
 use opentracker_scrape_sync::{self as scrape_sync, InquireThreshold};
 use opentracker_types::TrackerId;
@@ -22,15 +23,16 @@ use tokio::sync::{oneshot, watch};
 
 use crate::config;
 use crate::sandbox::Sandbox;
+use outbox::Outboxes;
 
 pub use opentracker_livesync::*;
 
 /// A group that is joined, but not served yet. Dropping it leaves the group.
 #[derive(Debug)]
 pub(crate) struct Joined {
-    id: SharedId,
+    id: TrackerId,
     settings: Settings,
-    sender: Sender,
+    outboxes: Outboxes,
     view: Arc<ArcSwap<View>>,
     serve: oneshot::Sender<driver::Served>,
     /// Dropping it ends the thread.
@@ -69,7 +71,7 @@ impl Joined {
                 step: "start a thread",
                 source,
             })?;
-        let sender = has_joined
+        has_joined
             .recv()
             .map_err(|_| JoinError::Socket {
                 step: "join the multicast group",
@@ -78,9 +80,9 @@ impl Joined {
             .flatten()?;
         Ok(Some(Self {
             view: Arc::new(ArcSwap::from_pointee(View::new(id, true))),
-            id: SharedId::new(id),
+            id,
             settings: settings(config),
-            sender,
+            outboxes: Outboxes::default(),
             serve,
             sources,
             thread,
@@ -90,9 +92,8 @@ impl Joined {
     /// Makes the end of the cluster that one more worker owns.
     pub(crate) fn teller(&self, tracker: &Tracker) -> Box<dyn Cluster> {
         Box::new(Teller::new(
-            self.id.clone(),
             self.settings.peer_sync,
-            ToGroup(self.sender.clone()),
+            self.outboxes.register(),
             tracker.counters(),
         ))
     }
@@ -109,11 +110,13 @@ impl Joined {
             Arc::clone(tracker),
             self.id,
             &self.settings,
+            None,
             rng,
             Instant::now(),
         );
         let served = driver::Served {
             instance,
+            outboxes: self.outboxes,
             counters: tracker.counters().register(),
             view: Arc::clone(&self.view),
             sandbox,
@@ -150,16 +153,6 @@ impl Server {
     }
 }
 
-/// A worker's hand on the group.
-#[derive(Debug)]
-struct ToGroup(Sender);
-
-impl Transmit for ToGroup {
-    fn transmit(&self, packet: &[u8]) -> bool {
-        self.0.try_send(packet).is_ok()
-    }
-}
-
 fn group_config(config: &config::LiveSync, listen: SocketAddrV4) -> GroupConfig {
     let group = SocketAddrV4::new(config.group, listen.port());
     GroupConfig {
@@ -178,6 +171,7 @@ fn settings(config: &config::LiveSync) -> Settings {
                 config::Dialect::CDual => Dialect::CDual,
             },
             max_delay: config.max_delay,
+            ..peer_sync::Settings::default()
         },
         scrape_sync::Settings {
             first_beacon_delay: config.first_beacon_delay,

@@ -1,0 +1,74 @@
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use opentracker_core::Applied;
+use opentracker_livesync_wire::KeyName;
+use opentracker_scrape_sync::Standing;
+use opentracker_types::TrackerId;
+
+/// Another instance of the cluster, as far as its packets tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sibling {
+    /// What it calls itself.
+    pub id: TrackerId,
+    /// Where its last packet came from.
+    pub address: SocketAddr,
+    /// When its last packet came.
+    pub heard_at: Instant,
+    /// What its seals say, if it seals.
+    pub seal: Option<SiblingSeal>,
+    /// What scrape sync knows of it.
+    pub standing: Standing,
+    /// Packets of it that were taken.
+    pub packets: u64,
+    /// Packets of it that were beyond what it may send.
+    pub dropped_packets: u64,
+    /// Records of it that were applied.
+    pub applied_records: u64,
+    /// Records of it that were not applied.
+    pub dropped_records: u64,
+}
+
+impl Sibling {
+    pub(crate) fn new(id: TrackerId, address: SocketAddr, now: Instant) -> Self {
+        Self {
+            id,
+            address,
+            heard_at: now,
+            seal: None,
+            standing: Standing::default(),
+            packets: 0,
+            dropped_packets: 0,
+            applied_records: 0,
+            dropped_records: 0,
+        }
+    }
+
+    /// Returns how many torrents it serves by its last beacon, if it has beaconed.
+    pub fn claimed_torrents(&self) -> Option<u64> {
+        self.standing.claim.map(|claim| claim.torrents)
+    }
+
+    /// Notes a packet that is taken.
+    pub(crate) const fn hear(&mut self, address: SocketAddr, now: Instant) {
+        self.address = address;
+        self.heard_at = now;
+        self.packets += 1;
+    }
+
+    /// Counts what became of records of it.
+    pub(crate) const fn count(&mut self, records: &Applied) {
+        self.applied_records += records.applied;
+        self.dropped_records += records.not_served + records.impossible + records.no_room;
+    }
+}
+
+/// What the seals of another instance say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SiblingSeal {
+    /// The key that its last packet was sealed with.
+    pub key: KeyName,
+    /// How far its clock is ahead of ours, in seconds; what its packets were under way makes it less.
+    pub clock_ahead_secs: i32,
+}
