@@ -8,19 +8,25 @@
 #![deny(clippy::disallowed_methods)]
 
 mod applying;
+mod carrier;
+mod class;
 mod counters;
 mod identity;
 mod instance;
+mod queue;
 mod roster;
 mod settings;
 mod teller;
 mod telling;
 mod view;
 
+pub use carrier::{Carrier, Kind, Status};
+pub use class::Class;
 pub use counters::Counter;
 pub use identity::{FORMER_ID_LIFETIME, RENEWAL_INTERVAL};
 pub use instance::{Instance, Output, Source};
 pub use opentracker_peer_sync::{Dialect, SharedId};
+pub use queue::Queue;
 pub use roster::{
     MAX_PACKETS_PER_SECOND, MAX_SIBLINGS_PER_SOURCE, MAX_SOURCES, SIBLING_LIFETIME, Sibling,
 };
