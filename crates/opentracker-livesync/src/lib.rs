@@ -8,12 +8,15 @@
 #![deny(clippy::disallowed_methods)]
 
 mod applying;
+mod carrier;
+mod class;
 mod clocks;
 mod counters;
 mod identity;
 mod instance;
 mod members;
 mod pace;
+mod queue;
 mod roster;
 mod sealer;
 mod settings;
@@ -23,6 +26,8 @@ mod telling;
 mod view;
 mod window;
 
+pub use carrier::{Carrier, Kind, Status};
+pub use class::Class;
 pub use clocks::{CLOCK_WARNING_SECS, MAX_CLOCK_DIFFERENCE_SECS};
 pub use counters::Counter;
 pub use identity::{FORMER_ID_LIFETIME, RENEWAL_INTERVAL};
@@ -31,6 +36,7 @@ pub use members::MAX_MEMBERS;
 pub use opentracker_livesync_wire::{Key, KeyName, Keys};
 pub use opentracker_peer_sync::Dialect;
 pub use pace::MAX_PACKETS_PER_SECOND;
+pub use queue::Queue;
 pub use roster::{MAX_SIBLINGS_PER_SOURCE, MAX_SOURCES, SIBLING_LIFETIME};
 pub use settings::Settings;
 pub use sibling::{Sibling, SiblingSeal};

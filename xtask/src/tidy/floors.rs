@@ -69,7 +69,7 @@ const TABLE: &[Row] = &[
         "opentracker-snapshot",
         "crc32fast thiserror zstd",
     ),
-    row(Floor::Machines, "opentracker-livesync", "rand tracing"),
+    row(Floor::Machines, "opentracker-livesync", "bytes rand tracing"),
     row(Floor::FrontEnds, "opentracker-udp", "siphasher"),
     row(Floor::FrontEnds, "opentracker-http", "httparse itoa"),
     row(Floor::Io, "opentracker-net", ""),
