@@ -102,9 +102,8 @@ impl Site {
 
     fn hear(&mut self, packet: &[u8], source: u8) {
         let source = Source {
-            address: SocketAddr::from(([10, 0, 0, source >> 1], 9696)),
             is_this_host: source & 1 == 1,
-            may_be_unsealed: false,
+            ..Source::group(SocketAddr::from(([10, 0, 0, source >> 1], 9696)))
         };
         let applied = |site: &Self| site.tracker.counters().sum(Counter::AnnouncesApplied);
         let before = applied(self);
@@ -125,7 +124,7 @@ impl Site {
             );
             possible.into_iter().for_each(|record| self.apply(record));
         }
-        let view = self.instance.view(true, self.now);
+        let view = self.instance.view(Vec::new(), self.now);
         assert!(view.siblings.len() <= MAX_SOURCES * MAX_SIBLINGS_PER_SOURCE);
     }
 
@@ -149,7 +148,7 @@ impl Site {
     }
 
     fn poll(&mut self) {
-        while let Some(Output::Send(packet)) = self.instance.poll_output() {
+        while let Some(Output::Send { packet, .. }) = self.instance.poll_output() {
             assert!(packet.as_bytes().len() <= MAX_PACKET);
             let packet = Packet::decode(packet.as_bytes()).unwrap();
             assert_eq!(packet.sender(), self.instance.id());

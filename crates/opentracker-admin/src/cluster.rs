@@ -20,8 +20,8 @@ pub struct Cluster {
 /// What is known of another node of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterNode {
-    /// Where its packets come from.
-    pub address: IpAddr,
+    /// Where its packets come from, if the way that they take tells.
+    pub address: Option<IpAddr>,
     /// Its id, once it was heard.
     pub tracker_id: Option<TrackerId>,
     /// How long ago it was heard; `None`: never.
@@ -60,7 +60,7 @@ pub(crate) fn text(cluster: Option<&Cluster>) -> String {
         writeln!(
             out,
             "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}",
-            node.address,
+            known(node.address.map(|address| address.to_string())),
             known(node.tracker_id.map(|id| id.to_string())),
             known(node.heard_ago.map(secs)),
             known(node.lag.map(secs)),
@@ -86,7 +86,7 @@ mod tests {
             is_joined: true,
             nodes: vec![
                 ClusterNode {
-                    address: [192, 0, 2, 1].into(),
+                    address: Some([192, 0, 2, 1].into()),
                     tracker_id: Some(TrackerId::new([0xaa, 0, 0, 1])),
                     heard_ago: Some(Duration::from_millis(1500)),
                     lag: Some(Duration::from_millis(40)),
@@ -96,7 +96,7 @@ mod tests {
                     dropped: 4,
                 },
                 ClusterNode {
-                    address: "2001:db8::1".parse().unwrap(),
+                    address: Some("2001:db8::1".parse().unwrap()),
                     tracker_id: None,
                     heard_ago: None,
                     lag: None,

@@ -120,7 +120,10 @@ impl Text<'_> {
             let id = node
                 .tracker_id
                 .map_or_else(String::new, |id| id.to_string());
-            let labels = &[&*node.address.to_string(), &*id];
+            let address = node
+                .address
+                .map_or_else(String::new, |address| address.to_string());
+            let labels = &[&*address, &*id];
             self.put_sample(name, &["address", "tracker_id"], labels, value);
         }
     }
@@ -274,7 +277,7 @@ mod tests {
             tracker_id: TrackerId::new([0, 0, 1, 2]),
             is_joined: true,
             nodes: vec![ClusterNode {
-                address: [192, 0, 2, 1].into(),
+                address: Some([192, 0, 2, 1].into()),
                 tracker_id: Some(TrackerId::new([0xaa, 0, 0, 1])),
                 heard_ago: Some(Duration::from_millis(1500)),
                 lag: None,

@@ -16,8 +16,8 @@ pub struct Cluster {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClusterNode {
-    /// Address.
-    pub address: String,
+    /// Address; `null`: the way that its packets take does not tell.
+    pub address: Option<String>,
     /// What it calls itself; `null`: it never said.
     pub tracker_id: Option<String>,
     /// Seconds since it was heard; `null`: never.

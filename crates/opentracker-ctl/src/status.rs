@@ -143,7 +143,7 @@ fn cluster_text(cluster: &Cluster) -> String {
     for node in &cluster.nodes {
         let secs = |secs: Option<f64>| or_dash(secs.map(|secs| format!("{secs:.1} s")));
         rows.push(vec![
-            node.address.clone(),
+            or_dash(node.address.as_ref()),
             or_dash(node.tracker_id.as_ref()),
             node.heard_secs_ago.map_or_else(
                 || "never".to_owned(),
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_cluster_is_a_table() {
         let node = |address: &str, heard: Option<f64>| ClusterNode {
-            address: address.to_owned(),
+            address: Some(address.to_owned()),
             tracker_id: heard.map(|_| "aa000001".to_owned()),
             heard_secs_ago: heard,
             lag_secs: None,

@@ -19,6 +19,19 @@ impl PacketBuf {
             .expect("the length never passes the end of the buffer")
     }
 
+    /// Copies a datagram, if it has a header and is no longer than [`MAX_PACKET`].
+    pub fn copy_of(datagram: &[u8]) -> Option<Self> {
+        let mut packet = Self {
+            octets: [0; MAX_PACKET],
+            len: datagram.len(),
+        };
+        packet
+            .octets
+            .get_mut(..packet.len)?
+            .copy_from_slice(datagram);
+        (packet.len >= HEADER_LEN).then_some(packet)
+    }
+
     /// Writes in whose name the packet goes. A seal comes after that.
     pub fn set_sender(&mut self, sender: TrackerId) {
         let slot = self.octets.first_chunk_mut().expect("there is a header");

@@ -60,6 +60,45 @@ impl Kind {
     }
 }
 
+/// Some of the carriers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Kinds(u8);
+
+impl Kinds {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// Returns these and one more.
+    #[must_use]
+    pub const fn with(self, kind: Kind) -> Self {
+        Self(self.0 | Self::bit(kind))
+    }
+
+    /// Returns these but one.
+    #[must_use]
+    pub const fn without(self, kind: Kind) -> Self {
+        Self(self.0 & !Self::bit(kind))
+    }
+
+    /// Tells whether one is among them.
+    pub const fn has(self, kind: Kind) -> bool {
+        self.0 & Self::bit(kind) != 0
+    }
+
+    /// Tells whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    const fn bit(kind: Kind) -> u8 {
+        match kind {
+            Kind::Group => 1,
+            Kind::Unicast => 2,
+            Kind::Nats => 4,
+        }
+    }
+}
+
 /// How a carrier does, and what it has counted since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Status {

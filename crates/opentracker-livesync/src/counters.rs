@@ -50,6 +50,8 @@ opentracker_core::counters! {
             Rate ["rate"],
             /// Packets of ours that others had to give way to before they were sent.
             QueueFull ["queue"],
+            /// Packets that came, and of which too many waited already.
+            Backlog ["backlog"],
             /// Packets that the system did not take.
             SendFailed ["send"],
         }

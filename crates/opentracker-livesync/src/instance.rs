@@ -12,10 +12,11 @@ use crate::applying::{apply_downloads, apply_peers};
 use crate::clocks::{self, Clocks, MAX_CLOCK_DIFFERENCE_SECS};
 use crate::identity::Identity;
 use crate::members::Members;
+use crate::relay::Relay;
 use crate::roster::{Roster, SIBLING_LIFETIME};
 use crate::sealer::Sealer;
 use crate::telling::{Telling, Told};
-use crate::{Counter, Settings, Sibling, SiblingSeal, View};
+use crate::{Class, Counter, Dialect, Kind, Kinds, Settings, Sibling, SiblingSeal, Status, View};
 
 /// This run of the tracker as a member of its cluster: it applies what siblings tell to the
 /// swarms, speaks scrape sync, and names and seals what all of its threads send.
@@ -25,8 +26,10 @@ pub struct Instance {
     counters: Counters<Counter>,
     identity: Identity,
     machine: ScrapeSync,
-    /// Not where C nodes are in the cluster, which scrape sync would confuse.
-    speaks_scrape_sync: bool,
+    carriers: Kinds,
+    /// Whether C nodes may be on the group, which scrape sync would confuse.
+    dialect: Dialect,
+    relay: Option<Relay>,
     /// Siblings that seal nothing.
     roster: Roster,
     /// Siblings that seal.
@@ -44,8 +47,10 @@ pub struct Instance {
 /// Where a packet came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
-    /// The address and port.
-    pub address: SocketAddr,
+    /// The carrier that it came by.
+    pub via: Kind,
+    /// The address and port, if the carrier knows them.
+    pub address: Option<SocketAddr>,
     /// Whether the address is one of this host's, so that a packet with our id is an echo.
     pub is_this_host: bool,
     /// Whether announces of it are taken without a seal, though the cluster has a secret.
@@ -53,9 +58,15 @@ pub struct Source {
 }
 
 impl Source {
+    /// Makes a source on another host of the multicast group.
+    pub const fn group(address: SocketAddr) -> Self {
+        Self::new(Kind::Group, Some(address))
+    }
+
     /// Makes a source on another host.
-    pub const fn new(address: SocketAddr) -> Self {
+    pub const fn new(via: Kind, address: Option<SocketAddr>) -> Self {
         Self {
+            via,
             address,
             is_this_host: false,
             may_be_unsealed: false,
@@ -66,8 +77,16 @@ impl Source {
 /// What the driver has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Send this packet to the cluster. One that cannot be sent at once is lost like any other.
-    Send(PacketBuf),
+    /// Send this packet. One that cannot be sent at once, and finds no room to wait, is lost like any
+    /// other.
+    Send {
+        /// The packet.
+        packet: PacketBuf,
+        /// How urgent it is.
+        class: Class,
+        /// The carriers that it goes by.
+        to: Kinds,
+    },
 }
 
 impl Instance {
@@ -86,7 +105,9 @@ impl Instance {
             counters: tracker.counters().register(),
             tracker,
             machine: ScrapeSync::new(id, settings.scrape_sync, now),
-            speaks_scrape_sync: settings.peer_sync.dialect.has_scrape_sync(),
+            carriers: settings.carriers,
+            dialect: settings.peer_sync.dialect,
+            relay: settings.relays.then(|| Relay::new(settings)),
             roster: Roster::default(),
             members: Members::default(),
             sealer: keys.map(|keys| Sealer::new(keys, &mut rng)),
@@ -117,14 +138,10 @@ impl Instance {
         self.identity.present()
     }
 
-    /// Makes a packet that was filled here ready to be sent: it goes in our present name, and is
-    /// sealed if there are keys. To be sent in this order.
-    pub fn seal(&mut self, mut packet: PacketBuf) -> PacketBuf {
-        packet.set_sender(self.identity.present());
-        if let Some(sealer) = &mut self.sealer {
-            sealer.seal(&mut packet, self.unix_secs);
-        }
-        packet
+    /// Makes a packet that a [`Teller`](crate::Teller) has filled ready to be sent, in this order: it
+    /// goes in our present name, and is sealed if there are keys.
+    pub fn tell(&mut self, packet: PacketBuf) -> Output {
+        self.send(packet, Class::Live, self.carriers)
     }
 
     /// Takes the payload of a datagram, from a source that packets are taken from.
@@ -139,7 +156,10 @@ impl Instance {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
-        if self.poll_timeout().is_some_and(|due| due <= now) {
+        if let Some(relay) = &mut self.relay {
+            relay.handle_timeout(now);
+        }
+        if self.machine_timeout().is_some_and(|due| due <= now) {
             self.machine
                 .handle_torrents(self.tracker.totals(now).torrents);
             let standings = self.roster.standings().chain(self.members.standings());
@@ -150,6 +170,14 @@ impl Instance {
     /// Returns what to do next, or `None` when all is done. To be called until then after every
     /// other call; a tell of all torrents comes in portions, each after a timeout.
     pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(relay) = &mut self.relay {
+            if let Some(passed) = relay.poll_passing() {
+                return Some(passed);
+            }
+            if let Some((packet, to)) = relay.poll_told() {
+                return Some(self.send(packet, Class::Live, to));
+            }
+        }
         // Whatever name it is given here, it goes out in our present one.
         let id = self.identity.present();
         loop {
@@ -159,20 +187,20 @@ impl Instance {
                     self.machine.handle_tell_end(self.now);
                 }
                 if let Some(told) = told {
-                    return Some(self.tell(told));
+                    return Some(self.tell_of(told));
                 }
                 continue;
             }
             if let Some(told) = self.telling.go_back(id, &self.tracker, self.now) {
-                return Some(self.tell(told));
+                return Some(self.tell_of(told));
             }
             match self.machine.poll_output()? {
                 scrape_sync::Output::Inquire(inquire) => {
                     tracing::info!(target = %inquire.target, "inquiring the download counts");
-                    return Some(self.send(PacketBuf::from(&inquire)));
+                    return Some(self.say(PacketBuf::from(&inquire), Class::Live));
                 }
                 scrape_sync::Output::Beacon(beacon) => {
-                    return Some(self.send(PacketBuf::from(&beacon)));
+                    return Some(self.say(PacketBuf::from(&beacon), Class::Live));
                 }
                 scrape_sync::Output::StartTell => self.telling.start(),
                 scrape_sync::Output::TellNext { packets } => self.telling.allow(packets),
@@ -183,13 +211,12 @@ impl Instance {
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout), if ever.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.speaks_scrape_sync
-            .then(|| self.machine.poll_timeout())
-            .flatten()
+        let relay = self.relay.as_ref().and_then(Relay::poll_timeout);
+        self.machine_timeout().into_iter().chain(relay).min()
     }
 
-    /// Returns the cluster as it looks from here. Whether the group is joined, the driver knows.
-    pub fn view(&self, is_joined: bool, now: Instant) -> View {
+    /// Returns the cluster as it looks from here. How the carriers do, the driver knows.
+    pub fn view(&self, carriers: Vec<(Kind, Status)>, now: Instant) -> View {
         let known = self.roster.siblings().chain(self.members.siblings());
         let is_remembered =
             |sibling: &&Sibling| now.saturating_duration_since(sibling.heard_at) < SIBLING_LIFETIME;
@@ -197,7 +224,7 @@ impl Instance {
         siblings.sort_by_key(|sibling| (sibling.id, sibling.address));
         View {
             id: self.identity.present(),
-            is_joined,
+            carriers,
             siblings,
         }
     }
@@ -213,7 +240,7 @@ impl Instance {
             return self.take_open(datagram, source, now);
         };
         match sealer.open(datagram, |id| self.members.key_of(id)) {
-            Some((sealed, key)) => self.take_sealed(&sealed, key, source, now),
+            Some((sealed, key)) => self.take_sealed(datagram, &sealed, key, source, now),
             None if source.may_be_unsealed => self.take_unsealed(datagram, source, now),
             None => Err(Counter::Seal),
         }
@@ -230,22 +257,18 @@ impl Instance {
         if sender == self.identity.present() || self.identity.is_former(sender, now) {
             return Err(Counter::Own);
         }
-        let sibling = self.roster.hear(sender, source.address, now)?;
-        let machine = self.speaks_scrape_sync.then_some(&mut self.machine);
-        apply(
-            &self.tracker,
-            &self.counters,
-            machine,
-            &packet,
-            sibling,
-            now,
-        );
+        let speaks = self.speaks_by(source.via);
+        let sibling = self.roster.hear(sender, source, now)?;
+        let (tracker, counters) = (&self.tracker, &self.counters);
+        let machine = speaks.then_some(&mut self.machine);
+        apply(tracker, counters, machine, &packet, sibling, now);
         Ok(())
     }
 
     /// Takes a packet whose seal fits. Nothing but counts changes before all is known to be well.
     fn take_sealed(
         &mut self,
+        datagram: &[u8],
         sealed: &SealedPacket<'_>,
         key: KeyName,
         source: Source,
@@ -275,7 +298,7 @@ impl Instance {
             }
             return Err(Counter::IdClash);
         }
-        self.members.check(sender, number, now)?;
+        self.members.check(sender, number, source.via, now)?;
         let packet = Packet::decode(sealed.packet()).map_err(|error| Counter::of(&error))?;
         let others = self.members.siblings();
         self.clocks.compare(sender, clock_ahead_secs, others, now);
@@ -283,16 +306,14 @@ impl Instance {
             key,
             clock_ahead_secs,
         };
-        let sibling = self.members.hear(sender, number, seal, source.address, now);
-        let machine = self.speaks_scrape_sync.then_some(&mut self.machine);
-        apply(
-            &self.tracker,
-            &self.counters,
-            machine,
-            &packet,
-            sibling,
-            now,
-        );
+        if let Some(relay) = &mut self.relay {
+            relay.pass(datagram, &packet, source.via);
+        }
+        let speaks = self.speaks_by(source.via);
+        let sibling = self.members.hear(sender, number, seal, source, now);
+        let (tracker, counters) = (&self.tracker, &self.counters);
+        let machine = speaks.then_some(&mut self.machine);
+        apply(tracker, counters, machine, &packet, sibling, now);
         Ok(())
     }
 
@@ -308,20 +329,29 @@ impl Instance {
         if !matches!(packet, Packet::SyncLive(_) | Packet::SyncLive6(_)) {
             return Err(Counter::UnsealedType);
         }
-        let sibling = self.roster.hear(packet.sender(), source.address, now)?;
+        let sibling = self.roster.hear(packet.sender(), source, now)?;
         let (tracker, counters) = (&self.tracker, &self.counters);
         match packet {
             Packet::SyncLive(live) => {
                 let records = without_age(counters, live.records());
-                sibling.count(&apply_peers(tracker, counters, records, now));
+                sibling.count(&apply_peers(tracker, counters, records.clone(), now));
+                self.pass_on(records, now);
             }
             Packet::SyncLive6(live) => {
                 let records = without_age(counters, live.records());
-                sibling.count(&apply_peers(tracker, counters, records, now));
+                sibling.count(&apply_peers(tracker, counters, records.clone(), now));
+                self.pass_on(records, now);
             }
             _ => return Err(Counter::UnsealedType),
         }
         Ok(())
+    }
+
+    /// Tells what C nodes told, if this instance is a relay.
+    fn pass_on(&mut self, records: impl Iterator<Item = LiveRecord>, now: Instant) {
+        if let Some(relay) = &mut self.relay {
+            records.for_each(|record| relay.tell(&record, now));
+        }
     }
 
     /// Draws a fresh id, because another instance has ours.
@@ -329,19 +359,43 @@ impl Instance {
         let old = self.identity.present();
         let is_taken = |id| self.roster.has(id) || self.members.has(id);
         if let Some(id) = self.identity.renew(is_taken, now) {
-            let ip = source.address.ip();
-            tracing::warn!(%old, %id, %ip, "another instance has our id, so we have drawn one");
+            tracing::warn!(%old, %id, source = ?source.address, "another instance has our id, so we have drawn one");
             self.machine.handle_id(id);
         }
     }
 
-    fn tell(&mut self, told: Told) -> Output {
+    fn tell_of(&mut self, told: Told) -> Output {
         self.counters.add(Counter::DownloadsTold, told.records);
-        self.send(told.packet)
+        self.say(told.packet, Class::Tell)
     }
 
-    fn send(&mut self, packet: PacketBuf) -> Output {
-        Output::Send(self.seal(packet))
+    /// Says something of scrape sync, where it is spoken.
+    fn say(&mut self, packet: PacketBuf, class: Class) -> Output {
+        let to = match self.dialect.has_scrape_sync() {
+            true => self.carriers,
+            false => self.carriers.without(Kind::Group),
+        };
+        self.send(packet, class, to)
+    }
+
+    fn send(&mut self, mut packet: PacketBuf, class: Class, to: Kinds) -> Output {
+        packet.set_sender(self.identity.present());
+        if let Some(sealer) = &mut self.sealer {
+            sealer.seal(&mut packet, self.unix_secs);
+        }
+        Output::Send { packet, class, to }
+    }
+
+    fn machine_timeout(&self) -> Option<Instant> {
+        let speaks = |kind: &Kind| self.carriers.has(*kind) && self.speaks_by(*kind);
+        Kind::ALL
+            .iter()
+            .any(speaks)
+            .then(|| self.machine.poll_timeout())?
+    }
+
+    const fn speaks_by(&self, carrier: Kind) -> bool {
+        !matches!(carrier, Kind::Group) || self.dialect.has_scrape_sync()
     }
 }
 
@@ -382,10 +436,10 @@ fn apply(
 }
 
 /// Leaves out records with an age, which C nodes never send, and counts them.
-fn without_age(
+fn without_age<T: Iterator<Item = LiveRecord> + Clone>(
     counters: &Counters<Counter>,
-    records: impl Iterator<Item = LiveRecord> + Clone,
-) -> impl Iterator<Item = LiveRecord> + Clone {
+    records: T,
+) -> impl Iterator<Item = LiveRecord> + Clone + use<T> {
     let aged = records.clone().filter(|record| record.age.is_some());
     counters.add(Counter::UnsealedAge, aged.count() as u64);
     records.filter(|record| record.age.is_none())

@@ -4,7 +4,7 @@
 //!
 //! Hand [`Instance::handle_packet`] the packets that came and the time, send what
 //! [`Instance::poll_output`] returns, until it returns `None`, and call [`Instance::handle_timeout`]
-//! at the instant that [`Instance::poll_timeout`] names. What tellers hand over goes out by [`Instance::seal`].
+//! at the instant that [`Instance::poll_timeout`] names. What tellers hand over goes out by [`Instance::tell`].
 #![deny(clippy::disallowed_methods)]
 
 mod applying;
@@ -17,6 +17,7 @@ mod instance;
 mod members;
 mod pace;
 mod queue;
+mod relay;
 mod roster;
 mod sealer;
 mod settings;
@@ -26,7 +27,7 @@ mod telling;
 mod view;
 mod window;
 
-pub use carrier::{Carrier, Kind, Status};
+pub use carrier::{Carrier, Kind, Kinds, Status};
 pub use class::Class;
 pub use clocks::{CLOCK_WARNING_SECS, MAX_CLOCK_DIFFERENCE_SECS};
 pub use counters::Counter;

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use opentracker_livesync_wire::KeyName;
@@ -10,7 +9,7 @@ use crate::pace::Pace;
 use crate::roster::SIBLING_LIFETIME;
 use crate::sibling::SiblingSeal;
 use crate::window::{self, Window};
-use crate::{Counter, Sibling};
+use crate::{Counter, Kind, Sibling, Source};
 
 /// How many siblings that seal are known. While it is full of those heard within
 /// [`SIBLING_LIFETIME`], packets of a further one are dropped, so that no window is forgotten while
@@ -29,7 +28,7 @@ struct Member {
 }
 
 impl Members {
-    /// Looks whether a packet of this number may be taken. But for counting it, nothing changes.
+    /// Looks whether a packet of this number may be taken. But for noting that it came, nothing changes.
     ///
     /// # Errors
     ///
@@ -38,6 +37,7 @@ impl Members {
         &mut self,
         id: TrackerId,
         number: u32,
+        via: Kind,
         now: Instant,
     ) -> Result<(), Counter> {
         let Some(member) = self.0.get_mut(&id) else {
@@ -45,7 +45,10 @@ impl Members {
             return has_room.then_some(()).ok_or(Counter::RosterFull);
         };
         match member.window.standing(number) {
-            window::Standing::Seen => Err(Counter::Duplicate),
+            window::Standing::Seen => {
+                member.sibling.note(via, now);
+                Err(Counter::Duplicate)
+            }
             window::Standing::Behind => Err(Counter::Behind),
             window::Standing::New if member.pace.take(now) => Ok(()),
             window::Standing::New => {
@@ -61,7 +64,7 @@ impl Members {
         id: TrackerId,
         number: u32,
         seal: SiblingSeal,
-        address: SocketAddr,
+        source: Source,
         now: Instant,
     ) -> &mut Sibling {
         if self.0.len() >= MAX_MEMBERS
@@ -73,10 +76,10 @@ impl Members {
         let member = self
             .0
             .entry(id)
-            .or_insert_with(|| Member::new(id, number, address, now));
+            .or_insert_with(|| Member::new(id, number, now));
         member.window.note(number);
         member.sibling.seal = Some(seal);
-        member.sibling.hear(address, now);
+        member.sibling.hear(source, now);
         &mut member.sibling
     }
 
@@ -115,11 +118,11 @@ impl Members {
 }
 
 impl Member {
-    fn new(id: TrackerId, number: u32, address: SocketAddr, now: Instant) -> Self {
+    fn new(id: TrackerId, number: u32, now: Instant) -> Self {
         let mut pace = Pace::new(now);
         pace.take(now);
         Self {
-            sibling: Sibling::new(id, address, now),
+            sibling: Sibling::new(id, now),
             window: Window::new(number),
             pace,
         }

@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use opentracker_scrape_sync::Standing;
 use opentracker_types::TrackerId;
 
 use crate::pace::Pace;
-use crate::{Counter, Sibling};
+use crate::{Counter, Sibling, Source};
 
 /// How many addresses are on the roster. While it is full of addresses that were heard within
 /// [`SIBLING_LIFETIME`], packets of a further one are dropped.
@@ -44,25 +44,28 @@ impl Roster {
     pub(crate) fn hear(
         &mut self,
         id: TrackerId,
-        address: SocketAddr,
+        source: Source,
         now: Instant,
     ) -> Result<&mut Sibling, Counter> {
-        let ip = address.ip().to_canonical();
+        // Of a carrier that knows no addresses, all come from one.
+        let ip = source.address.map_or(Ipv4Addr::UNSPECIFIED.into(), |from| {
+            from.ip().to_canonical()
+        });
         if !self.0.contains_key(&ip) && !self.make_room(now) {
             return Err(Counter::RosterFull);
         }
-        let source = self.0.entry(ip).or_insert_with(|| Address::new(now));
-        source.heard_at = now;
-        let known = source.siblings.iter().position(|sibling| sibling.id == id);
-        if !source.pace.take(now) {
+        let from = self.0.entry(ip).or_insert_with(|| Address::new(now));
+        from.heard_at = now;
+        let known = from.siblings.iter().position(|sibling| sibling.id == id);
+        if !from.pace.take(now) {
             if let Some(place) = known {
-                source.siblings[place].dropped_packets += 1;
+                from.siblings[place].dropped_packets += 1;
             }
             return Err(Counter::Rate);
         }
-        let place = known.unwrap_or_else(|| source.enter(Sibling::new(id, address, now)));
-        let sibling = &mut source.siblings[place];
-        sibling.hear(address, now);
+        let place = known.unwrap_or_else(|| from.enter(Sibling::new(id, now)));
+        let sibling = &mut from.siblings[place];
+        sibling.hear(source, now);
         Ok(sibling)
     }
 
@@ -136,9 +139,9 @@ mod tests {
         TrackerId::new(number.to_be_bytes())
     }
 
-    fn address(number: usize) -> SocketAddr {
+    fn address(number: usize) -> Source {
         let [high, low] = u16::try_from(number).unwrap().to_be_bytes();
-        SocketAddr::from(([10, 0, high, low], 9696))
+        Source::group(([10, 0, high, low], 9696).into())
     }
 
     #[test]
@@ -170,7 +173,8 @@ mod tests {
         for number in 0..3 * MAX_PACKETS_PER_SECOND {
             // The port does not matter either.
             let port = u16::try_from(number % 65_536).unwrap();
-            let from = SocketAddr::new(address(10).ip(), port);
+            let mut from = address(10);
+            from.address.as_mut().unwrap().set_port(port);
             taken += u32::from(roster.hear(id(1000 + number), from, start).is_ok());
         }
         assert_eq!(taken, MAX_PACKETS_PER_SECOND);
@@ -212,7 +216,7 @@ mod tests {
             Some(Counter::RosterFull)
         );
         assert_eq!(roster.0.len(), MAX_SOURCES);
-        let first = address(0).ip();
+        let first = address(0).address.unwrap().ip();
         assert!(roster.0.contains_key(&first));
         assert!(roster.hear(ALICE, more, start + SIBLING_LIFETIME).is_ok());
         assert!(!roster.0.contains_key(&first), "silent for a lifetime");
@@ -227,6 +231,6 @@ mod tests {
             assert!(roster.hear(ALICE, address(host), now).is_ok());
         }
         let addresses: Vec<_> = roster.siblings().map(|sibling| sibling.address).collect();
-        assert_eq!(addresses, [address(1), address(2)]);
+        assert_eq!(addresses, [address(1).address, address(2).address]);
     }
 }

@@ -6,16 +6,20 @@ use opentracker_livesync_wire::KeyName;
 use opentracker_scrape_sync::Standing;
 use opentracker_types::TrackerId;
 
+use crate::{Kind, Source};
+
 /// Another instance of the cluster, as far as its packets tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sibling {
     /// What it calls itself.
     pub id: TrackerId,
-    /// Where its last packet came from.
-    pub address: SocketAddr,
+    /// Where its last packet came from, if the carrier knows that.
+    pub address: Option<SocketAddr>,
     /// When its last packet came.
     pub heard_at: Instant,
+    /// When its last packet came by each carrier, in the order of [`Kind::ALL`].
+    pub heard_by: [Option<Instant>; Kind::ALL.len()],
     /// What its seals say, if it seals.
     pub seal: Option<SiblingSeal>,
     /// What scrape sync knows of it.
@@ -31,11 +35,12 @@ pub struct Sibling {
 }
 
 impl Sibling {
-    pub(crate) fn new(id: TrackerId, address: SocketAddr, now: Instant) -> Self {
+    pub(crate) fn new(id: TrackerId, now: Instant) -> Self {
         Self {
             id,
-            address,
+            address: None,
             heard_at: now,
+            heard_by: [None; Kind::ALL.len()],
             seal: None,
             standing: Standing::default(),
             packets: 0,
@@ -51,10 +56,16 @@ impl Sibling {
     }
 
     /// Notes a packet that is taken.
-    pub(crate) const fn hear(&mut self, address: SocketAddr, now: Instant) {
-        self.address = address;
+    pub(crate) const fn hear(&mut self, source: Source, now: Instant) {
+        self.address = source.address;
+        self.note(source.via, now);
         self.heard_at = now;
         self.packets += 1;
+    }
+
+    /// Notes that a packet came by a carrier, if it was a copy of one that had come.
+    pub(crate) const fn note(&mut self, via: Kind, now: Instant) {
+        self.heard_by[via as usize] = Some(now);
     }
 
     /// Counts what became of records of it.

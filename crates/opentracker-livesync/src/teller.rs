@@ -10,7 +10,7 @@ use crate::Counter;
 
 /// Where a worker's packets go: to the one thread that names their sender, seals and sends them.
 pub trait Transmit: Debug + Send {
-    /// Hands a packet over without waiting, for [`Instance::seal`](crate::Instance::seal), and says
+    /// Hands a packet over without waiting, for [`Instance::tell`](crate::Instance::tell), and says
     /// whether none had to give way to it.
     fn transmit(&self, packet: PacketBuf) -> bool;
 }

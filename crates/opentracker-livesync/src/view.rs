@@ -1,6 +1,6 @@
 use opentracker_types::TrackerId;
 
-use crate::Sibling;
+use crate::{Kind, Sibling, Status};
 
 /// The cluster as this instance sees it, for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,19 +8,24 @@ use crate::Sibling;
 pub struct View {
     /// What this instance calls itself.
     pub id: TrackerId,
-    /// Whether it is joined to the group, as far as is known.
-    pub is_joined: bool,
+    /// The carriers that there are, and how each does.
+    pub carriers: Vec<(Kind, Status)>,
     /// The others that were heard of not long ago, by id. Two that have one id are two.
     pub siblings: Vec<Sibling>,
 }
 
 impl View {
     /// Makes the view of an instance that has heard nobody yet.
-    pub const fn new(id: TrackerId, is_joined: bool) -> Self {
+    pub const fn new(id: TrackerId) -> Self {
         Self {
             id,
-            is_joined,
+            carriers: Vec::new(),
             siblings: Vec::new(),
         }
+    }
+
+    /// Tells whether all carriers are up.
+    pub fn is_joined(&self) -> bool {
+        self.carriers.iter().all(|(_, status)| status.is_up)
     }
 }

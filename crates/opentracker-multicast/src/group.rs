@@ -1,6 +1,8 @@
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, UdpSocket as StdUdpSocket};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -105,22 +107,31 @@ impl Group {
     ///
     /// Fails when the kernel does; the next call may well succeed.
     pub async fn recv(&mut self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddrV4)> {
-        loop {
-            tokio::select! {
-                biased;
-                _ = self.check.tick() => {
-                    if self.membership.check(SockRef::from(&self.socket)) {
-                        self.sender.counting.rejoins.add_one();
-                    }
-                }
-                ready = self.socket.readable() => {
-                    ready?;
-                    if let Some(received) = self.try_recv(buffer)? {
-                        return Ok(received);
-                    }
-                }
+        poll_fn(|cx| self.poll_recv(cx, buffer)).await
+    }
+
+    /// Does as [`recv`](Self::recv), for whoever waits for more than this.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the kernel does; the next call may well succeed.
+    pub fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddrV4)>> {
+        while self.check.poll_tick(cx).is_ready() {
+            if self.membership.check(SockRef::from(&self.socket)) {
+                self.sender.counting.rejoins.add_one();
             }
         }
+        ready!(self.socket.poll_recv_ready(cx))?;
+        if let Some((octets, source)) = self.try_recv(buffer)? {
+            return Poll::Ready(Ok((octets, source)));
+        }
+        // There was none, or there are many of strangers, and others have their turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Returns a datagram of a listed source if one is there now. After

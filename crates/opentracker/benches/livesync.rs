@@ -80,7 +80,7 @@ fn apply(criterion: &mut Criterion) {
         let settings = Settings::default();
         let rng = StdRng::seed_from_u64(1);
         let mut instance = Instance::new(Arc::clone(&tracker), OURS, &settings, None, rng, start);
-        let sibling = Source::new(SocketAddr::from(([10, 0, 0, 2], 9696)));
+        let sibling = Source::group(SocketAddr::from(([10, 0, 0, 2], 9696)));
         let packets = packets(torrents);
         let mut number = 0_u32;
         let mut turn = || {

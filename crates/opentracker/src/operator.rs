@@ -189,7 +189,7 @@ pub(crate) fn start(
 /// Returns what operators are shown of the cluster.
 fn cluster_of(view: &View, now: Instant) -> Cluster {
     let node = |sibling: &Sibling| ClusterNode {
-        address: sibling.address.ip(),
+        address: sibling.address.map(|address| address.ip().to_canonical()),
         tracker_id: Some(sibling.id),
         heard_ago: Some(now.saturating_duration_since(sibling.heard_at)),
         lag: None,
@@ -200,7 +200,7 @@ fn cluster_of(view: &View, now: Instant) -> Cluster {
     };
     Cluster {
         tracker_id: view.id,
-        is_joined: view.is_joined,
+        is_joined: view.is_joined(),
         nodes: view.siblings.iter().map(node).collect(),
     }
 }

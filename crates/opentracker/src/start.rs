@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use ipnet::IpNet;
 use opentracker_admin as admin;
 use opentracker_admin::{ControlSlot, Plane, Trends};
 use opentracker_core as core;
@@ -20,7 +19,7 @@ use opentracker_udp::Connections;
 use rand::Rng;
 
 use crate::blocks::Blocks;
-use crate::config::{Config, ListenAddress};
+use crate::config::{Config, ListenAddress, LiveSync};
 use crate::descriptors::TooFewDescriptors;
 use crate::fifo::{Fifo, FifoError};
 use crate::folders::Folders;
@@ -430,9 +429,9 @@ impl Threads {
     }
 
     /// Replaces the networks that packets of the cluster are taken from.
-    pub(crate) fn set_cluster_sources(&self, sources: &[IpNet]) {
+    pub(crate) fn set_cluster_networks(&self, config: &LiveSync) {
         if let Some(livesync) = &self.livesync {
-            livesync.set_sources(sources.to_vec());
+            livesync.set_networks(config);
         }
     }
 

@@ -235,7 +235,7 @@ impl Tracker {
             ));
         }
         if let Some(threads) = &*self.threads() {
-            threads.set_cluster_sources(&config.livesync.nodes);
+            threads.set_cluster_networks(&config.livesync);
             if let Some(snapshots) = threads.snapshots() {
                 snapshots.set_interval(config.snapshot.interval);
             }

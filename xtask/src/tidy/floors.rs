@@ -69,7 +69,11 @@ const TABLE: &[Row] = &[
         "opentracker-snapshot",
         "crc32fast thiserror zstd",
     ),
-    row(Floor::Machines, "opentracker-livesync", "bytes rand tracing"),
+    row(
+        Floor::Machines,
+        "opentracker-livesync",
+        "bytes rand tracing",
+    ),
     row(Floor::FrontEnds, "opentracker-udp", "siphasher"),
     row(Floor::FrontEnds, "opentracker-http", "httparse itoa"),
     row(Floor::Io, "opentracker-net", ""),

@@ -44,7 +44,7 @@ function showCluster({ tracker_id: id, is_joined: isJoined, nodes }) {
   show(at("cluster-note"), `This node is ${id}. ${isJoined ? "" : "It does not take part: its interface is down or not in the group. "}${note}`);
   const create = () => createRow(["", "hash", "number", "number", "number", "number", "number", "number"]);
   fillList(at("nodes"), nodes, (node) => `${node.address} ${node.tracker_id}`, create, (row, node) => fillRow(row, [
-    node.address,
+    node.address ?? NONE,
     node.tracker_id ?? NONE,
     node.heard_secs_ago == null ? "never" : `${took(node.heard_secs_ago)} ago`,
     took(node.lag_secs),

@@ -133,7 +133,7 @@ pub(super) fn cluster(api: &Api, query: &str) -> Result<Reply, Problem> {
     Parameters::read(query, &[])?;
     let cluster = api.cluster().ok_or_else(|| not_found("live sync is off"))?;
     let nodes = cluster.nodes.iter().map(|node| api::ClusterNode {
-        address: node.address.to_string(),
+        address: node.address.map(|address| address.to_string()),
         tracker_id: node.tracker_id.map(|id| id.to_string()),
         heard_secs_ago: node.heard_ago.map(|ago| ago.as_secs_f64()),
         lag_secs: node.lag.map(|lag| lag.as_secs_f64()),

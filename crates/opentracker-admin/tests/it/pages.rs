@@ -288,7 +288,7 @@ fn the_cluster_has_a_mode_of_its_own() {
         tracker_id: TrackerId::new([0, 0, 3, 4]),
         is_joined: true,
         nodes: vec![ClusterNode {
-            address: [192, 0, 2, 9].into(),
+            address: Some([192, 0, 2, 9].into()),
             tracker_id: None,
             heard_ago: Some(Duration::from_secs(3)),
             lag: None,

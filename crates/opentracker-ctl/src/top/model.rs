@@ -286,7 +286,10 @@ impl Model {
     pub(super) fn nodes(&self) -> Option<Vec<&ClusterNode>> {
         let cluster = self.cluster.as_ref()?;
         let fits = |node: &&ClusterNode| {
-            self.fits(&node.address) || node.tracker_id.as_ref().is_some_and(|id| self.fits(id))
+            node.address
+                .as_ref()
+                .is_some_and(|address| self.fits(address))
+                || node.tracker_id.as_ref().is_some_and(|id| self.fits(id))
         };
         let mut nodes: Vec<_> = cluster.nodes.iter().filter(fits).collect();
         match self.sorted_by() {
@@ -394,7 +397,7 @@ pub(super) mod tests {
             by_seeders: vec![torrent("b", 800, 200), torrent("c", 700, 1)],
         });
         let node = |address: &str, lag_secs| ClusterNode {
-            address: address.to_owned(),
+            address: Some(address.to_owned()),
             tracker_id: Some("aa000001".to_owned()),
             heard_secs_ago: Some(1.0),
             lag_secs,
@@ -496,8 +499,8 @@ pub(super) mod tests {
         press(&mut model, "\t\ts");
         let nodes = model.nodes().unwrap();
         assert_eq!(
-            (model.sorted_by(), &*nodes[0].address),
-            ("lag", "192.0.2.9")
+            (model.sorted_by(), nodes[0].address.as_deref()),
+            ("lag", Some("192.0.2.9"))
         );
         press(&mut model, "p");
         model.take_activity(activity(20));

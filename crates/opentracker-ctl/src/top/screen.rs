@@ -247,7 +247,7 @@ fn node_lines(model: &Model) -> Vec<Line<'static>> {
     for node in nodes {
         let secs = |secs: Option<f64>| or_dash(secs.map(|secs| format!("{secs:.1}s")));
         lines.push(row([
-            &node.address,
+            node.address.as_deref().unwrap_or("-"),
             &secs(node.heard_secs_ago),
             &secs(node.lag_secs),
             &or_dash(node.torrents.map(|torrents| short(torrents as f64))),

@@ -58,7 +58,7 @@ impl Site {
 
     fn sent(&mut self) -> Vec<Vec<u8>> {
         std::iter::from_fn(|| self.instance.poll_output())
-            .map(|Output::Send(packet)| packet.as_bytes().to_vec())
+            .map(|Output::Send { packet, .. }| packet.as_bytes().to_vec())
             .collect()
     }
 
@@ -73,7 +73,7 @@ impl Site {
 }
 
 fn from(host: u8) -> Source {
-    Source::new(SocketAddr::from(([10, 0, 0, host], 9696)))
+    Source::group(SocketAddr::from(([10, 0, 0, host], 9696)))
 }
 
 fn this_host() -> Source {
@@ -115,7 +115,7 @@ fn its_own_packets_change_nothing() {
         site.instance.handle_packet(packet, this_host(), now);
     }
     assert_eq!(site.torrents(), 0);
-    assert_eq!(site.instance.view(true, now).siblings, []);
+    assert_eq!(site.instance.view(Vec::new(), now).siblings, []);
     assert_eq!(site.instance.inquiry(), Inquiry::NotNeeded);
     assert_eq!(site.counted(Counter::Own), 3);
     assert_eq!(site.counted(Counter::IdClash), 0);
@@ -259,7 +259,7 @@ fn what_is_denied_during_a_tell_is_told_no_further() {
     let (sender, target) = (THEIRS, OURS);
     site.hear(&Inquire { sender, target }.encode(), site.start);
     let is_tell = |packet: &[u8]| matches!(Packet::decode(packet), Ok(Packet::ScrapeTell(_)));
-    let Some(Output::Send(first)) = site.instance.poll_output() else {
+    let Some(Output::Send { packet: first, .. }) = site.instance.poll_output() else {
         panic!("it tells of what it has");
     };
     assert!(is_tell(first.as_bytes()));
@@ -289,7 +289,7 @@ fn whoever_changes_its_id_with_every_packet_is_limited_by_its_address() {
     let dropped = u64::from(MAX_PACKETS_PER_SECOND);
     assert_eq!(site.counted(Counter::Rate), dropped);
     assert_eq!(site.counted(Counter::AnnouncesApplied), 1 + dropped);
-    let siblings = site.instance.view(true, now).siblings;
+    let siblings = site.instance.view(Vec::new(), now).siblings;
     assert!(siblings.iter().any(|sibling| sibling.id == THEIRS));
     site.instance
         .handle_packet(&announce_of(THEIRS), from(3), now);
@@ -303,8 +303,8 @@ fn the_view_shows_who_is_there_and_what_came_of_it() {
     site.hear(&announce_of(THEIRS), now);
     site.hear(&beacon_of(THEIRS, 300), now);
     site.hear(&tell_of(THEIRS, u64::MAX), now + SECOND);
-    let view = site.instance.view(false, now + SECOND);
-    assert_eq!((view.id, view.is_joined), (OURS, false));
+    let view = site.instance.view(Vec::new(), now + SECOND);
+    assert_eq!(view.id, OURS);
     let [sibling] = &view.siblings[..] else {
         panic!("{view:?}");
     };

@@ -109,7 +109,7 @@ impl Machine {
     /// Takes a datagram of the machine `from`, being the machine `to`.
     pub(crate) fn receive(&mut self, octets: &[u8], from: usize, to: usize, now: Instant) {
         let address = [10, 0, 0, u8::try_from(from).unwrap()];
-        let mut source = Source::new(SocketAddr::from((address, 9696)));
+        let mut source = Source::group(SocketAddr::from((address, 9696)));
         source.is_this_host = from == to;
         self.instance.handle_packet(octets, source, now);
     }
@@ -147,12 +147,13 @@ impl Machine {
         let filled = std::mem::take(&mut *self.outbox.0.lock().unwrap());
         let mut packets: Vec<_> = filled
             .into_iter()
-            .map(|packet| self.instance.seal(packet))
+            .map(|packet| self.instance.tell(packet))
             .collect();
-        while let Some(Output::Send(packet)) = self.instance.poll_output() {
-            packets.push(packet);
-        }
+        packets.extend(std::iter::from_fn(|| self.instance.poll_output()));
         packets
+            .into_iter()
+            .map(|Output::Send { packet, .. }| packet)
+            .collect()
     }
 
     pub(crate) fn torrents(&self, now: Instant) -> usize {

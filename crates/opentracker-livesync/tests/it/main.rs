@@ -4,6 +4,7 @@
 mod instance;
 mod machine;
 mod network;
+mod relay;
 mod seal;
 mod simulation;
 mod world;

@@ -1,44 +1,59 @@
-//! The loop of the live-sync thread: between the group and the instance.
+//! The loop of the live-sync thread: between the carriers and the instance.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::future::poll_fn;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use ipnet::IpNet;
 use opentracker_core::Counters;
-use opentracker_livesync::{Counter, Instance, Output, Source, View};
-use opentracker_livesync_wire::{MAX_PACKET, PacketBuf};
-use opentracker_multicast::{Group, GroupConfig, JoinError, Sender};
+use opentracker_livesync::{Carrier, Counter, Instance, Keys, Kind, Output, Source, Status, View};
+use opentracker_livesync_wire::MAX_PACKET;
+use opentracker_multicast::{Group, GroupConfig, JoinError};
 use tokio::sync::{oneshot, watch};
 
+use super::group::GroupCarrier;
 use super::outbox::Outboxes;
 use crate::sandbox::Sandbox;
 
 /// Packets taken in one turn of the loop before it looks after its other duties.
 const PACKETS_PER_TURN: usize = 64;
 
-/// How often the view of the cluster is published, and what the group has counted.
+/// How often the view of the cluster is published, and what the carriers have counted.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the loop serves, which is there later than the group.
+/// What the loop serves, which is there later than the carriers.
 #[derive(Debug)]
 pub(super) struct Served {
     pub(super) instance: Instance,
-    pub(super) outboxes: Outboxes,
+    /// What is in force, of a cluster that seals.
+    pub(super) keys: Option<Arc<ArcSwap<Keys>>>,
+    pub(super) outboxes: Arc<Outboxes>,
     pub(super) counters: Counters<Counter>,
     pub(super) view: Arc<ArcSwap<View>>,
     pub(super) sandbox: Option<Arc<Sandbox>>,
 }
 
+/// From where packets are taken over the group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Networks {
+    /// All others are strangers.
+    pub(super) nodes: Vec<IpNet>,
+    /// Those that need no seal, in a cluster that seals.
+    pub(super) unsealed: Vec<IpNet>,
+}
+
 /// Joins the group and says so, waits for what to serve, and serves it until nobody is there any
-/// more who could replace the sources.
+/// more who could replace the networks.
 pub(super) fn run(
     config: GroupConfig,
     joined: &SyncSender<Result<(), JoinError>>,
     served: oneshot::Receiver<Served>,
-    sources: watch::Receiver<Vec<IpNet>>,
+    networks: watch::Receiver<Networks>,
 ) {
     // Whoever waits for the answer may be gone, and then nothing follows either.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -66,96 +81,144 @@ pub(super) fn run(
             if let Some(sandbox) = &served.sandbox {
                 sandbox.enter();
             }
-            Driver::new(group, interface, served).run(sources).await;
+            let group = GroupCarrier::new(group);
+            Driver::new(group, interface, served).run(networks).await;
         }
     });
 }
 
 struct Driver {
-    group: Group,
-    sender: Sender,
-    /// Where our own packets come from.
+    carriers: Carriers,
+    /// Where our own packets come from on the group.
     interface: Ipv4Addr,
+    /// Networks of the group whose packets need no seal.
+    unsealed: Vec<IpNet>,
+    /// What is in force, and what the instance has of it.
+    keys: Option<Arc<ArcSwap<Keys>>>,
+    known_keys: Option<Arc<Keys>>,
     instance: Instance,
-    outboxes: Outboxes,
+    outboxes: Arc<Outboxes>,
     counters: Counters<Counter>,
     view: Arc<ArcSwap<View>>,
     publish_at: Instant,
-    /// Datagrams of strangers that are counted already.
-    strangers: u64,
+    /// What the carriers have counted, as far as it is counted here.
+    counted: Counted,
     buffer: [u8; 2 * MAX_PACKET],
 }
 
+/// The ways to the other instances. Of the group more has to be known.
+struct Carriers {
+    group: Option<GroupCarrier>,
+    others: Vec<Box<dyn Carrier>>,
+}
+
+/// Sums over all carriers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counted {
+    strangers: u64,
+    send_errors: u64,
+    dropped: u64,
+    backlog: u64,
+}
+
 impl Driver {
-    fn new(group: Group, interface: Ipv4Addr, served: Served) -> Self {
+    fn new(group: GroupCarrier, interface: Ipv4Addr, served: Served) -> Self {
         let Served {
             instance,
+            keys,
             outboxes,
             counters,
             view,
             sandbox: _,
         } = served;
         Self {
-            sender: group.sender(),
-            group,
+            carriers: Carriers {
+                group: Some(group),
+                others: Vec::new(),
+            },
             interface,
+            unsealed: Vec::new(),
+            known_keys: keys.as_ref().map(|keys| keys.load_full()),
+            keys,
             instance,
             outboxes,
             counters,
             view,
             publish_at: Instant::now(),
-            strangers: 0,
+            counted: Counted::default(),
             buffer: [0; 2 * MAX_PACKET],
         }
     }
 
     /// What came first, then what is due, then what is to be sent, then whoever wants to know;
     /// and then waits. At the end all that the workers have left goes out.
-    async fn run(mut self, mut sources: watch::Receiver<Vec<IpNet>>) {
+    async fn run(mut self, mut networks: watch::Receiver<Networks>) {
         tracing::info!(id = %self.view.load().id, "live sync begins");
+        self.set_networks(networks.borrow_and_update().clone());
+        let outboxes = Arc::clone(&self.outboxes);
         loop {
-            let is_idle = self.receive();
             let now = Instant::now();
             self.instance.handle_clock(unix_secs());
+            self.look_at_keys();
             self.instance.handle_timeout(now);
             self.send();
             self.publish(now);
-            // With more packets waiting, only a look at whether to stop.
-            let due = if is_idle { self.due() } else { now };
+            let due = self.due();
             tokio::select! {
                 biased;
-                changed = sources.changed() => match changed {
-                    Ok(()) => self.group.set_sources(sources.borrow_and_update().clone()),
+                changed = networks.changed() => match changed {
+                    Ok(()) => self.set_networks(networks.borrow_and_update().clone()),
                     Err(_) => break,
                 },
-                received = self.group.recv(&mut self.buffer) => match received {
-                    Ok((octets, source)) => self.handle(octets, source, Instant::now()),
-                    Err(error) => tracing::debug!(%error, "cannot receive from the group"),
-                },
-                () = self.outboxes.filled() => {}
+                () = poll_fn(|cx| self.poll_carriers(cx)) => {}
+                () = outboxes.filled() => {}
                 () = tokio::time::sleep_until(due.into()) => {}
             }
         }
         self.send();
     }
 
-    /// Takes what has come, up to a turn's budget; returns whether that was all.
-    fn receive(&mut self) -> bool {
-        let now = Instant::now();
-        for _ in 0..PACKETS_PER_TURN {
-            match self.group.try_recv(&mut self.buffer) {
-                Ok(Some((octets, source))) => self.handle(octets, source, now),
-                Ok(None) | Err(_) => return true,
-            }
+    fn set_networks(&mut self, networks: Networks) {
+        self.unsealed = networks.unsealed;
+        if let Some(group) = &mut self.carriers.group {
+            group.set_sources(networks.nodes);
         }
-        false
     }
 
-    fn handle(&mut self, octets: usize, source: SocketAddrV4, now: Instant) {
-        let mut from = Source::new(source.into());
-        from.is_this_host = from.address.ip() == IpAddr::V4(self.interface);
-        self.instance
-            .handle_packet(&self.buffer[..octets], from, now);
+    /// Takes keys that have come into force since.
+    fn look_at_keys(&mut self) {
+        let (Some(keys), Some(known)) = (&self.keys, &mut self.known_keys) else {
+            return;
+        };
+        let keys = keys.load();
+        if !Arc::ptr_eq(&keys, known) {
+            known.clone_from(&keys);
+            self.instance.set_keys(Arc::clone(&keys));
+        }
+    }
+
+    /// Takes what has come, up to a turn's budget of each carrier; pending if nothing has.
+    fn poll_carriers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = Instant::now();
+        let mut has_come = Poll::Pending;
+        for carrier in self.carriers.iter_mut() {
+            for _ in 0..PACKETS_PER_TURN {
+                match carrier.poll_recv(cx, &mut self.buffer) {
+                    Poll::Pending => break,
+                    Poll::Ready(Ok((octets, address))) => {
+                        let mut source = Source::new(carrier.kind(), address);
+                        place(&mut source, self.interface, &self.unsealed);
+                        self.instance
+                            .handle_packet(&self.buffer[..octets], source, now);
+                    }
+                    Poll::Ready(Err(error)) => {
+                        tracing::debug!(%error, "cannot receive from {}", carrier.kind().name());
+                    }
+                }
+                has_come = Poll::Ready(());
+            }
+        }
+        has_come
     }
 
     /// Sends what the workers have filled, and then what the instance has to say, which it bounds
@@ -164,19 +227,20 @@ impl Driver {
         let Self {
             instance,
             outboxes,
-            sender,
+            carriers,
             counters,
             ..
         } = self;
-        let send = |packet: &PacketBuf| {
-            counters.count(match sender.try_send(packet.as_bytes()) {
-                Ok(()) => Counter::Sent,
-                Err(_) => Counter::SendFailed,
-            });
+        let mut send = |Output::Send { packet, class, to }: Output| {
+            let packet = Bytes::copy_from_slice(packet.as_bytes());
+            for carrier in carriers.iter_mut().filter(|carrier| to.has(carrier.kind())) {
+                carrier.send(&packet, class);
+            }
+            counters.count(Counter::Sent);
         };
-        outboxes.drain(|packet| send(&instance.seal(packet)));
-        while let Some(Output::Send(packet)) = instance.poll_output() {
-            send(&packet);
+        outboxes.drain(|packet| send(instance.tell(packet)));
+        while let Some(output) = instance.poll_output() {
+            send(output);
         }
     }
 
@@ -185,12 +249,24 @@ impl Driver {
             return;
         }
         self.publish_at = now + PUBLISH_INTERVAL;
-        let view = self.instance.view(self.group.is_joined(), now);
-        self.view.store(Arc::new(view));
-        let strangers = self.group.counters().strangers;
+        let carriers: Vec<_> = self
+            .carriers
+            .iter()
+            .map(|c| (c.kind(), c.status()))
+            .collect();
+        let counted = self.carriers.counted(&carriers);
+        let before = std::mem::replace(&mut self.counted, counted);
         self.counters
-            .add(Counter::Stranger, strangers - self.strangers);
-        self.strangers = strangers;
+            .add(Counter::Stranger, counted.strangers - before.strangers);
+        self.counters.add(
+            Counter::SendFailed,
+            counted.send_errors - before.send_errors,
+        );
+        self.counters
+            .add(Counter::QueueFull, counted.dropped - before.dropped);
+        self.counters
+            .add(Counter::Backlog, counted.backlog - before.backlog);
+        self.view.store(Arc::new(self.instance.view(carriers, now)));
     }
 
     /// Returns when there is something to do though nothing comes.
@@ -198,6 +274,38 @@ impl Driver {
         let due = self.instance.poll_timeout();
         due.map_or(self.publish_at, |due| due.min(self.publish_at))
     }
+}
+
+impl Carriers {
+    fn iter(&self) -> impl Iterator<Item = &dyn Carrier> {
+        let group = self.group.iter().map(|group| group as &dyn Carrier);
+        group.chain(self.others.iter().map(|carrier| &**carrier))
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut dyn Carrier> {
+        let group = self.group.iter_mut().map(|group| group as &mut dyn Carrier);
+        group.chain(self.others.iter_mut().map(|carrier| &mut **carrier as _))
+    }
+
+    fn counted(&self, carriers: &[(Kind, Status)]) -> Counted {
+        let sum =
+            |number: fn(&Status) -> u64| carriers.iter().map(|(_, status)| number(status)).sum();
+        Counted {
+            strangers: self.group.as_ref().map_or(0, GroupCarrier::strangers),
+            send_errors: sum(|status| status.send_errors),
+            dropped: sum(|status| status.dropped + status.dropped_tells),
+            backlog: sum(|status| status.backlog),
+        }
+    }
+}
+
+/// Says of a source what its address tells.
+fn place(source: &mut Source, interface: Ipv4Addr, unsealed: &[IpNet]) {
+    let Some(address) = source.address.filter(|_| source.via == Kind::Group) else {
+        return;
+    };
+    source.is_this_host = address.ip() == IpAddr::V4(interface);
+    source.may_be_unsealed = unsealed.iter().any(|net| net.contains(&address.ip()));
 }
 
 /// What the clock on the wall says; before 1970 it says 1970.

@@ -1,6 +1,7 @@
 //! Live sync: `opentracker-livesync` on a multicast group, on a thread of its own.
 
 mod driver;
+mod group;
 mod outbox;
 
 use std::io;
@@ -11,7 +12,6 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use ipnet::IpNet;
 use opentracker_core::{Cluster, Tracker};
 use opentracker_multicast::{GroupConfig, JoinError};
 use opentracker_peer_sync as peer_sync;
@@ -23,6 +23,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::config;
 use crate::sandbox::Sandbox;
+use driver::Networks;
 use outbox::Outboxes;
 
 pub use opentracker_livesync::*;
@@ -32,11 +33,11 @@ pub use opentracker_livesync::*;
 pub(crate) struct Joined {
     id: TrackerId,
     settings: Settings,
-    outboxes: Outboxes,
+    outboxes: Arc<Outboxes>,
     view: Arc<ArcSwap<View>>,
     serve: oneshot::Sender<driver::Served>,
     /// Dropping it ends the thread.
-    sources: watch::Sender<Vec<IpNet>>,
+    networks: watch::Sender<Networks>,
     thread: JoinHandle<()>,
 }
 
@@ -44,7 +45,7 @@ pub(crate) struct Joined {
 #[derive(Debug)]
 pub(crate) struct Server {
     view: Arc<ArcSwap<View>>,
-    sources: watch::Sender<Vec<IpNet>>,
+    networks: watch::Sender<Networks>,
     thread: JoinHandle<()>,
 }
 
@@ -61,12 +62,12 @@ impl Joined {
             return Ok(None);
         };
         let group = group_config(config, listen);
-        let (sources, new_sources) = watch::channel(config.nodes.clone());
+        let (networks, new_networks) = watch::channel(networks(config));
         let (serve, served) = oneshot::channel();
         let (joined, has_joined) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("livesync".to_owned())
-            .spawn(move || driver::run(group, &joined, served, new_sources))
+            .spawn(move || driver::run(group, &joined, served, new_networks))
             .map_err(|source| JoinError::Socket {
                 step: "start a thread",
                 source,
@@ -79,12 +80,12 @@ impl Joined {
             })
             .flatten()?;
         Ok(Some(Self {
-            view: Arc::new(ArcSwap::from_pointee(View::new(id, true))),
+            view: Arc::new(ArcSwap::from_pointee(View::new(id))),
             id,
             settings: settings(config),
-            outboxes: Outboxes::default(),
+            outboxes: Arc::default(),
             serve,
-            sources,
+            networks,
             thread,
         }))
     }
@@ -116,6 +117,7 @@ impl Joined {
         );
         let served = driver::Served {
             instance,
+            keys: None,
             outboxes: self.outboxes,
             counters: tracker.counters().register(),
             view: Arc::clone(&self.view),
@@ -126,7 +128,7 @@ impl Joined {
         }
         Server {
             view: self.view,
-            sources: self.sources,
+            networks: self.networks,
             thread: self.thread,
         }
     }
@@ -140,13 +142,13 @@ impl Server {
     }
 
     /// Replaces the networks that packets are taken from.
-    pub(crate) fn set_sources(&self, sources: Vec<IpNet>) {
-        self.sources.send_replace(sources);
+    pub(crate) fn set_networks(&self, config: &config::LiveSync) {
+        self.networks.send_replace(networks(config));
     }
 
     /// Leaves the group, and ends the thread.
     pub(crate) fn shutdown(self) {
-        drop(self.sources);
+        drop(self.networks);
         if self.thread.join().is_err() {
             tracing::error!("the live-sync thread has panicked");
         }
@@ -159,6 +161,13 @@ fn group_config(config: &config::LiveSync, listen: SocketAddrV4) -> GroupConfig 
         ttl: config.ttl,
         sources: config.nodes.clone(),
         ..GroupConfig::new(group, *listen.ip())
+    }
+}
+
+fn networks(config: &config::LiveSync) -> Networks {
+    Networks {
+        nodes: config.nodes.clone(),
+        unsealed: Vec::new(),
     }
 }
 

@@ -83,6 +83,6 @@ fn the_networks_of_the_nodes_apply_at_a_reload() {
     let view = send_until(&tracker, group, &packet, |view| !view.siblings.is_empty());
     let sibling = &view.siblings[0];
     assert_eq!((sibling.id, sibling.claimed_torrents()), (sender, Some(7)));
-    assert!(view.is_joined);
+    assert!(view.is_joined());
     tracker.shutdown();
 }
