@@ -70,7 +70,7 @@ const TABLE: &[Row] = &[
         "crc32fast thiserror zstd",
     ),
     row(Floor::Machines, "opentracker-livesync", "rand tracing"),
-    row(Floor::FrontEnds, "opentracker-udp", "siphasher"),
+    row(Floor::FrontEnds, "opentracker-udp", "arc-swap siphasher"),
     row(Floor::FrontEnds, "opentracker-http", "httparse itoa"),
     row(Floor::Io, "opentracker-net", ""),
     row(Floor::Io, "opentracker-multicast", ""),
