@@ -1,80 +1,142 @@
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use siphasher::sip::SipHasher24;
 
-/// Issues and checks the connection ids of the UDP protocol (BEP 15) without keeping any state.
+/// How far the clocks of a cluster's nodes may be apart.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
+
+/// The keys of connection ids (BEP 15), which are issued and checked without keeping any state. The
+/// first key issues, all are accepted.
 ///
-/// An id is a keyed MAC over the client's address, without the port, and the number of a time
-/// slot. The current and the previous slot are accepted, so an id is good for one to two
-/// lifetimes. The lowest bit tells an even from an odd slot, and so one MAC suffices to check an
-/// id.
-#[derive(Debug, Clone)]
-pub(crate) struct ConnectionIds {
-    key: [u8; 16],
-    start: Instant,
-    lifetime: Duration,
+/// An id is a keyed MAC over the client's address, without the port, and the number of a time slot.
+/// Its two lowest bits are the slot's. So they tell which of the slots that are accepted (the one
+/// before, the current one, and the next one, for clocks differ) an id is from, and one MAC a key
+/// checks it.
+#[derive(Clone)]
+pub struct ConnectionKeys {
+    first: [u8; 16],
+    others: Box<[[u8; 16]]>,
 }
 
-impl ConnectionIds {
-    /// Makes an issuer from a key, which must come from the system's randomness, the time that
-    /// slots are counted from, and how long an id is good for at least (one second or more).
-    pub(crate) fn new(key: [u8; 16], start: Instant, lifetime: Duration) -> Self {
+impl ConnectionKeys {
+    /// Takes the key that issues, and others that are accepted.
+    pub fn new(first: [u8; 16], others: impl IntoIterator<Item = [u8; 16]>) -> Self {
         Self {
-            key,
-            start,
-            lifetime: lifetime.max(Duration::from_secs(1)),
+            first,
+            others: others.into_iter().collect(),
         }
-    }
-
-    /// Returns the number of the slot that `now` lies in. It changes rarely: read it once for a
-    /// batch of packets.
-    pub(crate) fn slot(&self, now: Instant) -> Slot {
-        let elapsed = now.saturating_duration_since(self.start);
-        Slot(elapsed.as_secs() / self.lifetime.as_secs())
     }
 
     /// Returns the id of a client in a slot.
     pub(crate) fn issue(&self, client: IpAddr, slot: Slot) -> u64 {
-        self.mac(client, slot) & !1 | slot.0 & 1
+        issue(&self.first, client, slot)
     }
 
-    /// Tells whether an id was issued to a client in this slot or the one before.
+    /// Tells whether an id was issued to a client in this slot or a neighbour of it.
     pub(crate) fn accepts(&self, id: u64, client: IpAddr, slot: Slot) -> bool {
-        let issued = if id & 1 == slot.0 & 1 {
-            slot
-        } else if let Some(previous) = slot.0.checked_sub(1) {
-            Slot(previous)
-        } else {
+        let Some(slot) = slot.of_id(id) else {
             return false;
         };
-        self.issue(client, issued) == id
+        let fits = |key: &[u8; 16]| issue(key, client, slot) == id;
+        fits(&self.first) || self.others.iter().any(fits)
+    }
+}
+
+impl fmt::Debug for ConnectionKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnectionKeys({})", 1 + self.others.len())
+    }
+}
+
+/// A span of time in which connection ids are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot(u64);
+
+impl Slot {
+    /// Returns which of this slot and its neighbours an id can be from.
+    fn of_id(self, id: u64) -> Option<Self> {
+        let previous = self.0.wrapping_sub(1);
+        let after_previous = id.wrapping_sub(previous) & 3;
+        (after_previous < 3).then_some(Self(previous.wrapping_add(after_previous)))
+    }
+}
+
+/// The division of time into slots.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    start: Instant,
+    /// Milliseconds that had passed at the start since what slots are counted from.
+    passed: AtomicU64,
+    width_ms: u64,
+}
+
+impl Slots {
+    /// Divides the time since `start`, in slots as long as an id is good for at least.
+    pub(crate) fn since(start: Instant, lifetime: Duration) -> Self {
+        Self {
+            start,
+            passed: AtomicU64::new(0),
+            // A second or more, and whole seconds.
+            width_ms: millis(lifetime.max(Duration::from_millis(1))).div_ceil(1000) * 1000,
+        }
     }
 
-    fn mac(&self, client: IpAddr, slot: Slot) -> u64 {
-        let sip = SipHasher24::new_with_key(&self.key);
-        let slot = slot.0.to_le_bytes();
-        match client.to_canonical() {
-            IpAddr::V4(ip) => {
-                // Seven octets are one block of SipHash; 2²⁴ slots of a second last for 194 days.
-                let mut message = [0; 7];
-                message[..4].copy_from_slice(&ip.octets());
-                message[4..].copy_from_slice(&slot[..3]);
-                sip.hash(&message)
-            }
-            IpAddr::V6(ip) => {
-                let mut message = [0; 24];
-                message[..16].copy_from_slice(&ip.octets());
-                message[16..].copy_from_slice(&slot);
-                sip.hash(&message)
-            }
+    /// Divides unix time instead, which is what [`Self::set_clock`] says. A slot is so much wider
+    /// that an id is good for its lifetime at a node whose clock is so much ahead or behind.
+    pub(crate) fn of_unix_time(self) -> Self {
+        Self {
+            width_ms: self.width_ms + millis(CLOCK_TOLERANCE),
+            ..self
+        }
+    }
+
+    /// Says how much time has passed at `now` since 1970.
+    pub(crate) fn set_clock(&self, now: Instant, since_1970: Duration) {
+        let passed = millis(since_1970).saturating_sub(self.since_start(now));
+        self.passed.store(passed, Ordering::Relaxed);
+    }
+
+    /// Returns the slot that `now` lies in. It changes rarely: read it once for a batch of packets.
+    pub(crate) fn at(&self, now: Instant) -> Slot {
+        let passed = self.passed.load(Ordering::Relaxed);
+        Slot(passed.wrapping_add(self.since_start(now)) / self.width_ms)
+    }
+
+    fn since_start(&self, now: Instant) -> u64 {
+        millis(now.saturating_duration_since(self.start))
+    }
+}
+
+fn issue(key: &[u8; 16], client: IpAddr, slot: Slot) -> u64 {
+    mac(key, client, slot) & !3 | slot.0 & 3
+}
+
+fn mac(key: &[u8; 16], client: IpAddr, slot: Slot) -> u64 {
+    let sip = SipHasher24::new_with_key(key);
+    let slot = slot.0.to_le_bytes();
+    match client.to_canonical() {
+        IpAddr::V4(ip) => {
+            // Seven octets are one block of SipHash; 2²⁴ slots of a second last for 194 days.
+            let mut message = [0; 7];
+            message[..4].copy_from_slice(&ip.octets());
+            message[4..].copy_from_slice(&slot[..3]);
+            sip.hash(&message)
+        }
+        IpAddr::V6(ip) => {
+            let mut message = [0; 24];
+            message[..16].copy_from_slice(&ip.octets());
+            message[16..].copy_from_slice(&slot);
+            sip.hash(&message)
         }
     }
 }
 
-/// A span of time in which connection ids are the same; see [`ConnectionIds::slot`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Slot(u64);
+fn millis(duration: Duration) -> u64 {
+    duration.as_secs() * 1000 + u64::from(duration.subsec_millis())
+}
 
 #[cfg(test)]
 mod tests {
@@ -82,21 +144,22 @@ mod tests {
 
     const LIFETIME: Duration = Duration::from_secs(240);
 
-    fn ids() -> (ConnectionIds, Instant) {
+    fn slots() -> (Slots, Instant) {
         #[expect(clippy::disallowed_methods, reason = "any instant will do")]
         let start = Instant::now();
-        (ConnectionIds::new([1; 16], start, LIFETIME), start)
+        (Slots::since(start, LIFETIME), start)
     }
 
     #[test]
     fn an_id_is_good_for_one_lifetime_at_least_and_two_at_most() {
-        let (ids, start) = ids();
+        let (slots, start) = slots();
+        let keys = ConnectionKeys::new([1; 16], []);
         let client = "192.0.2.1".parse().unwrap();
         for issued in [0, 1, 239, 240, 250, 479, 480] {
-            let id = ids.issue(client, ids.slot(start + Duration::from_secs(issued)));
+            let id = keys.issue(client, slots.at(start + Duration::from_secs(issued)));
             for later in 0..1000 {
-                let slot = ids.slot(start + Duration::from_secs(issued + later));
-                let accepted = ids.accepts(id, client, slot);
+                let slot = slots.at(start + Duration::from_secs(issued + later));
+                let accepted = keys.accepts(id, client, slot);
                 if later <= 240 {
                     assert!(accepted, "issued at {issued}, {later} s later");
                 } else if later > 480 {
@@ -108,20 +171,35 @@ mod tests {
 
     #[test]
     fn an_id_belongs_to_one_address_whatever_its_form() {
-        let (ids, start) = ids();
-        let slot = ids.slot(start);
-        let id = ids.issue("192.0.2.1".parse().unwrap(), slot);
-        assert!(ids.accepts(id, "::ffff:192.0.2.1".parse().unwrap(), slot));
-        assert!(!ids.accepts(id, "192.0.2.2".parse().unwrap(), slot));
-        assert!(!ids.accepts(id ^ 2, "192.0.2.1".parse().unwrap(), slot));
-        let other_key = ConnectionIds::new([2; 16], start, LIFETIME);
-        assert!(!other_key.accepts(id, "192.0.2.1".parse().unwrap(), slot));
+        let (slots, start) = slots();
+        let slot = slots.at(start);
+        let keys = ConnectionKeys::new([1; 16], []);
+        for client in ["192.0.2.1", "2001:db8::1"] {
+            let client = client.parse().unwrap();
+            let id = keys.issue(client, slot);
+            assert!(keys.accepts(id, client, slot));
+            assert!(!keys.accepts(id, "192.0.2.2".parse().unwrap(), slot));
+            for bit in 0..64 {
+                assert!(!keys.accepts(id ^ 1 << bit, client, slot), "bit {bit}");
+            }
+            assert!(!ConnectionKeys::new([2; 16], []).accepts(id, client, slot));
+        }
+        let id = keys.issue("192.0.2.1".parse().unwrap(), slot);
+        assert!(keys.accepts(id, "::ffff:192.0.2.1".parse().unwrap(), slot));
     }
 
     #[test]
-    fn the_first_slot_has_no_predecessor() {
-        let (ids, start) = ids();
-        let client = "2001:db8::1".parse().unwrap();
-        assert!(!ids.accepts(1, client, ids.slot(start)));
+    fn a_lifetime_is_rounded_up_to_a_second() {
+        let (_, start) = slots();
+        for (lifetime_ms, width_ms) in [(0, 1000), (1000, 1000), (240_500, 241_000)] {
+            let slots = Slots::since(start, Duration::from_millis(lifetime_ms));
+            assert_eq!(slots.width_ms, width_ms);
+        }
+    }
+
+    #[test]
+    fn keys_are_not_shown() {
+        let keys = ConnectionKeys::new([0xab; 16], [[0xcd; 16]]);
+        assert_eq!(format!("{keys:?}"), "ConnectionKeys(2)");
     }
 }

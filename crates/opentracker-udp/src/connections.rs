@@ -1,42 +1,70 @@
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::{ArcSwap, Cache};
 use siphasher::sip::SipHasher13;
 
-use crate::connection_id::{ConnectionIds, Slot};
+use crate::connection_id::{ConnectionKeys, Slot, Slots};
 
-/// What all threads share of their clients: the issuer of connection ids, and who was told lately
+/// What all threads share of their clients: the keys of connection ids, and who was told lately
 /// that an id is bad.
+///
+/// An id is good for its lifetime at least, at whoever has a key that fits and slots of the same
+/// time: this run alone, or every node of a cluster (section "Connection ids" of
+/// `docs/livesync.md`).
 #[derive(Debug)]
 pub struct Connections {
-    ids: ConnectionIds,
+    keys: Arc<ArcSwap<ConnectionKeys>>,
+    slots: Slots,
     told: Told,
 }
+
+/// The keys as one thread sees them: looking whether they are still the same costs next to nothing.
+pub(crate) type SeenKeys = Cache<Arc<ArcSwap<ConnectionKeys>>, Arc<ConnectionKeys>>;
 
 impl Connections {
     /// Makes connection ids from a key, which must come from the system's randomness, the time
     /// that slots are counted from, and how long an id is good for at least (one second or more).
     pub fn new(key: [u8; 16], start: Instant, lifetime: Duration) -> Self {
         Self {
-            ids: ConnectionIds::new(key, start, lifetime),
+            keys: Arc::new(ArcSwap::from_pointee(ConnectionKeys::new(key, []))),
+            slots: Slots::since(start, lifetime),
             told: Told::new(key, start),
         }
     }
 
-    /// Returns the number of the slot that `now` lies in.
+    /// Makes ids that are good at every node that has these keys, the same lifetime, and a clock
+    /// that is 30 s ahead or behind at most. The clock has to be set with [`Self::set_clock`],
+    /// before the first request and then each second, for it may be mended.
+    #[must_use]
+    pub fn shared(self, keys: ConnectionKeys) -> Self {
+        self.set_keys(keys);
+        Self {
+            slots: self.slots.of_unix_time(),
+            ..self
+        }
+    }
+
+    /// Replaces the keys; every thread sees them with its next request.
+    pub fn set_keys(&self, keys: ConnectionKeys) {
+        self.keys.store(Arc::new(keys));
+    }
+
+    /// Says how much time has passed at `now` since 1970; for shared ids alone.
+    pub fn set_clock(&self, now: Instant, since_1970: Duration) {
+        self.slots.set_clock(now, since_1970);
+    }
+
+    /// Returns the keys for one more thread.
+    pub(crate) fn keys(&self) -> SeenKeys {
+        Cache::new(Arc::clone(&self.keys))
+    }
+
+    /// Returns the slot that `now` lies in.
     pub(crate) fn slot(&self, now: Instant) -> Slot {
-        self.ids.slot(now)
-    }
-
-    /// Returns the id of a client in a slot.
-    pub(crate) fn issue(&self, client: IpAddr, slot: Slot) -> u64 {
-        self.ids.issue(client, slot)
-    }
-
-    /// Tells whether an id was issued to a client in this slot or the one before.
-    pub(crate) fn accepts(&self, id: u64, client: IpAddr, slot: Slot) -> bool {
-        self.ids.accepts(id, client, slot)
+        self.slots.at(now)
     }
 
     /// Tells whether a client may be told that its id is bad, which it is at most once in

@@ -14,7 +14,7 @@ use opentracker_udp_wire::{
 };
 
 use crate::connection_id::Slot;
-use crate::connections::Connections;
+use crate::connections::{Connections, SeenKeys};
 use crate::counters::Counter;
 
 const BAD_CONNECTION_ID: &str = "bad connection id";
@@ -46,6 +46,7 @@ pub struct Handler {
     connections: Arc<Connections>,
     counters: Counters<Counter>,
     max_payload: usize,
+    keys: SeenKeys,
     slot: (Instant, Slot),
     /// The announces of the batch at hand.
     announces: Vec<Pending>,
@@ -73,6 +74,7 @@ impl Handler {
         let start = worker.tracker().start();
         Self {
             counters: worker.tracker().counters().register_for(listener),
+            keys: connections.keys(),
             slot: (start, connections.slot(start)),
             worker,
             connections,
@@ -279,7 +281,7 @@ impl Handler {
         reply: &mut [u8],
     ) -> Option<usize> {
         let slot = self.slot(now);
-        let id = self.connections.issue(client, slot);
+        let id = self.keys.load().issue(client, slot);
         let written = ConnectReply {
             transaction: request.transaction,
             connection: ConnectionId::new(id.to_be_bytes()),
@@ -399,7 +401,7 @@ impl Handler {
     fn is_known(&mut self, id: ConnectionId, client: IpAddr, now: Instant) -> bool {
         let slot = self.slot(now);
         let id = u64::from_be_bytes(*id.as_bytes());
-        self.connections.accepts(id, client, slot)
+        self.keys.load().accepts(id, client, slot)
     }
 
     /// The slot of `now`, which is the same for a whole batch.

@@ -12,6 +12,7 @@ mod connections;
 mod counters;
 mod handler;
 
+pub use connection_id::ConnectionKeys;
 pub use connections::Connections;
 pub use counters::Counter;
 pub use handler::{Datagrams, Handler};

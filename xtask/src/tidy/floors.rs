@@ -74,7 +74,7 @@ const TABLE: &[Row] = &[
         "opentracker-livesync",
         "bytes rand tracing",
     ),
-    row(Floor::FrontEnds, "opentracker-udp", "siphasher"),
+    row(Floor::FrontEnds, "opentracker-udp", "arc-swap siphasher"),
     row(Floor::FrontEnds, "opentracker-http", "httparse itoa"),
     row(Floor::Io, "opentracker-net", ""),
     row(Floor::Io, "opentracker-multicast", ""),

@@ -1,6 +1,8 @@
 //! The UDP front end on arbitrary octets.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod cluster;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
