@@ -5,12 +5,14 @@
 //! [`udp`] and [`http`] have a `Config` each, something that is bound ([`udp::Sockets`],
 //! [`http::Listeners`]) and a `Server` that runs. [`Listen`] is an address with what else belongs to
 //! it. [`http::HandOver`] takes the connections that ask for something else than announces and scrapes.
+//! [`unicast::Unicast`] carries the packets of live sync.
 
 mod bind;
 mod duration;
 mod heartbeat;
 pub mod http;
 pub mod udp;
+pub mod unicast;
 
 pub use bind::Listen;
 pub use heartbeat::Heartbeat;

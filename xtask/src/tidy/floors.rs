@@ -78,6 +78,7 @@ const TABLE: &[Row] = &[
     row(Floor::FrontEnds, "opentracker-http", "httparse itoa"),
     row(Floor::Io, "opentracker-net", ""),
     row(Floor::Io, "opentracker-multicast", ""),
+    row(Floor::Io, "opentracker-nats", ""),
     row(Floor::Io, "opentracker-admin", ""),
     row(Floor::Compose, "opentracker", ""),
     row(Floor::Programs, "opentracker-daemon", ""),

@@ -9,3 +9,4 @@ mod scrape;
 mod shutdown;
 mod site;
 mod udp;
+mod unicast;

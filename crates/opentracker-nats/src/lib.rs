@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod connection;
+mod nats;
+mod server;
+mod shared;
+
+pub use config::{NatsConfig, StartError, Subject, SubjectError};
+pub use nats::Nats;
+pub use server::{Server, ServerError};
+pub use shared::{MAX_INCOMING, MAX_WAITING};

@@ -1,0 +1,79 @@
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use opentracker_livesync::{Class, Queue};
+use tokio::sync::Notify;
+
+/// The most packets that wait to be sent. When there are more, the oldest is dropped.
+pub const MAX_WAITING: usize = 8192;
+
+/// The most received packets that wait to be taken. What comes then is dropped.
+pub const MAX_INCOMING: usize = 8192;
+
+/// What the carrier and the task of the connection both see.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    queue: Mutex<Queue<Bytes>>,
+    pushed: Notify,
+    is_up: AtomicBool,
+    sent: AtomicU64,
+    send_errors: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Self {
+            queue: Mutex::new(Queue::new(MAX_WAITING)),
+            pushed: Notify::new(),
+            is_up: AtomicBool::new(false),
+            sent: AtomicU64::new(0),
+            send_errors: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns the queue, which is held for a few instructions at a time.
+    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue<Bytes>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn push(&self, packet: Bytes, class: Class) {
+        self.queue().push(packet, class);
+        self.pushed.notify_one();
+    }
+
+    /// Waits for a packet to send. There is one who waits.
+    pub(crate) async fn next(&self) -> Bytes {
+        loop {
+            let oldest = self.queue().pop();
+            if let Some((packet, _)) = oldest {
+                return packet;
+            }
+            self.pushed.notified().await;
+        }
+    }
+
+    /// Says whether there is a connection. What waits has been meant for another, and is dropped.
+    pub(crate) fn set_up(&self, is_up: bool) {
+        self.queue().clear();
+        self.is_up.store(is_up, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_sent(&self) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_send_error(&self) {
+        self.send_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns how many packets were sent, and how many not.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (count(&self.sent), count(&self.send_errors))
+    }
+}

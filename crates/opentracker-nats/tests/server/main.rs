@@ -1,0 +1,186 @@
+//! The carrier against Debian's NATS server.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod certificates;
+mod cluster;
+mod jwt;
+mod process;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use nix::sys::signal::Signal;
+use opentracker_livesync::{Carrier, Class};
+use opentracker_nats::{MAX_INCOMING, MAX_WAITING, Nats, NatsConfig};
+use tokio::task::yield_now;
+
+use self::cluster::{Log, hear, meet, until};
+use self::process::Server;
+
+/// As long as a packet can be.
+const PACKET: Bytes = Bytes::from_static(&[b'.'; 1232]);
+
+fn start(server: &Server) -> Nats {
+    Nats::start(config(server.url("nats"))).unwrap()
+}
+
+fn config(url: String) -> NatsConfig {
+    NatsConfig {
+        servers: vec![url.parse().unwrap()],
+        subject: "opentracker.livesync".parse().unwrap(),
+        credentials: None,
+        ca: None,
+    }
+}
+
+#[tokio::test]
+async fn everybody_hears_all_but_himself() {
+    let server = Server::start("everybody", "");
+    let [mut a, mut b, mut c] = [start(&server), start(&server), start(&server)];
+    meet(&mut a, &mut b).await;
+    meet(&mut a, &mut c).await;
+    meet(&mut b, &mut c).await;
+    a.send(&Bytes::from_static(b"of a"), Class::Live);
+    assert_eq!(hear(&mut b).await, b"of a");
+    b.send(&Bytes::from_static(b"of b"), Class::Tell);
+    assert_eq!(hear(&mut a).await, b"of b");
+    assert_eq!(hear(&mut c).await, b"of a");
+    assert_eq!(hear(&mut c).await, b"of b");
+    let status = c.status();
+    assert!(status.is_up);
+    assert_eq!(
+        (status.destinations, status.waiting, status.backlog),
+        (1, 0, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_password_in_the_url_is_used() {
+    let server = Server::start("password", "authorization { user: u, password: \"p@ss\" }");
+    let url = server.url("nats").replace("://", "://u:p%40ss@");
+    let [mut a, mut b] =
+        [config(url.clone()), config(url)].map(|config| Nats::start(config).unwrap());
+    meet(&mut a, &mut b).await;
+}
+
+#[tokio::test]
+async fn tls_and_credentials_let_in_who_has_both() {
+    let operator = jwt::Operator::new();
+    let mut server = Server::prepare("tls");
+    let files = certificates::make(&server.folder, server.address);
+    server.configure(&format!(
+        "{}{}",
+        files.server_config(),
+        operator.server_config()
+    ));
+    server.run();
+
+    let mut known = config(server.url("tls"));
+    known.ca = Some(files.ca.clone());
+    known.credentials = Some(server.file("user.creds", &operator.user()));
+    let [mut a, mut b] = [0; 2].map(|_| Nats::start(known.clone()).unwrap());
+    meet(&mut a, &mut b).await;
+
+    let other = jwt::Operator::new();
+    let mut stranger = known.clone();
+    stranger.credentials = Some(server.file("stranger.creds", &other.user()));
+    let stranger = Nats::start(stranger).unwrap();
+    server.says("authentication error").await;
+    assert!(!stranger.status().is_up);
+
+    let mut distrustful = known;
+    distrustful.ca = Some(certificates::make(&server.folder.join("other"), server.address).ca);
+    let distrustful = Nats::start(distrustful).unwrap();
+    server.says("TLS handshake error").await;
+    assert!(!distrustful.status().is_up);
+}
+
+#[tokio::test]
+async fn nats_gone_for_an_hour_keeps_8192_packets_and_sends_none_of_them() {
+    let log = Log::begin();
+    let mut server = Server::start("gone", "");
+    let [mut a, mut b] = [start(&server), start(&server)];
+    meet(&mut a, &mut b).await;
+    log.forget();
+
+    server.kill();
+    until("a has noticed", || !a.status().is_up).await;
+    let before = a.status();
+    assert_eq!(before.waiting, 0);
+    // One each 15 s of 80 workers is 19,200 in an hour.
+    let packets = 19_200;
+    for _ in 0..packets {
+        a.send(&PACKET, Class::Live);
+    }
+    assert_eq!(a.status().waiting, MAX_WAITING);
+
+    server.run();
+    until("both are back", || a.status().is_up && b.status().is_up).await;
+    assert_eq!(a.status().waiting, 0);
+    assert_eq!(a.status().dropped - before.dropped, packets);
+    assert!(meet(&mut a, &mut b).await.is_empty());
+    let lines = log.lines();
+    assert_eq!(
+        lines,
+        [
+            "WARN broken",
+            "WARN broken",
+            "INFO connected",
+            "INFO connected"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_stands_still_holds_nobody_up() {
+    let server = Server::start("still", "");
+    let [mut a, mut b] = [start(&server), start(&server)];
+    meet(&mut a, &mut b).await;
+    server.signal(Signal::SIGSTOP);
+    // What the kernel takes for the server is some megabytes.
+    let mut packets = 0;
+    let before = a.status();
+    while a.status().dropped == before.dropped {
+        for _ in 0..64 {
+            a.send(&PACKET, Class::Live);
+        }
+        packets += 64;
+        assert!(packets < 1_000_000, "{:?}", a.status());
+        yield_now().await;
+    }
+    a.send(&PACKET, Class::Tell);
+    assert_eq!(a.status().waiting, MAX_WAITING);
+    assert_eq!(a.status().dropped_tells, 1);
+    server.signal(Signal::SIGCONT);
+    until("a has sent all that waits", || a.status().waiting == 0).await;
+    meet(&mut a, &mut b).await;
+}
+
+#[tokio::test]
+async fn what_nobody_takes_is_dropped_and_counted() {
+    let server = Server::start("backlog", "");
+    let [mut a, mut b] = [start(&server), start(&server)];
+    meet(&mut a, &mut b).await;
+    let before = (a.status(), b.status());
+    for packets in 1..=2 * MAX_INCOMING {
+        a.send(&PACKET, Class::Live);
+        if packets % 1024 == 0 {
+            until("a has sent them", || a.status().waiting == 0).await;
+        }
+    }
+    // Nobody polls `b`, but its connection goes on. What has come by then is no more than 8192.
+    tokio::time::timeout(Duration::from_secs(60), async {
+        while b.status().backlog == 0 {
+            a.send(&Bytes::from_static(b"end"), Class::Live);
+            while hear(&mut b).await != b"end" {}
+        }
+    })
+    .await
+    .unwrap();
+    let sent = a.status().sent - before.0.sent;
+    assert_eq!(a.status().dropped, before.0.dropped);
+    assert_eq!(
+        b.status().received - before.1.received + b.status().backlog,
+        sent
+    );
+}
