@@ -35,6 +35,7 @@ use crate::passed::{PassedError, PassedSocket, PassedSockets};
 use crate::privileges::{self, PrivilegeError};
 use crate::reload::ReloadStatus;
 use crate::sandbox::{self, Allowed, Sandbox};
+use crate::secret::{self, Secret, SecretError};
 use crate::settings::rules;
 use crate::snapshot::{self, SnapshotError, SnapshotStatus, Snapshots};
 
@@ -81,6 +82,9 @@ pub enum StartError {
     /// The token cannot be read.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The cluster's secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The cluster's multicast group cannot be joined.
     #[error("livesync.listen")]
     LiveSync(#[source] JoinError),
@@ -110,6 +114,7 @@ pub(crate) struct Started {
     pub(crate) snapshots: Arc<SnapshotStatus>,
     pub(crate) reloads: Arc<ReloadStatus>,
     pub(crate) sandbox: Option<Arc<Sandbox>>,
+    pub(crate) secret: Option<Arc<Secret>>,
     pub(crate) blocks: Blocks,
     pub(crate) control: Arc<ControlSlot>,
 }
@@ -120,7 +125,7 @@ pub(crate) struct Prepared {
     pub(crate) config: Config,
     id: TrackerId,
     bound: Bound,
-    /// The folders of the lists.
+    /// The folders of the lists, the token and the secret.
     folders: Folders,
 }
 
@@ -151,6 +156,7 @@ pub(crate) struct Threads {
     fifos: Vec<Fifo>,
     snapshots: Option<Snapshots>,
     watch: Option<Watch>,
+    secret: Option<secret::Watch>,
     /// Removed at the end.
     control: Option<SocketFile>,
 }
@@ -176,7 +182,8 @@ pub(crate) fn prepare(config: Config, launch: Launch) -> Result<Prepared, StartE
     bound.group = join(&config, id)?;
     let list_files = || {
         let lists = ListKey::ALL.map(|key| key.file(&config.access));
-        lists.into_iter().chain([config.admin.token.as_path()])
+        let secrets = [&*config.admin.token, &*config.livesync.secret];
+        lists.into_iter().chain(secrets)
     };
     let mut folders = Folders::of(list_files());
     bound.snapshot = snapshot::Place::open(&config.snapshot.path)?;
@@ -211,9 +218,11 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
         mut bound,
         folders,
     } = prepared;
+    let folders = Arc::new(folders);
     let blocks = Blocks::read(bound.snapshot.as_ref())?;
-    let lists = read_lists(&config, folders, &blocks)?;
+    let lists = read_lists(&config, Arc::clone(&folders), &blocks)?;
     let core = lists.core();
+    let (connections, secret) = connections(&config, core, &folders)?;
     let control = Arc::new(ControlSlot::default());
     if let Some(place) = &bound.snapshot {
         snapshot::restore(place, core)?;
@@ -224,7 +233,10 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
     let reloads = Arc::clone(&bound.reloads);
     let sandbox = bound.sandbox.clone();
     let mut threads = Threads::default();
-    let served = threads.serve(&config, core, lists.memory(), (id, &control), bound);
+    let memory = lists.memory();
+    let served = threads
+        .serve(&config, core, memory, &connections, (id, &control), bound)
+        .and_then(|()| threads.watch_secret(secret.as_ref()));
     if let Err(error) = served {
         threads.shutdown();
         return Err(StartError::Thread(error));
@@ -237,6 +249,7 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
         snapshots,
         reloads,
         sandbox,
+        secret,
         blocks,
         control,
     })
@@ -245,10 +258,9 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
 /// Makes the tracker, without threads, of the lists as their files have them.
 fn read_lists(
     config: &Config,
-    folders: Folders,
+    folders: Arc<Folders>,
     blocks: &Blocks,
 ) -> Result<Arc<Lists>, StartError> {
-    let folders = Arc::new(folders);
     let token = operator::read_token(&config.admin.token, &folders)?;
     let read = lists::read(&config.access, &folders, Occasion::Start);
     let tracker = |mut lists: core::AccessLists| {
@@ -257,6 +269,22 @@ fn read_lists(
         core::Tracker::new(rules, Instant::now(), &mut rand::rng())
     };
     Ok(Arc::new(Lists::start(read, folders, tracker)?))
+}
+
+/// Makes connection ids: those of the cluster, if it has a secret.
+fn connections(
+    config: &Config,
+    core: &core::Tracker,
+    folders: &Arc<Folders>,
+) -> Result<(Arc<Connections>, Option<Arc<Secret>>), StartError> {
+    let lifetime = config.udp.connection_id_lifetime;
+    let connections = Connections::new(rand::random(), core.start(), lifetime);
+    let path = &config.livesync.secret;
+    if path.as_os_str().is_empty() {
+        return Ok((Arc::new(connections), None));
+    }
+    let secret = Secret::open(path, folders, connections)?;
+    Ok((Arc::clone(secret.connections()), Some(Arc::new(secret))))
 }
 
 /// Draws what this run calls itself. From the system's randomness and never from the clock:
@@ -356,6 +384,7 @@ impl Threads {
         config: &Config,
         core: &Arc<core::Tracker>,
         memory: &Arc<Memory>,
+        connections: &Arc<Connections>,
         (id, control): (TrackerId, &Arc<ControlSlot>),
         bound: Bound,
     ) -> io::Result<()> {
@@ -364,8 +393,6 @@ impl Threads {
             let cluster = group.as_ref().map(|group| group.teller(core));
             core::Worker::new(Arc::clone(core), rand::random(), cluster)
         };
-        let lifetime = config.udp.connection_id_lifetime;
-        let connections = Connections::new(rand::random(), core.start(), lifetime);
         let shown = Shown {
             id,
             udp_port: bound.udp.local_addrs().first().map(SocketAddr::port),
@@ -387,7 +414,7 @@ impl Threads {
             listeners.control.push(listener);
             self.control = Some(file);
         }
-        self.udp = Some(bound.udp.serve(&Arc::new(connections), &worker)?);
+        self.udp = Some(bound.udp.serve(connections, &worker)?);
         let (plane, hand_over) = operator::start(config, worker(), shown, listeners)?;
         self.admin = Some(plane);
         self.http = Some(bound.http.serve(&hand_over, worker)?);
@@ -403,6 +430,12 @@ impl Threads {
             let snapshots = Snapshots::start(place, core, trends, interval, bound.snapshots)?;
             self.snapshots = Some(snapshots);
         }
+        Ok(())
+    }
+
+    /// Begins to watch the cluster's secret, if there is one.
+    fn watch_secret(&mut self, secret: Option<&Arc<Secret>>) -> io::Result<()> {
+        self.secret = secret.map(secret::Watch::start).transpose()?;
         Ok(())
     }
 
@@ -439,6 +472,7 @@ impl Threads {
     /// Stops accepting, finishes what is under way, and ends all threads.
     pub(crate) fn shutdown(self) {
         drop(self.watch);
+        drop(self.secret);
         if let Some(udp) = self.udp {
             udp.shutdown();
         }
