@@ -28,6 +28,9 @@ _opentracker__ctl() {
             opentracker__ctl,check)
                 cmd="opentracker__ctl__subcmd__check"
                 ;;
+            opentracker__ctl,cluster)
+                cmd="opentracker__ctl__subcmd__cluster"
+                ;;
             opentracker__ctl,completions)
                 cmd="opentracker__ctl__subcmd__completions"
                 ;;
@@ -82,6 +85,18 @@ _opentracker__ctl() {
             opentracker__ctl,undrain)
                 cmd="opentracker__ctl__subcmd__undrain"
                 ;;
+            opentracker__ctl__subcmd__cluster,help)
+                cmd="opentracker__ctl__subcmd__cluster__subcmd__help"
+                ;;
+            opentracker__ctl__subcmd__cluster,keygen)
+                cmd="opentracker__ctl__subcmd__cluster__subcmd__keygen"
+                ;;
+            opentracker__ctl__subcmd__cluster__subcmd__help,help)
+                cmd="opentracker__ctl__subcmd__cluster__subcmd__help__subcmd__help"
+                ;;
+            opentracker__ctl__subcmd__cluster__subcmd__help,keygen)
+                cmd="opentracker__ctl__subcmd__cluster__subcmd__help__subcmd__keygen"
+                ;;
             opentracker__ctl__subcmd__config,help)
                 cmd="opentracker__ctl__subcmd__config__subcmd__help"
                 ;;
@@ -111,6 +126,9 @@ _opentracker__ctl() {
                 ;;
             opentracker__ctl__subcmd__help,check)
                 cmd="opentracker__ctl__subcmd__help__subcmd__check"
+                ;;
+            opentracker__ctl__subcmd__help,cluster)
+                cmd="opentracker__ctl__subcmd__help__subcmd__cluster"
                 ;;
             opentracker__ctl__subcmd__help,completions)
                 cmd="opentracker__ctl__subcmd__help__subcmd__completions"
@@ -165,6 +183,9 @@ _opentracker__ctl() {
                 ;;
             opentracker__ctl__subcmd__help,undrain)
                 cmd="opentracker__ctl__subcmd__help__subcmd__undrain"
+                ;;
+            opentracker__ctl__subcmd__help__subcmd__cluster,keygen)
+                cmd="opentracker__ctl__subcmd__help__subcmd__cluster__subcmd__keygen"
                 ;;
             opentracker__ctl__subcmd__help__subcmd__config,import)
                 cmd="opentracker__ctl__subcmd__help__subcmd__config__subcmd__import"
@@ -332,7 +353,7 @@ _opentracker__ctl() {
 
     case "${cmd}" in
         opentracker__ctl)
-            opts="-h -V --json --help --version check status top torrents block unblock blocks purge reload snapshot drain undrain config limited events trace announce scrape doctor livesync completions help"
+            opts="-h -V --json --help --version check status top torrents block unblock blocks purge reload snapshot drain undrain config limited events trace announce scrape doctor cluster livesync completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -450,6 +471,80 @@ _opentracker__ctl() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        opentracker__subcmd__ctl__subcmd__cluster)
+            opts="-h --json --help keygen help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        opentracker__subcmd__ctl__subcmd__cluster__subcmd__help)
+            opts="keygen help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        opentracker__subcmd__ctl__subcmd__cluster__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        opentracker__subcmd__ctl__subcmd__cluster__subcmd__help__subcmd__keygen)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        opentracker__subcmd__ctl__subcmd__cluster__subcmd__keygen)
+            opts="-h --output --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -664,7 +759,7 @@ _opentracker__ctl() {
             return 0
             ;;
         opentracker__subcmd__ctl__subcmd__help)
-            opts="check status top torrents block unblock blocks purge reload snapshot drain undrain config limited events trace announce scrape doctor livesync completions help"
+            opts="check status top torrents block unblock blocks purge reload snapshot drain undrain config limited events trace announce scrape doctor cluster livesync completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -722,6 +817,34 @@ _opentracker__ctl() {
         opentracker__subcmd__ctl__subcmd__help__subcmd__check)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        opentracker__subcmd__ctl__subcmd__help__subcmd__cluster)
+            opts="keygen"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        opentracker__subcmd__ctl__subcmd__help__subcmd__cluster__subcmd__keygen)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::nodes::Nodes;
-use crate::{changes, check, client, doctor, follow, listings, livesync, snapshot, top};
+use crate::{changes, check, client, cluster, doctor, follow, listings, livesync, snapshot, top};
 
 /// Tools for those who run opentracker.
 #[derive(Debug, Parser)]
@@ -67,6 +67,9 @@ pub(crate) enum Tool {
     /// It looks at descriptors, buffers, connection tracking, memory, swap, disk and clock, and
     /// asks every listener as a client. The exit code is 1 if something is a problem.
     Doctor(doctor::Doctor),
+    /// Makes what the nodes of a cluster share.
+    #[command(subcommand)]
+    Cluster(cluster::Command),
     /// Watches a cluster, and speaks to it for tests.
     #[command(subcommand)]
     Livesync(livesync::Command),

@@ -1,14 +1,15 @@
 //! The program `opentracker-ctl`: tools for those who run trackers.
 //!
 //! Most of them ask a tracker that runs, over its control socket or its operator's listener.
-//! `announce` and `scrape` are a client; `check`, `config import`, `snapshot dump` and `verify`
-//! need no tracker; `livesync dump`, `inject` and `nodes` join the multicast group of a cluster,
+//! `announce` and `scrape` are a client; `check`, `config import`, `cluster keygen`, `snapshot dump`
+//! and `verify` need no tracker; `livesync dump`, `inject` and `nodes` join the multicast group of a cluster,
 //! of which it is no member: it answers nothing.
 
 mod arguments;
 mod changes;
 mod check;
 mod client;
+mod cluster;
 mod doctor;
 mod follow;
 mod hashes;
@@ -90,6 +91,7 @@ fn run(Arguments { json, tool }: Arguments) -> Result<()> {
             Tool::Announce(announce) => client::announce(&announce, json).await,
             Tool::Scrape(scrape) => client::scrape(&scrape, json).await,
             Tool::Doctor(doctor) => doctor::run(&doctor, json).await,
+            Tool::Cluster(command) => cluster::run(&command, json),
             Tool::Livesync(command) => livesync::run(command, json).await,
             Tool::Completions { shell } => {
                 let mut command = Arguments::command();

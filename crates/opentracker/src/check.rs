@@ -22,6 +22,7 @@ use crate::operator;
 use crate::passed::{PassedSocket, PassedSockets};
 use crate::privileges;
 use crate::sandbox;
+use crate::secret;
 use crate::snapshot;
 use crate::start;
 use crate::statedump::StatedumpError;
@@ -92,6 +93,12 @@ pub(crate) fn check(
         operator::read_token(&path, &Folders::default())
     });
     if let Err(error) = token {
+        faults.add(&error);
+    }
+    let path = locate_list(&config.livesync.secret, &config.process);
+    if !path.as_os_str().is_empty()
+        && let Err(error) = as_user(user, || secret::read(&path, &Folders::default()))
+    {
         faults.add(&error);
     }
     for path in [&config.access.fifo_add, &config.access.fifo_delete] {

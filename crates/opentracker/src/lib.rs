@@ -27,6 +27,7 @@ mod pulse;
 mod refusals;
 mod reload;
 mod sandbox;
+mod secret;
 mod settings;
 mod snapshot;
 mod sparingly;
@@ -59,6 +60,7 @@ pub use passed::{PassedError, PassedKind, PassedSocket};
 pub use privileges::PrivilegeError;
 pub use pulse::Pulse;
 pub use reload::{ReloadStatus, Reloaded};
+pub use secret::SecretError;
 pub use snapshot::{
     SnapshotCounter, SnapshotError, SnapshotNowError, SnapshotStatus, SnapshotWritten,
 };

@@ -34,6 +34,7 @@ use crate::passed::{PassedError, PassedSocket, PassedSockets};
 use crate::privileges::{self, PrivilegeError};
 use crate::reload::ReloadStatus;
 use crate::sandbox::{self, Allowed, Sandbox};
+use crate::secret::{self, Secret, SecretError};
 use crate::settings::rules;
 use crate::snapshot::{self, SnapshotError, SnapshotStatus, Snapshots};
 
@@ -80,6 +81,9 @@ pub enum StartError {
     /// The token cannot be read.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The cluster's secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The cluster's multicast group cannot be joined.
     #[error("livesync.listen")]
     LiveSync(#[source] JoinError),
@@ -109,6 +113,7 @@ pub(crate) struct Started {
     pub(crate) snapshots: Arc<SnapshotStatus>,
     pub(crate) reloads: Arc<ReloadStatus>,
     pub(crate) sandbox: Option<Arc<Sandbox>>,
+    pub(crate) secret: Option<Arc<Secret>>,
     pub(crate) blocks: Blocks,
     pub(crate) control: Arc<ControlSlot>,
 }
@@ -119,7 +124,7 @@ pub(crate) struct Prepared {
     pub(crate) config: Config,
     id: TrackerId,
     bound: Bound,
-    /// The folders of the lists.
+    /// The folders of the lists, the token and the secret.
     folders: Folders,
 }
 
@@ -150,6 +155,7 @@ pub(crate) struct Threads {
     fifos: Vec<Fifo>,
     snapshots: Option<Snapshots>,
     watch: Option<Watch>,
+    secret: Option<secret::Watch>,
     /// Removed at the end.
     control: Option<SocketFile>,
 }
@@ -175,7 +181,8 @@ pub(crate) fn prepare(config: Config, launch: Launch) -> Result<Prepared, StartE
     bound.group = join(&config, id)?;
     let list_files = || {
         let lists = ListKey::ALL.map(|key| key.file(&config.access));
-        lists.into_iter().chain([config.admin.token.as_path()])
+        let secrets = [&*config.admin.token, &*config.livesync.secret];
+        lists.into_iter().chain(secrets)
     };
     let mut folders = Folders::of(list_files());
     bound.snapshot = snapshot::Place::open(&config.snapshot.path)?;
@@ -210,9 +217,11 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
         mut bound,
         folders,
     } = prepared;
+    let folders = Arc::new(folders);
     let blocks = Blocks::read(bound.snapshot.as_ref())?;
-    let lists = read_lists(&config, folders, &blocks)?;
+    let lists = read_lists(&config, Arc::clone(&folders), &blocks)?;
     let core = lists.core();
+    let (connections, secret) = connections(&config, core, &folders)?;
     let control = Arc::new(ControlSlot::default());
     if let Some(place) = &bound.snapshot {
         snapshot::restore(place, core)?;
@@ -223,7 +232,10 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
     let reloads = Arc::clone(&bound.reloads);
     let sandbox = bound.sandbox.clone();
     let mut threads = Threads::default();
-    let served = threads.serve(&config, core, lists.memory(), (id, &control), bound);
+    let memory = lists.memory();
+    let served = threads
+        .serve(&config, core, memory, &connections, (id, &control), bound)
+        .and_then(|()| threads.watch_secret(secret.as_ref()));
     if let Err(error) = served {
         threads.shutdown();
         return Err(StartError::Thread(error));
@@ -236,6 +248,7 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
         snapshots,
         reloads,
         sandbox,
+        secret,
         blocks,
         control,
     })
@@ -244,10 +257,9 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
 /// Makes the tracker, without threads, of the lists as their files have them.
 fn read_lists(
     config: &Config,
-    folders: Folders,
+    folders: Arc<Folders>,
     blocks: &Blocks,
 ) -> Result<Arc<Lists>, StartError> {
-    let folders = Arc::new(folders);
     let token = operator::read_token(&config.admin.token, &folders)?;
     let read = lists::read(&config.access, &folders, Occasion::Start);
     let tracker = |mut lists: core::AccessLists| {
@@ -256,6 +268,22 @@ fn read_lists(
         core::Tracker::new(rules, Instant::now(), &mut rand::rng())
     };
     Ok(Arc::new(Lists::start(read, folders, tracker)?))
+}
+
+/// Makes connection ids: those of the cluster, if it has a secret.
+fn connections(
+    config: &Config,
+    core: &core::Tracker,
+    folders: &Arc<Folders>,
+) -> Result<(Arc<Connections>, Option<Arc<Secret>>), StartError> {
+    let lifetime = config.udp.connection_id_lifetime;
+    let connections = Connections::new(rand::random(), core.start(), lifetime);
+    let path = &config.livesync.secret;
+    if path.as_os_str().is_empty() {
+        return Ok((Arc::new(connections), None));
+    }
+    let secret = Secret::open(path, folders, connections)?;
+    Ok((Arc::clone(secret.connections()), Some(Arc::new(secret))))
 }
 
 /// Draws what this run calls itself. From the system's randomness and never from the clock:
@@ -355,6 +383,7 @@ impl Threads {
         config: &Config,
         core: &Arc<core::Tracker>,
         memory: &Arc<Memory>,
+        connections: &Arc<Connections>,
         (id, control): (TrackerId, &Arc<ControlSlot>),
         bound: Bound,
     ) -> io::Result<()> {
@@ -363,8 +392,6 @@ impl Threads {
             let cluster = group.as_ref().map(|group| group.teller(core));
             core::Worker::new(Arc::clone(core), rand::random(), cluster)
         };
-        let lifetime = config.udp.connection_id_lifetime;
-        let connections = Connections::new(rand::random(), core.start(), lifetime);
         let shown = Shown {
             id,
             udp_port: bound.udp.local_addrs().first().map(SocketAddr::port),
@@ -386,7 +413,7 @@ impl Threads {
             listeners.control.push(listener);
             self.control = Some(file);
         }
-        self.udp = Some(bound.udp.serve(&Arc::new(connections), &worker)?);
+        self.udp = Some(bound.udp.serve(connections, &worker)?);
         let (plane, hand_over) = operator::start(config, worker(), shown, listeners)?;
         self.admin = Some(plane);
         self.http = Some(bound.http.serve(&hand_over, worker)?);
@@ -402,6 +429,12 @@ impl Threads {
             let snapshots = Snapshots::start(place, core, trends, interval, bound.snapshots)?;
             self.snapshots = Some(snapshots);
         }
+        Ok(())
+    }
+
+    /// Begins to watch the cluster's secret, if there is one.
+    fn watch_secret(&mut self, secret: Option<&Arc<Secret>>) -> io::Result<()> {
+        self.secret = secret.map(secret::Watch::start).transpose()?;
         Ok(())
     }
 
@@ -438,6 +471,7 @@ impl Threads {
     /// Stops accepting, finishes what is under way, and ends all threads.
     pub(crate) fn shutdown(self) {
         drop(self.watch);
+        drop(self.secret);
         if let Some(udp) = self.udp {
             udp.shutdown();
         }

@@ -22,6 +22,7 @@ use crate::passed::PassedSocket;
 use crate::pulse::Pulse;
 use crate::reload::{ReloadStatus, Reloaded};
 use crate::sandbox::Sandbox;
+use crate::secret::{self, Secret};
 use crate::settings::rules;
 use crate::snapshot::{SnapshotNowError, SnapshotStatus, SnapshotWritten};
 use crate::start::{self, Launch, StartError, Started, Threads};
@@ -51,6 +52,7 @@ impl Prepared {
             snapshots,
             reloads,
             sandbox,
+            secret,
             blocks,
             control,
         } = start::start(self.0)?;
@@ -68,6 +70,7 @@ impl Prepared {
             threads: Mutex::new(Some(threads)),
             snapshots,
             reloads,
+            secret,
             blocks,
             reload: OnceLock::new(),
         });
@@ -101,6 +104,7 @@ pub struct Tracker {
     threads: Mutex<Option<Threads>>,
     snapshots: Arc<SnapshotStatus>,
     reloads: Arc<ReloadStatus>,
+    secret: Option<Arc<Secret>>,
     blocks: Blocks,
     /// What the program does to reload.
     reload: OnceLock<ReloadHook>,
@@ -224,6 +228,12 @@ impl Tracker {
                 pages.and_then(|pages| pages.token.clone())
             }
         };
+        if let Some(secret) = &self.secret
+            && let Err(mut fault) = secret.read_again()
+        {
+            self.explain(&fault.path, &mut fault.cause);
+            all_faults.push(secret::kept(&fault));
+        }
         let rules = |lists| rules(&config, lists, token);
         let (lists, faults) = self.lists.take(read, rules);
         for mut fault in faults {

@@ -19,11 +19,12 @@ const DEFAULT_PACKAGE: &str = "opentracker-daemon";
 
 /// What may stand after an opening fence. A block of `sh` is tried in CI; what follows the prompt of
 /// a `console` is for the reader's host.
-const LANGUAGES: [&str; 10] = [
+const LANGUAGES: [&str; 11] = [
     "console",
     "haproxy",
     "json",
     "nginx",
+    "python",
     "rust",
     "rust,no_run",
     "sh",

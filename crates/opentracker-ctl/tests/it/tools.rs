@@ -1,14 +1,17 @@
 //! What needs no tracker: the group of a cluster, on the loopback interface, where every member
 //! hears every other; snapshots; mistakes.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use opentracker_livesync_wire::Keys;
 use opentracker_snapshot::Writer;
 use opentracker_types::{InfoHash, PeerAddr, SavedPeer, SavedTorrent};
 use serde_json::Value;
 
-use crate::PROGRAM;
+use crate::{PROGRAM, run};
 
 const TORRENT: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -76,6 +79,31 @@ fn who_speaks_is_listed() {
 }
 
 #[test]
+fn a_key_is_made_for_its_owner_alone_and_replaces_none() {
+    let keygen = |arguments: &[&str]| run(&[&["cluster", "keygen"], arguments].concat());
+    let printed = keygen(&[]).out;
+    assert_eq!(printed.len(), 65, "{printed}");
+    let name_of = |text: &str| Keys::parse(text).unwrap().first().name().to_string();
+    assert_ne!(name_of(&printed), name_of(&keygen(&[]).out));
+    let object: Value = serde_json::from_str(&keygen(&["--json"]).out).unwrap();
+    assert_eq!(object["name"], name_of(object["key"].as_str().unwrap()));
+
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("secret");
+    fs::remove_file(&path).ok();
+    let output = ["--output", path.to_str().unwrap()];
+    let said = keygen(&output).out;
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text.len(), 65, "{text}");
+    assert_eq!(said, format!("{}: key {}\n", output[1], name_of(&text)));
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+
+    let again = keygen(&output);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert!(again.err.contains("cannot write "), "{again:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
 fn mistakes_end_with_a_message() {
     for (arguments, code, message) in [
         (&["livesync", "dump"][..], 2, "--interface"),
@@ -128,7 +156,7 @@ fn snapshot(name: &str) -> (PathBuf, Vec<u8>) {
     writer.put(&torrent(0xbb, 0), &[]).unwrap();
     let (octets, _) = writer.finish().unwrap();
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, &octets).unwrap();
+    fs::write(&path, &octets).unwrap();
     (path, octets)
 }
 
@@ -172,14 +200,14 @@ fn a_snapshot_is_dumped_and_verified() {
     );
 
     for (len, lost) in [(octets.len() - 1, "its end is missing"), (50, "26 octets")] {
-        std::fs::write(&path, &octets[..len]).unwrap();
+        fs::write(&path, &octets[..len]).unwrap();
         for tool in ["verify", "dump"] {
             let (code, _, said) = look(tool, &path, &[]);
             assert_eq!(code, Some(1), "{said}");
             assert!(said.contains("is damaged") && said.contains(lost), "{said}");
         }
     }
-    std::fs::write(&path, "[udp]\n").unwrap();
+    fs::write(&path, "[udp]\n").unwrap();
     let (code, _, said) = look("verify", &path, &[]);
     assert_eq!(code, Some(1));
     assert!(said.contains("it is no snapshot"), "{said}");
@@ -190,26 +218,26 @@ fn a_configuration_is_tried_as_a_start_would() {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("checked.toml");
     let listeners =
         "[udp]\nlisten = [\"127.0.0.1:0\"]\n[http]\nlisten = []\n[admin]\nlisten = []\n";
-    std::fs::write(
+    fs::write(
         &path,
         format!("{listeners}[announce]\ninterval = \"17m\"\n"),
     )
     .unwrap();
     let file = path.to_str().unwrap();
-    let good = crate::run(&["check", file]);
+    let good = run(&["check", file]);
     assert_eq!((good.code, &*good.err), (Some(0), ""), "{good:?}");
     assert!(good.out.contains("\ninterval = \"17m\"\n"), "{good:?}");
     let text = format!("{listeners}[access]\ndeny = \"/nowhere/deny\"\n[anounce]\n");
-    std::fs::write(&path, text).unwrap();
-    let bad = crate::run(&["check", file]);
+    fs::write(&path, text).unwrap();
+    let bad = run(&["check", file]);
     assert_eq!((bad.code, &*bad.out), (Some(2), ""), "{bad:?}");
     assert!(bad.err.contains("did you mean `announce`?"), "{bad:?}");
-    std::fs::write(
+    fs::write(
         &path,
         format!("{listeners}[access]\ndeny = \"/nowhere/deny\"\n"),
     )
     .unwrap();
-    let bad = crate::run(&["check", file, "--json"]);
+    let bad = run(&["check", file, "--json"]);
     let object: Value = bad.out.parse().unwrap();
     assert_eq!(
         (bad.code, object["faults"].as_array().unwrap().len()),
@@ -217,7 +245,7 @@ fn a_configuration_is_tried_as_a_start_would() {
         "{bad:?}"
     );
     assert!(object["effective"].is_null());
-    let lost = crate::run(&["check", "/nowhere/a.toml"]);
+    let lost = run(&["check", "/nowhere/a.toml"]);
     assert_eq!(lost.code, Some(2));
     assert!(lost.err.contains("/nowhere/a.toml"), "{lost:?}");
 }
@@ -229,7 +257,7 @@ fn completions_are_printed_for_each_shell() {
         ("fish", "complete -c"),
         ("zsh", "#compdef"),
     ] {
-        let printed = crate::run(&["completions", shell]);
+        let printed = run(&["completions", shell]);
         assert_eq!(printed.code, Some(0));
         assert!(
             printed.out.contains(word) && printed.out.contains("undrain"),

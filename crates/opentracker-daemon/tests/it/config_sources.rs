@@ -287,6 +287,7 @@ fn every_key_is_read_from_the_environment() {
         ("http.cors_origins", ("a b", 2, "a b")),
         ("admin.socket", ("no-such-folder/x", 1, "no-such-folder")),
         ("admin.token", ("no-such-file", 1, "no-such-file")),
+        ("livesync.secret", ("no-such-file", 1, "no-such-file")),
         ("snapshot.path", ("no-such-folder/x", 1, "no-such-folder")),
         ("process.user", ("no-such-user", 1, "no-such-user")),
         ("process.chroot", ("no-such-folder", 1, "no-such-folder")),

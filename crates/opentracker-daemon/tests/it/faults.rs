@@ -12,9 +12,8 @@
 //! | no reload of garbage breaks what is in force | `a_storm_of_garbage_changes_nothing` |
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
@@ -24,6 +23,7 @@ use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::clock;
 use crate::datagram::{Announce, Client, Reply};
 use crate::operator::{self, Api};
 use crate::program::{Setup, Tracker, eventually, list};
@@ -38,13 +38,15 @@ const OTHER: [u8; 20] = [0xcd; 20];
 fn with_all_threads() -> Setup {
     let mut setup = operator::setup();
     let (snapshot, fifo) = (setup.path("swarms"), setup.path("fifo"));
+    let secret = setup.write("secret", &"5e".repeat(32));
     let made = Command::new("mkfifo").arg(&fifo).status();
     assert!(made.unwrap().success());
     setup
         .list("access.allow", &[TORRENT])
         .set("access.fifo_add", fifo.to_str().unwrap())
         .set("snapshot.path", snapshot.to_str().unwrap())
-        .set("livesync.listen", "127.0.0.1:9696");
+        .set("livesync.listen", "127.0.0.1:9696")
+        .set("livesync.secret", secret.to_str().unwrap());
     setup
 }
 
@@ -58,7 +60,7 @@ fn end_by_panic(tracker: &mut Tracker, thread: &str) -> Vec<String> {
 
 #[test]
 fn a_panic_in_any_thread_ends_the_process() {
-    const EXPECTED: [&str; 5] = ["http-0", "livesync", "log", "snapshot", "udp-0"];
+    const EXPECTED: [&str; 6] = ["http-0", "livesync", "log", "secret", "snapshot", "udp-0"];
     // Those that end with the start.
     const EARLY: [&str; 3] = ["configuration", "list-allow", "start"];
     let tracker = with_all_threads().start();
@@ -211,58 +213,10 @@ fn without_descriptors_what_is_there_goes_on() {
     eventually("as many as before", || descriptors(&tracker) < before);
 }
 
-/// What stands between the program and its clock: seconds from a file are added to the time of day.
-const CLOCK: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <time.h>
-
-static const volatile long *step;
-static int (*system_clock)(clockid_t, struct timespec *);
-
-__attribute__((constructor)) static void begin(void)
-{
-    system_clock = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-    step = mmap(NULL, sizeof *step, PROT_READ, MAP_SHARED, open(getenv("CLOCK_STEP"), O_RDONLY), 0);
-}
-
-int clock_gettime(clockid_t clock, struct timespec *time)
-{
-    int result = system_clock(clock, time);
-    if (clock == CLOCK_REALTIME)
-        time->tv_sec += *step;
-    return result;
-}
-"#;
-
-/// Lets the program have a clock that can be set; returns the file that says how far it is off.
-fn with_a_clock(setup: &mut Setup) -> File {
-    let (source, library) = (setup.write("clock.c", CLOCK), setup.path("clock.so"));
-    let mut compile = Command::new("cc");
-    compile.args(["-shared", "-fPIC", "-O1", "-o"]);
-    let compiled = compile.arg(&library).arg(source).arg("-ldl").status();
-    assert!(compiled.unwrap().success());
-    let step = setup.path("step");
-    setup
-        .variable("LD_PRELOAD", library)
-        .variable("CLOCK_STEP", &step);
-    let file = File::create(step).unwrap();
-    set_clock(&file, 0);
-    file
-}
-
-fn set_clock(file: &File, hours: i64) {
-    let seconds = hours * 3600;
-    file.write_all_at(&seconds.to_ne_bytes(), 0).unwrap();
-}
-
 #[test]
 fn a_clock_that_jumps_takes_nothing() {
     let mut setup = operator::setup();
-    let clock = with_a_clock(&mut setup);
+    let clock = clock::install(&mut setup);
     let path = setup.path("swarms");
     setup
         .set("snapshot.path", path.to_str().unwrap())
@@ -275,7 +229,7 @@ fn a_clock_that_jumps_takes_nothing() {
     // A step by NTP, a host that was suspended, and one whose clock was far ahead.
     for (number, hours) in (1..).zip([5, -7, 48, 0]) {
         let before = snapshot_file::now().saturating_add_signed(hours * 3600);
-        set_clock(&clock, hours);
+        clock::set(&clock, hours * 3600);
         let is_of_now = |time: u64| (before..before + 600).contains(&time);
         eventually("a snapshot of now", || {
             path.exists() && is_of_now(snapshot_file::created(&path))
@@ -292,7 +246,7 @@ fn a_clock_that_jumps_takes_nothing() {
         assert_eq!(announced.incomplete, 2 * u32::from(number), "{hours}");
     }
     // Restored by a clock that has gone back meanwhile.
-    set_clock(&clock, 5);
+    clock::set(&clock, 5 * 3600);
     assert_eq!(tracker.stop("TERM").0.code(), Some(0));
     let mut again = Setup::udp();
     again.set("snapshot.path", path.to_str().unwrap());

@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod bencode;
+mod clock;
 mod datagram;
 mod load;
 mod metrics;
@@ -25,6 +26,7 @@ mod threads;
 mod api;
 mod api_steer;
 mod api_watch;
+mod cluster_ids;
 mod config;
 mod config_errors;
 mod config_sources;

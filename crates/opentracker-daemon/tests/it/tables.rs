@@ -8,6 +8,7 @@ fn every_test_stands_for_a_sentence() {
         ("api", include_str!("api.rs")),
         ("api_steer", include_str!("api_steer.rs")),
         ("api_watch", include_str!("api_watch.rs")),
+        ("cluster_ids", include_str!("cluster_ids.rs")),
         ("config", include_str!("config.rs")),
         ("config_errors", include_str!("config_errors.rs")),
         ("config_sources", include_str!("config_sources.rs")),

@@ -5,6 +5,7 @@
 //! name, and the addresses and names of the documentation.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use opentracker_lab::{Family, Host, HostCommand, Lab, Scheme, Tracker, program_under_test};
@@ -14,6 +15,9 @@ const PAGES: [&str; 2] = [
     include_str!("../../../../docs/quickstart.md"),
     include_str!("../../../../docs/operating.md"),
 ];
+
+/// The page that has a script of its own.
+const LIVESYNC: &str = include_str!("../../../../docs/livesync.md");
 
 /// How long the tracker may take until it serves.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -65,6 +69,17 @@ fn the_commands_of_the_pages_run() {
             shell(&host, block).run();
         }
     }
+}
+
+#[test]
+fn the_script_of_the_cluster_protocol_prints_what_the_page_says() {
+    let (_, rest) = LIVESYNC.split_once("```python\n").expect("a script");
+    let (script, rest) = rest.split_once("```\n\n```text\n").expect("its output");
+    let (expected, _) = rest.split_once("```").expect("a fence that closes");
+    let mut python = Command::new("python3");
+    let output = python.args(["-c", script]).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(printed, expected, "{output:?}");
 }
 
 /// The blocks of `sh` of a page, those within lists too.

@@ -371,6 +371,18 @@ sections! {
         /// The other nodes: packets from elsewhere are dropped.
         nodes: Vec<IpNet> = Vec::new(), Reload, c "livesync.cluster.node_ip";
 
+        /// File with the keys that all nodes share; empty = none.
+        ///
+        /// One key a line, of 64 hexadecimal digits or more, as `opentracker-ctl cluster keygen` makes
+        /// it; the first one seals packets and makes connection ids, up to four are accepted. What the
+        /// file says is taken when it changes; another path takes effect after a restart.
+        secret: PathBuf = PathBuf::new(), Restart;
+
+        /// Networks of nodes without the secret, whose packets are taken over the group.
+        ///
+        /// C nodes, and others until they have it: peers alone are taken from there.
+        unsealed: Vec<IpNet> = Vec::new(), Reload;
+
         /// Which packets are sent, for clusters with C nodes.
         ///
         /// docs/cluster.md says which.

@@ -16,9 +16,10 @@ use opentracker_core::{AccessLists, ClientList, HashList, Networks, Removed, Rul
 use crate::config::Access;
 use crate::folders::Folders;
 use crate::memory::Memory;
-use source::{List, Look};
+use source::List;
 
 pub(crate) use reading::{Occasion, ReadLists, read};
+pub(crate) use source::{Look, look};
 pub(crate) use watch::Watch;
 
 /// A list that has so many entries is given back without haste once it is replaced.

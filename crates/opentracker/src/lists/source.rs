@@ -21,7 +21,7 @@ const BUFFER_OCTETS: usize = 1 << 18;
 
 /// How a file or folder looks from outside. Two looks that are the same have found it unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(crate) enum Look {
     /// It is a pipe, which is read only once.
     Pipe,
     /// A hash of what the system knows of it, and of the files in it.
@@ -44,7 +44,7 @@ pub(super) enum List {
 pub(super) struct Progress(Arc<AtomicU64>);
 
 /// Looks at a file or folder, through links, without reading it.
-pub(super) fn look(folders: &Folders, path: &Path) -> Look {
+pub(crate) fn look(folders: &Folders, path: &Path) -> Look {
     let look = || {
         let file = folders.open_for(path, OFlag::O_PATH)?;
         let stat = fstat(&file)?;
