@@ -99,7 +99,6 @@ impl Secret {
     }
 
     /// Returns the keys in force, whichever these are.
-    #[expect(dead_code, reason = "live sync will seal with them")]
     pub(crate) fn keys(&self) -> &Arc<ArcSwap<Keys>> {
         &self.keys
     }

@@ -233,8 +233,9 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
     let sandbox = bound.sandbox.clone();
     let mut threads = Threads::default();
     let memory = lists.memory();
+    let cluster = (&connections, secret.as_ref());
     let served = threads
-        .serve(&config, core, memory, &connections, (id, &control), bound)
+        .serve(&config, core, memory, cluster, (id, &control), bound)
         .and_then(|()| threads.watch_secret(secret.as_ref()));
     if let Err(error) = served {
         threads.shutdown();
@@ -383,7 +384,7 @@ impl Threads {
         config: &Config,
         core: &Arc<core::Tracker>,
         memory: &Arc<Memory>,
-        connections: &Arc<Connections>,
+        (connections, secret): (&Arc<Connections>, Option<&Arc<Secret>>),
         (id, control): (TrackerId, &Arc<ControlSlot>),
         bound: Bound,
     ) -> io::Result<()> {
@@ -417,7 +418,8 @@ impl Threads {
         let (plane, hand_over) = operator::start(config, worker(), shown, listeners)?;
         self.admin = Some(plane);
         self.http = Some(bound.http.serve(&hand_over, worker)?);
-        self.livesync = group.map(|group| group.serve(core, bound.sandbox));
+        let keys = secret.map(|secret| Arc::clone(secret.keys()));
+        self.livesync = group.map(|group| group.serve(core, keys, bound.sandbox));
         let trends = bound.trends;
         self.housekeeping = Some(Housekeeping::start(
             Arc::clone(core),

@@ -105,19 +105,25 @@ impl Joined {
     }
 
     /// Begins to serve the group, in the sandbox, if there is one: the thread is older than that.
-    pub(crate) fn serve(self, tracker: &Arc<Tracker>, sandbox: Option<Arc<Sandbox>>) -> Server {
+    /// It seals with the keys that are in force, if there are any.
+    pub(crate) fn serve(
+        self,
+        tracker: &Arc<Tracker>,
+        keys: Option<Arc<ArcSwap<Keys>>>,
+        sandbox: Option<Arc<Sandbox>>,
+    ) -> Server {
         let rng = StdRng::from_rng(&mut rand::rng());
         let instance = Instance::new(
             Arc::clone(tracker),
             self.id,
             &self.settings,
-            None,
+            keys.as_ref().map(|keys| keys.load_full()),
             rng,
             Instant::now(),
         );
         let served = driver::Served {
             instance,
-            keys: None,
+            keys,
             outboxes: self.outboxes,
             counters: tracker.counters().register(),
             view: Arc::clone(&self.view),
@@ -167,12 +173,12 @@ fn group_config(config: &config::LiveSync, listen: SocketAddrV4) -> GroupConfig 
 fn networks(config: &config::LiveSync) -> Networks {
     Networks {
         nodes: config.nodes.clone(),
-        unsealed: Vec::new(),
+        unsealed: config.unsealed.clone(),
     }
 }
 
 fn settings(config: &config::LiveSync) -> Settings {
-    Settings::new(
+    let settings = Settings::new(
         peer_sync::Settings {
             dialect: match config.dialect {
                 config::Dialect::Full => Dialect::Full,
@@ -188,5 +194,10 @@ fn settings(config: &config::LiveSync) -> Settings {
             inquire_threshold: InquireThreshold::new(config.inquire_threshold).unwrap_or_default(),
             ..scrape_sync::Settings::default()
         },
-    )
+    );
+    if config.secret.as_os_str().is_empty() {
+        settings
+    } else {
+        settings.sealed()
+    }
 }
