@@ -12,7 +12,7 @@ use crate::applying::{apply_downloads, apply_peers};
 use crate::identity::Identity;
 use crate::roster::Roster;
 use crate::telling::{Telling, Told};
-use crate::{Counter, Settings, View};
+use crate::{Class, Counter, Settings, View};
 
 /// This run of the tracker as a member of its cluster: it applies what siblings tell to the
 /// swarms, and speaks scrape sync.
@@ -53,7 +53,12 @@ impl Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Send this packet to the cluster. One that cannot be sent at once is lost like any other.
-    Send(Vec<u8>),
+    Send {
+        /// The packet.
+        packet: Vec<u8>,
+        /// How urgent it is.
+        class: Class,
+    },
 }
 
 impl Instance {
@@ -76,6 +81,12 @@ impl Instance {
             telling: Telling::default(),
             now,
         }
+    }
+
+    /// Takes that a snapshot was restored that is younger than the announce interval, so that there
+    /// is no need to inquire for peers.
+    pub const fn handle_restored(&mut self) {
+        self.machine.handle_peers_known();
     }
 
     /// Takes the payload of a datagram, from a source that packets are taken from.
@@ -103,30 +114,33 @@ impl Instance {
         // The torrents may be told of in an id that was drawn since the machine wanted it.
         let id = self.identity.present();
         loop {
-            if self.telling.is_due() {
-                let (told, is_over) = self.telling.walk_on(id, &self.tracker, self.now);
-                if is_over {
-                    self.machine.handle_tell_end(self.now);
+            match self.machine.poll_output() {
+                Some(scrape_sync::Output::Inquire(inquire)) => {
+                    tracing::info!(target = %inquire.target, "inquiring the download counts and peers");
+                    return Some(send(&inquire.encode(), Class::Live));
                 }
-                if let Some(told) = told {
+                Some(scrape_sync::Output::Beacon(beacon)) => {
+                    return Some(send(&beacon.encode(), Class::Live));
+                }
+                Some(scrape_sync::Output::StartTell) => {
+                    let packets = self.telling.start(&self.tracker, self.now);
+                    self.machine.handle_tell_size(packets);
+                }
+                Some(scrape_sync::Output::TellNext { packets }) => self.telling.allow(packets),
+                Some(scrape_sync::Output::TellBack(torrents)) => self.telling.add_back(torrents),
+                None if self.telling.is_due() => {
+                    let (told, is_over) = self.telling.walk_on(id, &self.tracker, self.now);
+                    if is_over {
+                        self.machine.handle_tell_end(self.now);
+                    }
+                    if let Some(told) = told {
+                        return Some(self.tell(&told));
+                    }
+                }
+                None => {
+                    let told = self.telling.go_back(id, &self.tracker, self.now)?;
                     return Some(self.tell(&told));
                 }
-                continue;
-            }
-            if let Some(told) = self.telling.go_back(id, &self.tracker, self.now) {
-                return Some(self.tell(&told));
-            }
-            match self.machine.poll_output()? {
-                scrape_sync::Output::Inquire(inquire) => {
-                    tracing::info!(target = %inquire.target, "inquiring the download counts");
-                    return Some(Output::Send(inquire.encode().to_vec()));
-                }
-                scrape_sync::Output::Beacon(beacon) => {
-                    return Some(Output::Send(beacon.encode().to_vec()));
-                }
-                scrape_sync::Output::StartTell => self.telling.start(),
-                scrape_sync::Output::TellNext { packets } => self.telling.allow(packets),
-                scrape_sync::Output::TellBack(torrents) => self.telling.add_back(torrents),
             }
         }
     }
@@ -167,20 +181,14 @@ impl Instance {
         let speaks = self.speaks_scrape_sync;
         match packet {
             Packet::SyncLive(live) => {
-                sibling.count(&apply_peers(
-                    &self.tracker,
-                    &self.counters,
-                    live.records(),
-                    now,
-                ));
+                let machine = speaks.then_some(&mut self.machine);
+                let (tracker, counters) = (&self.tracker, &self.counters);
+                apply_peers(tracker, counters, machine, live.records(), sibling, now);
             }
             Packet::SyncLive6(live) => {
-                sibling.count(&apply_peers(
-                    &self.tracker,
-                    &self.counters,
-                    live.records(),
-                    now,
-                ));
+                let machine = speaks.then_some(&mut self.machine);
+                let (tracker, counters) = (&self.tracker, &self.counters);
+                apply_peers(tracker, counters, machine, live.records(), sibling, now);
             }
             Packet::ScrapeTell(tell) => {
                 let mut machine = speaks.then_some(&mut self.machine);
@@ -215,7 +223,14 @@ impl Instance {
     }
 
     fn tell(&self, told: &Told) -> Output {
-        self.counters.add(Counter::DownloadsTold, told.records);
-        Output::Send(told.packet.as_bytes().to_vec())
+        self.counters.add(told.counter, told.records);
+        send(told.packet.as_bytes(), Class::Tell)
+    }
+}
+
+fn send(packet: &[u8], class: Class) -> Output {
+    Output::Send {
+        packet: packet.to_vec(),
+        class,
     }
 }

@@ -8,6 +8,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod applying;
+mod class;
 mod counters;
 mod identity;
 mod instance;
@@ -17,6 +18,7 @@ mod teller;
 mod telling;
 mod view;
 
+pub use class::Class;
 pub use counters::Counter;
 pub use identity::{FORMER_ID_LIFETIME, RENEWAL_INTERVAL};
 pub use instance::{Instance, Output, Source};

@@ -5,4 +5,5 @@ mod instance;
 mod machine;
 mod network;
 mod simulation;
+mod told;
 mod world;

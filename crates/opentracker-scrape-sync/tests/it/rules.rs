@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use opentracker_livesync_wire::{Beacon, Inquire, ScrapeTell};
 use opentracker_scrape_sync::{
-    Inquiry, MAX_INQUIRIES, MAX_TELL_BACK, Output, ScrapeSync, Settings, Standing,
+    Inquiry, MAX_INQUIRIES, MAX_NEEDS_ENDED, MAX_TELL_BACK, Output, ScrapeSync, Settings, Standing,
 };
 use opentracker_types::{InfoHash, TrackerId};
 
@@ -69,6 +69,138 @@ mod beaconing {
         assert_eq!(us.poll_timeout(), Some(heard + INTERVAL));
         us.handle_timeout(heard + INTERVAL);
         assert_eq!(outputs(&mut us), [our_beacon(100)]);
+    }
+}
+
+/// Whoever tells for ever silences nobody for ever.
+#[test]
+fn a_beacon_waits_no_longer_than_a_tell_may_take() {
+    let (mut us, begin) = machine(100);
+    let due = begin + Settings::default().first_beacon_delay;
+    let latest = due + Settings::default().longest_tell + INTERVAL;
+    let mut now = due - INTERVAL;
+    while now < latest {
+        us.handle_tell(ALICE, now);
+        us.handle_timeout(now);
+        assert_eq!(outputs(&mut us), []);
+        now += Duration::from_secs(1);
+    }
+    us.handle_timeout(latest);
+    assert_eq!(outputs(&mut us), [our_beacon(100)]);
+}
+
+mod being_new {
+    use super::*;
+
+    #[test]
+    fn is_to_need_whoever_has_a_torrent() {
+        for (ours, theirs, is_needed) in [(0, 0, false), (0, 1, true), (1000, 1, true)] {
+            let (mut us, begin) = newcomer(ours);
+            us.handle_beacon(&beacon_from(ALICE, theirs), begin);
+            let inquiry = us.inquiry();
+            assert_eq!(inquiry != Inquiry::NotNeeded, is_needed, "{ours}/{theirs}");
+        }
+    }
+
+    #[test]
+    fn is_to_ask_the_one_with_the_most_torrents_as_ever() {
+        let (mut us, begin) = newcomer(1000);
+        us.handle_beacon(&beacon_from(ALICE, 900), begin);
+        us.handle_beacon(&beacon_from(BOB, 1000), begin);
+        us.handle_timeout(begin + 2 * INTERVAL);
+        assert_eq!(outputs(&mut us), [our_inquire(BOB)]);
+        us.handle_timeout(begin + 3 * INTERVAL);
+        assert_eq!(outputs(&mut us), [our_inquire(BOB)], "not heard of a tell");
+    }
+
+    #[test]
+    fn ends_after_the_first_delay() {
+        let (mut us, begin) = newcomer(1000);
+        let end = begin + Settings::default().first_beacon_delay;
+        let mut older = us.clone();
+        older.handle_beacon(&beacon_from(ALICE, 1000), end);
+        assert_eq!(older.inquiry(), Inquiry::NotNeeded);
+        us.handle_beacon(&beacon_from(ALICE, 1000), end - MOMENT);
+        assert_ne!(us.inquiry(), Inquiry::NotNeeded);
+        // Nobody is left to ask when it has waited.
+        us.handle_timeout(end + 2 * INTERVAL);
+        assert!(!outputs(&mut us).contains(&our_inquire(ALICE)));
+    }
+
+    #[test]
+    fn ends_with_the_first_peer_that_is_told_and_not_with_counts() {
+        let (mut us, begin) = newcomer(1000);
+        us.handle_tell(ALICE, begin);
+        us.handle_beacon(&beacon_from(ALICE, 1000), begin);
+        assert_ne!(us.inquiry(), Inquiry::NotNeeded);
+        us.handle_told_peers(ALICE, begin);
+        assert_eq!(us.inquiry(), Inquiry::NotNeeded);
+        us.handle_beacon(&beacon_from(ALICE, 1000), begin + 2 * INTERVAL);
+        assert_eq!(us.inquiry(), Inquiry::NotNeeded);
+    }
+}
+
+mod telling_in_vain {
+    use super::*;
+
+    #[test]
+    fn ends_three_needs_and_no_more() {
+        let (mut us, now) = told_in_vain();
+        us.handle_tell(BOB, now + MOMENT);
+        us.handle_timeout(now + 2 * INTERVAL);
+        assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
+        us.handle_tell(BOB, now + 2 * INTERVAL);
+        assert_ne!(us.inquiry(), Inquiry::NotNeeded);
+        us.handle_tell(ALICE, now + 2 * INTERVAL);
+        assert_eq!(us.inquiry(), Inquiry::NotNeeded, "hers still end one");
+    }
+
+    #[test]
+    fn does_not_clear_the_name_of_who_never_answers() {
+        let (mut us, mut now) = told_in_vain();
+        us.handle_beacon(&beacon_from(BOB, 900), now);
+        now += 2 * INTERVAL;
+        us.handle_timeout(now);
+        assert_eq!(outputs(&mut us), [our_inquire(BOB)]);
+        for _ in 0..MAX_INQUIRIES {
+            now += INTERVAL;
+            us.handle_tell(BOB, now);
+            us.handle_timeout(now);
+            outputs(&mut us);
+        }
+        us.handle_tell(BOB, now);
+        us.handle_beacon(&beacon_from(ALICE, 300), now);
+        us.handle_beacon(&beacon_from(BOB, 900), now);
+        us.handle_timeout(now + 2 * INTERVAL);
+        assert_eq!(outputs(&mut us), [our_inquire(ALICE)]);
+    }
+
+    #[test]
+    fn is_forgotten_when_we_are_behind_of_nobody() {
+        let (mut us, now) = told_in_vain();
+        us.handle_torrents(300);
+        us.handle_timeout(now + 2 * INTERVAL);
+        assert_eq!(us.inquiry(), Inquiry::NotNeeded);
+        us.handle_torrents(0);
+        let later = now + 3 * INTERVAL;
+        us.handle_beacon(&beacon_from(ALICE, 300), later);
+        us.handle_tell(BOB, later);
+        assert_eq!(us.inquiry(), Inquiry::NotNeeded);
+    }
+
+    /// Returns an instance that needs Alice's tell, and has heard as many of Bob's as end a need.
+    fn told_in_vain() -> (Instance, Instant) {
+        let (mut us, mut now) = machine(0);
+        for _ in 0..MAX_NEEDS_ENDED {
+            us.handle_beacon(&beacon_from(ALICE, 300), now);
+            assert_ne!(us.inquiry(), Inquiry::NotNeeded);
+            us.handle_tell(BOB, now);
+            us.handle_tell(BOB, now + MOMENT);
+            assert_eq!(us.inquiry(), Inquiry::NotNeeded);
+            now += INTERVAL;
+        }
+        us.handle_beacon(&beacon_from(ALICE, 300), now);
+        (us, now)
     }
 }
 
@@ -238,6 +370,7 @@ mod inquiring {
     fn asking(target: TrackerId, asked: Instant) -> Instance {
         let begin = asked - 2 * INTERVAL;
         let mut us = Instance::new(Settings::default(), begin);
+        us.handle_peers_known();
         us.handle_beacon(&beacon_from(target, 300), begin);
         us.handle_timeout(asked);
         assert_eq!(outputs(&mut us), [our_inquire(target)]);
@@ -249,7 +382,7 @@ mod answering {
     use super::*;
 
     const TICK: Duration = Duration::from_millis(10);
-    const NEXT: Output = Output::TellNext { packets: 8 };
+    const NEXT: Output = Output::TellNext { packets: 10 };
 
     #[test]
     fn tells_a_budget_of_packets_each_tick() {
@@ -268,6 +401,38 @@ mod answering {
         assert!(!us.is_telling());
         us.handle_timeout(begin + 5 * TICK);
         assert_eq!(outputs(&mut us), []);
+    }
+
+    #[test]
+    fn ends_within_five_minutes_however_much_there_is() {
+        // 30 000 portions are five minutes.
+        for (packets, portion) in [(0, 10), (300_000, 10), (300_001, 11), (3_000_000, 100)] {
+            let (mut us, begin) = machine(100_000);
+            us.handle_inquire(&inquire_from(ALICE), begin);
+            assert_eq!(us.poll_output(), Some(Output::StartTell));
+            us.handle_tell_size(packets);
+            let next = Output::TellNext { packets: portion };
+            assert_eq!(outputs(&mut us), [next.clone()]);
+            us.handle_timeout(begin + TICK);
+            assert_eq!(outputs(&mut us), [next]);
+            // The next one is of another size.
+            us.handle_tell_end(begin + TICK);
+            us.handle_inquire(&inquire_from(ALICE), begin + TICK + INTERVAL);
+            assert_eq!(outputs(&mut us), [Output::StartTell, NEXT]);
+        }
+    }
+
+    #[test]
+    fn is_not_slowed_by_a_timer_that_is_a_little_late() {
+        let (mut us, begin) = machine(100_000);
+        us.handle_inquire(&inquire_from(ALICE), begin);
+        outputs(&mut us);
+        for tick in 1..10 {
+            let due = begin + tick * TICK;
+            assert_eq!(us.poll_timeout(), Some(due));
+            us.handle_timeout(due + TICK / 2);
+            assert_eq!(outputs(&mut us), [NEXT]);
+        }
     }
 
     #[test]
@@ -356,7 +521,7 @@ mod answering {
 mod telling_back {
     use super::*;
 
-    const PER_TICK: usize = 8 * ScrapeTell::MAX_RECORDS;
+    const PER_TICK: usize = 10 * ScrapeTell::MAX_RECORDS;
     /// The place of our id within an interval.
     const PLACE: Duration = Duration::from_secs(30);
 
@@ -408,7 +573,7 @@ mod telling_back {
         know_better(&mut us, &[hash(1)], begin);
         let due = begin + INTERVAL + PLACE;
         us.handle_timeout(due);
-        assert_eq!(outputs(&mut us), [Output::TellNext { packets: 8 }]);
+        assert_eq!(outputs(&mut us), [Output::TellNext { packets: 10 }]);
         us.handle_tell_end(due);
         // And then for the pause that lies between two tells of ours.
         assert_eq!(us.poll_timeout(), Some(due + INTERVAL));
@@ -548,6 +713,11 @@ impl Instance {
         self.machine.handle_tell(sender, standing, now);
     }
 
+    fn handle_told_peers(&mut self, sender: TrackerId, now: Instant) {
+        let standing = self.siblings.entry(sender).or_default();
+        self.machine.handle_told_peers(sender, standing, now);
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
         let siblings = self.siblings.iter_mut();
         let siblings = siblings.map(|(id, standing)| (*id, standing));
@@ -569,8 +739,15 @@ impl DerefMut for Instance {
     }
 }
 
-/// An instance that has just started.
+/// An instance that has just started, and knows peers.
 fn machine(torrents: u64) -> (Instance, Instant) {
+    let (mut us, begin) = newcomer(torrents);
+    us.handle_peers_known();
+    (us, begin)
+}
+
+/// An instance that has just started.
+fn newcomer(torrents: u64) -> (Instance, Instant) {
     let begin = start();
     let mut us = Instance::new(Settings::default(), begin);
     us.handle_torrents(torrents);

@@ -152,7 +152,7 @@ impl Driver {
 
     /// Sends what is to be sent, which the instance itself bounds.
     fn send(&mut self) {
-        while let Some(Output::Send(packet)) = self.instance.poll_output() {
+        while let Some(Output::Send { packet, .. }) = self.instance.poll_output() {
             self.counters.count(match self.sender.try_send(&packet) {
                 Ok(()) => Counter::Sent,
                 Err(_) => Counter::SendFailed,

@@ -33,6 +33,8 @@ pub(crate) struct Joined {
     sender: Sender,
     view: Arc<ArcSwap<View>>,
     serve: oneshot::Sender<driver::Served>,
+    /// Whether a snapshot of not long ago was restored.
+    knows_peers: bool,
     /// Dropping it ends the thread.
     sources: watch::Sender<Vec<IpNet>>,
     thread: JoinHandle<()>,
@@ -82,6 +84,7 @@ impl Joined {
             settings: settings(config),
             sender,
             serve,
+            knows_peers: false,
             sources,
             thread,
         }))
@@ -97,6 +100,11 @@ impl Joined {
         ))
     }
 
+    /// Takes that a snapshot was restored that is younger than the announce interval.
+    pub(crate) const fn knows_peers(&mut self) {
+        self.knows_peers = true;
+    }
+
     /// Returns where the cluster will be published as this instance sees it.
     pub(crate) fn view(&self) -> Arc<ArcSwap<View>> {
         Arc::clone(&self.view)
@@ -105,13 +113,16 @@ impl Joined {
     /// Begins to serve the group, in the sandbox, if there is one: the thread is older than that.
     pub(crate) fn serve(self, tracker: &Arc<Tracker>, sandbox: Option<Arc<Sandbox>>) -> Server {
         let rng = StdRng::from_rng(&mut rand::rng());
-        let instance = Instance::new(
+        let mut instance = Instance::new(
             Arc::clone(tracker),
             self.id,
             &self.settings,
             rng,
             Instant::now(),
         );
+        if self.knows_peers {
+            instance.handle_restored();
+        }
         let served = driver::Served {
             instance,
             counters: tracker.counters().register(),
