@@ -8,7 +8,8 @@ use opentracker_livesync::{
     Counter, Instance, MAX_SIBLINGS_PER_SOURCE, MAX_SOURCES, Output, Settings, Source,
 };
 use opentracker_livesync_wire::{
-    Beacon, Inquire, LiveRecord, LiveWriter, MAX_PACKET, Packet, ScrapeTellWriter, TellRecord,
+    Beacon, Inquire, LiveRecord, LiveWriter, MAX_PACKET, Packet, PeerAge, ScrapeTellWriter,
+    TellRecord,
 };
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags, TrackerId};
 use rand::SeedableRng;
@@ -29,12 +30,20 @@ pub fn livesync(octets: &[u8]) {
     site.compare();
 }
 
-/// An instance, and what it was told: for each torrent the peers, and whether they seed.
+/// An instance, and what it was told: the peers of each torrent.
 struct Site {
     tracker: Arc<Tracker>,
     instance: Instance,
     now: Instant,
-    told: BTreeMap<InfoHash, BTreeMap<PeerAddr, bool>>,
+    told: BTreeMap<InfoHash, BTreeMap<PeerAddr, Known>>,
+}
+
+/// A peer that was told of.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    is_seeder: bool,
+    /// The minute of its announce, counted from the start.
+    announced: i64,
 }
 
 impl Site {
@@ -105,11 +114,21 @@ impl Site {
             is_this_host: source & 1 == 1,
             ..Source::group(SocketAddr::from(([10, 0, 0, source >> 1], 9696)))
         };
-        let applied = |site: &Self| site.tracker.counters().sum(Counter::AnnouncesApplied);
-        let before = applied(self);
+        let counted = |site: &Self| {
+            let counters = site.tracker.counters();
+            let kinds = [
+                Counter::AnnouncesApplied,
+                Counter::PeersApplied,
+                Counter::PeerKnown,
+                Counter::PeerTimedOut,
+                Counter::PeerStopped,
+            ];
+            kinds.map(|kind| counters.sum(kind)).iter().sum::<u64>()
+        };
+        let before = counted(self);
         self.instance.handle_packet(packet, source, self.now);
-        let applied = applied(self) - before;
-        if applied > 0 {
+        let counted = counted(self) - before;
+        if counted > 0 {
             let told: Vec<_> = match Packet::decode(packet) {
                 Ok(Packet::SyncLive(live)) => live.records().collect(),
                 Ok(Packet::SyncLive6(live)) => live.records().collect(),
@@ -118,7 +137,7 @@ impl Site {
             let possible = told.iter().filter(|record| record.peer.scope().is_some());
             let possible: Vec<_> = possible.collect();
             assert_eq!(
-                applied,
+                counted,
                 possible.len() as u64,
                 "a packet was applied in part"
             );
@@ -129,11 +148,27 @@ impl Site {
     }
 
     fn apply(&mut self, record: &LiveRecord) {
+        let age = record.age.map_or(0, |age| i64::from(age.minutes()));
+        let elapsed = self.now - self.tracker.start();
+        let now = i64::try_from(elapsed.as_secs() / 60).unwrap();
         let peers = self.told.entry(record.info_hash).or_default();
+        if record.age.is_some() {
+            // Nobody sweeps here, and a known age is one octet.
+            let known = peers.get(&record.peer);
+            let known_age = known.map(|known| (now - known.announced) % 256);
+            let is_newer = known_age.is_none_or(|known_age| age + 1 < known_age);
+            if record.is_stopped() || age > 45 || !is_newer {
+                return;
+            }
+        }
         if record.is_stopped() {
             peers.remove(&record.peer);
         } else {
-            peers.insert(record.peer, record.flags.contains(PeerFlags::SEEDING));
+            let known = Known {
+                is_seeder: record.flags.contains(PeerFlags::SEEDING),
+                announced: now - age,
+            };
+            peers.insert(record.peer, known);
         }
     }
 
@@ -159,7 +194,7 @@ impl Site {
         for (info_hash, peers) in &self.told {
             let summary = self.tracker.summary(info_hash, self.now);
             let counts = summary.map(|summary| summary.counts).unwrap_or_default();
-            let seeders = peers.values().filter(|seeds| **seeds).count();
+            let seeders = peers.values().filter(|known| known.is_seeder).count();
             let found = (counts.seeders as usize, counts.leechers as usize);
             assert_eq!(found, (seeders, peers.len() - seeders), "{info_hash}");
         }
@@ -172,9 +207,14 @@ fn record(input: &mut Input<'_>) -> Option<LiveRecord> {
         0..0x80 => [ip & 0xe0, 0, 2, ip & 0x1f].into(),
         _ => [0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(ip)].into(),
     };
-    Some(LiveRecord::new(
+    let record = LiveRecord::new(
         InfoHash::new([torrent; 20]),
         PeerAddr::new(ip, port.into()),
         PeerFlags::from_bits(flags),
-    ))
+    );
+    // The bits that are no flags say an age, of which half are beyond the timeout.
+    Some(match u64::from(flags & 0x1f) {
+        0 => record,
+        age => record.with_age(PeerAge::from_minutes(3 * age).unwrap()),
+    })
 }

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use opentracker_livesync_wire::{Beacon, Inquire, ScrapeTell};
 use opentracker_scrape_sync::{
-    MAX_INQUIRIES, MAX_TELL_BACK, Output, ScrapeSync, Settings, Standing,
+    MAX_INQUIRIES, MAX_NEEDS_ENDED, MAX_TELL_BACK, Output, ScrapeSync, Settings, Standing,
 };
 use opentracker_types::{InfoHash, TrackerId};
 
@@ -42,7 +42,7 @@ impl Pair {
         } = self;
         let now = reference.now;
         let mut owed = Vec::new();
-        match input.octet()? % 10 {
+        match input.octet()? % 12 {
             0 => {
                 let torrents = input.octet()?.into();
                 machine.handle_torrents(torrents);
@@ -91,6 +91,17 @@ impl Pair {
                 machine.handle_id(new);
                 reference.id = new;
             }
+            10 => {
+                let sender = id(input.octet()?);
+                machine.handle_told_peers(sender, standings.entry(sender).or_default(), now);
+                reference.new_until = None;
+                reference.hear_tell(sender);
+            }
+            11 => {
+                let packets = u64::from(input.number()?) * 1000;
+                machine.handle_tell_size(packets);
+                reference.tell_packets = packets;
+            }
             7 => reference.now += Duration::from_millis(10 * u64::from(input.number()?)),
             late => {
                 if late == 8 {
@@ -124,9 +135,15 @@ struct Reference {
     /// What the last beacon of each said, and when.
     claims: BTreeMap<TrackerId, (u64, Instant)>,
     given_up: BTreeMap<TrackerId, u32>,
+    /// How many needs the tells of each have ended since we were behind of nobody.
+    needs_ended: BTreeMap<TrackerId, u8>,
+    /// Until when we know no peers.
+    new_until: Option<Instant>,
     need: Option<Need>,
     /// When the next portion of the tell that runs is due, and whether it is one of everything.
     tell: Option<(Instant, bool)>,
+    /// How many packets a tell of everything has.
+    tell_packets: u64,
     tell_heard: Option<Instant>,
     pause_ends: Option<Instant>,
     known_better: BTreeSet<InfoHash>,
@@ -152,8 +169,11 @@ impl Reference {
             beacon_due: now + settings.first_beacon_delay,
             claims: BTreeMap::new(),
             given_up: BTreeMap::new(),
+            needs_ended: BTreeMap::new(),
+            new_until: Some(now + settings.first_beacon_delay),
             need: None,
             tell: None,
+            tell_packets: 0,
             tell_heard: None,
             pause_ends: None,
             known_better: BTreeSet::new(),
@@ -162,8 +182,9 @@ impl Reference {
     }
 
     fn is_behind(&self, theirs: u64) -> bool {
+        let is_new = self.new_until.is_some_and(|until| self.now < until);
         // The default, three quarters.
-        4 * self.torrents < 3 * theirs
+        is_new && theirs > 0 || 4 * self.torrents < 3 * theirs
     }
 
     fn hear_beacon(&mut self, sender: TrackerId, torrents: u64) {
@@ -183,6 +204,7 @@ impl Reference {
             return false;
         }
         self.tell = Some((self.now + self.settings.tick, true));
+        self.tell_packets = 0;
         self.known_better.clear();
         owed.push(Output::StartTell);
         owed.push(self.portion());
@@ -190,13 +212,18 @@ impl Reference {
     }
 
     fn portion(&self) -> Output {
-        let packets = self.settings.packets_per_tick;
+        // A thousand a second, or as many as end it within five minutes of a hundred ticks a second.
+        let packets = self.tell_packets.div_ceil(30_000).max(10);
+        let packets = packets.try_into().unwrap();
         Output::TellNext { packets }
     }
 
     fn hear_tell(&mut self, sender: TrackerId) {
-        self.given_up.remove(&sender);
-        self.need = None;
+        let needs_ended = self.needs_ended.entry(sender).or_default();
+        if *needs_ended < MAX_NEEDS_ENDED {
+            self.given_up.remove(&sender);
+            *needs_ended += u8::from(self.need.take().is_some());
+        }
         self.tell_heard = Some(self.now);
         if matches!(self.tell, Some((_, false))) {
             self.end_any_tell();
@@ -224,14 +251,19 @@ impl Reference {
     }
 
     fn time_out(&mut self, owed: &mut Vec<Output>) {
-        if let Some(need) = self.need.filter(|need| need.due <= self.now) {
+        let need = self.need.filter(|need| need.due <= self.now);
+        let beacons = self.beacon_at().is_some_and(|due| due <= self.now);
+        if (need.is_some() || beacons) && !self.is_behind_of_somebody() {
+            self.needs_ended.clear();
+        }
+        if let Some(need) = need {
             self.need = self.next_need(need);
             if let Some((target, _)) = self.need.and_then(|need| need.asked) {
                 let sender = self.id;
                 owed.push(Output::Inquire(Inquire { sender, target }));
             }
         }
-        if self.beacon_at().is_some_and(|due| due <= self.now) {
+        if beacons {
             self.beacon_due = self.now + self.settings.beacon_interval;
             owed.push(Output::Beacon(Beacon {
                 sender: self.id,
@@ -241,7 +273,8 @@ impl Reference {
         if self.tell_at().is_some_and(|due| due <= self.now) {
             let next = self.now + self.settings.tick;
             if let Some((due, true)) = &mut self.tell {
-                *due = next;
+                let on_time = *due + self.settings.tick;
+                *due = if on_time > self.now { on_time } else { next };
                 owed.push(self.portion());
             } else {
                 owed.push(Output::TellBack(self.take_back()));
@@ -251,6 +284,18 @@ impl Reference {
                 }
             }
         }
+    }
+
+    /// Of somebody that has beaconed within the longest silence and two intervals.
+    fn is_behind_of_somebody(&self) -> bool {
+        let since = self.longest_quiet() + 2 * self.settings.beacon_interval;
+        let mut claims = self.claims.values();
+        claims.any(|(torrents, at)| self.now < *at + since && self.is_behind(*torrents))
+    }
+
+    /// What others may tell at most is silence for five minutes, and an interval after that.
+    fn longest_quiet(&self) -> Duration {
+        Duration::from_secs(5 * 60) + self.settings.beacon_interval
     }
 
     fn take_back(&mut self) -> Vec<InfoHash> {
@@ -307,7 +352,9 @@ impl Reference {
     /// Not while a tell of ours runs, and not within an interval of one that was heard.
     fn beacon_at(&self) -> Option<Instant> {
         let heard = self.tell_heard.map(|at| at + self.settings.beacon_interval);
+        let latest = self.beacon_due + self.longest_quiet();
         let at = heard.map_or(self.beacon_due, |heard| self.beacon_due.max(heard));
+        let at = at.min(latest);
         self.tell.is_none().then_some(at)
     }
 

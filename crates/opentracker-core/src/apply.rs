@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use opentracker_store::{Announce, Comparison, Presence};
+use opentracker_store::{Announce, Comparison, Heard, Moment, Presence, Told};
 use opentracker_types::{InfoHash, PeerAddr, PeerFlags};
 
 use crate::rules::Rules;
@@ -23,6 +23,9 @@ pub struct ToldPeer {
     pub peer: PeerAddr,
     /// What it is.
     pub flags: PeerFlags,
+    /// Minutes since it announced, of a peer that the sibling told of because somebody inquired;
+    /// `None`: it announced just now.
+    pub age_minutes: Option<u8>,
 }
 
 impl ToldPeer {
@@ -32,6 +35,17 @@ impl ToldPeer {
             info_hash,
             peer,
             flags,
+            age_minutes: None,
+        }
+    }
+
+    /// Makes it a record of a peer that announced so many minutes ago (docs/livesync.md, Peers
+    /// follow the counts).
+    #[must_use]
+    pub const fn with_age(self, minutes: u8) -> Self {
+        Self {
+            age_minutes: Some(minutes),
+            ..self
         }
     }
 }
@@ -72,10 +86,31 @@ pub struct Applied {
     pub impossible: u64,
     /// Records of new torrents or peers for which a limit leaves no room.
     pub no_room: u64,
+    /// Of those that were applied, the ones with an age.
+    pub aged: u64,
+    /// Records with an age, of peers that are known of an announce as late.
+    pub known: u64,
+    /// Records with an age beyond the timeout of peers.
+    pub timed_out: u64,
+    /// Records with an age, of peers that go away, which only says who has just announced.
+    pub stopped: u64,
+}
+
+impl Applied {
+    /// Returns how many records were not applied for a reason that is worth a look.
+    pub const fn dropped(&self) -> u64 {
+        self.not_served + self.impossible + self.no_room + self.timed_out + self.stopped
+    }
+
+    /// Tells whether there were records with an age.
+    pub const fn has_aged(&self) -> bool {
+        self.aged + self.known + self.timed_out + self.stopped > 0
+    }
 }
 
 impl Tracker {
-    /// Applies peers that a sibling told of, of one packet: like announces that ask for no peers.
+    /// Applies peers that a sibling told of, of one packet: like announces that ask for no peers, or,
+    /// those with an age, as if they had announced then.
     pub fn apply_peers(
         &self,
         records: impl Iterator<Item = ToldPeer> + Clone,
@@ -98,6 +133,8 @@ impl Tracker {
                 || !rules.lists.serves(&record.info_hash)
             {
                 applied.not_served += 1;
+            } else if let Some(age_minutes) = record.age_minutes {
+                self.apply_aged(&record, age_minutes, &moment, &mut applied);
             } else {
                 let announce = Announce {
                     key: store.key(&record.info_hash),
@@ -112,6 +149,34 @@ impl Tracker {
         }
         self.undo_if_purged(&rules, told.map(|record| record.info_hash));
         applied
+    }
+
+    fn apply_aged(
+        &self,
+        record: &ToldPeer,
+        age_minutes: u8,
+        moment: &Moment,
+        applied: &mut Applied,
+    ) {
+        if record.flags.contains(PeerFlags::STOPPED) {
+            applied.stopped += 1;
+            return;
+        }
+        let told = Told {
+            key: self.store().key(&record.info_hash),
+            peer: record.peer,
+            seeding: record.flags.contains(PeerFlags::SEEDING),
+            age_minutes,
+        };
+        match self.store().apply_told(&told, moment) {
+            Heard::Applied => {
+                applied.applied += 1;
+                applied.aged += 1;
+            }
+            Heard::Known => applied.known += 1,
+            Heard::TimedOut => applied.timed_out += 1,
+            Heard::Refused(_full) => applied.no_room += 1,
+        }
     }
 
     /// Applies download counts that a sibling told, of one packet: a torrent that is not known is

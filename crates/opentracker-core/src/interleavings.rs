@@ -142,6 +142,7 @@ fn what_a_sibling_tells_beside_a_purge_leaves_nothing() {
             info_hash: TORRENT,
             peer: PeerAddr::new(IpAddr::from([192, 0, 2, 1]), 1),
             flags: PeerFlags::default(),
+            age_minutes: None,
         };
         tracker.apply_peers([peer].into_iter(), now());
         let downloads = ToldDownloads {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opentracker_store::{Announce, Announced, Full, Key, Moment, PeerBuffers, Picker, Presence};
-use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, SwarmCounts};
+use opentracker_types::{
+    AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, Scope, SwarmCounts,
+};
 
 use crate::access::Verdict;
 use crate::clients::Client;
@@ -234,6 +236,8 @@ impl Worker {
         }
         if announced.tell
             && let Some(cluster) = &mut self.cluster
+            // No other host can reach such a peer.
+            && peer.scope() != Some(Scope::Loopback)
         {
             let flags = flags_of(presence, request.is_seeder(), announced.has_completed);
             cluster.tell(&request.info_hash, peer, flags, now);

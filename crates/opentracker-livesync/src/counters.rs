@@ -14,6 +14,10 @@ opentracker_core::counters! {
             AnnouncesApplied ["announce", "in"],
             /// Announces that were told to the cluster.
             AnnouncesTold ["announce", "out"],
+            /// Peers with an age, of tells of siblings, that were applied.
+            PeersApplied ["peer", "in"],
+            /// Peers that were told because a sibling inquired.
+            PeersTold ["peer", "out"],
             /// Download counts of siblings that were applied.
             DownloadsApplied ["downloads", "in"],
             /// Download counts that were told to the cluster.
@@ -66,6 +70,12 @@ opentracker_core::counters! {
             NoRoom ["limit"],
             /// Announces with an age in packets without a seal, in a cluster that seals.
             UnsealedAge ["unsealed_age"],
+            /// Told peers that are known here of an announce as late.
+            PeerKnown ["known"],
+            /// Told peers that have timed out.
+            PeerTimedOut ["age"],
+            /// Told peers that go away, which only one that has just announced can.
+            PeerStopped ["stopped"],
             /// Announces that the dialect has no packet for.
             Unspoken ["dialect"],
         }

@@ -125,6 +125,12 @@ impl Instance {
         self.unix_secs = (unix_secs & 0xffff_ffff) as u32;
     }
 
+    /// Takes that a snapshot was restored that is younger than the announce interval, so that there
+    /// is no need to inquire for peers.
+    pub const fn handle_restored(&mut self) {
+        self.machine.handle_peers_known();
+    }
+
     /// Replaces the keys of an instance that has some. Packets of the former ones are taken no longer
     /// unless they are among the new ones.
     pub fn set_keys(&mut self, keys: Arc<Keys>) {
@@ -181,30 +187,33 @@ impl Instance {
         // Whatever name it is given here, it goes out in our present one.
         let id = self.identity.present();
         loop {
-            if self.telling.is_due() {
-                let (told, is_over) = self.telling.walk_on(id, &self.tracker, self.now);
-                if is_over {
-                    self.machine.handle_tell_end(self.now);
-                }
-                if let Some(told) = told {
-                    return Some(self.tell_of(told));
-                }
-                continue;
-            }
-            if let Some(told) = self.telling.go_back(id, &self.tracker, self.now) {
-                return Some(self.tell_of(told));
-            }
-            match self.machine.poll_output()? {
-                scrape_sync::Output::Inquire(inquire) => {
-                    tracing::info!(target = %inquire.target, "inquiring the download counts");
+            match self.machine.poll_output() {
+                Some(scrape_sync::Output::Inquire(inquire)) => {
+                    tracing::info!(target = %inquire.target, "inquiring the download counts and peers");
                     return Some(self.say(PacketBuf::from(&inquire), Class::Live));
                 }
-                scrape_sync::Output::Beacon(beacon) => {
+                Some(scrape_sync::Output::Beacon(beacon)) => {
                     return Some(self.say(PacketBuf::from(&beacon), Class::Live));
                 }
-                scrape_sync::Output::StartTell => self.telling.start(),
-                scrape_sync::Output::TellNext { packets } => self.telling.allow(packets),
-                scrape_sync::Output::TellBack(torrents) => self.telling.add_back(torrents),
+                Some(scrape_sync::Output::StartTell) => {
+                    let packets = self.telling.start(&self.tracker, self.now);
+                    self.machine.handle_tell_size(packets);
+                }
+                Some(scrape_sync::Output::TellNext { packets }) => self.telling.allow(packets),
+                Some(scrape_sync::Output::TellBack(torrents)) => self.telling.add_back(torrents),
+                None if self.telling.is_due() => {
+                    let (told, is_over) = self.telling.walk_on(id, &self.tracker, self.now);
+                    if is_over {
+                        self.machine.handle_tell_end(self.now);
+                    }
+                    if let Some(told) = told {
+                        return Some(self.tell_of(told));
+                    }
+                }
+                None => {
+                    let told = self.telling.go_back(id, &self.tracker, self.now)?;
+                    return Some(self.tell_of(told));
+                }
             }
         }
     }
@@ -334,12 +343,12 @@ impl Instance {
         match packet {
             Packet::SyncLive(live) => {
                 let records = without_age(counters, live.records());
-                sibling.count(&apply_peers(tracker, counters, records.clone(), now));
+                apply_peers(tracker, counters, None, records.clone(), sibling, now);
                 self.pass_on(records, now);
             }
             Packet::SyncLive6(live) => {
                 let records = without_age(counters, live.records());
-                sibling.count(&apply_peers(tracker, counters, records.clone(), now));
+                apply_peers(tracker, counters, None, records.clone(), sibling, now);
                 self.pass_on(records, now);
             }
             _ => return Err(Counter::UnsealedType),
@@ -365,7 +374,7 @@ impl Instance {
     }
 
     fn tell_of(&mut self, told: Told) -> Output {
-        self.counters.add(Counter::DownloadsTold, told.records);
+        self.counters.add(told.counter, told.records);
         self.say(told.packet, Class::Tell)
     }
 
@@ -410,10 +419,10 @@ fn apply(
 ) {
     match packet {
         Packet::SyncLive(live) => {
-            sibling.count(&apply_peers(tracker, counters, live.records(), now));
+            apply_peers(tracker, counters, machine, live.records(), sibling, now);
         }
         Packet::SyncLive6(live) => {
-            sibling.count(&apply_peers(tracker, counters, live.records(), now));
+            apply_peers(tracker, counters, machine, live.records(), sibling, now);
         }
         Packet::ScrapeTell(tell) => {
             if let Some(machine) = &mut machine {

@@ -71,7 +71,7 @@ impl Sibling {
     /// Counts what became of records of it.
     pub(crate) const fn count(&mut self, records: &Applied) {
         self.applied_records += records.applied;
-        self.dropped_records += records.not_served + records.impossible + records.no_room;
+        self.dropped_records += records.dropped();
     }
 }
 

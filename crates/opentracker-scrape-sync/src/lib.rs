@@ -11,7 +11,7 @@ mod settings;
 mod standing;
 mod telling;
 
-pub use machine::{Inquiry, MAX_INQUIRIES, Output, ScrapeSync};
+pub use machine::{Inquiry, MAX_INQUIRIES, MAX_NEEDS_ENDED, Output, ScrapeSync};
 pub use settings::{InquireThreshold, Settings};
 pub use standing::{Claim, Standing};
 pub use telling::MAX_TELL_BACK;

@@ -11,6 +11,11 @@ use crate::{Claim, Settings, Standing};
 /// beacon of an instance that we are behind of begins another.
 pub const MAX_INQUIRIES: u8 = 3;
 
+/// How many needs in a row the tells of one instance end. If we are still behind of somebody after
+/// each, its next ones end none until we are not: whoever tells and tells, and yet not what we
+/// need, shall not keep us from inquiring another.
+pub const MAX_NEEDS_ENDED: u8 = 3;
+
 /// One instance's part in scrape sync.
 ///
 /// A need to inquire (docs/livesync.md, Inquiry) has one target for as long as it lasts, and an
@@ -21,9 +26,13 @@ pub struct ScrapeSync {
     id: TrackerId,
     settings: Settings,
     torrents: u64,
+    /// Until when we are new, unless we know peers before; `None`: we do.
+    new_until: Option<Instant>,
     next_beacon: Instant,
     inquiry: Inquiry,
     telling: Telling,
+    /// How many packets a portion of the tell has that runs.
+    packets_per_portion: u32,
     pending: Pending,
 }
 
@@ -34,8 +43,9 @@ pub enum Output {
     Inquire(Inquire),
     /// Send this beacon to the group.
     Beacon(Beacon),
-    /// Begin a walk over all torrents. What to send of it and when follows, until
-    /// [`ScrapeSync::handle_tell_end`].
+    /// Begin a walk over all torrents and their peers, and say with
+    /// [`ScrapeSync::handle_tell_size`] how many packets it will have. What to send of it and when
+    /// follows, until [`ScrapeSync::handle_tell_end`].
     StartTell,
     /// Send the next packets of the walk.
     TellNext {
@@ -79,9 +89,11 @@ impl ScrapeSync {
             id,
             settings,
             torrents: 0,
+            new_until: Some(now + settings.first_beacon_delay),
             next_beacon: now + settings.first_beacon_delay,
             inquiry: Inquiry::NotNeeded,
             telling: Telling::new(id, &settings),
+            packets_per_portion: settings.packets_per_tick,
             pending: Pending::default(),
         }
     }
@@ -98,11 +110,16 @@ impl ScrapeSync {
         self.telling.handle_id(id);
     }
 
+    /// Takes that we know peers as of not long ago, as from a snapshot: we are not new.
+    pub const fn handle_peers_known(&mut self) {
+        self.new_until = None;
+    }
+
     /// Takes a beacon of the instance that stands so.
     pub fn handle_beacon(&mut self, beacon: &Beacon, sender: &mut Standing, now: Instant) {
         let torrents = beacon.torrents;
         sender.claim = Some(Claim { torrents, at: now });
-        if self.inquiry == Inquiry::NotNeeded && self.is_behind(torrents) {
+        if self.inquiry == Inquiry::NotNeeded && self.is_behind(torrents, now) {
             self.inquiry = Inquiry::Waiting {
                 since: now,
                 until: now + 2 * self.settings.beacon_interval,
@@ -115,19 +132,38 @@ impl ScrapeSync {
     pub fn handle_inquire(&mut self, inquire: &Inquire, now: Instant) -> bool {
         let starts = inquire.target == self.id && self.telling.start(now);
         if starts {
+            self.packets_per_portion = self.settings.packets_per_tick;
             self.pending.start_tell = true;
             self.pending.tell_next = true;
         }
         starts
     }
 
+    /// Takes how many packets the walk of [`Output::StartTell`] will have, about.
+    pub fn handle_tell_size(&mut self, packets: u64) {
+        self.packets_per_portion = self.settings.packets_per_portion(packets);
+    }
+
     /// Takes that a packet of a tell came from the instance that stands so. That ends a need to
-    /// inquire: a scrape sync is going on. The driver applies the records and reports each to
+    /// inquire: a scrape sync is going on. It does not if the tells of that instance have ended
+    /// [`MAX_NEEDS_ENDED`] in vain. The driver applies the records and reports each to
     /// [`handle_record`](Self::handle_record).
     pub fn handle_tell(&mut self, sender: TrackerId, standing: &mut Standing, now: Instant) {
-        standing.given_up = 0;
-        self.inquiry = Inquiry::NotNeeded;
         self.telling.hear(sender, now);
+        if standing.needs_ended >= MAX_NEEDS_ENDED {
+            return;
+        }
+        standing.given_up = 0;
+        if self.inquiry != Inquiry::NotNeeded {
+            standing.needs_ended += 1;
+            self.inquiry = Inquiry::NotNeeded;
+        }
+    }
+
+    /// Takes that a packet of a tell came that has peers, so that we are not new any more.
+    pub fn handle_told_peers(&mut self, sender: TrackerId, standing: &mut Standing, now: Instant) {
+        self.handle_peers_known();
+        self.handle_tell(sender, standing, now);
     }
 
     /// Takes how a record of a tell compared: if our download count is the larger one, the
@@ -149,10 +185,16 @@ impl ScrapeSync {
         siblings: impl Iterator<Item = (TrackerId, &'a mut Standing)>,
         now: Instant,
     ) {
-        if self.inquiry_at().is_some_and(|due| due <= now) {
-            self.inquire(siblings, now);
+        let is_due = |at: Option<Instant>| at.is_some_and(|due| due <= now);
+        let (inquires, beacons) = (is_due(self.inquiry_at()), is_due(self.beacon_at()));
+        if inquires || beacons {
+            let mut siblings: Vec<_> = siblings.collect();
+            self.trust_again(&mut siblings, now);
+            if inquires {
+                self.inquire(siblings.into_iter(), now);
+            }
         }
-        if self.beacon_at().is_some_and(|due| due <= now) {
+        if beacons {
             self.pending.beacon = true;
             self.next_beacon = now + self.settings.beacon_interval;
         }
@@ -181,7 +223,7 @@ impl ScrapeSync {
             return Some(Output::StartTell);
         }
         if std::mem::take(&mut pending.tell_next) {
-            let packets = self.settings.packets_per_tick;
+            let packets = self.packets_per_portion;
             return Some(Output::TellNext { packets });
         }
         if !pending.tell_back.is_empty() {
@@ -209,10 +251,28 @@ impl ScrapeSync {
         self.telling.is_running()
     }
 
-    fn is_behind(&self, theirs: u64) -> bool {
-        self.settings
-            .inquire_threshold
-            .is_behind(self.torrents, theirs)
+    /// Tells whether we are behind of an instance with so many torrents. While we are new we are
+    /// behind of all that have any: live sync may bring us nearly all torrents, and few of the peers.
+    fn is_behind(&self, theirs: u64, now: Instant) -> bool {
+        let is_new = self.new_until.is_some_and(|until| now < until);
+        let threshold = self.settings.inquire_threshold;
+        is_new && theirs > 0 || threshold.is_behind(self.torrents, theirs)
+    }
+
+    /// Lets the tells of all end needs again, if we are behind of nobody that has beaconed since
+    /// everybody had the time to.
+    fn trust_again(&self, siblings: &mut [(TrackerId, &mut Standing)], now: Instant) {
+        let lifetime = self.settings.longest_quiet() + 2 * self.settings.beacon_interval;
+        let is_ahead = |claim: Claim| {
+            now.saturating_duration_since(claim.at) < lifetime
+                && self.is_behind(claim.torrents, now)
+        };
+        let mut claims = siblings.iter().filter_map(|(_, standing)| standing.claim);
+        if !claims.any(is_ahead) {
+            for (_, standing) in siblings {
+                standing.needs_ended = 0;
+            }
+        }
     }
 
     const fn inquiry_at(&self) -> Option<Instant> {
@@ -234,13 +294,15 @@ impl ScrapeSync {
     ) {
         let next = match self.inquiry {
             Inquiry::NotNeeded => None,
-            Inquiry::Waiting { since, .. } => self.best(siblings, since).map(|target| (target, 1)),
+            Inquiry::Waiting { since, .. } => {
+                self.best(siblings, since, now).map(|target| (target, 1))
+            }
             Inquiry::Asked {
                 target, inquiries, ..
             } => {
                 let is_target = |(id, _): &(TrackerId, &mut Standing)| *id == target;
                 let asked = siblings.filter(is_target).map(|(_, standing)| standing);
-                self.ask_again(asked.collect(), inquiries)
+                self.ask_again(asked.collect(), inquiries, now)
                     .map(|inquiries| (target, inquiries))
             }
         };
@@ -265,10 +327,11 @@ impl ScrapeSync {
         &self,
         siblings: impl Iterator<Item = (TrackerId, &'a mut Standing)>,
         since: Instant,
+        now: Instant,
     ) -> Option<TrackerId> {
         siblings
             .filter_map(|(id, standing)| Some((id, standing.given_up, standing.claim?)))
-            .filter(|(_, _, claim)| claim.at >= since && self.is_behind(claim.torrents))
+            .filter(|(_, _, claim)| claim.at >= since && self.is_behind(claim.torrents, now))
             .max_by_key(|&(id, given_up, claim)| (Reverse(given_up), claim.torrents, Reverse(id)))
             .map(|(id, ..)| id)
     }
@@ -277,9 +340,10 @@ impl ScrapeSync {
     /// `None` to end the need: we have caught up (peer sync may have brought us there), or have
     /// asked often enough and give it up. One that is forgotten counts as it did when it was
     /// asked.
-    fn ask_again(&self, asked: Vec<&mut Standing>, inquiries: u8) -> Option<u8> {
+    fn ask_again(&self, asked: Vec<&mut Standing>, inquiries: u8, now: Instant) -> Option<u8> {
         let mut claims = asked.iter().map(|standing| standing.claim);
-        let is_behind = |claim: Option<Claim>| claim.is_none_or(|c| self.is_behind(c.torrents));
+        let is_behind =
+            |claim: Option<Claim>| claim.is_none_or(|c| self.is_behind(c.torrents, now));
         if !asked.is_empty() && !claims.any(is_behind) {
             return None;
         }

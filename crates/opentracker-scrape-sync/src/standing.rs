@@ -9,6 +9,8 @@ pub struct Standing {
     pub claim: Option<Claim>,
     /// How many times in a row it was given up because its tell was not heard.
     pub given_up: u32,
+    /// How many needs to inquire its tells have ended since we were last behind of nobody.
+    pub needs_ended: u8,
 }
 
 /// What a beacon claims.

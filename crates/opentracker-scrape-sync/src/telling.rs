@@ -15,6 +15,7 @@ pub const MAX_TELL_BACK: usize = 80 * ScrapeTell::MAX_RECORDS;
 pub(crate) struct Telling {
     id: TrackerId,
     beacon_interval: Duration,
+    longest_quiet: Duration,
     tick: Duration,
     torrents_per_tick: usize,
     running: Option<Running>,
@@ -40,6 +41,7 @@ impl Telling {
         Self {
             id,
             beacon_interval: settings.beacon_interval,
+            longest_quiet: settings.longest_quiet(),
             tick: settings.tick,
             torrents_per_tick: packets.saturating_mul(ScrapeTell::MAX_RECORDS),
             running: None,
@@ -104,10 +106,10 @@ impl Telling {
         if self.is_running() {
             return None;
         }
-        Some(
-            self.heard_at
-                .map_or(at, |heard| at.max(heard + self.beacon_interval)),
-        )
+        let quiet = self
+            .heard_at
+            .map_or(at, |heard| heard + self.beacon_interval);
+        Some(quiet.clamp(at, at + self.longest_quiet))
     }
 
     /// Returns when the next portion is due.
@@ -121,10 +123,15 @@ impl Telling {
     /// Returns a portion if one is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Portion> {
         self.due_at().filter(|due| *due <= now)?;
-        let next_tick = now + self.tick;
         match &mut self.running {
             Some(running) if running.scope == Scope::All => {
-                running.next_tick = next_tick;
+                // A timer that is a little late does not make the tell slower.
+                let on_time = running.next_tick + self.tick;
+                running.next_tick = if on_time > now {
+                    on_time
+                } else {
+                    now + self.tick
+                };
                 Some(Portion::Next)
             }
             _ => Some(Portion::Back(self.take_back(now))),

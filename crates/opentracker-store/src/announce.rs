@@ -80,6 +80,32 @@ impl Announced {
     }
 }
 
+/// A peer that a sibling told of, and how long ago it announced there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// The torrent.
+    pub key: Key,
+    /// The peer. It must have a scope ([`PeerAddr::scope`]).
+    pub peer: PeerAddr,
+    /// It has everything.
+    pub seeding: bool,
+    /// Minutes since it announced.
+    pub age_minutes: u8,
+}
+
+/// What became of a peer that a sibling told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// The peer was not known, or announced here longer ago, and is entered as it was told.
+    Applied,
+    /// The peer is known of an announce as late, so nothing has changed.
+    Known,
+    /// The peer has timed out, so nothing has changed.
+    TimedOut,
+    /// A bound kept the peer out, so nothing has changed.
+    Refused(Full),
+}
+
 /// How a download count from a sibling (SCRAPE_TELL) compares with ours, and what came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {

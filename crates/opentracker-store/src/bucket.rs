@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use opentracker_types::{InfoHash, SavedPeer, SavedTorrent, SwarmCounts};
 
-use crate::announce::{Announced, Comparison};
+use crate::announce::{Announced, Comparison, Heard, Told};
 use crate::arithmetic::saturating_u32;
 use crate::blocks::Blocks;
 use crate::cell::{AnyCell, PeerKeys, Report};
@@ -99,11 +99,7 @@ impl Bucket {
         {
             return Announced::refused(full);
         }
-        let at = found.unwrap_or_else(|| {
-            let downloads = Downloads::first_announced(moment.now);
-            let torrent = Torrent::new(*key.info_hash(), downloads, moment.now);
-            self.insert(key, torrent, &secrets.info_hashes)
-        });
+        let at = found.unwrap_or_else(|| self.insert_announced(key, moment, secrets));
         let torrent = self.torrents.get_mut(at);
         torrent.note_announce(&cell, moment);
         let Entered {
@@ -199,6 +195,42 @@ impl Bucket {
             }
         }
         announced
+    }
+
+    /// Enters a peer that has not timed out as a sibling told of it, if that is newer.
+    pub(crate) fn enter_told<C: SwarmCell>(
+        &mut self,
+        told: &Told,
+        cell: C,
+        (moment, room): (&Moment, Option<&Room>),
+        secrets: &Secrets,
+    ) -> Heard {
+        let found = self.find(&told.key);
+        let known = found.and_then(|at| self.torrents.get(at).swarm.age_of(&cell, &secrets.peers));
+        // Each of the two is rounded to a minute.
+        let is_newer = |age| moment.minutes_since(age) > told.age_minutes.saturating_add(1);
+        if !known.is_none_or(is_newer) {
+            return Heard::Known;
+        }
+        if let Some(room) = room
+            && let Some(full) = self.keeps_out(found, &cell, room, &secrets.peers)
+        {
+            return Heard::Refused(full);
+        }
+        // A seeder has reported long ago that it completed the download, and was counted then.
+        let report = Report {
+            seeding: told.seeding,
+            completed: told.seeding,
+            heard: true,
+        };
+        let then = moment.of_told(told.age_minutes);
+        let at = found.unwrap_or_else(|| self.insert_announced(&told.key, &then, secrets));
+        let torrent = self.torrents.get_mut(at);
+        torrent.note_told(&cell, told.age_minutes, moment);
+        let (swarm, change) = (&mut torrent.swarm, &mut self.change);
+        let entered = swarm.enter(cell, report, &then, &secrets.peers, change);
+        self.count_peer(C::FAMILY, entered.was_seeding, told.seeding);
+        Heard::Applied
     }
 
     /// Makes the download count the larger of ours and a sibling's, and creates the torrent if it
@@ -456,6 +488,13 @@ impl Bucket {
             }
             self.peers[(family, is_seeding)] += 1;
         }
+    }
+
+    /// Adds a torrent that is announced for the first time.
+    fn insert_announced(&mut self, key: &Key, moment: &Moment, secrets: &Secrets) -> usize {
+        let downloads = Downloads::first_announced(moment.now);
+        let torrent = Torrent::new(*key.info_hash(), downloads, moment.now);
+        self.insert(key, torrent, &secrets.info_hashes)
     }
 
     /// Adds a torrent that is not there yet and returns where it stands.

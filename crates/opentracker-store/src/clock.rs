@@ -126,6 +126,7 @@ pub struct Moment {
     pub(crate) now: Minute,
     pub(crate) age: u8,
     pub(crate) told: u8,
+    told_unit: u8,
     renew_units: u8,
     peer_timeout: u8,
     pub(crate) torrent_timeout: u32,
@@ -138,11 +139,11 @@ pub struct Moment {
 impl Moment {
     /// Makes the moment of a minute.
     pub fn new(now: Minute, timing: &Timing) -> Self {
-        let unit = u32::from(timing.told_unit);
         Self {
             now,
             age: low_octet(now.0),
-            told: low_octet(now.0 / unit) & TOLD_MASK,
+            told: told_clock(now, timing.told_unit),
+            told_unit: timing.told_unit,
             renew_units: timing.renew_boundary / timing.told_unit,
             peer_timeout: timing.peer_timeout,
             torrent_timeout: timing.torrent_timeout,
@@ -171,6 +172,18 @@ impl Moment {
         }
     }
 
+    /// The moment so many minutes ago, at which a peer announced that the cluster tells of: it was
+    /// heard then, so that its next announce is told as those to whom it announced would tell it.
+    pub(crate) fn of_told(&self, age_minutes: u8) -> Self {
+        let now = self.now.before(age_minutes.into());
+        Self {
+            now,
+            age: self.age.wrapping_sub(age_minutes),
+            told: told_clock(now, self.told_unit),
+            ..*self
+        }
+    }
+
     /// The age of a peer that announced so many minutes ago, unless it has timed out.
     pub(crate) fn living_age(&self, minutes: u32) -> Option<u8> {
         u8::try_from(minutes)
@@ -191,6 +204,11 @@ impl Moment {
     pub(crate) fn must_renew(&self, told: u8) -> bool {
         self.told.wrapping_sub(told) & TOLD_MASK > self.renew_units
     }
+}
+
+/// The coarser clock, folded into six bits.
+fn told_clock(now: Minute, unit: u8) -> u8 {
+    low_octet(now.0 / u32::from(unit)) & TOLD_MASK
 }
 
 fn minutes_of_interval(interval: Duration) -> u32 {

@@ -58,9 +58,10 @@ impl Downloads {
     }
 
     /// Whether the first announce of a torrent that is not established was more than an interval
-    /// ago.
-    pub(crate) fn span_interval(self, moment: &Moment) -> bool {
-        self.minutes_since_first(moment) > moment.interval
+    /// before one that was so many minutes ago.
+    pub(crate) fn span_interval(self, age_minutes: u8, moment: &Moment) -> bool {
+        let ago = u32::from(age_minutes);
+        self.minutes_since_first(moment).saturating_sub(ago) > moment.interval
     }
 
     /// Minutes since the first announce of a torrent, unless it is established.
@@ -203,7 +204,7 @@ mod tests {
         for _ in 0..3 {
             large.add_one(&mut downloads, &HASH);
             assert_eq!(large.get(downloads, &HASH), MOST_BEFORE.into());
-            assert!(!downloads.span_interval(&moment(2047)));
+            assert!(!downloads.span_interval(0, &moment(2047)));
         }
     }
 
@@ -212,8 +213,24 @@ mod tests {
         for first in [0, 1, 607, 2047, 2048, 100_000] {
             let downloads = Downloads::first_announced(Minute::new(first));
             for later in 0..1440 + 300 {
-                let spans = downloads.span_interval(&moment(first + later));
+                let spans = downloads.span_interval(0, &moment(first + later));
                 assert_eq!(spans, later > 1440, "{first} + {later}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_announce_before_the_first_spans_nothing() {
+        let downloads = Downloads::first_announced(Minute::new(1000));
+        for age in [0, 1, 200] {
+            let ago = u32::from(age);
+            for (later, spans) in [(0, false), (1440 + ago, false), (1441 + ago, true)] {
+                let moment = moment(1000 + later);
+                assert_eq!(
+                    downloads.span_interval(age, &moment),
+                    spans,
+                    "{later} - {age}"
+                );
             }
         }
     }

@@ -38,7 +38,7 @@ mod timed_out;
 mod torrent;
 mod usage;
 
-pub use announce::{Announce, Announced, Comparison, Presence};
+pub use announce::{Announce, Announced, Comparison, Heard, Presence, Told};
 pub use clock::{Minute, Moment, Timing};
 pub use key::Key;
 pub use kind::{Family, PerKind};

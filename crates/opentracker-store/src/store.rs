@@ -4,7 +4,7 @@ use opentracker_types::{InfoHash, SavedPeer, SavedTorrent, SwarmCounts};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::announce::{Announce, Announced, Comparison, Presence};
+use crate::announce::{Announce, Announced, Comparison, Heard, Presence, Told};
 use crate::bucket::{Bucket, Secrets};
 use crate::cell::{AnyCell, PeerKeys, Report};
 use crate::clock::Moment;
@@ -102,6 +102,16 @@ impl Store {
     /// announce that asks for no peers and is never told onward.
     pub fn apply(&self, announce: &Announce, moment: &Moment) -> Announced {
         self.dispatch(announce, true, moment, |_, _| ())
+    }
+
+    /// Applies a peer that a sibling told of (docs/livesync.md, "Peers follow the counts"): one that is
+    /// not known is entered as if it had announced then, and a known one is changed only if that
+    /// was more than a minute later than its announce here. No download is counted.
+    pub fn apply_told(&self, told: &Told, moment: &Moment) -> Heard {
+        match AnyCell::from(told.peer) {
+            AnyCell::V4(cell) => self.enter_told(told, cell, moment),
+            AnyCell::V6(cell) => self.enter_told(told, cell, moment),
+        }
     }
 
     /// Applies a sibling's download count (docs/livesync.md, "Scrape sync"): the torrent is
@@ -253,6 +263,15 @@ impl Store {
     fn room(&self, moment: &Moment) -> Option<Room> {
         let limits = moment.limits.as_ref()?;
         Some(self.buckets.usage().room(limits))
+    }
+
+    fn enter_told<C: SwarmCell>(&self, told: &Told, cell: C, moment: &Moment) -> Heard {
+        if moment.living_age(told.age_minutes.into()).is_none() {
+            return Heard::TimedOut;
+        }
+        let room = self.room(moment);
+        let mut bucket = self.write(&told.key);
+        bucket.enter_told(told, cell, (moment, room.as_ref()), &self.secrets)
     }
 
     fn dispatch(

@@ -42,14 +42,21 @@ impl Torrent {
     /// Establishes the torrent if an announce of this peer is reason to.
     #[inline]
     pub(crate) fn note_announce<C: SwarmCell>(&mut self, peer: &C, moment: &Moment) {
+        self.note_told(peer, 0, moment);
+    }
+
+    /// Establishes the torrent if an announce of this peer so many minutes ago is reason to.
+    #[inline]
+    pub(crate) fn note_told<C: SwarmCell>(&mut self, peer: &C, age_minutes: u8, moment: &Moment) {
         if !self.downloads.is_established() {
-            self.try_to_establish(peer, moment);
+            self.try_to_establish(peer, age_minutes, moment);
         }
     }
 
     #[cold]
-    fn try_to_establish<C: SwarmCell>(&mut self, peer: &C, moment: &Moment) {
-        if self.downloads.span_interval(moment) || self.swarm.has_other_prefix(peer) {
+    fn try_to_establish<C: SwarmCell>(&mut self, peer: &C, age_minutes: u8, moment: &Moment) {
+        let spans_interval = self.downloads.span_interval(age_minutes, moment);
+        if spans_interval || self.swarm.has_other_prefix(peer) {
             self.downloads.establish();
         }
     }

@@ -224,7 +224,12 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
     let (connections, secret) = connections(&config, core, &folders)?;
     let control = Arc::new(ControlSlot::default());
     if let Some(place) = &bound.snapshot {
-        snapshot::restore(place, core)?;
+        let age = snapshot::restore(place, core)?;
+        if let Some(group) = &mut bound.group
+            && age.is_some_and(|age| age < config.announce.interval)
+        {
+            group.knows_peers();
+        }
         bound.trends = Arc::new(Mutex::new(snapshot::restore_trends(place)));
     }
     let listeners = bound.listeners.clone();

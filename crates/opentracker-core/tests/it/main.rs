@@ -3,6 +3,7 @@
 
 mod denied;
 mod limits;
+mod told;
 mod watched;
 
 use std::net::IpAddr;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use opentracker_core::{
-    AccessLists, PeerBuffers, Requester, Rules, Settings, Sweeper, Tracker, Walk, Worker,
+    AccessLists, PeerBuffers, Requester, Rules, Settings, SwarmWalk, Sweeper, Tracker, Walk, Worker,
 };
 use opentracker_livesync::{self as livesync, Instance, Output, Source, Teller, Transmit};
 use opentracker_livesync_wire::PacketBuf;
@@ -169,6 +169,17 @@ impl Machine {
             downloads.extend(torrents.map(|torrent| (torrent.info_hash, torrent.counts.downloads)));
         }
         downloads
+    }
+
+    /// Returns the minutes since each peer announced.
+    pub(crate) fn ages(&self, now: Instant) -> BTreeMap<SocketAddr, u8> {
+        let mut ages = BTreeMap::new();
+        let mut walk = SwarmWalk::new();
+        while let Some(swarms) = walk.step(&self.tracker, now) {
+            let peers = swarms.flat_map(|(_, peers)| peers);
+            ages.extend(peers.map(|peer| (peer.addr.into(), peer.age_minutes)));
+        }
+        ages
     }
 
     /// Returns all peers, and whether each is a seeder.

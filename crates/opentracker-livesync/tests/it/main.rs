@@ -7,4 +7,5 @@ mod network;
 mod relay;
 mod seal;
 mod simulation;
+mod told;
 mod world;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use opentracker_livesync_wire::{Packet, ScrapeTell, SyncLive6};
+use opentracker_livesync_wire::{LiveRecord, Packet, ScrapeTell, SyncLive6};
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -165,7 +165,7 @@ impl World {
             .sum()
     }
 
-    /// Returns how many packets of tells all have sent.
+    /// Returns how many counts all have told.
     pub(crate) fn tells(&self) -> u64 {
         self.machines.iter().map(|slot| slot.traffic.tells).sum()
     }
@@ -447,26 +447,22 @@ impl Traffic {
         if now >= self.since + interval {
             self.restart(now);
         }
+        let told = self.told;
         match Packet::decode(packet).expect("a machine sends what can be read") {
-            Packet::SyncLive(live) => {
-                self.live += 1;
-                self.live_records += live.records().len();
-            }
-            Packet::SyncLive6(live) => {
-                self.live += 1;
-                self.live_records += live.records().len();
-            }
+            Packet::SyncLive(live) => self.count_peers(live.records()),
+            Packet::SyncLive6(live) => self.count_peers(live.records()),
             Packet::Beacon(_) => self.beacons += 1,
             Packet::Inquire(_) => {
                 self.inquired += 1;
                 self.inquiries += 1;
             }
-            Packet::ScrapeTell(_) => {
+            Packet::ScrapeTell(tell) => {
                 self.told += 1;
-                self.tells += 1;
-                let tell = machine.torrents(now).div_ceil(ScrapeTell::MAX_RECORDS);
-                assert!(self.told <= tell, "tells: {self:?}");
+                self.tells += tell.records().len() as u64;
             }
+        }
+        if self.told > told {
+            self.check_tell(machine, now);
         }
         assert!(self.beacons <= 1, "beacons in an interval");
         assert!(self.inquired <= 1, "inquiries in an interval");
@@ -476,6 +472,23 @@ impl Traffic {
         let timed = 2 * WORKERS * (1 + usize::try_from(delays).unwrap());
         let full = self.live_records / SyncLive6::MAX_RECORDS;
         assert!(self.live <= timed + full, "announces: {self:?}");
+    }
+    fn count_peers(&mut self, records: impl ExactSizeIterator<Item = LiveRecord> + Clone) {
+        if records.clone().any(|record| record.age.is_some()) {
+            self.told += 1;
+        } else {
+            self.live += 1;
+            self.live_records += records.len();
+        }
+    }
+
+    fn check_tell(&self, machine: &Machine, now: Instant) {
+        let torrents = machine.torrents(now).div_ceil(ScrapeTell::MAX_RECORDS);
+        // Of each part that is copied out a packet may be left over, and in the end of peers of
+        // either family.
+        let parts = torrents.div_ceil(10) + 1;
+        let peers = machine.peers(now).len().div_ceil(SyncLive6::MAX_RECORDS) + 1;
+        assert!(self.told <= torrents + parts + peers, "tells: {self:?}");
     }
 }
 

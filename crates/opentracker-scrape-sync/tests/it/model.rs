@@ -78,6 +78,13 @@ fn all_three_beacon() {
     explore(instances, Faults::packets(2));
 }
 
+/// As in a cluster of few, busy torrents: live sync brings nearly all torrents, and few peers.
+#[test]
+fn two_newcomers_know_all_torrents_and_no_peer() {
+    let instances = [newcomer(ALL), established(1, ALL), newcomer(ALL)];
+    explore(instances, Faults::packets(2));
+}
+
 /// Explores a scenario without a fault, and then with as many as are given.
 fn explore(instances: [Setup; INSTANCES], faults: Faults) {
     let start = start();
@@ -106,6 +113,8 @@ struct Scenario {
 struct Setup {
     first_beacon_secs: u64,
     known: Known,
+    /// It knows no peers, and that it does not.
+    is_new: bool,
 }
 
 /// Download counts of the torrents that a instance serves.
@@ -169,6 +178,8 @@ struct Instance {
     is_alive: bool,
     beacons: bool,
     known: Known,
+    /// Of which torrents it knows the peers.
+    peers: [bool; TORRENTS],
     /// Which torrent the walk of a tell comes to next.
     walk: usize,
     /// How many needs to inquire it had.
@@ -196,9 +207,19 @@ struct Flight {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Sent {
-    Beacon { torrents: u64 },
-    Inquire { target: TrackerId, need: Need },
-    Tell { torrent: usize, downloads: u8 },
+    Beacon {
+        torrents: u64,
+    },
+    Inquire {
+        target: TrackerId,
+        need: Need,
+    },
+    /// Counts, and the peers if they follow.
+    Tell {
+        torrent: usize,
+        downloads: u8,
+        peers: bool,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -218,12 +239,17 @@ impl Model for Scenario {
     fn init_states(&self) -> Vec<State> {
         let instances = self.instances.iter().enumerate().map(|(place, setup)| {
             let first_beacon = Duration::from_secs(setup.first_beacon_secs);
+            let mut machine = ScrapeSync::new(id(place), settings(first_beacon), self.start);
+            if !setup.is_new {
+                machine.handle_peers_known();
+            }
             Instance {
-                machine: ScrapeSync::new(id(place), settings(first_beacon), self.start),
+                machine,
                 siblings: BTreeMap::new(),
                 is_alive: true,
                 beacons: first_beacon < self.faults.horizon(),
                 known: setup.known,
+                peers: setup.known.0.map(|count| count.is_some() && !setup.is_new),
                 walk: 0,
                 needs: 0,
                 cause: None,
@@ -321,6 +347,16 @@ impl Model for Scenario {
                     scenario.has_faults() || !scenario.is_over(state) || state.counts_agree()
                 },
             ),
+            Property::always(
+                "all have heard of peers in the end",
+                |scenario: &Self, state: &State| !scenario.is_over(state) || state.have_peers(),
+            ),
+            Property::always(
+                "without a fault the peers are everywhere in the end",
+                |scenario: &Self, state: &State| {
+                    scenario.has_faults() || !scenario.is_over(state) || state.peers_agree()
+                },
+            ),
             Property::sometimes("a tell runs", |_, state: &State| {
                 state.tellers().next().is_some()
             }),
@@ -379,6 +415,18 @@ impl State {
             .all(|instance| self.alive().all(|other| other.known == instance.known))
     }
 
+    /// Tells whether everybody knows peers, if one that beacons does.
+    fn have_peers(&self) -> bool {
+        let mut beaconing = self.alive().filter(|instance| instance.beacons);
+        !beaconing.any(|instance| instance.has_peers()) || self.alive().all(Instance::has_peers)
+    }
+
+    fn peers_agree(&self) -> bool {
+        let mut alive = self.alive();
+        let first = alive.next().map(|instance| instance.peers);
+        alive.all(|instance| Some(instance.peers) == first)
+    }
+
     fn take_off(&mut self, flight: &Flight) {
         let place = self.flying.iter().position(|other| other == flight);
         self.flying.remove(place.unwrap());
@@ -399,9 +447,17 @@ impl State {
                     instance.cause = Some(need);
                 }
             }
-            Sent::Tell { torrent, downloads } => {
+            Sent::Tell {
+                torrent,
+                downloads,
+                peers,
+            } => {
                 let standing = instance.siblings.entry(sender).or_default();
                 instance.machine.handle_tell(sender, standing, now);
+                if peers {
+                    instance.machine.handle_told_peers(sender, standing, now);
+                    instance.peers[torrent] = true;
+                }
                 let ours = &mut instance.known.0[torrent];
                 let ours_is_larger = *ours > Some(downloads);
                 *ours = (*ours).max(Some(downloads));
@@ -448,7 +504,7 @@ impl State {
                     let walked = self.instances[place].known_from_walk();
                     let Some(torrent) = walked else { break };
                     self.instances[place].walk = torrent + 1;
-                    self.tell(place, torrent);
+                    self.tell(place, torrent, self.instances[place].peers[torrent]);
                 }
                 let instance = &mut self.instances[place];
                 if instance.known_from_walk().is_none() {
@@ -458,13 +514,13 @@ impl State {
             }
             Output::TellBack(hashes) => {
                 for torrent in (0..TORRENTS).filter(|torrent| hashes.contains(&hash(*torrent))) {
-                    self.tell(place, torrent);
+                    self.tell(place, torrent, false);
                 }
             }
         }
     }
 
-    fn tell(&mut self, place: usize, torrent: usize) {
+    fn tell(&mut self, place: usize, torrent: usize, peers: bool) {
         let others_run = self.instances.iter().enumerate().any(|(other, instance)| {
             other != place && instance.is_alive && instance.machine.is_telling()
         });
@@ -478,7 +534,12 @@ impl State {
         self.has_hurried |=
             told_at.is_some_and(|at| self.now > at + TICK && self.now < at + INTERVAL);
         let downloads = self.instances[place].known.0[torrent].unwrap();
-        self.send(place, Sent::Tell { torrent, downloads });
+        let tell = Sent::Tell {
+            torrent,
+            downloads,
+            peers,
+        };
+        self.send(place, tell);
     }
 
     fn send(&mut self, from: usize, packet: Sent) {
@@ -502,6 +563,10 @@ impl Instance {
         self.known.0.iter().flatten().count() as u64
     }
 
+    fn has_peers(&self) -> bool {
+        self.peers.contains(&true)
+    }
+
     /// Returns the next torrent that a walk comes to.
     fn known_from_walk(&self) -> Option<usize> {
         (self.walk..TORRENTS).find(|torrent| self.known.0[*torrent].is_some())
@@ -519,11 +584,15 @@ fn established(first_beacon_secs: u64, known: Known) -> Setup {
     Setup {
         first_beacon_secs,
         known,
+        is_new: false,
     }
 }
 
 fn newcomer(known: Known) -> Setup {
-    established(24 * 60 * 60, known)
+    Setup {
+        is_new: true,
+        ..established(24 * 60 * 60, known)
+    }
 }
 
 fn settings(first_beacon_delay: Duration) -> Settings {
@@ -533,6 +602,7 @@ fn settings(first_beacon_delay: Duration) -> Settings {
         inquire_threshold: InquireThreshold::default(),
         tick: TICK,
         packets_per_tick: 1,
+        ..Settings::default()
     }
 }
 

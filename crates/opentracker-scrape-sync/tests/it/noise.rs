@@ -18,6 +18,8 @@ enum Call {
     Beacon(u8, u64),
     Inquire(u8, u8),
     Tell(u8, Vec<(u8, bool)>),
+    Peers(u8),
+    TellSize(u64),
     TellEnd,
     Wait(Duration),
     Timeout,
@@ -49,6 +51,11 @@ proptest! {
                         us.handle_record(InfoHash::new([torrent; 20]), ours_is_larger);
                     }
                 }
+                Call::Peers(sender) => {
+                    let standing = siblings.entry(id(sender)).or_default();
+                    us.handle_told_peers(id(sender), standing, now);
+                }
+                Call::TellSize(packets) => us.handle_tell_size(packets),
                 Call::TellEnd => us.handle_tell_end(now),
                 Call::Wait(time) => now += time,
                 Call::Timeout => {
@@ -79,6 +86,8 @@ fn call() -> impl Strategy<Value = Call> {
         (0u8..4, prop::collection::vec(record, 0..45))
             .prop_map(|(sender, records)| Call::Tell(sender, records)),
         any::<u8>().prop_map(Call::Renamed),
+        (0u8..4).prop_map(Call::Peers),
+        any::<u64>().prop_map(Call::TellSize),
         Just(Call::TellEnd),
         time.prop_map(Call::Wait),
         Just(Call::Timeout),

@@ -6,11 +6,15 @@ use std::time::{Duration, Instant};
 
 use opentracker_livesync_wire::{Beacon, Inquire, ScrapeTell};
 use opentracker_scrape_sync::{
-    Inquiry, MAX_INQUIRIES, MAX_TELL_BACK, Output, ScrapeSync, Settings, Standing,
+    Inquiry, MAX_INQUIRIES, MAX_NEEDS_ENDED, MAX_TELL_BACK, Output, ScrapeSync, Settings, Standing,
 };
 use opentracker_types::{InfoHash, TrackerId};
 
 use crate::start;
+
+mod being_new;
+mod telling_back;
+mod telling_in_vain;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 const MOMENT: Duration = Duration::from_nanos(1);
@@ -70,6 +74,23 @@ mod beaconing {
         us.handle_timeout(heard + INTERVAL);
         assert_eq!(outputs(&mut us), [our_beacon(100)]);
     }
+}
+
+/// Whoever tells for ever silences nobody for ever.
+#[test]
+fn a_beacon_waits_no_longer_than_a_tell_may_take() {
+    let (mut us, begin) = machine(100);
+    let due = begin + Settings::default().first_beacon_delay;
+    let latest = due + Settings::default().longest_tell + INTERVAL;
+    let mut now = due - INTERVAL;
+    while now < latest {
+        us.handle_tell(ALICE, now);
+        us.handle_timeout(now);
+        assert_eq!(outputs(&mut us), []);
+        now += Duration::from_secs(1);
+    }
+    us.handle_timeout(latest);
+    assert_eq!(outputs(&mut us), [our_beacon(100)]);
 }
 
 mod inquiring {
@@ -238,6 +259,7 @@ mod inquiring {
     fn asking(target: TrackerId, asked: Instant) -> Instance {
         let begin = asked - 2 * INTERVAL;
         let mut us = Instance::new(Settings::default(), begin);
+        us.handle_peers_known();
         us.handle_beacon(&beacon_from(target, 300), begin);
         us.handle_timeout(asked);
         assert_eq!(outputs(&mut us), [our_inquire(target)]);
@@ -249,7 +271,7 @@ mod answering {
     use super::*;
 
     const TICK: Duration = Duration::from_millis(10);
-    const NEXT: Output = Output::TellNext { packets: 8 };
+    const NEXT: Output = Output::TellNext { packets: 10 };
 
     #[test]
     fn tells_a_budget_of_packets_each_tick() {
@@ -268,6 +290,38 @@ mod answering {
         assert!(!us.is_telling());
         us.handle_timeout(begin + 5 * TICK);
         assert_eq!(outputs(&mut us), []);
+    }
+
+    #[test]
+    fn ends_within_five_minutes_however_much_there_is() {
+        // 30 000 portions are five minutes.
+        for (packets, portion) in [(0, 10), (300_000, 10), (300_001, 11), (3_000_000, 100)] {
+            let (mut us, begin) = machine(100_000);
+            us.handle_inquire(&inquire_from(ALICE), begin);
+            assert_eq!(us.poll_output(), Some(Output::StartTell));
+            us.handle_tell_size(packets);
+            let next = Output::TellNext { packets: portion };
+            assert_eq!(outputs(&mut us), [next.clone()]);
+            us.handle_timeout(begin + TICK);
+            assert_eq!(outputs(&mut us), [next]);
+            // The next one is of another size.
+            us.handle_tell_end(begin + TICK);
+            us.handle_inquire(&inquire_from(ALICE), begin + TICK + INTERVAL);
+            assert_eq!(outputs(&mut us), [Output::StartTell, NEXT]);
+        }
+    }
+
+    #[test]
+    fn is_not_slowed_by_a_timer_that_is_a_little_late() {
+        let (mut us, begin) = machine(100_000);
+        us.handle_inquire(&inquire_from(ALICE), begin);
+        outputs(&mut us);
+        for tick in 1..10 {
+            let due = begin + tick * TICK;
+            assert_eq!(us.poll_timeout(), Some(due));
+            us.handle_timeout(due + TICK / 2);
+            assert_eq!(outputs(&mut us), [NEXT]);
+        }
     }
 
     #[test]
@@ -353,143 +407,6 @@ mod answering {
     }
 }
 
-mod telling_back {
-    use super::*;
-
-    const PER_TICK: usize = 8 * ScrapeTell::MAX_RECORDS;
-    /// The place of our id within an interval.
-    const PLACE: Duration = Duration::from_secs(30);
-
-    #[test]
-    fn waits_an_interval_and_our_place_after_the_last_tell() {
-        let (mut us, begin) = machine(100);
-        know_better(&mut us, &[hash(1)], begin);
-        let last = begin + INTERVAL / 2;
-        us.handle_tell(ALICE, last);
-        let due = last + INTERVAL + PLACE;
-        assert_eq!(us.poll_timeout(), Some(due));
-        us.handle_timeout(due - MOMENT);
-        assert_eq!(outputs(&mut us), []);
-        us.handle_timeout(due);
-        assert_eq!(outputs(&mut us), [Output::TellBack(vec![hash(1)])]);
-        assert!(!us.is_telling());
-        us.handle_timeout(due + INTERVAL);
-        assert_eq!(outputs(&mut us), [], "once is enough");
-    }
-
-    #[test]
-    fn is_for_what_we_know_better_alone() {
-        let (mut us, begin) = machine(100);
-        know_better(&mut us, &[hash(1), hash(2)], begin);
-        us.handle_record(hash(3), false);
-        // Somebody else tells back more than we know.
-        us.handle_tell(BOB, begin);
-        us.handle_record(hash(1), false);
-        us.handle_timeout(begin + 2 * INTERVAL);
-        assert_eq!(outputs(&mut us), [Output::TellBack(vec![hash(2)])]);
-    }
-
-    #[test]
-    fn is_needless_after_a_tell_of_everything() {
-        let (mut us, begin) = machine(100);
-        know_better(&mut us, &[hash(1)], begin);
-        us.handle_inquire(&inquire_from(ALICE), begin);
-        us.handle_tell_end(begin);
-        outputs(&mut us);
-        us.handle_timeout(begin + 3 * INTERVAL);
-        assert_eq!(outputs(&mut us), []);
-    }
-
-    #[test]
-    fn waits_for_the_end_of_a_tell_of_everything() {
-        let (mut us, begin) = machine(100);
-        us.handle_inquire(&inquire_from(ALICE), begin);
-        outputs(&mut us);
-        know_better(&mut us, &[hash(1)], begin);
-        let due = begin + INTERVAL + PLACE;
-        us.handle_timeout(due);
-        assert_eq!(outputs(&mut us), [Output::TellNext { packets: 8 }]);
-        us.handle_tell_end(due);
-        // And then for the pause that lies between two tells of ours.
-        assert_eq!(us.poll_timeout(), Some(due + INTERVAL));
-        us.handle_timeout(due + INTERVAL);
-        assert_eq!(outputs(&mut us), [Output::TellBack(vec![hash(1)])]);
-    }
-
-    #[test]
-    fn goes_in_portions() {
-        let (mut us, begin) = machine(100_000);
-        let known = hashes(2 * PER_TICK + 1);
-        know_better(&mut us, &known, begin);
-        let mut told: Vec<InfoHash> = Vec::new();
-        for portion in [PER_TICK, PER_TICK, 1] {
-            us.handle_timeout(us.poll_timeout().unwrap());
-            let [Output::TellBack(torrents)] = &outputs(&mut us)[..] else {
-                panic!("not a portion");
-            };
-            assert_eq!(torrents.len(), portion);
-            told.extend(torrents);
-        }
-        assert_eq!(told, known);
-        assert!(!us.is_telling());
-    }
-
-    #[test]
-    fn gives_way_to_any_tell_and_goes_on_later() {
-        // Of two that give way to each other the lesser id goes on first.
-        for (sender, further) in [(ZOE, Duration::ZERO), (ALICE, INTERVAL)] {
-            let (mut us, begin) = machine(100_000);
-            know_better(&mut us, &hashes(PER_TICK + 1), begin);
-            us.handle_timeout(begin + INTERVAL + PLACE);
-            assert_eq!(outputs(&mut us).len(), 1);
-            assert!(us.is_telling());
-
-            let heard = begin + INTERVAL + PLACE + MOMENT;
-            us.handle_tell(sender, heard);
-            assert!(!us.is_telling());
-            let due = heard + INTERVAL + PLACE + further;
-            assert_eq!(us.poll_timeout(), Some(due));
-            us.handle_timeout(due);
-            let rest = vec![*hashes(PER_TICK + 1).last().unwrap()];
-            assert_eq!(outputs(&mut us), [Output::TellBack(rest)]);
-        }
-    }
-
-    #[test]
-    fn is_bounded() {
-        let (mut us, begin) = machine(100_000);
-        know_better(&mut us, &hashes(MAX_TELL_BACK + 100), begin);
-        let mut told = 0;
-        while us.poll_timeout().unwrap() < begin + 3 * INTERVAL {
-            us.handle_timeout(us.poll_timeout().unwrap());
-            for output in outputs(&mut us) {
-                let Output::TellBack(torrents) = output else {
-                    panic!("{output:?}");
-                };
-                told += torrents.len();
-            }
-        }
-        assert_eq!(told, MAX_TELL_BACK);
-    }
-
-    fn know_better(us: &mut Instance, torrents: &[InfoHash], now: Instant) {
-        us.handle_tell(ALICE, now);
-        for torrent in torrents {
-            us.handle_record(*torrent, true);
-        }
-    }
-
-    fn hashes(count: usize) -> Vec<InfoHash> {
-        (0..u32::try_from(count).unwrap()).map(hash).collect()
-    }
-
-    fn hash(number: u32) -> InfoHash {
-        let mut octets = [0; 20];
-        octets[..4].copy_from_slice(&number.to_be_bytes());
-        InfoHash::new(octets)
-    }
-}
-
 #[test]
 fn a_need_outlives_that_its_target_is_forgotten() {
     let (mut us, begin) = machine(0);
@@ -548,6 +465,11 @@ impl Instance {
         self.machine.handle_tell(sender, standing, now);
     }
 
+    fn handle_told_peers(&mut self, sender: TrackerId, now: Instant) {
+        let standing = self.siblings.entry(sender).or_default();
+        self.machine.handle_told_peers(sender, standing, now);
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
         let siblings = self.siblings.iter_mut();
         let siblings = siblings.map(|(id, standing)| (*id, standing));
@@ -569,8 +491,15 @@ impl DerefMut for Instance {
     }
 }
 
-/// An instance that has just started.
+/// An instance that has just started, and knows peers.
 fn machine(torrents: u64) -> (Instance, Instant) {
+    let (mut us, begin) = newcomer(torrents);
+    us.handle_peers_known();
+    (us, begin)
+}
+
+/// An instance that has just started.
+fn newcomer(torrents: u64) -> (Instance, Instant) {
     let begin = start();
     let mut us = Instance::new(Settings::default(), begin);
     us.handle_torrents(torrents);

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use opentracker_store::{
-    Announce, Comparison, Family, Minute, Moment, PeerBuffers, PerKind, Picker, Presence, Removed,
-    Store, Sweeper, Timing,
+    Announce, Comparison, Family, Heard, Minute, Moment, PeerBuffers, PerKind, Picker, Presence,
+    Removed, Store, Sweeper, Timing, Told,
 };
 use opentracker_types::{InfoHash, PeerAddr, SwarmCounts};
 use proptest::prelude::*;
@@ -48,11 +48,18 @@ impl ModelTorrent {
         self.last_seen = now;
     }
 
+    /// Notes an announce that a sibling told of.
+    fn see_told(&mut self, peer: PeerAddr, announced: u32) {
+        self.prefixes.insert(prefix(peer));
+        self.first_announce.get_or_insert(announced);
+        self.last_seen = self.last_seen.max(announced);
+    }
+
     /// Whether its downloads are kept when its peers are gone.
     fn is_kept(&self) -> bool {
         let first = self.first_announce.unwrap_or(self.last_seen);
         let is_established =
-            self.told || self.prefixes.len() > 1 || self.last_seen - first > INTERVAL;
+            self.told || self.prefixes.len() > 1 || self.last_seen.saturating_sub(first) > INTERVAL;
         is_established && self.downloads > 0
     }
 }
@@ -150,6 +157,31 @@ impl Model {
             tell: tell && !heard,
             eligible,
         }
+    }
+
+    /// A sibling tells of a peer that announced there so many minutes ago.
+    fn hear(&mut self, torrent: u8, peer: PeerAddr, seeding: bool, age_minutes: u8) -> Heard {
+        let age = u32::from(age_minutes);
+        if age > PEER_TIMEOUT {
+            return Heard::TimedOut;
+        }
+        let announced = self.now - age;
+        let known = self.torrents.get(&torrent);
+        let known = known.and_then(|known| known.peers.get(&peer));
+        if known.is_some_and(|known| announced <= known.announced + 1) {
+            return Heard::Known;
+        }
+        let has_completed = seeding || known.is_some_and(|known| known.completed);
+        let entry = self.torrents.entry(torrent).or_default();
+        entry.see_told(peer, announced);
+        let about = ModelPeer {
+            seeding,
+            completed: has_completed,
+            announced,
+            told: announced,
+        };
+        entry.peers.insert(peer, about);
+        Heard::Applied
     }
 
     fn leave(&mut self, torrent: u8, peer: PeerAddr, heard: bool) -> Expected {
@@ -263,6 +295,24 @@ impl Pair {
                 want,
                 heard,
             } => self.announce(torrent, peer, presence, want, heard),
+            Op::Told {
+                torrent,
+                peer,
+                seeding,
+                age_minutes,
+            } => {
+                // The model's time begins at zero.
+                let age_minutes = age_minutes.min(u8::try_from(self.model.now).unwrap_or(u8::MAX));
+                let told = Told {
+                    key: self.store.key(&hash(torrent)),
+                    peer,
+                    seeding,
+                    age_minutes,
+                };
+                let heard = self.store.apply_told(&told, &self.moment());
+                let expected = self.model.hear(torrent, peer, seeding, age_minutes);
+                assert_eq!(heard, expected);
+            }
             Op::Downloads {
                 torrent,
                 idle,

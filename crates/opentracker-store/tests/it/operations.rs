@@ -15,6 +15,12 @@ pub(crate) enum Op {
         want: usize,
         heard: bool,
     },
+    Told {
+        torrent: u8,
+        peer: PeerAddr,
+        seeding: bool,
+        age_minutes: u8,
+    },
     Downloads {
         torrent: u8,
         idle: u32,
@@ -78,7 +84,7 @@ pub(crate) fn any_op() -> impl Strategy<Value = Op> {
     // Torrent 0 grows large, the others stay small.
     let torrent = prop_oneof![6 => Just(0_u8), 1 => 1..5_u8];
     prop_oneof![
-        60 => (torrent, any_peer(), any_presence(), 0..12_usize, prop::bool::weighted(0.2))
+        60 => (torrent.clone(), any_peer(), any_presence(), 0..12_usize, prop::bool::weighted(0.2))
             .prop_map(|(torrent, peer, presence, want, heard)| Op::Announce {
                 torrent, peer, presence, want, heard,
             }),
@@ -94,6 +100,9 @@ pub(crate) fn any_op() -> impl Strategy<Value = Op> {
                 want: 3,
                 heard,
             }),
+        15 => (torrent, any_peer(), any::<bool>(), 0..50_u8).prop_map(told),
+        5 => (any_peer_of_one_prefix(), any::<bool>(), 0..50_u8)
+            .prop_map(|((torrent, peer), seeding, age)| told((torrent, peer, seeding, age))),
         2 => (0..8_u8, 0..200_u32, any_count())
             .prop_map(|(torrent, idle, downloads)| Op::Downloads { torrent, idle, downloads }),
         1 => (0..8_u8).prop_map(|torrent| Op::Remove { torrent }),
@@ -102,6 +111,15 @@ pub(crate) fn any_op() -> impl Strategy<Value = Op> {
         1 => (40..80_u32).prop_map(|minutes| Op::Pass { minutes }),
         2 => Just(Op::Sweep),
     ]
+}
+
+fn told((torrent, peer, seeding, age_minutes): (u8, PeerAddr, bool, u8)) -> Op {
+    Op::Told {
+        torrent,
+        peer,
+        seeding,
+        age_minutes,
+    }
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(crate) struct Joined {
     outboxes: Arc<Outboxes>,
     view: Arc<ArcSwap<View>>,
     serve: oneshot::Sender<driver::Served>,
+    /// Whether a snapshot of not long ago was restored.
+    knows_peers: bool,
     /// Dropping it ends the thread.
     networks: watch::Sender<Networks>,
     thread: JoinHandle<()>,
@@ -86,6 +88,7 @@ impl Joined {
             outboxes: Arc::default(),
             serve,
             networks,
+            knows_peers: false,
             thread,
         }))
     }
@@ -97,6 +100,11 @@ impl Joined {
             self.outboxes.register(),
             tracker.counters(),
         ))
+    }
+
+    /// Takes that a snapshot was restored that is younger than the announce interval.
+    pub(crate) const fn knows_peers(&mut self) {
+        self.knows_peers = true;
     }
 
     /// Returns where the cluster will be published as this instance sees it.
@@ -113,7 +121,7 @@ impl Joined {
         sandbox: Option<Arc<Sandbox>>,
     ) -> Server {
         let rng = StdRng::from_rng(&mut rand::rng());
-        let instance = Instance::new(
+        let mut instance = Instance::new(
             Arc::clone(tracker),
             self.id,
             &self.settings,
@@ -121,6 +129,9 @@ impl Joined {
             rng,
             Instant::now(),
         );
+        if self.knows_peers {
+            instance.handle_restored();
+        }
         let served = driver::Served {
             instance,
             keys,

@@ -45,13 +45,14 @@ opentracker_core::counters! {
 }
 
 /// Brings back what there was before, when this process has become who it will be, and makes sure
-/// that a snapshot can be written.
-pub(crate) fn restore(place: &Place, tracker: &Tracker) -> Result<(), SnapshotError> {
-    restore::restore(place, tracker)?;
+/// that a snapshot can be written. Returns how old it is what was brought back.
+pub(crate) fn restore(place: &Place, tracker: &Tracker) -> Result<Option<Duration>, SnapshotError> {
+    let age = restore::restore(place, tracker)?;
     if let Err(error) = place.remove_leftovers() {
         tracing::warn!("snapshot.path: cannot remove what was left there: {error}");
     }
-    place.try_to_write()
+    place.try_to_write()?;
+    Ok(age)
 }
 
 /// Tries what a start would: whether a snapshot is there that can be read, and whether another can

@@ -10,13 +10,13 @@ use super::error::SnapshotError;
 use super::place::Place;
 
 /// Brings back what the snapshot has, and says so. Whatever is whole of a damaged one is taken, and
-/// the file kept aside.
-pub(crate) fn restore(place: &Place, tracker: &Tracker) -> Result<(), SnapshotError> {
+/// the file kept aside. Returns how old it is, if it is known and there is one.
+pub(crate) fn restore(place: &Place, tracker: &Tracker) -> Result<Option<Duration>, SnapshotError> {
     let path = place.path().display();
     let begin = Instant::now();
     let Some(mut reader) = place.open_snapshot()? else {
         tracing::info!("no snapshot at {path} yet");
-        return Ok(());
+        return Ok(None);
     };
     let mut restored = Restored::default();
     let failure = loop {
@@ -47,7 +47,7 @@ pub(crate) fn restore(place: &Place, tracker: &Tracker) -> Result<(), SnapshotEr
     if failure.is_some() || !report.is_whole() {
         say_what_is_lost(place, report);
     }
-    Ok(())
+    Ok(report.created.map(passed_since))
 }
 
 /// Returns how long ago something was; in the future is now: the clock went back since.

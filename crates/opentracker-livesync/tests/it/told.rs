@@ -1,0 +1,302 @@
+//! Peers that follow the counts (docs/livesync.md, Peers follow the counts).
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use opentracker_livesync_wire::{Inquire, LiveRecord, Packet, PeerAge, SyncLiveWriter};
+use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, TrackerId};
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::machine::{Machine, Times};
+use crate::network::Conditions;
+use crate::world::{ESTABLISHED, World, archived};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const TORRENT: InfoHash = InfoHash::new([1; InfoHash::LEN]);
+const SIBLING: TrackerId = TrackerId::new([2; 4]);
+
+/// A machine, and what a sibling and clients do to it.
+struct Site {
+    machine: Machine,
+    now: Instant,
+    rng: StdRng,
+}
+
+impl Site {
+    fn new() -> Self {
+        let (now, mut rng) = (Instant::now(), StdRng::seed_from_u64(1));
+        Self {
+            machine: Machine::start(&Times::default(), now, &mut rng),
+            now,
+            rng,
+        }
+    }
+
+    /// A sibling tells of a peer.
+    fn hear(&mut self, number: u8, flags: PeerFlags, age: u64) {
+        let mut writer = SyncLiveWriter::new(SIBLING);
+        let record = LiveRecord::new(TORRENT, peer(number), flags);
+        let age = PeerAge::from_minutes(age).unwrap();
+        writer.push(&record.with_age(age)).unwrap();
+        self.machine.receive(writer.as_bytes(), 2, 1, self.now);
+    }
+
+    /// A peer announces here; returns whether the cluster was told.
+    fn is_told(&mut self, number: u8, left: u64, event: Event) -> bool {
+        let peer = peer(number);
+        let request = AnnounceRequest::new(TORRENT, peer.port())
+            .with_left(left)
+            .with_event(event);
+        self.machine
+            .announce(&request, peer.ip(), self.now, &mut self.rng);
+        self.now += MINUTE;
+        self.machine.handle_timeout(self.now);
+        !self.machine.packets().is_empty()
+    }
+
+    fn peers(&self) -> BTreeMap<SocketAddr, bool> {
+        let peers = self.machine.peers(self.now).into_iter();
+        peers
+            .map(|((_, peer), is_seeder)| (peer, is_seeder))
+            .collect()
+    }
+
+    fn downloads(&self) -> Option<u64> {
+        self.machine.downloads(self.now).get(&TORRENT).copied()
+    }
+}
+
+fn peer(number: u8) -> PeerAddr {
+    PeerAddr::new([198, 51, 100, number].into(), 6881)
+}
+
+#[test]
+fn a_told_peer_that_announces_at_the_newcomer_is_told() {
+    // The others heard of it when it announced, and hear again after the renew boundary.
+    for (age, is_told) in [(0, false), (10, false), (11, true), (45, true)] {
+        let mut site = Site::new();
+        site.hear(1, PeerFlags::NONE, age);
+        assert_eq!(site.peers().len(), 1, "{age}");
+        assert_eq!(site.is_told(1, 1, Event::None), is_told, "{age}");
+        let is_told_again = site.is_told(1, 1, Event::None);
+        assert!(!(is_told && is_told_again), "{age}: just now");
+    }
+}
+
+#[test]
+fn a_told_seeder_changes_no_count() {
+    let mut site = Site::new();
+    site.hear(1, PeerFlags::SEEDING.with(PeerFlags::COMPLETED), 3);
+    site.hear(2, PeerFlags::NONE, 30);
+    assert_eq!(site.downloads(), Some(0));
+    // It is filed as one that has completed, so that it is not counted when it says so again.
+    assert!(!site.is_told(1, 0, Event::Completed));
+    assert_eq!(site.downloads(), Some(0));
+    // One that was a leecher here, and seeds there since.
+    site.hear(2, PeerFlags::SEEDING, 3);
+    assert_eq!(site.downloads(), Some(0));
+    assert_eq!(site.peers()[&peer(2).into()], true);
+    site.is_told(2, 0, Event::Completed);
+    assert_eq!(site.downloads(), Some(0));
+    site.is_told(3, 0, Event::Completed);
+    assert_eq!(site.downloads(), Some(1));
+}
+
+#[test]
+fn a_told_peer_is_taken_only_where_it_is_newer_and_lives() {
+    let mut site = Site::new();
+    site.hear(1, PeerFlags::STOPPED, 3);
+    site.hear(1, PeerFlags::STOPPED.with(PeerFlags::SEEDING), 3);
+    site.hear(1, PeerFlags::NONE, 46);
+    assert!(site.peers().is_empty());
+    site.hear(1, PeerFlags::NONE, 45);
+    site.hear(1, PeerFlags::SEEDING, 44);
+    assert_eq!(site.peers()[&peer(1).into()], false, "rounding makes that");
+    site.hear(1, PeerFlags::STOPPED, 0);
+    site.hear(1, PeerFlags::SEEDING, 43);
+    assert_eq!(site.peers()[&peer(1).into()], true);
+    site.now += 3 * MINUTE;
+    for _ in 0..3 {
+        site.machine.handle_timeout(site.now);
+    }
+    assert!(site.peers().is_empty(), "it times out as it would there");
+}
+
+/// Live sync brings a newcomer nearly all torrents within seconds, and a few of the peers. Counts
+/// alone would never make it ask.
+#[test]
+fn a_newcomer_among_1000_busy_torrents_asks() {
+    const TORRENTS: u16 = 1000;
+    let times = Times::default();
+    let mut world = World::new(3, 2, times.clone());
+    world.network.conditions = Conditions::LAN;
+    world.run_for(times.scrape_sync.first_beacon_delay);
+    for number in 0..TORRENTS {
+        for _ in 0..7 {
+            world.come(ESTABLISHED, archived(number));
+        }
+    }
+    world.run_for(MINUTE);
+    world.restart(1);
+    for number in 0..TORRENTS {
+        world.come(ESTABLISHED, archived(number));
+    }
+    world.run_for(MINUTE);
+    let (established, newcomer) = (world.machine(ESTABLISHED), world.machine(1));
+    assert!(4 * newcomer.torrents(world.now) > 3 * established.torrents(world.now));
+    assert!(5 * newcomer.peers(world.now).len() < established.peers(world.now).len());
+    world.run_for(2 * times.scrape_sync.beacon_interval + MINUTE);
+    let (established, newcomer) = (world.machine(ESTABLISHED), world.machine(1));
+    assert_eq!(newcomer.peers(world.now), established.peers(world.now));
+}
+
+/// What happens to a few machines and a few peers.
+#[derive(Debug, Clone)]
+enum Happening {
+    Announce { machine: usize, peer: u8 },
+    Tell { by: usize, to: usize },
+}
+
+const MACHINES: usize = 4;
+
+fn happening() -> impl Strategy<Value = (u64, Happening)> {
+    let what = prop_oneof![
+        1 => (0..MACHINES, 1..5_u8)
+            .prop_map(|(machine, peer)| Happening::Announce { machine, peer }),
+        3 => (0..MACHINES, 0..MACHINES).prop_map(|(by, to)| Happening::Tell { by, to }),
+    ];
+    (61..300_u64, what)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    /// A tell carries ages as they are, and makes nothing younger that is known by as late an
+    /// announce. All that is left is that ages are whole minutes, counted from another start at
+    /// each machine: each way may take off one.
+    #[test]
+    fn no_tell_makes_a_peer_younger(
+        starts in prop::array::uniform4(0..60_u64),
+        happenings in prop::collection::vec(happening(), 1..80),
+    ) {
+        let (mut now, mut rng) = (Instant::now(), StdRng::seed_from_u64(1));
+        let mut machines = starts.map(|secs| {
+            Machine::start(&Times::default(), now + Duration::from_secs(secs), &mut rng)
+        });
+        now += MINUTE;
+        // When each announced, and in how many tells it came to each machine.
+        let mut announced: BTreeMap<u8, Instant> = BTreeMap::new();
+        let mut tells: BTreeMap<(usize, u8), u32> = BTreeMap::new();
+        for (secs, happening) in happenings {
+            now += Duration::from_secs(secs);
+            for machine in &mut machines {
+                machine.handle_timeout(now);
+                machine.packets();
+            }
+            match happening {
+                Happening::Announce { machine, peer: number } => {
+                    let request = AnnounceRequest::new(TORRENT, 6881);
+                    let ip: IpAddr = peer(number).ip();
+                    machines[machine].announce(&request, ip, now, &mut rng);
+                    announced.insert(number, now);
+                    tells.insert((machine, number), 0);
+                }
+                Happening::Tell { by, to } if by != to => {
+                    let told = machines[by].ages(now);
+                    let before = machines[to].ages(now);
+                    let (sender, target) = (SIBLING, machines[by].id());
+                    let inquiry = Inquire { sender, target }.encode();
+                    machines[by].receive(&inquiry, 200, by, now);
+                    for packet in machines[by].packets() {
+                        machines[to].receive(packet.as_bytes(), by, to, now);
+                    }
+                    let after = machines[to].ages(now);
+                    for number in 1..5 {
+                        let at = |ages: &BTreeMap<SocketAddr, u8>| ages.get(&peer(number).into()).copied();
+                        let (told, before, after) = (at(&told), at(&before), at(&after));
+                        let told = told.filter(|told| *told <= 45);
+                        let is_newer = |told: &u8| before.is_none_or(|before| told + 1 < before);
+                        let newer = told.filter(is_newer);
+                        prop_assert_eq!(after, newer.or(before));
+                        if newer.is_some() {
+                            let more = tells[&(by, number)] + 1;
+                            tells.insert((to, number), more);
+                        }
+                    }
+                }
+                Happening::Tell { .. } => {}
+            }
+            for (place, machine) in machines.iter().enumerate() {
+                for (address, age) in machine.ages(now) {
+                    let number = (1..5).find(|number| SocketAddr::from(peer(*number)) == address);
+                    let number = number.expect("there are no others");
+                    let least = now - announced[&number];
+                    let ways = 1 + tells[&(place, number)];
+                    prop_assert!(MINUTE * (u32::from(age) + ways) > least, "{age} of {least:?}");
+                }
+            }
+        }
+    }
+}
+
+/// What it tells is whole packets of the peers that another host can reach, in the form of their
+/// family.
+#[test]
+fn a_tell_has_every_peer_that_can_be_reached_once() {
+    let mut site = Site::new();
+    let mut expected = BTreeMap::new();
+    let mut addresses: Vec<IpAddr> = (0..=255)
+        .flat_map(|low| {
+            let v6 = [0x2001, 0xdb8, 0, low, 0, 0, 0, 1];
+            [IpAddr::from([198, 51, 7, low as u8]), IpAddr::from(v6)]
+        })
+        .collect();
+    addresses.extend([IpAddr::from([10, 0, 0, 1]), IpAddr::from([127, 0, 0, 1])]);
+    for (number, ip) in addresses.into_iter().enumerate() {
+        let left = (number % 3) as u64;
+        let request = AnnounceRequest::new(TORRENT, 6881).with_left(left);
+        let now = site.now;
+        site.machine.announce(&request, ip, now, &mut site.rng);
+        if !ip.is_loopback() {
+            expected.insert(PeerAddr::new(ip, 6881), left == 0);
+        }
+    }
+    site.now += 7 * MINUTE;
+    site.machine.handle_timeout(site.now);
+    site.machine.packets();
+    let (sender, target) = (SIBLING, site.machine.id());
+    let inquiry = Inquire { sender, target }.encode();
+    site.machine.receive(&inquiry, 2, 1, site.now);
+    let mut told = BTreeMap::new();
+    let mut packets = site.machine.packets();
+    while site.machine.poll_timeout() < site.now + MINUTE / 2 {
+        site.now = site.now.max(site.machine.poll_timeout());
+        site.machine.handle_timeout(site.now);
+        packets.extend(site.machine.packets());
+    }
+    for (number, packet) in packets.iter().enumerate() {
+        let records: Vec<LiveRecord> = match Packet::decode(packet.as_bytes()).unwrap() {
+            Packet::ScrapeTell(tell) => {
+                assert_eq!((number, tell.records().len()), (0, 1));
+                continue;
+            }
+            Packet::SyncLive(live) => live.records().collect(),
+            Packet::SyncLive6(live) => live.records().collect(),
+            other => panic!("{other:?}"),
+        };
+        for record in records {
+            assert_eq!(record.age, PeerAge::from_minutes(7).ok());
+            let is_seeder = record.flags == PeerFlags::SEEDING;
+            assert!(is_seeder || record.flags == PeerFlags::NONE);
+            assert_eq!(told.insert(record.peer, is_seeder), None);
+        }
+    }
+    assert_eq!(told, expected);
+    assert_eq!(
+        packets.len(),
+        1 + 257_usize.div_ceil(52) + 256_usize.div_ceil(36)
+    );
+}
