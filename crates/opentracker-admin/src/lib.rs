@@ -61,7 +61,7 @@ mod trends;
 mod welcome;
 
 pub use api::verdict_of;
-pub use cluster::{Cluster, ClusterNode};
+pub use cluster::{Cluster, ClusterCarrier, ClusterNode};
 pub use control::{Control, ControlError, ControlSlot};
 pub use counters::Counter;
 pub use gauge::Gauge;

@@ -94,7 +94,7 @@ impl Text<'_> {
         self.put_nodes(
             cluster,
             "opentracker_cluster_node_lag_seconds",
-            "How long the news of a node of the cluster take.",
+            "How much later the packets of a node come by the slowest of its carriers.",
             |node| node.lag.map(secs),
         );
         self.put_nodes(
@@ -103,6 +103,83 @@ impl Text<'_> {
             "Torrents that a node of the cluster says it has.",
             |node| node.torrents,
         );
+        self.put_nodes(
+            cluster,
+            "opentracker_cluster_node_split",
+            "Whether a node of the cluster goes on by one carrier and has fallen silent on another.",
+            |node| Some(u8::from(node.is_split)),
+        );
+        self.put_nodes(
+            cluster,
+            "opentracker_cluster_node_clock_ahead_seconds",
+            "How far the clock of a node of the cluster is ahead of this one's.",
+            |node| node.clock_ahead_secs,
+        );
+        self.put_carriers(cluster);
+    }
+
+    fn put_carriers(&mut self, cluster: &Cluster) {
+        let name = "opentracker_cluster_carrier_up";
+        self.put_head(
+            name,
+            "gauge",
+            "Whether packets can go by a carrier of the cluster.",
+        );
+        for carrier in &cluster.carriers {
+            self.put_sample(name, &["carrier"], &[carrier.name], u8::from(carrier.is_up));
+        }
+        let name = "opentracker_cluster_carrier_destinations";
+        self.put_head(
+            name,
+            "gauge",
+            "Addresses or servers that a carrier sends to.",
+        );
+        for carrier in &cluster.carriers {
+            self.put_sample(name, &["carrier"], &[carrier.name], carrier.destinations);
+        }
+        let name = "opentracker_cluster_carrier_waiting";
+        self.put_head(name, "gauge", "Packets that wait to be sent by a carrier.");
+        for carrier in &cluster.carriers {
+            self.put_sample(name, &["carrier"], &[carrier.name], carrier.waiting);
+        }
+        let name = "opentracker_cluster_carrier_packets_total";
+        self.put_head(
+            name,
+            "counter",
+            "Packets by carrier and direction; to three addresses, each counts three times.",
+        );
+        for carrier in &cluster.carriers {
+            for (direction, packets) in [("in", carrier.received), ("out", carrier.sent)] {
+                let labels = [carrier.name, direction];
+                self.put_sample(name, &["carrier", "direction"], &labels, packets);
+            }
+        }
+        let name = "opentracker_cluster_carrier_dropped_total";
+        self.put_head(
+            name,
+            "counter",
+            "Packets that a carrier has dropped, by reason.",
+        );
+        for carrier in &cluster.carriers {
+            for (reason, packets) in [
+                ("send", carrier.send_errors),
+                ("queue", carrier.dropped),
+                ("tell_queue", carrier.dropped_tells),
+                ("backlog", carrier.backlog),
+            ] {
+                let labels = [carrier.name, reason];
+                self.put_sample(name, &["carrier", "reason"], &labels, packets);
+            }
+        }
+        let name = "opentracker_cluster_sealed_packets_total";
+        self.put_head(
+            name,
+            "counter",
+            "Packets of others that were taken, by the name of the key that they were sealed with.",
+        );
+        for (key, packets) in &cluster.packets_by_key {
+            self.put_sample(name, &["key"], &[key], packets);
+        }
     }
 
     fn put_nodes<T: Display>(
@@ -236,6 +313,7 @@ fn secs(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::ClusterCarrier;
     use opentracker_core::{Counter as Core, CounterRegistry, PerKind};
     use opentracker_http::Counter as Http;
     use opentracker_types::TrackerId;
@@ -280,12 +358,16 @@ mod tests {
                 address: Some([192, 0, 2, 1].into()),
                 tracker_id: Some(TrackerId::new([0xaa, 0, 0, 1])),
                 heard_ago: Some(Duration::from_millis(1500)),
-                lag: None,
                 torrents: Some(9),
-                packets: 0,
-                applied: 0,
-                dropped: 0,
+                clock_ahead_secs: Some(-7),
+                ..ClusterNode::default()
             }],
+            carriers: vec![ClusterCarrier {
+                name: "nats",
+                sent: 12,
+                ..ClusterCarrier::default()
+            }],
+            packets_by_key: vec![("3f83247a".to_owned(), 11)],
         };
         let process = Process {
             resident_octets: Some(4096),
@@ -315,6 +397,11 @@ mod tests {
             "opentracker_cluster_nodes 1",
             r#"opentracker_cluster_node_silent_seconds{address="192.0.2.1",tracker_id="aa000001"} 1.5"#,
             r#"opentracker_cluster_node_torrents{address="192.0.2.1",tracker_id="aa000001"} 9"#,
+            r#"opentracker_cluster_node_clock_ahead_seconds{address="192.0.2.1",tracker_id="aa000001"} -7"#,
+            r#"opentracker_cluster_node_split{address="192.0.2.1",tracker_id="aa000001"} 0"#,
+            r#"opentracker_cluster_carrier_up{carrier="nats"} 0"#,
+            r#"opentracker_cluster_carrier_packets_total{carrier="nats",direction="out"} 12"#,
+            r#"opentracker_cluster_sealed_packets_total{key="3f83247a"} 11"#,
             "process_resident_memory_bytes 4096",
             "process_cpu_seconds_total 0.01",
             "# TYPE opentracker_http_requests_total counter",

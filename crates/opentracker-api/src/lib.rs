@@ -16,7 +16,7 @@ pub use changes::{
     Block, BlockPage, Blocked, Drain, Lasts, ListChange, Purged, Reloaded, SnapshotWritten,
     Unblocked,
 };
-pub use cluster::{Cluster, ClusterNode};
+pub use cluster::{Cluster, ClusterCarrier, ClusterKey, ClusterNode};
 pub use problem::{PROBLEM_TYPE, Problem};
 pub use status::{
     INSTANCE_HEADER, Instance, ListenerStatus, Lists, Memory, PeerCounts, ReloadStatus,

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use opentracker_api::{Cluster, Lists, Memory, PeerCounts, State, Status};
+use opentracker_api::{Cluster, ClusterCarrier, Lists, Memory, PeerCounts, State, Status};
 
 use crate::nodes::Nodes;
 use crate::words::{count, octets, or_dash, seconds, table};
@@ -133,11 +133,16 @@ fn cluster_text(cluster: &Cluster) -> String {
     };
     let others = count(cluster.nodes.len() as u64, "other");
     let mut text = format!("{}, {joined}, {others}\n", cluster.tracker_id);
+    text += &carriers_text(&cluster.carriers);
+    for key in &cluster.keys {
+        text += &format!("key {}: {}\n", key.name, count(key.packets, "packet"));
+    }
     if cluster.nodes.is_empty() {
         return text;
     }
     let head = [
-        "address", "id", "heard", "lag", "torrents", "packets", "applied", "dropped",
+        "address", "id", "by", "heard", "lag", "clock", "key", "torrents", "packets", "applied",
+        "dropped",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for node in &cluster.nodes {
@@ -145,11 +150,14 @@ fn cluster_text(cluster: &Cluster) -> String {
         rows.push(vec![
             or_dash(node.address.as_ref()),
             or_dash(node.tracker_id.as_ref()),
+            node.carriers.join(",") + if node.is_split { ", split" } else { "" },
             node.heard_secs_ago.map_or_else(
                 || "never".to_owned(),
                 |_| secs(node.heard_secs_ago) + " ago",
             ),
             secs(node.lag_secs),
+            or_dash(node.clock_ahead_secs.map(|ahead| format!("{ahead:+} s"))),
+            or_dash(node.key.as_ref()),
             or_dash(node.torrents),
             node.packets.to_string(),
             node.applied.to_string(),
@@ -160,10 +168,40 @@ fn cluster_text(cluster: &Cluster) -> String {
     text
 }
 
+fn carriers_text(carriers: &[ClusterCarrier]) -> String {
+    if carriers.is_empty() {
+        return String::new();
+    }
+    let head = [
+        "carrier", "state", "to", "waiting", "in", "out", "failed", "dropped",
+    ];
+    let row = |carrier: &ClusterCarrier| {
+        let state = if carrier.is_up { "up" } else { "down" };
+        let mut row = vec![carrier.name.clone(), state.to_owned()];
+        row.extend(
+            [
+                carrier.destinations,
+                carrier.waiting,
+                carrier.received,
+                carrier.sent,
+                carrier.send_errors,
+                carrier.dropped,
+            ]
+            .map(|number| number.to_string()),
+        );
+        row
+    };
+    let rows: Vec<_> = [head.map(str::to_owned).to_vec()]
+        .into_iter()
+        .chain(carriers.iter().map(row))
+        .collect();
+    table(&rows)
+}
+
 #[cfg(test)]
 mod tests {
     use opentracker_api::{
-        ClusterNode, Instance, ListenerStatus, ReloadStatus, SnapshotStatus, Swarms,
+        ClusterKey, ClusterNode, Instance, ListenerStatus, ReloadStatus, SnapshotStatus, Swarms,
     };
 
     use super::*;
@@ -232,6 +270,10 @@ mod tests {
             tracker_id: heard.map(|_| "aa000001".to_owned()),
             heard_secs_ago: heard,
             lag_secs: None,
+            is_split: heard.is_some(),
+            carriers: vec!["group".to_owned()],
+            key: heard.map(|_| "3f83247a".to_owned()),
+            clock_ahead_secs: heard.map(|_| -3),
             torrents: heard.map(|_| 300),
             packets: 5,
             applied: 4,
@@ -240,16 +282,38 @@ mod tests {
         let mut cluster = Cluster {
             tracker_id: "00000102".to_owned(),
             is_joined: true,
+            carriers: vec![],
+            keys: vec![],
             nodes: vec![],
         };
         assert_eq!(cluster_text(&cluster), "00000102, joined, 0 others\n");
         cluster.nodes = vec![node("192.0.2.1", Some(1.25)), node("192.0.2.17", None)];
+        cluster.keys = vec![ClusterKey {
+            name: "3f83247a".to_owned(),
+            packets: 9,
+        }];
+        cluster.carriers = vec![ClusterCarrier {
+            name: "group".to_owned(),
+            is_up: true,
+            destinations: 1,
+            waiting: 0,
+            received: 9,
+            sent: 12,
+            send_errors: 0,
+            dropped: 0,
+        }];
+        let text = cluster_text(&cluster);
+        let lines: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(lines[0].join(" "), "00000102, joined, 2 others");
+        assert_eq!(lines[2].join(" "), "group up 1 0 9 12 0 0");
+        assert_eq!(lines[3].join(" "), "key 3f83247a: 9 packets");
         assert_eq!(
-            cluster_text(&cluster),
-            "00000102, joined, 2 others\n\
-             address     id        heard      lag  torrents  packets  applied  dropped\n\
-             192.0.2.1   aa000001  1.2 s ago  -         300        5        4        0\n\
-             192.0.2.17  -         never      -           -        5        4        0\n"
+            lines[5].join(" "),
+            "192.0.2.1 aa000001 group, split 1.2 s ago - -3 s 3f83247a 300 5 4 0"
         );
+        assert_eq!(lines[6].join(" "), "192.0.2.17 - group never - - - - 5 4 0");
     }
 }

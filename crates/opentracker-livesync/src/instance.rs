@@ -234,6 +234,10 @@ impl Instance {
         View {
             id: self.identity.present(),
             carriers,
+            packets_by_key: self
+                .sealer
+                .as_ref()
+                .map_or_else(Vec::new, |s| s.taken().to_vec()),
             siblings,
         }
     }
@@ -315,6 +319,9 @@ impl Instance {
             key,
             clock_ahead_secs,
         };
+        if let Some(sealer) = &mut self.sealer {
+            sealer.count(key);
+        }
         if let Some(relay) = &mut self.relay {
             relay.pass(datagram, &packet, source.via);
         }

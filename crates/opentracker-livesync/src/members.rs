@@ -25,6 +25,8 @@ struct Member {
     sibling: Sibling,
     window: Window,
     pace: Pace,
+    /// The latest packet that was taken, and when it came by its first carrier.
+    latest: (u32, Instant),
 }
 
 impl Members {
@@ -46,7 +48,7 @@ impl Members {
         };
         match member.window.standing(number) {
             window::Standing::Seen => {
-                member.sibling.note(via, now);
+                member.note_copy(number, via, now);
                 Err(Counter::Duplicate)
             }
             window::Standing::Behind => Err(Counter::Behind),
@@ -78,6 +80,8 @@ impl Members {
             .entry(id)
             .or_insert_with(|| Member::new(id, number, now));
         member.window.note(number);
+        member.latest = (number, now);
+        member.sibling.lag_by[source.via as usize] = None;
         member.sibling.seal = Some(seal);
         member.sibling.hear(source, now);
         &mut member.sibling
@@ -125,6 +129,17 @@ impl Member {
             sibling: Sibling::new(id, now),
             window: Window::new(number),
             pace,
+            latest: (number, now),
+        }
+    }
+
+    /// Notes a packet that was taken already, when it came by another carrier.
+    fn note_copy(&mut self, number: u32, via: Kind, now: Instant) {
+        self.sibling.note(via, now);
+        let (latest, came_at) = self.latest;
+        if number == latest {
+            let lag = now.saturating_duration_since(came_at);
+            self.sibling.lag_by[via as usize] = Some(lag);
         }
     }
 

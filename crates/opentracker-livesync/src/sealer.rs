@@ -12,18 +12,22 @@ pub(crate) struct Sealer {
     first: u32,
     /// How many numbers were given out.
     given: u64,
+    /// How many packets of others were taken by each key that is in force.
+    taken: Vec<(KeyName, u64)>,
 }
 
 impl Sealer {
     pub(crate) fn new(keys: Arc<Keys>, rng: &mut impl Rng) -> Self {
         Self {
-            keys,
             first: rng.random(),
             given: 0,
+            taken: counts(&keys, &[]),
+            keys,
         }
     }
 
     pub(crate) fn set_keys(&mut self, keys: Arc<Keys>) {
+        self.taken = counts(&keys, &self.taken);
         self.keys = keys;
     }
 
@@ -45,6 +49,19 @@ impl Sealer {
         u64::from(number.wrapping_sub(self.first)) < self.given
     }
 
+    /// Counts a packet that was taken by a key.
+    pub(crate) fn count(&mut self, key: KeyName) {
+        let mut taken = self.taken.iter_mut();
+        if let Some((_, packets)) = taken.find(|(name, _)| *name == key) {
+            *packets += 1;
+        }
+    }
+
+    /// Returns how many packets were taken by each key that is in force.
+    pub(crate) fn taken(&self) -> &[(KeyName, u64)] {
+        &self.taken
+    }
+
     /// Returns the packet whose seal fits one of the keys, and which. `last` says which one a sender
     /// used last, which is tried first.
     pub(crate) fn open<'a>(
@@ -64,4 +81,13 @@ impl Sealer {
 
 const fn low_half(number: u64) -> u32 {
     (number & 0xffff_ffff) as u32
+}
+
+/// Makes the counts of keys, going on from those that were before.
+fn counts(keys: &Keys, before: &[(KeyName, u64)]) -> Vec<(KeyName, u64)> {
+    let count = |key: &Key| {
+        let known = before.iter().find(|(name, _)| *name == key.name());
+        (key.name(), known.map_or(0, |(_, packets)| *packets))
+    };
+    keys.iter().map(count).collect()
 }

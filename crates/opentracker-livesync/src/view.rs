@@ -1,3 +1,4 @@
+use opentracker_livesync_wire::KeyName;
 use opentracker_types::TrackerId;
 
 use crate::{Kind, Sibling, Status};
@@ -10,6 +11,8 @@ pub struct View {
     pub id: TrackerId,
     /// The carriers that there are, and how each does.
     pub carriers: Vec<(Kind, Status)>,
+    /// Packets that were taken, by the key that they were sealed with.
+    pub packets_by_key: Vec<(KeyName, u64)>,
     /// The others that were heard of not long ago, by id. Two that have one id are two.
     pub siblings: Vec<Sibling>,
 }
@@ -20,6 +23,7 @@ impl View {
         Self {
             id,
             carriers: Vec::new(),
+            packets_by_key: Vec::new(),
             siblings: Vec::new(),
         }
     }

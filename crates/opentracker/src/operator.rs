@@ -11,11 +11,11 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use nix::fcntl::OFlag;
 use opentracker_admin::{
-    Cluster, ClusterNode, ClusterView, Config as PlaneConfig, ControlSlot, Gauge, Identity,
-    Listeners, Plane, Token, Trends,
+    Cluster, ClusterCarrier, ClusterNode, ClusterView, Config as PlaneConfig, ControlSlot, Gauge,
+    Identity, Listeners, Plane, Token, Trends,
 };
 use opentracker_core::Worker;
-use opentracker_livesync::{Sibling, View};
+use opentracker_livesync::{Kind, Sibling, Status, View};
 use opentracker_net::http::{
     HandOver, HandedOver, Socket, SocketFile, UnixError, UnixListen, bind_unix,
 };
@@ -192,15 +192,35 @@ fn cluster_of(view: &View, now: Instant) -> Cluster {
         address: sibling.address.map(|address| address.ip().to_canonical()),
         tracker_id: Some(sibling.id),
         heard_ago: Some(now.saturating_duration_since(sibling.heard_at)),
-        lag: None,
+        lag: sibling.lag_by.iter().flatten().max().copied(),
+        is_split: sibling.is_split(now),
+        carriers: sibling.carriers(now).map(Kind::name).collect(),
+        key: sibling.seal.map(|seal| seal.key.to_string()),
+        clock_ahead_secs: sibling.seal.map(|seal| seal.clock_ahead_secs),
         torrents: sibling.claimed_torrents(),
         packets: sibling.packets,
         applied: sibling.applied_records,
         dropped: sibling.dropped_packets + sibling.dropped_records,
     };
+    let carrier = |(kind, status): &(Kind, Status)| ClusterCarrier {
+        name: kind.name(),
+        is_up: status.is_up,
+        destinations: status.destinations,
+        waiting: status.waiting,
+        received: status.received,
+        sent: status.sent,
+        send_errors: status.send_errors,
+        dropped: status.dropped,
+        dropped_tells: status.dropped_tells,
+        backlog: status.backlog,
+    };
+    let by_key = view.packets_by_key.iter();
+    let by_key = by_key.map(|(key, packets)| (key.to_string(), *packets));
     Cluster {
         tracker_id: view.id,
         is_joined: view.is_joined(),
+        carriers: view.carriers.iter().map(carrier).collect(),
+        packets_by_key: by_key.collect(),
         nodes: view.siblings.iter().map(node).collect(),
     }
 }

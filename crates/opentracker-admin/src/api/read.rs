@@ -136,15 +136,36 @@ pub(super) fn cluster(api: &Api, query: &str) -> Result<Reply, Problem> {
         address: node.address.map(|address| address.to_string()),
         tracker_id: node.tracker_id.map(|id| id.to_string()),
         heard_secs_ago: node.heard_ago.map(|ago| ago.as_secs_f64()),
+        is_split: node.is_split,
+        carriers: node.carriers.iter().map(ToString::to_string).collect(),
+        key: node.key.clone(),
+        clock_ahead_secs: node.clock_ahead_secs,
         lag_secs: node.lag.map(|lag| lag.as_secs_f64()),
         torrents: node.torrents,
         packets: node.packets,
         applied: node.applied,
         dropped: node.dropped,
     });
+    let carriers = cluster.carriers.iter().map(|carrier| api::ClusterCarrier {
+        name: carrier.name.to_owned(),
+        is_up: carrier.is_up,
+        destinations: carrier.destinations as u64,
+        waiting: carrier.waiting as u64,
+        received: carrier.received,
+        sent: carrier.sent,
+        send_errors: carrier.send_errors,
+        dropped: carrier.dropped + carrier.dropped_tells + carrier.backlog,
+    });
+    let keys = cluster.packets_by_key.iter();
+    let keys = keys.map(|(name, packets)| api::ClusterKey {
+        name: name.clone(),
+        packets: *packets,
+    });
     json(&api::Cluster {
         tracker_id: cluster.tracker_id.to_string(),
         is_joined: cluster.is_joined,
+        carriers: carriers.collect(),
+        keys: keys.collect(),
         nodes: nodes.collect(),
     })
 }

@@ -289,20 +289,22 @@ fn the_cluster_has_a_mode_of_its_own() {
         is_joined: true,
         nodes: vec![ClusterNode {
             address: Some([192, 0, 2, 9].into()),
-            tracker_id: None,
             heard_ago: Some(Duration::from_secs(3)),
-            lag: None,
+            carriers: vec!["group"],
             torrents: Some(12),
             packets: 5,
             applied: 4,
             dropped: 1,
+            ..ClusterNode::default()
         }],
+        carriers: Vec::new(),
+        packets_by_key: Vec::new(),
     }));
     let site = plan.start();
     let text = stats(&site, "cluster");
     assert!(text.starts_with("00000304, joined, 1 others\n"), "{text}");
     assert!(
-        text.ends_with("\n192.0.2.9\t-\t3.0\t-\t12\t5\t4\t1\n"),
+        text.ends_with("\n192.0.2.9\t-\tgroup\t3.0\t-\t-\t-\t12\t5\t4\t1\n"),
         "{text}"
     );
     let sample = r#"opentracker_cluster_node_torrents{address="192.0.2.9",tracker_id=""} 12"#;

@@ -401,12 +401,18 @@ pub(super) mod tests {
             tracker_id: Some("aa000001".to_owned()),
             heard_secs_ago: Some(1.0),
             lag_secs,
+            is_split: false,
+            carriers: vec![],
+            key: None,
+            clock_ahead_secs: None,
             torrents: Some(300),
             packets: 5,
             applied: 4,
             dropped: 0,
         };
         model.take_cluster(Cluster {
+            carriers: vec![],
+            keys: vec![],
             tracker_id: "00000102".to_owned(),
             is_joined: true,
             nodes: vec![node("192.0.2.9", Some(0.5)), node("192.0.2.1", None)],

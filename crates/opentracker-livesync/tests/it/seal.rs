@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use opentracker_core::{Rules, Tracker};
 use opentracker_livesync::{
-    Counter, FORMER_ID_LIFETIME, Instance, Key, Keys, MAX_CLOCK_DIFFERENCE_SECS, MAX_MEMBERS,
+    Counter, FORMER_ID_LIFETIME, Instance, Key, Keys, Kind, MAX_CLOCK_DIFFERENCE_SECS, MAX_MEMBERS,
     MAX_PACKETS_PER_SECOND, Output, RENEWAL_INTERVAL, SIBLING_LIFETIME, Settings, Source, WINDOW,
 };
 use opentracker_livesync_wire::{
@@ -474,4 +474,36 @@ fn what_an_instance_says_by_itself_is_sealed() {
             .windows(2)
             .all(|pair| pair[1] == pair[0].wrapping_add(1))
     );
+}
+
+#[test]
+fn the_view_shows_by_which_carriers_a_member_is_heard_and_how_late() {
+    let mut site = Site::new(&[1]);
+    let (start, milli) = (site.start, Duration::from_millis(1));
+    let mut hear = |site: &mut Site, number, via, at| {
+        let source = Source::new(via, None);
+        let packet = theirs(number);
+        site.instance
+            .handle_packet(packet.as_bytes(), source, start + at);
+    };
+    hear(&mut site, 1, Kind::Group, Duration::ZERO);
+    hear(&mut site, 1, Kind::Nats, 40 * milli);
+    let member = |site: &Site, at| {
+        let siblings = site.instance.view(Vec::new(), start + at).siblings;
+        let [member] = <[_; 1]>::try_from(siblings).expect("one is there");
+        member
+    };
+    let both = member(&site, SECOND);
+    assert!(both.carriers(start + SECOND).eq([Kind::Group, Kind::Nats]));
+    assert_eq!(both.lag_by[Kind::Nats as usize], Some(40 * milli));
+    assert!(!both.is_split(start + SECOND));
+    for (number, at) in (2..).zip((60..=240_u32).step_by(60)) {
+        hear(&mut site, number, Kind::Nats, at * SECOND);
+    }
+    let split = member(&site, 240 * SECOND);
+    assert!(split.is_split(start + 240 * SECOND));
+    hear(&mut site, 9, Kind::Group, 241 * SECOND);
+    assert!(!member(&site, 242 * SECOND).is_split(start + 242 * SECOND));
+    let view = site.instance.view(Vec::new(), start);
+    assert_eq!(view.packets_by_key, [(key(1).name(), 6)]);
 }
