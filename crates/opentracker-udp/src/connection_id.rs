@@ -114,6 +114,8 @@ fn issue(key: &[u8; 16], client: IpAddr, slot: Slot) -> u64 {
     mac(key, client, slot) & !3 | slot.0 & 3
 }
 
+/// One function for all of its users: SipHash is inlined into it then, for lengths that are known.
+#[inline(never)]
 fn mac(key: &[u8; 16], client: IpAddr, slot: Slot) -> u64 {
     let sip = SipHasher24::new_with_key(key);
     let slot = slot.0.to_le_bytes();

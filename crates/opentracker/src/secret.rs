@@ -133,12 +133,12 @@ impl Secret {
     }
 
     fn take(&self, keys: Keys) {
-        let has_changed = !names(&keys).eq(names(&self.keys.load()));
-        if has_changed {
+        let keys = Arc::new(keys);
+        self.connections.set_keys(connection_keys(&keys));
+        let before = self.keys.swap(Arc::clone(&keys));
+        if !names(&keys).eq(names(&before)) {
             tracing::info!("livesync.secret: {}", in_force(&keys));
         }
-        self.connections.set_keys(connection_keys(&keys));
-        self.keys.store(Arc::new(keys));
     }
 
     fn set_clock(&self) {
