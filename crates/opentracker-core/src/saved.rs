@@ -7,7 +7,8 @@ use opentracker_types::{SavedPeer, SavedTorrent};
 
 use crate::tracker::Tracker;
 
-/// A walk over all swarms that are served with their peers, beside announces.
+/// A walk over all swarms that are served with their peers, beside announces: for snapshots and what
+/// the cluster is told.
 ///
 /// It sees every torrent and every peer that is there from its beginning to its end, some of them
 /// twice. A large swarm comes in parts.

@@ -4,8 +4,7 @@ use opentracker_store::TorrentSummary;
 
 use crate::tracker::Tracker;
 
-/// A walk over all torrents that are served, part by part: for full scrapes, top lists, dumps and
-/// what the cluster is told.
+/// A walk over all torrents that are served, part by part: for full scrapes, top lists and dumps.
 ///
 /// It sees every torrent that is there from its beginning to its end, in no order. Each step locks
 /// one part of the swarms for as long as it takes to copy it.

@@ -88,6 +88,9 @@ fn live_text(record: &LiveRecord) -> String {
         text += " ";
         text += flag;
     }
+    if let Some(age) = record.age {
+        text += &format!(", {age} old");
+    }
     text
 }
 
@@ -112,11 +115,15 @@ fn body_json(packet: &Packet<'_>) -> (&'static str, Value) {
 }
 
 fn live_json(record: &LiveRecord) -> Value {
-    json!({
+    let mut json = json!({
         "info_hash": record.info_hash.to_string(),
         "peer": record.peer.to_string(),
         "flags": flags(record).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(age) = record.age {
+        json["age_minutes"] = age.minutes().into();
+    }
+    json
 }
 
 fn tell_json(record: &TellRecord) -> Value {

@@ -20,10 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(14);
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 23, 5);
 const PORT: u16 = 9696;
 
-const SYNC_LIVE: u32 = 0;
+pub(crate) const SYNC_LIVE: u32 = 0;
 /// The type of a beacon too.
 const SYNC_LIVE6: u32 = 1;
-const INQUIRE: u32 = 2;
+pub(crate) const INQUIRE: u32 = 2;
 const SCRAPE_TELL: u32 = 3;
 
 const SEEDING: u8 = 0x80;
@@ -255,11 +255,11 @@ fn c_nodes_from_2024_are_told_all_peers_in_their_form() {
 }
 
 /// A lab whose trackers form a cluster.
-struct Cluster {
-    lab: Lab,
-    client: Host,
+pub(crate) struct Cluster {
+    pub(crate) lab: Lab,
+    pub(crate) client: Host,
     /// A further client.
-    watcher: Host,
+    pub(crate) watcher: Host,
     /// Not listed among the nodes, and nor are the clients.
     stranger: Host,
     /// Lines of the section `[livesync]`.
@@ -267,7 +267,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn new(name: &str, settings: &'static str) -> Self {
+    pub(crate) fn new(name: &str, settings: &'static str) -> Self {
         let lab = Lab::new(name);
         let [client, watcher, stranger] = ["client", "watcher", "stranger"].map(|n| lab.host(n));
         assert_eq!(stranger.ipv4(), Ipv4Addr::new(10, 0, 0, 3));
@@ -281,7 +281,12 @@ impl Cluster {
     }
 
     /// Starts a tracker on a host of its own, and waits until it serves.
-    fn tracker(&self, name: &str) -> Instance {
+    pub(crate) fn tracker(&self, name: &str) -> Instance {
+        self.tracker_with(name, "first_beacon_delay = \"1s\"\n")
+    }
+
+    /// Starts a tracker with further lines of the section.
+    pub(crate) fn tracker_with(&self, name: &str, lines: &str) -> Instance {
         let host = self.lab.host(name);
         let delay = if self.settings.contains("max_delay") {
             ""
@@ -292,7 +297,7 @@ impl Cluster {
         let config = format!(
             "[http]\nlisten = []\n\
              [livesync]\nlisten = \"{}:{PORT}\"\nnodes = {NODES}\n\
-             beacon_interval = \"1s\"\nfirst_beacon_delay = \"1s\"\n{delay}{}",
+             beacon_interval = \"1s\"\n{lines}{delay}{}",
             host.ipv4(),
             self.settings
         );
@@ -308,7 +313,7 @@ impl Cluster {
         }
     }
 
-    fn member(&self, name: &str) -> Member {
+    pub(crate) fn member(&self, name: &str) -> Member {
         Member::on(&self.lab.host(name))
     }
 
@@ -320,21 +325,21 @@ impl Cluster {
     }
 
     #[track_caller]
-    fn wait_until(&self, what: &str, condition: impl FnMut() -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, condition: impl FnMut() -> bool) {
         self.lab.wait_until(PATIENCE, what, condition);
     }
 }
 
 /// A tracker of a cluster.
-struct Instance {
-    host: Host,
+pub(crate) struct Instance {
+    pub(crate) host: Host,
     program: Tracker,
     endpoint: Endpoint,
 }
 
 /// What a client announces that it is.
 #[derive(Debug, Clone, Copy)]
-enum Is {
+pub(crate) enum Is {
     Leecher,
     Seeder,
     Completed,
@@ -342,14 +347,14 @@ enum Is {
 }
 
 impl Instance {
-    fn counts(&self, from: &Host, torrent: InfoHash) -> SwarmCounts {
+    pub(crate) fn counts(&self, from: &Host, torrent: InfoHash) -> SwarmCounts {
         self.endpoint
             .scrape(from, torrent)
             .expect("a tracker that runs answers")
     }
 
     /// Announces, and returns the peers of the reply.
-    fn announce(
+    pub(crate) fn announce(
         &self,
         from: &Host,
         family: Family,
@@ -364,8 +369,8 @@ impl Instance {
 }
 
 /// A member of the group: an instance that we play ourselves.
-struct Member {
-    id: [u8; 4],
+pub(crate) struct Member {
+    pub(crate) id: [u8; 4],
     hears: UdpSocket,
     speaks: UdpSocket,
     heard: RefCell<Vec<Packet>>,
@@ -373,9 +378,9 @@ struct Member {
 
 /// A packet of live sync.
 #[derive(Debug, Clone)]
-struct Packet {
+pub(crate) struct Packet {
     sender: [u8; 4],
-    kind: u32,
+    pub(crate) kind: u32,
     body: Vec<u8>,
 }
 
@@ -399,7 +404,7 @@ impl Member {
         }
     }
 
-    fn send(&self, packet: &[u8]) {
+    pub(crate) fn send(&self, packet: &[u8]) {
         self.speaks
             .send_to(packet, (GROUP, PORT))
             .expect("the group can be reached");
@@ -418,7 +423,7 @@ impl Member {
     }
 
     /// Tells whether a packet was heard that is like this, now or before.
-    fn heard(&self, is_it: impl Fn(&Packet) -> bool) -> bool {
+    pub(crate) fn heard(&self, is_it: impl Fn(&Packet) -> bool) -> bool {
         let mut buffer = [0; 2000];
         while let Ok(len) = self.hears.recv(&mut buffer) {
             self.heard.borrow_mut().extend(Packet::read(&buffer[..len]));
@@ -434,7 +439,7 @@ impl Member {
     }
 
     /// Forgets what was heard so far.
-    fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.heard(|_| false);
         self.heard.borrow_mut().clear();
     }
@@ -477,7 +482,7 @@ impl Packet {
 }
 
 /// Makes a torrent of the test's own.
-fn torrent(number: usize) -> InfoHash {
+pub(crate) fn torrent(number: usize) -> InfoHash {
     let mut octets = [0x0c; InfoHash::LEN];
     octets[..8].copy_from_slice(&number.to_be_bytes());
     InfoHash::new(octets)

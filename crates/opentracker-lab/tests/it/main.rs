@@ -6,6 +6,7 @@
 //! - `cluster`: trackers under test keep each other informed.
 //! - `documentation`: the commands of the documentation.
 //! - `links`: the network under a tracker goes and comes back.
+//! - `newcomers`: a tracker that has just started learns the peers of another.
 //! - `proxies`: the tracker under test behind nginx and haproxy.
 //! - `swarms`: the tracker under test brings real clients together.
 
@@ -14,5 +15,6 @@ mod cluster;
 mod documentation;
 mod links;
 mod network;
+mod newcomers;
 mod proxies;
 mod swarms;

@@ -480,7 +480,7 @@ fn what_an_instance_says_by_itself_is_sealed() {
 fn the_view_shows_by_which_carriers_a_member_is_heard_and_how_late() {
     let mut site = Site::new(&[1]);
     let (start, milli) = (site.start, Duration::from_millis(1));
-    let mut hear = |site: &mut Site, number, via, at| {
+    let hear = |site: &mut Site, number, via, at| {
         let source = Source::new(via, None);
         let packet = theirs(number);
         site.instance

@@ -392,16 +392,18 @@ sections! {
         max_delay: Duration = 15 * SECOND, Restart, in Duration::ZERO..=HOUR;
 
         /// The tracker runs so long before its first beacon.
+        ///
+        /// And, while it knows no peers, asks any other.
         first_beacon_delay: Duration = 30 * MINUTE, Restart, in Duration::ZERO..=DAY;
 
         /// Time between two beacons.
         ///
-        /// And the unit of waiting for download counts.
+        /// And the unit of waiting for download counts and peers.
         beacon_interval: Duration = MINUTE, Restart, in SECOND..=DAY;
 
         /// A node with a smaller share of another's torrents asks it.
         ///
-        /// For its download counts: 0 is never, 1 is whoever has more.
+        /// For its download counts and peers: 0 is only when it has just started, 1 is whoever has more.
         inquire_threshold: f64 = 0.75, Restart, in 0.0..=1.0;
 
         /// A known peer is told again after so long.
