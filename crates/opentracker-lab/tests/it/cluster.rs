@@ -195,8 +195,7 @@ fn who_is_told_to_stop_tells_what_it_holds() {
     one.announce(client, Family::V4, torrent(0), 6881, Is::Seeder);
     one.announce(client, Family::V6, torrent(0), 6881, Is::Seeder);
     assert_eq!(two.counts(client, torrent(0)), SwarmCounts::default());
-    one.program.process().signal(Signal::SIGTERM);
-    assert!(one.program.process().wait(PATIENCE).success());
+    one.stop();
     cluster.wait_until("the other knows both", || {
         two.counts(client, torrent(0)).seeders == 2
     });
@@ -285,9 +284,12 @@ impl Cluster {
         self.tracker_with(name, "first_beacon_delay = \"1s\"\n")
     }
 
-    /// Starts a tracker with further lines of the section.
+    /// Starts a tracker with further lines after those of its section.
     pub(crate) fn tracker_with(&self, name: &str, lines: &str) -> Instance {
-        let host = self.lab.host(name);
+        self.tracker_on(self.lab.host(name), lines)
+    }
+
+    pub(crate) fn tracker_on(&self, host: Host, lines: &str) -> Instance {
         let delay = if self.settings.contains("max_delay") {
             ""
         } else {
@@ -297,7 +299,7 @@ impl Cluster {
         let config = format!(
             "[http]\nlisten = []\n\
              [livesync]\nlisten = \"{}:{PORT}\"\nnodes = {NODES}\n\
-             beacon_interval = \"1s\"\n{lines}{delay}{}",
+             beacon_interval = \"1s\"\n{delay}{}{lines}",
             host.ipv4(),
             self.settings
         );
@@ -347,6 +349,11 @@ pub(crate) enum Is {
 }
 
 impl Instance {
+    pub(crate) fn stop(&mut self) {
+        self.program.process().signal(Signal::SIGTERM);
+        assert!(self.program.process().wait(PATIENCE).success());
+    }
+
     pub(crate) fn counts(&self, from: &Host, torrent: InfoHash) -> SwarmCounts {
         self.endpoint
             .scrape(from, torrent)
@@ -381,7 +388,7 @@ pub(crate) struct Member {
 pub(crate) struct Packet {
     sender: [u8; 4],
     pub(crate) kind: u32,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Member {
@@ -410,7 +417,7 @@ impl Member {
             .expect("the group can be reached");
     }
 
-    fn beacon(&self, torrents: u64) {
+    pub(crate) fn beacon(&self, torrents: u64) {
         let header = [&self.id[..], &SYNC_LIVE6.to_be_bytes()].concat();
         self.send(&[&header[..], &torrents.to_be_bytes()].concat());
     }
@@ -471,7 +478,7 @@ impl Packet {
     }
 
     /// Returns how many torrents a beacon claims.
-    fn beacon(&self) -> Option<u64> {
+    pub(crate) fn beacon(&self) -> Option<u64> {
         let torrents = <[u8; 8]>::try_from(&self.body[..]).ok()?;
         (self.kind == SYNC_LIVE6).then_some(u64::from_be_bytes(torrents))
     }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use opentracker_lab::Family;
+use opentracker_lab::{Family, Host};
 use opentracker_types::InfoHash;
 
 use crate::cluster::{Cluster, INQUIRE, Instance, Is, Member, SYNC_LIVE, torrent};
@@ -75,6 +75,41 @@ fn among_1000_busy_torrents_a_newcomer_asks_for_peers() {
         swarms.known(&cluster, &newcomer) == swarms.torrents * swarms.peers
     });
     swarms.assert_handed_out(&cluster, &newcomer, torrent(7));
+}
+
+/// A beacon of a sibling is no reason to ask for one that knows its peers from a snapshot, until
+/// that sibling has more torrents by far.
+#[test]
+fn who_has_restored_a_snapshot_does_not_ask_for_peers() {
+    let cluster = Cluster::new("newcomer-restored", "");
+    let (one, member) = (cluster.tracker("one"), cluster.member("member"));
+    let lines = |host: &Host| {
+        let path = host.folder().join("snapshot");
+        format!("{NEWCOMER}[snapshot]\npath = \"{}\"\n", path.display())
+    };
+    let host = cluster.lab.host("restored");
+    let mut restored = cluster.tracker_on(host.clone(), &lines(&host));
+    for tracker in [&one, &restored] {
+        tracker.announce(&cluster.client, Family::V4, torrent(0), 6881, Is::Seeder);
+    }
+    cluster.wait_until("one beacons", || {
+        member.heard(|packet| packet.beacon() == Some(1))
+    });
+    restored.stop();
+    let restored = cluster.tracker_on(host.clone(), &lines(&host));
+    assert_eq!(restored.counts(&cluster.client, torrent(0)).seeders, 1);
+    // A newcomer would ask after two intervals.
+    for _ in 0..5 {
+        member.forget();
+        cluster.wait_until("one beacons again", || {
+            member.heard(|packet| packet.beacon() == Some(1))
+        });
+        assert!(!member.heard(|packet| packet.kind == INQUIRE));
+    }
+    cluster.wait_until("it asks who has more", || {
+        member.beacon(1000);
+        member.heard(|packet| packet.kind == INQUIRE && packet.body == member.id)
+    });
 }
 
 /// Torrents with as many peers each.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use opentracker_core::{AccessLists, MAX_DOWNLOADS, Rules, ToldDownloads, Tracker};
 use opentracker_livesync::{
-    Counter, Dialect, FORMER_ID_LIFETIME, Instance, MAX_PACKETS_PER_SECOND, Output,
+    Class, Counter, Dialect, FORMER_ID_LIFETIME, Instance, MAX_PACKETS_PER_SECOND, Output,
     RENEWAL_INTERVAL, Settings, Source,
 };
 use opentracker_livesync_wire::{
@@ -21,6 +21,7 @@ const OURS: TrackerId = TrackerId::new(*b"ours");
 const THEIRS: TrackerId = TrackerId::new(*b"them");
 const TORRENT: InfoHash = InfoHash::new([1; InfoHash::LEN]);
 const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const MOMENT: Duration = Duration::from_nanos(1);
 
 /// An instance by itself.
@@ -228,6 +229,25 @@ fn a_download_count_beyond_what_can_be_is_dropped_and_counted() {
     site.hear(&tell_of(THEIRS, MAX_DOWNLOADS), site.start);
     assert_eq!(site.downloads(), Some(MAX_DOWNLOADS));
     assert_eq!(site.counted(Counter::DownloadsApplied), 1);
+}
+
+#[test]
+fn a_tell_gives_way_and_nothing_else() {
+    let mut site = Site::new();
+    let now = site.start + Settings::default().scrape_sync.first_beacon_delay;
+    site.hear(&announce_of(THEIRS), now);
+    site.hear(&beacon_of(THEIRS, 1000), now - 3 * MINUTE);
+    let (sender, target) = (THEIRS, OURS);
+    site.hear(&Inquire { sender, target }.encode(), now);
+    site.instance.handle_timeout(now);
+    let classes: Vec<_> = std::iter::from_fn(|| site.instance.poll_output())
+        .map(|Output::Send { class, .. }| class)
+        .collect();
+    assert_eq!(
+        classes,
+        [Class::Live, Class::Tell, Class::Tell],
+        "an inquiry comes first"
+    );
 }
 
 #[test]

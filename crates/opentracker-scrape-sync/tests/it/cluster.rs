@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use opentracker_livesync_wire::{Packet, ScrapeTell, ScrapeTellWriter, TellRecord};
+use opentracker_livesync_wire::{
+    LiveRecord, Packet, PeerAge, ScrapeTell, ScrapeTellWriter, SyncLive, SyncLiveWriter, TellRecord,
+};
 use opentracker_scrape_sync::{InquireThreshold, Output, ScrapeSync, Settings, Standing};
-use opentracker_types::{InfoHash, TrackerId};
+use opentracker_types::{InfoHash, PeerAddr, PeerFlags, TrackerId};
 
 use crate::start;
 
@@ -31,6 +33,11 @@ fn newcomers_get_in_sync_whatever_the_network_does() {
             "seed {seed}: {:?} of {most}",
             cluster.torrents().collect::<Vec<_>>()
         );
+        // A peer that gets lost comes with its next announce, and most do not get lost.
+        for instance in &cluster.instances {
+            let (peers, torrents) = (instance.peers.len(), instance.downloads.len());
+            assert!(2 * peers >= torrents, "seed {seed}: {peers} of {torrents}");
+        }
         // Nine newcomers in need, and yet hardly more tells than one would have needed.
         assert!(cluster.tells <= 12, "seed {seed}: {} tells", cluster.tells);
     }
@@ -51,6 +58,8 @@ struct Instance {
     machine: ScrapeSync,
     siblings: BTreeMap<TrackerId, Standing>,
     downloads: BTreeMap<InfoHash, u64>,
+    /// The torrents whose only peer it knows.
+    peers: BTreeSet<InfoHash>,
     walk: Option<InfoHash>,
 }
 
@@ -66,17 +75,22 @@ impl Cluster {
             }
             // Each of the established ones has missed a few torrents and downloads.
             let torrents = if is_established { TORRENTS } else { 0 };
-            let downloads = (0..torrents)
+            let downloads: BTreeMap<_, _> = (0..torrents)
                 .filter_map(|torrent| {
                     let downloads = random.below(1000);
                     (random.below(100) < 95).then_some((hash(torrent), downloads))
                 })
                 .collect();
             let id = TrackerId::new(u32::try_from(random.below(1 << 32)).unwrap().to_be_bytes());
+            let mut machine = ScrapeSync::new(id, settings, now);
+            if is_established {
+                machine.handle_peers_known();
+            }
             Instance {
                 id,
-                machine: ScrapeSync::new(id, settings, now),
+                machine,
                 siblings: BTreeMap::new(),
+                peers: downloads.keys().copied().collect(),
                 downloads,
                 walk: None,
             }
@@ -197,6 +211,12 @@ impl Instance {
                     *ours = downloads.max(*ours);
                 }
             }
+            Packet::SyncLive(live) => {
+                let standing = self.siblings.entry(live.sender()).or_default();
+                self.machine.handle_told_peers(live.sender(), standing, now);
+                self.peers
+                    .extend(live.records().map(|record| record.info_hash));
+            }
             other => panic!("nobody sends {other:?}"),
         }
     }
@@ -210,7 +230,25 @@ impl Instance {
         let mut rest = self.downloads.range(begin..).map(|(hash, _)| *hash);
         let hashes: Vec<InfoHash> = rest.by_ref().take(portion).collect();
         self.walk = rest.next();
-        self.tell(&hashes)
+        let mut datagrams = self.tell(&hashes);
+        datagrams.extend(self.tell_peers(&hashes));
+        datagrams
+    }
+
+    fn tell_peers(&self, hashes: &[InfoHash]) -> Vec<Vec<u8>> {
+        let known = hashes.iter().filter(|hash| self.peers.contains(hash));
+        let known: Vec<_> = known.collect();
+        let packets = known.chunks(SyncLive::MAX_RECORDS).map(|hashes| {
+            let mut writer = SyncLiveWriter::new(self.id);
+            for info_hash in hashes {
+                let peer = PeerAddr::new([198, 51, 100, 1].into(), 6881);
+                let record = LiveRecord::new(**info_hash, peer, PeerFlags::NONE);
+                let age = PeerAge::from_minutes(5).unwrap();
+                writer.push(&record.with_age(age)).unwrap();
+            }
+            writer.as_bytes().to_vec()
+        });
+        packets.collect()
     }
 
     fn tell(&self, hashes: &[InfoHash]) -> Vec<Vec<u8>> {

@@ -418,7 +418,7 @@ impl State {
     /// Tells whether everybody knows peers, if one that beacons does.
     fn have_peers(&self) -> bool {
         let mut beaconing = self.alive().filter(|instance| instance.beacons);
-        !beaconing.any(|instance| instance.has_peers()) || self.alive().all(Instance::has_peers)
+        !beaconing.any(Instance::has_peers) || self.alive().all(Instance::has_peers)
     }
 
     fn peers_agree(&self) -> bool {

@@ -300,10 +300,11 @@ mod answering {
             us.handle_inquire(&inquire_from(ALICE), begin);
             assert_eq!(us.poll_output(), Some(Output::StartTell));
             us.handle_tell_size(packets);
-            let next = Output::TellNext { packets: portion };
-            assert_eq!(outputs(&mut us), [next.clone()]);
-            us.handle_timeout(begin + TICK);
-            assert_eq!(outputs(&mut us), [next]);
+            for tick in 0..2 {
+                us.handle_timeout(begin + tick * TICK);
+                let next = Output::TellNext { packets: portion };
+                assert_eq!(outputs(&mut us), [next]);
+            }
             // The next one is of another size.
             us.handle_tell_end(begin + TICK);
             us.handle_inquire(&inquire_from(ALICE), begin + TICK + INTERVAL);
