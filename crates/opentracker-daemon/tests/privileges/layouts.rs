@@ -5,6 +5,7 @@
 //! | a configuration outside of the root folder, a list inside it: both are read again | `a_configuration_outside_of_the_root_folder_is_read_again` |
 //! | a configuration that cannot be read again (it belongs to root, it is gone) stays in force, and the lists are read | `a_configuration_of_root_stays_in_force` |
 //! | a list outside of the root folder is read at the start, at a reload and by the watch | `a_list_outside_of_the_root_folder_is_read_again`, `a_folder_outside_of_the_root_folder_is_read_again` |
+//! | so is the cluster's secret, as the user | `a_secret_outside_of_the_root_folder_is_read_again` |
 //! | what lies inside is not looked for outside | `a_list_that_vanishes_inside_is_not_taken_from_outside` |
 //! | Debian's package: unit and configuration both name the user, a C-style configuration | `the_package_of_debian` |
 //! | NixOS's module: flags only, lists in the store behind links | `the_module_of_nixos` |
@@ -12,7 +13,7 @@
 //! | without root, a folder that is entered does not move the configuration | `a_relative_configuration_is_found_again` |
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 
 use crate::program::{Setup, Tracker, list};
@@ -123,6 +124,39 @@ fn a_folder_outside_of_the_root_folder_is_read_again() {
     let torrent = "d4:infod6:lengthi1e4:name1:a6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
     fs::write(folder.join("a.torrent"), torrent).unwrap();
     said(&tracker, "allow list 0 → 1");
+}
+
+#[test]
+fn a_secret_outside_of_the_root_folder_is_read_again() {
+    let key = |octet: &str| octet.repeat(32);
+    let mut setup = confined("nobody");
+    let path = setup.write("secret", &key("5e"));
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    setup.set("livesync.secret", path.to_str().unwrap());
+    setup.argument("--check");
+    let ended = setup.run();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    for words in ["livesync.secret: cannot read ", "Permission denied"] {
+        assert!(ended.stderr.contains(words), "{ended:?}");
+    }
+    let mut setup = confined("nobody");
+    let path = setup.write("secret", &key("5e"));
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    chown(&path, Some(NOBODY.parse().unwrap()), None).unwrap();
+    setup.set("livesync.secret", path.to_str().unwrap());
+    let tracker = setup.start();
+    let two = [key("5e"), key("ca")].join("\n");
+    tracker.setup.write("secret", &two);
+    said(&tracker, "accepted as well: ");
+    tracker.setup.write("secret", "");
+    let heard = tracker.hang_up().join("\n");
+    assert!(
+        heard.contains("ERROR the keys stay as they were"),
+        "{heard}"
+    );
+    tracker.setup.write("secret", &key("ca"));
+    let heard = tracker.hang_up().join("\n");
+    assert!(heard.contains("livesync.secret: the key is "), "{heard}");
 }
 
 #[test]
