@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use opentracker::config::{LogFormat, LogLevel};
 use tracing::Level;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{Registry, fmt, reload};
@@ -179,7 +179,9 @@ impl LevelInForce {
 /// Sends events to the output.
 pub(crate) fn start(level: LogLevel, format: LogFormat, output: &Output) -> LevelInForce {
     let (level, handle) = reload::Layer::new(filter(level));
-    let registry = tracing_subscriber::registry().with(level);
+    // The client of NATS has a line for each event. What an operator has to know of it, our crate says.
+    let is_said = filter_fn(|line| !line.target().starts_with("async_nats"));
+    let registry = tracing_subscriber::registry().with(level).with(is_said);
     let lines = fmt::layer().with_writer(output.clone()).with_target(false);
     match format {
         LogFormat::Text if output.is_journal => {

@@ -72,6 +72,12 @@ impl FromStr for Subject {
     }
 }
 
+impl Default for Subject {
+    fn default() -> Self {
+        Self("opentracker.livesync".to_owned())
+    }
+}
+
 impl Subject {
     /// Returns it as text.
     pub fn as_str(&self) -> &str {

@@ -44,6 +44,18 @@ impl Server {
         !self.0.tls_required() && self.login().is_some()
     }
 
+    /// Returns the URL, with all that it has.
+    pub fn url(&self) -> &str {
+        self.0.as_url_str()
+    }
+
+    /// Returns the server without user, password and token.
+    #[must_use]
+    pub fn without_login(&self) -> Self {
+        let shown = self.to_string().parse();
+        shown.expect("what it shows of itself is a server")
+    }
+
     /// Returns the name or the address of the host.
     pub fn host(&self) -> &str {
         self.0.host()
@@ -124,6 +136,7 @@ mod tests {
             let server: Server = text.parse().unwrap();
             assert_eq!(server.shows_password(), is_clear, "{text}");
             assert!(!format!("{server} {server:?}").contains("secret"));
+            assert!(!server.without_login().url().contains("secret"));
         }
     }
 

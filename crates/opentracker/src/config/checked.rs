@@ -3,6 +3,8 @@
 use std::ops::Deref;
 use std::path::PathBuf;
 
+use opentracker_nats::Server;
+
 use super::findings::{ConfigErrors, Finding};
 use super::keys::{Applies, Key, Values, keys};
 use super::listener::Listener;
@@ -53,9 +55,13 @@ impl Config {
         print::toml(&self.0, |key| (key.get)(&self.0) != (key.get)(&default))
     }
 
-    /// Writes every key with the value that is in force, as TOML.
+    /// Writes every key with the value that is in force, as TOML. Passwords in URLs are left out.
     pub fn effective_toml(&self) -> String {
-        print::toml(&self.0, |_| true)
+        let mut shown = self.0.clone();
+        for server in &mut shown.nats.servers {
+            *server = server.without_login();
+        }
+        print::toml(&shown, |_| true)
     }
 
     /// Returns the keys that differ from a configuration that is in force, and that a reload does
@@ -128,6 +134,19 @@ impl Config {
                 "http.trusted_proxies",
                 "it is empty, so nobody can use the listeners with proxy_protocol: write the \
                  addresses of the proxies",
+            ));
+        }
+        if self.unicast.listen.is_none() && !self.unicast.peers.is_empty() {
+            warnings.push(warning(
+                "livesync.unicast.peers",
+                "nothing is sent to them while livesync.unicast.listen is empty",
+            ));
+        }
+        if self.nats.servers.iter().any(Server::shows_password) {
+            warnings.push(warning(
+                "livesync.nats.servers",
+                "a password in a nats:// URL crosses the network for everybody to read: write tls://, \
+                 or use livesync.nats.credentials",
             ));
         }
         if self.udp.listen.is_empty() && self.http.listen.is_empty() {
@@ -208,6 +227,8 @@ mod tests {
         values.http.trusted_proxies = vec!["::/0".parse().unwrap()];
         values.udp.listen.clear();
         values.http.listen.clear();
+        values.unicast.peers = vec!["node.example:9697".parse().unwrap()];
+        values.nats.servers = vec!["nats://user:secret@nats.example".parse().unwrap()];
         let warnings = values.validate().unwrap().warnings();
         let keys: Vec<_> = warnings
             .into_iter()
@@ -218,8 +239,22 @@ mod tests {
             [
                 "announce.peer_timeout",
                 "http.trusted_proxies",
+                "livesync.unicast.peers",
+                "livesync.nats.servers",
                 "udp.listen"
             ]
         );
+    }
+
+    #[test]
+    fn a_password_is_not_shown_but_kept() {
+        let mut values = Values::default();
+        let url = "tls://user:secret@nats.example:4222";
+        values.nats.servers = vec![url.parse().unwrap()];
+        let config = values.validate().unwrap();
+        assert!(config.effective_toml().contains("tls://nats.example:4222"));
+        assert!(!config.effective_toml().contains("secret"));
+        assert!(config.to_toml().contains(url));
+        assert_eq!(config.nats.servers[0].url(), url);
     }
 }

@@ -1,6 +1,6 @@
 //! What must hold of the value of one key beyond its type and its bounds.
 
-use std::net::SocketAddrV4;
+use std::net::{SocketAddr, SocketAddrV4};
 
 use super::listener::{ListenAddress, Listener};
 use super::value::{Reason, Wrong};
@@ -102,6 +102,22 @@ pub(super) fn cluster_interface(listen: &Option<SocketAddrV4>) -> Result<(), Wro
     })
 }
 
+/// The others have to know the port.
+pub(super) fn unicast_listen(listen: &Option<SocketAddr>) -> Result<(), Wrong> {
+    let Some(listen) = listen else {
+        return Ok(());
+    };
+    check(!listen.ip().is_multicast(), || {
+        format!(
+            "{} is a multicast group, which is for livesync.group",
+            listen.ip()
+        )
+    })?;
+    check(listen.port() != 0, || {
+        "the port cannot be 0: write the one that the other nodes send to, like 9697".to_owned()
+    })
+}
+
 fn check(holds: bool, message: impl FnOnce() -> String) -> Result<(), Wrong> {
     if holds {
         Ok(())
@@ -140,6 +156,18 @@ mod tests {
         }
         for wrong in ["a.example", "https://a.example/", "https://", "null", ""] {
             assert!(origins(&[wrong.to_owned()]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_node_of_a_list_needs_a_port() {
+        let check = |text: &str| unicast_listen(&Some(text.parse().unwrap()));
+        assert_eq!(unicast_listen(&None), Ok(()));
+        for right in ["0.0.0.0:9697", "[::]:9697", "192.0.2.1:1"] {
+            assert_eq!(check(right), Ok(()), "{right}");
+        }
+        for wrong in ["[::]:0", "224.0.23.5:9697", "[ff02::1]:9697"] {
+            assert!(check(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -16,6 +16,9 @@
 /// there. What may follow, in this order: `in BOUNDS`; `check FUNCTION`, for what must hold of the
 /// value otherwise; `c "NAME"`, the key of the C program; `flag 'f' "ARGUMENT"`, the flag.
 ///
+/// A section within another begins with `unicast [in livesync] LiveSyncUnicast`: it is
+/// `[livesync.unicast]` in a file, and `unicast` in `Values`.
+///
 /// It makes the struct of every section with its defaults, `Values`, which has them all, and
 /// `SECTIONS`, from which everything else follows.
 ///
@@ -23,7 +26,7 @@
 macro_rules! sections {
     ($(
         $(#[doc = $about:literal])+
-        $section:ident: $Section:ident {$(
+        $section:ident $within:tt $Section:ident {$(
             $(#[doc = $help:literal])+
             $key:ident: $Type:ty = $default:expr, $applies:ident
             $(, in $bounds:expr)?
@@ -58,11 +61,13 @@ macro_rules! sections {
         /// All sections with all keys, in the order in which they are printed.
         pub(super) static SECTIONS: &[Section] = &[$(
             Section {
-                name: stringify!($section),
+                name: sections!(@name $section $within),
                 about: &[$($about),+],
                 keys: &[$(
                     Key {
-                        path: concat!(stringify!($section), ".", stringify!($key)),
+                        path: concat!(
+                            sections!(@name $section $within), ".", stringify!($key)
+                        ),
                         name: stringify!($key),
                         help: &[$($help),+],
                         applies: Applies::$applies,
@@ -95,6 +100,10 @@ macro_rules! sections {
                 )+],
             },
         )+];
+    };
+    (@name $section:ident :) => { stringify!($section) };
+    (@name $section:ident [in $outer:ident]) => {
+        concat!(stringify!($outer), ".", stringify!($section))
     };
     (@optional) => { None };
     (@optional $value:expr) => { Some($value) };

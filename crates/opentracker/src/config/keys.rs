@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use opentracker_nats::{Server, Subject};
+use opentracker_net::unicast::Peer;
 
 use super::checks;
 use super::choice::{Dialect, LogAddresses, LogFormat, LogLevel};
@@ -411,6 +413,41 @@ sections! {
         /// When it was last told or heard of longer ago than this; shorter than
         /// `announce.interval`.
         renew_boundary: Duration = 10 * MINUTE, Reload, in MINUTE..=4 * HOUR;
+    }
+
+    /// Live sync over a list of addresses.
+    unicast [in livesync] LiveSyncUnicast {
+        /// Address and port that packets of the other nodes come to; empty = off.
+        ///
+        /// Ours leave from there. `[::]` is for IPv4 as well.
+        listen: Option<SocketAddr> = None, Restart, check checks::unicast_listen;
+
+        /// The other nodes, each an address or a name with a port.
+        ///
+        /// A name stands for all of its addresses, and is resolved every 30 s. Our own addresses are
+        /// left out, so the list may be the same on all nodes.
+        peers: Vec<Peer> = Vec::new(), Restart;
+    }
+
+    /// Live sync over a subject of NATS.
+    nats [in livesync] LiveSyncNats {
+        /// The NATS servers, of which one at a time is used; empty = off.
+        servers: Vec<Server> = Vec::new(), Restart;
+
+        /// File with the credentials of the user, as `nsc` writes it; empty = none.
+        ///
+        /// Read anew for each connection.
+        credentials: PathBuf = PathBuf::new(), Restart;
+
+        /// File with the authorities that certificates of servers come from; empty = the system's.
+        ///
+        /// In PEM, and read anew for each connection.
+        ca: PathBuf = PathBuf::new(), Restart;
+
+        /// The subject of the cluster.
+        ///
+        /// The same on all nodes.
+        subject: Subject = Subject::default(), Restart;
     }
 
     /// How the swarms outlast a restart.

@@ -197,13 +197,12 @@ impl Layers {
     fn read_document(&mut self, document: &DeTable<'_>, at: impl Fn(usize) -> Finding + Copy) {
         for (name, value) in document {
             let (name, start) = (name.get_ref().as_ref(), name.span().start);
-            let section = SECTIONS.iter().find(|section| section.name == name);
-            let message = match (section, value.get_ref()) {
+            let message = match (section_of(name), value.get_ref()) {
                 (Some(section), DeValue::Table(keys)) => {
                     self.read_section(section, keys, at);
                     continue;
                 }
-                (Some(_), _) => format!("it is a section: write its keys below a line [{name}]"),
+                (Some(_), _) => no_section(name),
                 (None, value) => unknown_at_the_top(name, value),
             };
             self.faults.push(at(start).about(name).saying(message));
@@ -214,20 +213,27 @@ impl Layers {
         &mut self,
         section: &Section,
         keys: &DeTable<'_>,
-        at: impl Fn(usize) -> Finding,
+        at: impl Fn(usize) -> Finding + Copy,
     ) {
         for (name, value) in keys {
             let (name, start) = (name.get_ref().as_ref(), name.span().start);
-            let place = |offset| at(offset).about(format!("{}.{name}", section.name));
-            match section.keys.iter().find(|key| key.name == name) {
-                Some(key) => self.assign(key, Input::Toml(value), false, |offset| {
+            let path = format!("{}.{name}", section.name);
+            let place = |offset| at(offset).about(path.as_str());
+            if let Some(key) = section.keys.iter().find(|key| key.name == name) {
+                self.assign(key, Input::Toml(value), false, |offset| {
                     place(offset.unwrap_or(start))
-                }),
-                None => {
-                    let fault = place(start).saying(unknown_key(section, name));
-                    self.faults.push(fault);
-                }
+                });
+                continue;
             }
+            let message = match (section_of(&path), value.get_ref()) {
+                (Some(inner), DeValue::Table(keys)) => {
+                    self.read_section(inner, keys, at);
+                    continue;
+                }
+                (Some(_), _) => no_section(&path),
+                (None, _) => unknown_key(section, name),
+            };
+            self.faults.push(place(start).saying(message));
         }
     }
 
@@ -251,7 +257,7 @@ impl Layers {
         let near = nearest(rest, &names);
         let hint = near.map(|near| format!("did you mean {PREFIX}{near}?"));
         if rest.contains("__") {
-            let path = rest.to_lowercase().replacen("__", ".", 1);
+            let path = rest.to_lowercase().replace("__", ".");
             let hint = hint.map(|hint| format!(": {hint}")).unwrap_or_default();
             let message = format!("there is no key {path}{hint}");
             self.faults.push(Finding::new(name, message));
@@ -260,6 +266,14 @@ impl Layers {
             self.warnings.push(Finding::new(name, message));
         }
     }
+}
+
+fn section_of(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.name == name)
+}
+
+fn no_section(name: &str) -> String {
+    format!("it is a section: write its keys below a line [{name}]")
 }
 
 fn unknown_at_the_top(name: &str, value: &DeValue<'_>) -> String {
@@ -278,7 +292,11 @@ fn unknown_at_the_top(name: &str, value: &DeValue<'_>) -> String {
 }
 
 fn unknown_key(section: &Section, name: &str) -> String {
-    let names = || section.keys.iter().map(|key| key.name);
+    let inner = SECTIONS.iter().filter_map(|other| {
+        let path = other.name.strip_prefix(section.name)?;
+        path.strip_prefix('.')
+    });
+    let names = || section.keys.iter().map(|key| key.name).chain(inner.clone());
     let of_c = |key: &&Key| {
         key.c_name
             .is_some_and(|c_name| c_name.ends_with(&format!(".{name}")))

@@ -26,7 +26,8 @@ pub use checked::Config;
 pub use choice::{Dialect, LogAddresses, LogFormat, LogLevel};
 pub use findings::{ConfigErrors, Finding};
 pub use keys::{
-    Access, Admin, Announce, Applies, Http, Key, Limits, LiveSync, Log, Process, Udp, Values, keys,
+    Access, Admin, Announce, Applies, Http, Key, Limits, LiveSync, LiveSyncNats, LiveSyncUnicast,
+    Log, Process, Udp, Values, keys,
 };
 pub use layers::Layers;
 pub use listener::{ListenAddress, Listener};

@@ -3,8 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use ipnet::IpNet;
+use opentracker_nats::{Server, Subject};
+use opentracker_net::unicast::Peer;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -335,6 +338,64 @@ impl Value for SocketAddr {
     }
 }
 
+/// Types of other crates that are read from text and shown as it.
+macro_rules! texts {
+    ($($Type:ty: $wanted:literal, $hint:literal, $show:expr;)*) => {$(
+        impl Value for $Type {
+            const WANTED: &'static str = $wanted;
+
+            fn hint() -> String {
+                $hint.to_owned()
+            }
+
+            fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>> {
+                input.parse(|text| text.parse().ok())
+            }
+
+            fn to_toml(&self) -> toml::Value {
+                $show(self).into()
+            }
+        }
+    )*};
+}
+
+texts! {
+    Peer: "a host with a port",
+        "a name or an address, like \"node.example:9697\" or \"[2001:db8::1]:9697\"",
+        Peer::to_string;
+    Server: "a NATS server",
+        "its URL, like \"tls://nats.example:4222\" or \"nats://192.0.2.1:4222\"",
+        Server::url;
+    Subject: "a subject",
+        "words with a dot between two, without `*` and `>`, like \"opentracker.livesync\"",
+        Subject::as_str;
+}
+
+/// An empty text is none.
+impl Value for Option<SocketAddr> {
+    const WANTED: &'static str = "an address to listen on";
+
+    fn hint() -> String {
+        "an IP address and a port, like \"[::]:9697\", or nothing to switch it off".to_owned()
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>> {
+        read_or_none(input)
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        self.map_or_else(String::new, |address| address.to_string())
+            .into()
+    }
+}
+
+fn read_or_none<T: FromStr>(input: Input<'_>) -> Result<Option<T>, Vec<Wrong>> {
+    input.parse(|text| match text {
+        "" => Some(None),
+        _ => text.parse().ok().map(Some),
+    })
+}
+
 /// An empty text is none.
 impl Value for Option<SocketAddrV4> {
     const WANTED: &'static str = "the address of an interface";
@@ -346,10 +407,7 @@ impl Value for Option<SocketAddrV4> {
     }
 
     fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>> {
-        input.parse(|text| match text {
-            "" => Some(None),
-            _ => text.parse().ok().map(Some),
-        })
+        read_or_none(input)
     }
 
     fn to_toml(&self) -> toml::Value {

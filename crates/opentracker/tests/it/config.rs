@@ -53,6 +53,23 @@ fn faults_name_file_line_key_and_what_would_be_right() {
              `livesync.group`",
         ),
         (
+            "[livesync]\nunicast = true\n",
+            "a:2: livesync.unicast: it is a section: write its keys below a line [livesync.unicast]",
+        ),
+        (
+            "[livesync]\nunicats = true\n",
+            "a:2: livesync.unicats: unknown key: did you mean `unicast`?",
+        ),
+        (
+            "[livesync.nats]\nserver = \"tls://a\"\n",
+            "a:2: livesync.nats.server: unknown key: did you mean `servers`?",
+        ),
+        (
+            "[livesync.nats]\nservers = [\"tls://a\", \"http://a\"]\n",
+            "a:2: livesync.nats.servers: \"http://a\" is not a NATS server: write its URL, like \
+             \"tls://nats.example:4222\" or \"nats://192.0.2.1:4222\"",
+        ),
+        (
             "[access]\nwhitelist = \"x\"\n",
             "a:2: access.whitelist: unknown key: did you mean `access.allow`?",
         ),
@@ -212,6 +229,25 @@ fn what_is_written_reads_the_same() {
     );
     assert_eq!(config(first.to_toml()), first);
     assert_eq!(config(first.effective_toml()).to_toml(), first.to_toml());
+}
+
+#[test]
+fn a_section_may_lie_within_another() {
+    let text = "[livesync]\nttl = 2\n\n[livesync.unicast]\nlisten = \"[::]:9697\"\n\
+                peers = [\"node.example:9697\", \"192.0.2.1:1\"]\n";
+    let first = config(text);
+    assert_eq!(first.livesync.ttl, 2);
+    assert_eq!(first.unicast.peers[0].to_string(), "node.example:9697");
+    assert_eq!(first.to_toml(), text);
+
+    let mut layers = Layers::default();
+    layers.environment([
+        ("OPENTRACKER_LIVESYNC__NATS__SERVERS", "tls://a,tls://b"),
+        ("OPENTRACKER_LIVESYNC__UNICAST__LISTEN", "0.0.0.0:9697"),
+    ]);
+    let (second, _) = layers.build().unwrap();
+    assert_eq!(second.nats.servers.len(), 2);
+    assert_eq!(second.unicast.listen, Some("0.0.0.0:9697".parse().unwrap()));
 }
 
 #[test]
