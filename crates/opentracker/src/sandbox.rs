@@ -1,7 +1,8 @@
 //! What the process can still do once it serves: no capability is left to it, no program that it
 //! might run has more rights than it has, and where the kernel has Landlock it reads files in the
 //! folders of its configuration alone, writes where the configuration says that it writes, and
-//! neither binds nor connects TCP sockets any more.
+//! neither binds nor connects TCP sockets any more, but for connections to the ports of the NATS
+//! servers of its configuration.
 //!
 //! All of this holds for a thread and for those that it starts from then on.
 
@@ -13,10 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use caps::CapSet;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags,
 };
 use nix::sys::prctl::set_no_new_privs;
+
+use opentracker_nats::Server;
+use opentracker_net::unicast::Peer;
 
 use crate::config::{Config, ListenAddress};
 
@@ -26,6 +30,18 @@ const TRIED: ABI = ABI::V7;
 /// Keys whose files are written, too.
 const WRITTEN: [&str; 2] = ["snapshot.path", "admin.socket"];
 
+/// Where the system's libraries look when they resolve a name, and check a certificate.
+const RESOLVED_BY: [&str; 8] = [
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/run/systemd/resolve",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/share/ca-certificates",
+    "/usr/share/ca-certificates",
+];
+
 /// The most symbolic links that are followed, as the kernel has it.
 const MAX_LINKS: usize = 40;
 
@@ -34,6 +50,8 @@ const MAX_LINKS: usize = 40;
 pub(crate) struct Allowed {
     open: Vec<(PathFd, BitFlags<AccessFs>)>,
     names: Vec<PathBuf>,
+    /// Ports that TCP may connect to.
+    ports: Vec<u16>,
 }
 
 /// What threads enter.
@@ -64,6 +82,15 @@ impl Allowed {
         for path in others {
             self.add_those_of(path, read);
         }
+        if !config.nats.servers.is_empty() || config.unicast.peers.iter().any(Peer::is_name) {
+            for folder in RESOLVED_BY {
+                self.add_folder(Path::new(folder), read);
+            }
+            // What is too long for a datagram is asked for again over TCP.
+            self.ports.push(53);
+        }
+        self.ports
+            .extend(config.nats.servers.iter().map(Server::port));
         // What metrics say of the process is read there.
         self.add_folder(Path::new("/proc"), read);
     }
@@ -134,7 +161,7 @@ fn folders_of(path: &Path) -> Vec<PathBuf> {
 impl Sandbox {
     /// Makes the sandbox for the folders.
     pub(crate) fn new(folders: Allowed) -> Self {
-        let ruleset = ruleset(folders.open).inspect_err(|error| {
+        let ruleset = ruleset(folders.open, &folders.ports).inspect_err(|error| {
             tracing::debug!(%error, "without Landlock");
         });
         Self {
@@ -183,17 +210,24 @@ impl Sandbox {
     }
 }
 
-fn ruleset(folders: Vec<(PathFd, BitFlags<AccessFs>)>) -> Result<RulesetCreated, RulesetError> {
+fn ruleset(
+    folders: Vec<(PathFd, BitFlags<AccessFs>)>,
+    ports: &[u16],
+) -> Result<RulesetCreated, RulesetError> {
     let rules = folders
         .into_iter()
         .map(|(folder, access)| Ok::<_, RulesetError>(PathBeneath::new(folder, access)));
+    let connects = ports
+        .iter()
+        .map(|&port| Ok::<_, RulesetError>(NetPort::new(port, AccessNet::ConnectTcp)));
     Ruleset::default()
         .handle_access(AccessFs::from_all(TRIED))?
-        // Without a rule: all sockets are open by then.
+        // All sockets are open by then, but for connections to NATS.
         .handle_access(AccessNet::from_all(TRIED))?
         .scope(Scope::from_all(TRIED))?
         .create()?
-        .add_rules(rules)
+        .add_rules(rules)?
+        .add_rules(connects)
 }
 
 /// Bounds the capabilities that the process could ever have. To be called before the user changes,

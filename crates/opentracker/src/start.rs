@@ -11,7 +11,6 @@ use arc_swap::ArcSwap;
 use opentracker_admin as admin;
 use opentracker_admin::{ControlSlot, Plane, Trends};
 use opentracker_core as core;
-use opentracker_multicast::JoinError;
 use opentracker_net::http::{SocketFile, UnixError};
 use opentracker_net::{BindError, Heartbeat, http, udp};
 use opentracker_types::TrackerId;
@@ -27,7 +26,7 @@ use crate::gauges;
 use crate::housekeeping::Housekeeping;
 use crate::listening::{Listener, listeners, owner, server_configs, sockets, unix_listeners};
 use crate::lists::{self, ListError, ListKey, Lists, Occasion, Watch};
-use crate::livesync;
+use crate::livesync::{self, LiveSyncError};
 use crate::memory::Memory;
 use crate::operator::{self, ControlSocket, Shown, TokenError};
 use crate::passed::{PassedError, PassedSocket, PassedSockets};
@@ -84,9 +83,9 @@ pub enum StartError {
     /// The cluster's secret cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The cluster's multicast group cannot be joined.
-    #[error("livesync.listen")]
-    LiveSync(#[source] JoinError),
+    /// Live sync cannot begin.
+    #[error(transparent)]
+    LiveSync(#[from] LiveSyncError),
     /// Privileges cannot be dropped.
     #[error(transparent)]
     Privileges(#[from] PrivilegeError),
@@ -379,7 +378,7 @@ impl Bound {
 
 /// Joins the cluster, if live sync is on.
 pub(crate) fn join(config: &Config, id: TrackerId) -> Result<Option<livesync::Joined>, StartError> {
-    livesync::Joined::join(&config.livesync, id).map_err(StartError::LiveSync)
+    Ok(livesync::Joined::join(config, id)?)
 }
 
 impl Threads {

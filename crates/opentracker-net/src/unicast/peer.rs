@@ -19,6 +19,13 @@ pub struct PeerError;
 /// The most octets of a name (RFC 1035).
 const MAX_NAME_OCTETS: usize = 255;
 
+impl Peer {
+    /// Tells whether it takes a resolver to find the addresses.
+    pub const fn is_name(&self) -> bool {
+        matches!(self, Self::Name(..))
+    }
+}
+
 impl FromStr for Peer {
     type Err = PeerError;
 

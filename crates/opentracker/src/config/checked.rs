@@ -29,8 +29,30 @@ impl Values {
             let message = key.check(&self).err()?;
             Some(Finding::default().about(key.path()).saying(message))
         });
-        ConfigErrors::check(faults.collect())?;
+        let mut faults: Vec<_> = faults.collect();
+        faults.extend(self.without_secret());
+        ConfigErrors::check(faults)?;
         Ok(Config(self))
+    }
+}
+
+impl Values {
+    /// Returns what of live sync needs a secret, if there is none: where anybody can send a packet the
+    /// seal alone says whose it is.
+    fn without_secret(&self) -> impl Iterator<Item = Finding> {
+        let has_none = self.livesync.secret.as_os_str().is_empty();
+        let wanting = [
+            ("livesync.unicast.listen", self.unicast.listen.is_some()),
+            ("livesync.nats.servers", !self.nats.servers.is_empty()),
+            ("livesync.relay", self.livesync.relay),
+        ];
+        let wanting = wanting
+            .into_iter()
+            .filter(move |(_, is_wanted)| has_none && *is_wanted);
+        wanting.map(|(key, _)| {
+            let message = "it needs livesync.secret: write the file that all nodes share";
+            Finding::default().about(key).saying(message)
+        })
     }
 }
 

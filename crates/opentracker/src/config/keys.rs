@@ -385,6 +385,11 @@ sections! {
         /// C nodes, and others until they have it: peers alone are taken from there.
         unsealed: Vec<IpNet> = Vec::new(), Reload;
 
+        /// What comes by one carrier goes out on the others.
+        ///
+        /// For a node that joins islands, or C nodes on a network of theirs to the rest.
+        relay: bool = false, Restart;
+
         /// Which packets are sent, for clusters with C nodes.
         ///
         /// docs/cluster.md says which.

@@ -247,6 +247,26 @@ impl Bounded for f64 {
     }
 }
 
+impl Value for bool {
+    const WANTED: &'static str = "true or false";
+
+    fn hint() -> String {
+        "true or false".to_owned()
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Vec<Wrong>> {
+        let value = match input {
+            Input::Toml(value) => value.get_ref().as_bool(),
+            Input::Text(text) => text.trim().parse().ok(),
+        };
+        value.ok_or_else(|| input.unreadable())
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        (*self).into()
+    }
+}
+
 impl Value for String {
     const WANTED: &'static str = "a string";
     const IS_TEXT: bool = true;

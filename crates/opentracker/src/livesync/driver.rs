@@ -11,12 +11,11 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use ipnet::IpNet;
 use opentracker_core::Counters;
-use opentracker_livesync::{Carrier, Counter, Instance, Keys, Kind, Output, Source, Status, View};
+use opentracker_livesync::{Counter, Instance, Keys, Kind, Output, Source, View};
 use opentracker_livesync_wire::MAX_PACKET;
-use opentracker_multicast::{Group, GroupConfig, JoinError};
 use tokio::sync::{oneshot, watch};
 
-use super::group::GroupCarrier;
+use super::carriers::{Carriers, Counted, LiveSyncError, Plan};
 use super::outbox::Outboxes;
 use crate::sandbox::Sandbox;
 
@@ -47,11 +46,11 @@ pub(super) struct Networks {
     pub(super) unsealed: Vec<IpNet>,
 }
 
-/// Joins the group and says so, waits for what to serve, and serves it until nobody is there any
+/// Opens the carriers and says so, waits for what to serve, and serves it until nobody is there any
 /// more who could replace the networks.
 pub(super) fn run(
-    config: GroupConfig,
-    joined: &SyncSender<Result<(), JoinError>>,
+    plan: Plan,
+    opened: &SyncSender<Result<(), LiveSyncError>>,
     served: oneshot::Receiver<Served>,
     networks: watch::Receiver<Networks>,
 ) {
@@ -62,35 +61,30 @@ pub(super) fn run(
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(source) => {
-            let step = "start a runtime";
-            let _ = joined.send(Err(JoinError::Socket { step, source }));
+            let _ = opened.send(Err(LiveSyncError::Thread(source)));
             return;
         }
     };
     runtime.block_on(async {
-        let interface = config.interface;
-        let group = match Group::join(config) {
-            Ok(group) => group,
+        let carriers = match plan.open() {
+            Ok(carriers) => carriers,
             Err(error) => {
-                let _ = joined.send(Err(error));
+                let _ = opened.send(Err(error));
                 return;
             }
         };
-        let _ = joined.send(Ok(()));
+        let _ = opened.send(Ok(()));
         if let Ok(served) = served.await {
             if let Some(sandbox) = &served.sandbox {
                 sandbox.enter();
             }
-            let group = GroupCarrier::new(group);
-            Driver::new(group, interface, served).run(networks).await;
+            Driver::new(carriers, served).run(networks).await;
         }
     });
 }
 
 struct Driver {
     carriers: Carriers,
-    /// Where our own packets come from on the group.
-    interface: Ipv4Addr,
     /// Networks of the group whose packets need no seal.
     unsealed: Vec<IpNet>,
     /// What is in force, and what the instance has of it.
@@ -106,23 +100,8 @@ struct Driver {
     buffer: [u8; 2 * MAX_PACKET],
 }
 
-/// The ways to the other instances. Of the group more has to be known.
-struct Carriers {
-    group: Option<GroupCarrier>,
-    others: Vec<Box<dyn Carrier>>,
-}
-
-/// Sums over all carriers.
-#[derive(Debug, Clone, Copy, Default)]
-struct Counted {
-    strangers: u64,
-    send_errors: u64,
-    dropped: u64,
-    backlog: u64,
-}
-
 impl Driver {
-    fn new(group: GroupCarrier, interface: Ipv4Addr, served: Served) -> Self {
+    fn new(carriers: Carriers, served: Served) -> Self {
         let Served {
             instance,
             keys,
@@ -132,11 +111,7 @@ impl Driver {
             sandbox: _,
         } = served;
         Self {
-            carriers: Carriers {
-                group: Some(group),
-                others: Vec::new(),
-            },
-            interface,
+            carriers,
             unsealed: Vec::new(),
             known_keys: keys.as_ref().map(|keys| keys.load_full()),
             keys,
@@ -200,6 +175,7 @@ impl Driver {
     /// Takes what has come, up to a turn's budget of each carrier; pending if nothing has.
     fn poll_carriers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = Instant::now();
+        let interface = self.carriers.interface;
         let mut has_come = Poll::Pending;
         for carrier in self.carriers.iter_mut() {
             for _ in 0..PACKETS_PER_TURN {
@@ -207,7 +183,7 @@ impl Driver {
                     Poll::Pending => break,
                     Poll::Ready(Ok((octets, address))) => {
                         let mut source = Source::new(carrier.kind(), address);
-                        place(&mut source, self.interface, &self.unsealed);
+                        place(&mut source, interface, &self.unsealed);
                         self.instance
                             .handle_packet(&self.buffer[..octets], source, now);
                     }
@@ -276,35 +252,12 @@ impl Driver {
     }
 }
 
-impl Carriers {
-    fn iter(&self) -> impl Iterator<Item = &dyn Carrier> {
-        let group = self.group.iter().map(|group| group as &dyn Carrier);
-        group.chain(self.others.iter().map(|carrier| &**carrier))
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = &mut dyn Carrier> {
-        let group = self.group.iter_mut().map(|group| group as &mut dyn Carrier);
-        group.chain(self.others.iter_mut().map(|carrier| &mut **carrier as _))
-    }
-
-    fn counted(&self, carriers: &[(Kind, Status)]) -> Counted {
-        let sum =
-            |number: fn(&Status) -> u64| carriers.iter().map(|(_, status)| number(status)).sum();
-        Counted {
-            strangers: self.group.as_ref().map_or(0, GroupCarrier::strangers),
-            send_errors: sum(|status| status.send_errors),
-            dropped: sum(|status| status.dropped + status.dropped_tells),
-            backlog: sum(|status| status.backlog),
-        }
-    }
-}
-
 /// Says of a source what its address tells.
-fn place(source: &mut Source, interface: Ipv4Addr, unsealed: &[IpNet]) {
+fn place(source: &mut Source, interface: Option<Ipv4Addr>, unsealed: &[IpNet]) {
     let Some(address) = source.address.filter(|_| source.via == Kind::Group) else {
         return;
     };
-    source.is_this_host = address.ip() == IpAddr::V4(interface);
+    source.is_this_host = interface.is_some_and(|ip| address.ip() == IpAddr::V4(ip));
     source.may_be_unsealed = unsealed.iter().any(|net| net.contains(&address.ip()));
 }
 

@@ -1,11 +1,11 @@
-//! Live sync: `opentracker-livesync` on a multicast group, on a thread of its own.
+//! Live sync: `opentracker-livesync` on its carriers, on a thread of its own.
 
+mod carriers;
 mod driver;
 mod group;
 mod outbox;
 
 use std::io;
-use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
@@ -13,7 +13,6 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use opentracker_core::{Cluster, Tracker};
-use opentracker_multicast::{GroupConfig, JoinError};
 use opentracker_peer_sync as peer_sync;
 use opentracker_scrape_sync::{self as scrape_sync, InquireThreshold};
 use opentracker_types::TrackerId;
@@ -21,14 +20,16 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::{oneshot, watch};
 
-use crate::config;
+use crate::config::{self, Config};
 use crate::sandbox::Sandbox;
+use carriers::Plan;
 use driver::Networks;
 use outbox::Outboxes;
 
+pub use carriers::LiveSyncError;
 pub use opentracker_livesync::*;
 
-/// A group that is joined, but not served yet. Dropping it leaves the group.
+/// Carriers that are open, but not served yet. Dropping it closes them.
 #[derive(Debug)]
 pub(crate) struct Joined {
     id: TrackerId,
@@ -43,7 +44,7 @@ pub(crate) struct Joined {
     thread: JoinHandle<()>,
 }
 
-/// The thread that serves the group.
+/// The thread that serves the carriers.
 #[derive(Debug)]
 pub(crate) struct Server {
     view: Arc<ArcSwap<View>>,
@@ -52,39 +53,31 @@ pub(crate) struct Server {
 }
 
 impl Joined {
-    /// Joins the group, or does nothing if live sync is off.
+    /// Opens the carriers, or does nothing if live sync is off.
     ///
     /// The thread is there from here on and has its runtime, so that whoever gives this up needs
     /// not be where a runtime may be dropped.
-    pub(crate) fn join(
-        config: &config::LiveSync,
-        id: TrackerId,
-    ) -> Result<Option<Self>, JoinError> {
-        let Some(listen) = config.listen else {
+    pub(crate) fn join(config: &Config, id: TrackerId) -> Result<Option<Self>, LiveSyncError> {
+        let plan = Plan::of(config);
+        if plan.kinds().is_empty() {
             return Ok(None);
-        };
-        let group = group_config(config, listen);
-        let (networks, new_networks) = watch::channel(networks(config));
+        }
+        let settings = settings(&config.livesync).with_carriers(plan.kinds());
+        let (networks, new_networks) = watch::channel(networks(&config.livesync));
         let (serve, served) = oneshot::channel();
         let (joined, has_joined) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("livesync".to_owned())
-            .spawn(move || driver::run(group, &joined, served, new_networks))
-            .map_err(|source| JoinError::Socket {
-                step: "start a thread",
-                source,
-            })?;
+            .spawn(move || driver::run(plan, &joined, served, new_networks))
+            .map_err(LiveSyncError::Thread)?;
         has_joined
             .recv()
-            .map_err(|_| JoinError::Socket {
-                step: "join the multicast group",
-                source: io::Error::other("the live-sync thread has panicked"),
-            })
+            .map_err(|_| LiveSyncError::Thread(io::Error::other("it has panicked")))
             .flatten()?;
         Ok(Some(Self {
             view: Arc::new(ArcSwap::from_pointee(View::new(id))),
             id,
-            settings: settings(config),
+            settings,
             outboxes: Arc::default(),
             serve,
             networks,
@@ -112,7 +105,7 @@ impl Joined {
         Arc::clone(&self.view)
     }
 
-    /// Begins to serve the group, in the sandbox, if there is one: the thread is older than that.
+    /// Begins to serve them, in the sandbox, if there is one: the thread is older than that.
     /// It seals with the keys that are in force, if there are any.
     pub(crate) fn serve(
         self,
@@ -163,21 +156,12 @@ impl Server {
         self.networks.send_replace(networks(config));
     }
 
-    /// Leaves the group, and ends the thread.
+    /// Sends what is left, closes the carriers, and ends the thread.
     pub(crate) fn shutdown(self) {
         drop(self.networks);
         if self.thread.join().is_err() {
             tracing::error!("the live-sync thread has panicked");
         }
-    }
-}
-
-fn group_config(config: &config::LiveSync, listen: SocketAddrV4) -> GroupConfig {
-    let group = SocketAddrV4::new(config.group, listen.port());
-    GroupConfig {
-        ttl: config.ttl,
-        sources: config.nodes.clone(),
-        ..GroupConfig::new(group, *listen.ip())
     }
 }
 
@@ -206,9 +190,14 @@ fn settings(config: &config::LiveSync) -> Settings {
             ..scrape_sync::Settings::default()
         },
     );
-    if config.secret.as_os_str().is_empty() {
+    let settings = if config.secret.as_os_str().is_empty() {
         settings
     } else {
         settings.sealed()
+    };
+    if config.relay {
+        settings.relaying()
+    } else {
+        settings
     }
 }
