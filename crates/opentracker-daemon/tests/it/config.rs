@@ -82,12 +82,23 @@ ttl = 1
 nodes = []
 secret = ""
 unsealed = []
+relay = false
 dialect = "full"
 max_delay = "15s"
 first_beacon_delay = "30m"
 beacon_interval = "60s"
 inquire_threshold = 0.75
 renew_boundary = "10m"
+
+[livesync.unicast]
+listen = ""
+peers = []
+
+[livesync.nats]
+servers = []
+credentials = ""
+ca = ""
+subject = "opentracker.livesync"
 
 [snapshot]
 path = ""
