@@ -18,6 +18,7 @@ mod http_session;
 mod input;
 mod lists;
 mod livesync;
+mod livesync_seal;
 mod livesync_wire;
 mod metainfo;
 mod peer_sync;
@@ -37,6 +38,7 @@ pub use http_reply::http_reply;
 pub use http_session::http_session;
 pub use lists::lists;
 pub use livesync::livesync;
+pub use livesync_seal::livesync_seal;
 pub use livesync_wire::livesync_wire;
 pub use metainfo::metainfo;
 pub use peer_sync::peer_sync;
@@ -58,6 +60,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http_session", http_session),
     ("lists", lists),
     ("livesync", livesync),
+    ("livesync_seal", livesync_seal),
     ("livesync_wire", livesync_wire),
     ("metainfo", metainfo),
     ("peer_sync", peer_sync),

@@ -9,8 +9,13 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use opentracker::core::{Cluster, PeerBuffers, Requester, Rules, Tracker, Worker};
-use opentracker::livesync::{Instance, Settings, Source, Teller, Transmit};
-use opentracker::livesync_wire::{LiveRecord, PacketBuf, SyncLive, SyncLiveWriter};
+use opentracker::livesync::{
+    Counter, Instance, Key, Keys, Settings, Source, Teller, Transmit,
+};
+use opentracker::livesync_wire::{
+    HEADER_LEN, LiveRecord, LiveWriter, MAX_SEALABLE_PACKET, PacketBuf, Stamp, SyncLive,
+    SyncLiveWriter,
+};
 use opentracker::types::{AnnounceRequest, InfoHash, PeerAddr, PeerFlags, TrackerId};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -103,6 +108,53 @@ fn apply(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Packets of a member, sealed, each with a number of its own. Sealing them is not measured.
+fn apply_sealed(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("apply");
+    let records = (MAX_SEALABLE_PACKET - HEADER_LEN) / SyncLive::RECORD_LEN;
+    group.throughput(Throughput::Elements(records as u64));
+    let key = Key::derive(&[1; 32]);
+    let tracker = tracker();
+    let start = tracker.start();
+    let keys = Some(Arc::new(Keys::new(key.clone())));
+    let rng = StdRng::seed_from_u64(1);
+    let settings = Settings::default().sealed();
+    let mut instance = Instance::new(Arc::clone(&tracker), OURS, &settings, keys, rng, start);
+    let sibling = Source::group(SocketAddr::from(([10, 0, 0, 2], 9696)));
+    let mut number = 0_u32;
+    let mut next = || {
+        let mut writer = LiveWriter::sync_live(THEIRS).with_max_octets(MAX_SEALABLE_PACKET);
+        let first = (number % PACKETS) * 42;
+        let mut records = (first..).map(|number| record(number, 1_000_000));
+        while records.next().is_some_and(|record| writer.push(&record).is_ok()) {}
+        let mut packet = writer.take();
+        packet.seal(Stamp { time: 0, number }, &key).expect("it has room");
+        let now = start + Duration::from_secs(u64::from(number / PACKETS_A_SECOND));
+        number = number.wrapping_add(1);
+        (packet, now)
+    };
+    let mut turns = |packets: u64| {
+        let mut spent = Duration::ZERO;
+        let mut left = packets;
+        while left > 0 {
+            let some: Vec<_> = (0..left.min(10_000)).map(|_| next()).collect();
+            left -= some.len() as u64;
+            let begun = Instant::now();
+            for (packet, now) in &some {
+                instance.handle_packet(black_box(packet.as_bytes()), sibling, *now);
+            }
+            spent += begun.elapsed();
+        }
+        spent
+    };
+    turns(PACKETS.into());
+    group.bench_function("known peers, sealed, torrents/1000000", |bencher| {
+        bencher.iter_custom(&mut turns);
+    });
+    assert_eq!(tracker.counters().sum(Counter::Duplicate), 0);
+    group.finish();
+}
+
 /// A thread that takes what it is handed, as the live-sync thread does, and sends nothing.
 #[derive(Debug)]
 struct Taker(Sender<PacketBuf>);
@@ -179,5 +231,5 @@ fn announce(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, apply, announce);
+criterion_group!(benches, apply, apply_sealed, announce);
 criterion_main!(benches);
