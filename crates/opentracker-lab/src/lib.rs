@@ -50,7 +50,8 @@
 //!     .wait_until_complete(Duration::from_secs(20));
 //! ```
 //!
-//! Besides, [`manual`] holds the files of `docs/` that are made of what the programs declare.
+//! Besides, [`manual`] holds the files of `docs/` that are made of what the programs declare, and
+//! [`nats`] makes certificates and credentials for a NATS server.
 //!
 //! The logs of a lab lie in `lab/<name>/` of the target folder, one for each program that ran,
 //! and the message of each failed wait shows their ends.
@@ -58,6 +59,7 @@
 pub mod bencode;
 pub mod http;
 pub mod manual;
+pub mod nats;
 
 mod client;
 mod endpoint;

@@ -25,6 +25,8 @@ pub const REQUIRED_PACKAGES: &[(&str, &str)] = &[
     ),
     ("haproxy", "haproxy"),
     ("curl", "curl"),
+    ("nats-server", "nats-server"),
+    ("openssl", "openssl"),
 ];
 
 const LIBTORRENT_PACKAGE: &str = "python3-libtorrent";

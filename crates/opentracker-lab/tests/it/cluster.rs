@@ -354,6 +354,11 @@ impl Instance {
         assert!(self.program.process().wait(PATIENCE).success());
     }
 
+    /// Returns what the program has logged so far.
+    pub(crate) fn log(&mut self) -> String {
+        self.program.process().log()
+    }
+
     pub(crate) fn counts(&self, from: &Host, torrent: InfoHash) -> SwarmCounts {
         self.endpoint
             .scrape(from, torrent)
@@ -392,7 +397,7 @@ pub(crate) struct Packet {
 }
 
 impl Member {
-    fn on(host: &Host) -> Self {
+    pub(crate) fn on(host: &Host) -> Self {
         let open = || -> io::Result<_> {
             let hears = UdpSocket::bind((GROUP, PORT))?;
             hears.join_multicast_v4(&GROUP, &host.ipv4())?;
@@ -445,6 +450,12 @@ impl Member {
         packet.expect("it was heard").clone()
     }
 
+    /// Returns all that was heard so far.
+    pub(crate) fn all(&self) -> Vec<Packet> {
+        self.heard(|_| false);
+        self.heard.borrow().clone()
+    }
+
     /// Forgets what was heard so far.
     pub(crate) fn forget(&self) {
         self.heard(|_| false);
@@ -483,7 +494,7 @@ impl Packet {
         (self.kind == SYNC_LIVE6).then_some(u64::from_be_bytes(torrents))
     }
 
-    fn octets(&self) -> Vec<u8> {
+    pub(crate) fn octets(&self) -> Vec<u8> {
         [&self.sender[..], &self.kind.to_be_bytes(), &self.body].concat()
     }
 }

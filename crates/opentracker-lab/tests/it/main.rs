@@ -5,6 +5,7 @@
 //! - `cleanup`: nothing of a lab outlasts its test.
 //! - `cluster`: trackers under test keep each other informed.
 //! - `documentation`: the commands of the documentation.
+//! - `islands`: trackers of several networks are one cluster, over NATS and unicast.
 //! - `links`: the network under a tracker goes and comes back.
 //! - `newcomers`: a tracker that has just started learns the peers of another.
 //! - `proxies`: the tracker under test behind nginx and haproxy.
@@ -13,6 +14,7 @@
 mod cleanup;
 mod cluster;
 mod documentation;
+mod islands;
 mod links;
 mod network;
 mod newcomers;

@@ -1,15 +1,14 @@
 //! The carrier against Debian's NATS server.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod certificates;
 mod cluster;
-mod jwt;
 mod process;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use nix::sys::signal::Signal;
+use opentracker_lab::nats::{Certificates, Operator};
 use opentracker_livesync::{Carrier, Class};
 use opentracker_nats::{MAX_INCOMING, MAX_WAITING, Nats, NatsConfig};
 use tokio::task::yield_now;
@@ -65,9 +64,9 @@ async fn a_password_in_the_url_is_used() {
 
 #[tokio::test]
 async fn tls_and_credentials_let_in_who_has_both() {
-    let operator = jwt::Operator::new();
+    let operator = Operator::new();
     let mut server = Server::prepare("tls");
-    let files = certificates::make(&server.folder, server.address);
+    let files = Certificates::make(&server.folder, server.address);
     server.configure(&format!(
         "{}{}",
         files.server_config(),
@@ -76,12 +75,12 @@ async fn tls_and_credentials_let_in_who_has_both() {
     server.run();
 
     let mut known = config(server.url("tls"));
-    known.ca = Some(files.ca.clone());
+    known.ca = Some(files.ca().to_owned());
     known.credentials = Some(server.file("user.creds", &operator.user()));
     let [mut a, mut b] = [0; 2].map(|_| Nats::start(known.clone()).unwrap());
     meet(&mut a, &mut b).await;
 
-    let other = jwt::Operator::new();
+    let other = Operator::new();
     let mut stranger = known.clone();
     stranger.credentials = Some(server.file("stranger.creds", &other.user()));
     let stranger = Nats::start(stranger).unwrap();
@@ -89,7 +88,8 @@ async fn tls_and_credentials_let_in_who_has_both() {
     assert!(!stranger.status().is_up);
 
     let mut distrustful = known;
-    distrustful.ca = Some(certificates::make(&server.folder.join("other"), server.address).ca);
+    let others = Certificates::make(&server.folder.join("other"), server.address);
+    distrustful.ca = Some(others.ca().to_owned());
     let distrustful = Nats::start(distrustful).unwrap();
     server.says("TLS handshake error").await;
     assert!(!distrustful.status().is_up);

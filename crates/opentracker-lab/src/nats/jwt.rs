@@ -1,18 +1,25 @@
-//! Operator, account and users, as `nsc` makes them: each is a key, and a token that the one above
-//! has signed.
-
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use nkeys::KeyPair;
 use serde_json::{Value, json};
 
-pub(crate) struct Operator {
+/// Operator, account and users, as `nsc` makes them: each is a key, and a token that the one above
+/// has signed.
+#[derive(Debug)]
+pub struct Operator {
     operator: KeyPair,
     account: KeyPair,
 }
 
+impl Default for Operator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Operator {
-    pub(crate) fn new() -> Self {
+    /// Makes an operator with one account.
+    pub fn new() -> Self {
         Self {
             operator: KeyPair::new_operator(),
             account: KeyPair::new_account(),
@@ -20,7 +27,7 @@ impl Operator {
     }
 
     /// Returns what lets a server know the operator and the account.
-    pub(crate) fn server_config(&self) -> String {
+    pub fn server_config(&self) -> String {
         let operator = token(
             &self.operator,
             &self.operator,
@@ -41,12 +48,12 @@ impl Operator {
     }
 
     /// Returns the credentials of a new user.
-    pub(crate) fn user(&self) -> String {
+    pub fn user(&self) -> String {
         let user = KeyPair::new_user();
         let all = -1;
         let rights = json!({ "type": "user", "subs": all, "data": all, "payload": all });
         let token = token(&self.account, &user, rights);
-        let seed = user.seed().unwrap();
+        let seed = user.seed().expect("it has just been made");
         format!(
             "-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n\
              -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
@@ -68,6 +75,10 @@ fn token(issuer: &KeyPair, subject: &KeyPair, mut claims: Value) -> String {
     let head = json!({ "typ": "JWT", "alg": "ed25519-nkey" });
     let [head, body] = [head, body].map(|part| BASE64.encode(part.to_string()));
     let signed = format!("{head}.{body}");
-    let signature = BASE64.encode(issuer.sign(signed.as_bytes()).unwrap());
+    let signature = BASE64.encode(
+        issuer
+            .sign(signed.as_bytes())
+            .expect("whoever issues has a seed"),
+    );
     format!("{signed}.{signature}")
 }
