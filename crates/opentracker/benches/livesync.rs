@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use opentracker::core::{Cluster, PeerBuffers, Requester, Rules, Tracker, Worker};
-use opentracker::livesync::{
-    Counter, Instance, Key, Keys, Settings, Source, Teller, Transmit,
-};
+use opentracker::livesync::{Counter, Instance, Key, Keys, Settings, Source, Teller, Transmit};
 use opentracker::livesync_wire::{
     HEADER_LEN, LiveRecord, LiveWriter, MAX_SEALABLE_PACKET, PacketBuf, Stamp, SyncLive,
     SyncLiveWriter,
@@ -126,9 +124,14 @@ fn apply_sealed(criterion: &mut Criterion) {
         let mut writer = LiveWriter::sync_live(THEIRS).with_max_octets(MAX_SEALABLE_PACKET);
         let first = (number % PACKETS) * 42;
         let mut records = (first..).map(|number| record(number, 1_000_000));
-        while records.next().is_some_and(|record| writer.push(&record).is_ok()) {}
+        while records
+            .next()
+            .is_some_and(|record| writer.push(&record).is_ok())
+        {}
         let mut packet = writer.take();
-        packet.seal(Stamp { time: 0, number }, &key).expect("it has room");
+        packet
+            .seal(Stamp { time: 0, number }, &key)
+            .expect("it has room");
         let now = start + Duration::from_secs(u64::from(number / PACKETS_A_SECOND));
         number = number.wrapping_add(1);
         (packet, now)
