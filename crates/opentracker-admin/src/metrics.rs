@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use opentracker_core::{FamilySums, HistogramFamily, HistogramSums, LISTENER_LABEL, Totals};
 
-use crate::cluster::{Cluster, ClusterNode};
+use crate::cluster::{Cluster, ClusterCarrier, ClusterNode};
 use crate::gauge::Gauge;
 use crate::process::Process;
 use crate::snapshot::Snapshot;
@@ -119,28 +119,29 @@ impl Text<'_> {
     }
 
     fn put_carriers(&mut self, cluster: &Cluster) {
-        let name = "opentracker_cluster_carrier_up";
-        self.put_head(
-            name,
-            "gauge",
-            "Whether packets can go by a carrier of the cluster.",
-        );
-        for carrier in &cluster.carriers {
-            self.put_sample(name, &["carrier"], &[carrier.name], u8::from(carrier.is_up));
-        }
-        let name = "opentracker_cluster_carrier_destinations";
-        self.put_head(
-            name,
-            "gauge",
-            "Addresses or servers that a carrier sends to.",
-        );
-        for carrier in &cluster.carriers {
-            self.put_sample(name, &["carrier"], &[carrier.name], carrier.destinations);
-        }
-        let name = "opentracker_cluster_carrier_waiting";
-        self.put_head(name, "gauge", "Packets that wait to be sent by a carrier.");
-        for carrier in &cluster.carriers {
-            self.put_sample(name, &["carrier"], &[carrier.name], carrier.waiting);
+        type Value = fn(&ClusterCarrier) -> usize;
+        let gauges: [(&str, &str, Value); 3] = [
+            (
+                "opentracker_cluster_carrier_up",
+                "Whether packets can go by a carrier of the cluster.",
+                |carrier| usize::from(carrier.is_up),
+            ),
+            (
+                "opentracker_cluster_carrier_destinations",
+                "Addresses or servers that a carrier sends to.",
+                |carrier| carrier.destinations,
+            ),
+            (
+                "opentracker_cluster_carrier_waiting",
+                "Packets that wait to be sent by a carrier.",
+                |carrier| carrier.waiting,
+            ),
+        ];
+        for (name, help, value) in gauges {
+            self.put_head(name, "gauge", help);
+            for carrier in &cluster.carriers {
+                self.put_sample(name, &["carrier"], &[carrier.name], value(carrier));
+            }
         }
         let name = "opentracker_cluster_carrier_packets_total";
         self.put_head(
@@ -313,7 +314,6 @@ fn secs(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::ClusterCarrier;
     use opentracker_core::{Counter as Core, CounterRegistry, PerKind};
     use opentracker_http::Counter as Http;
     use opentracker_types::TrackerId;

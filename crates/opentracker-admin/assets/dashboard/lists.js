@@ -42,12 +42,14 @@ function showCluster({ tracker_id: id, is_joined: isJoined, nodes }) {
   at("cluster").hidden = false;
   const note = nodes.length ? `${plural(nodes.length, "other node")}.` : "No other node was heard.";
   show(at("cluster-note"), `This node is ${id}. ${isJoined ? "" : "It does not take part: its interface is down or not in the group. "}${note}`);
-  const create = () => createRow(["", "hash", "number", "number", "number", "number", "number", "number"]);
+  const create = () => createRow(["", "hash", "", "number", "number", "number", "number", "number", "number", "number"]);
   fillList(at("nodes"), nodes, (node) => `${node.address} ${node.tracker_id}`, create, (row, node) => fillRow(row, [
     node.address ?? NONE,
     node.tracker_id ?? NONE,
+    node.carriers.join(", ") + (node.is_split ? " (silent on others)" : ""),
     node.heard_secs_ago == null ? "never" : `${took(node.heard_secs_ago)} ago`,
     took(node.lag_secs),
+    node.clock_ahead_secs == null ? NONE : `${node.clock_ahead_secs < 0 ? "−" : "+"}${Math.abs(node.clock_ahead_secs)} s`,
     count(node.torrents),
     count(node.packets),
     count(node.applied),

@@ -387,13 +387,18 @@ fn the_cluster_hears_of_announces() {
     let (sender, told) = channel();
     let plan = Plan {
         cluster: Some(Box::new(Told(sender))),
-        ..Plan::default()
+        ..Plan::behind_proxy()
     };
     let site = plan.start();
     let hash = "a".repeat(20);
-    site.get(&format!("/announce?info_hash={hash}&port=6881"));
+    let mut client = site.connect();
+    // Of peers on loopback it hears nothing.
+    client.send(&format!(
+        "GET /announce?info_hash={hash}&port=6881 HTTP/1.1\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
+    ));
+    assert_eq!(client.response().status, 200);
     site.plane.shutdown(PATIENCE);
-    let peer = PeerAddr::new([127, 0, 0, 1].into(), 6881);
+    let peer = PeerAddr::new([192, 0, 2, 1].into(), 6881);
     assert_eq!(told.iter().collect::<Vec<_>>(), [Some(peer), None]);
 }
 

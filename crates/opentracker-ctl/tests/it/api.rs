@@ -52,8 +52,9 @@ fn a_status_is_told_in_words_and_handed_on_as_it_came() {
 
 #[test]
 fn the_cluster_is_a_table() {
-    let cluster = json!({ "tracker_id": "00000102", "is_joined": true, "nodes": [{
+    let cluster = json!({ "tracker_id": "00000102", "is_joined": true, "carriers": [], "keys": [], "nodes": [{
         "address": "192.0.2.1", "tracker_id": null, "heard_secs_ago": null, "lag_secs": null,
+        "is_split": false, "carriers": ["group"], "key": null, "clock_ahead_secs": null,
         "torrents": null, "packets": 0, "applied": 0, "dropped": 0,
     }] });
     let tracker = Fake::unix(
@@ -65,7 +66,7 @@ fn the_cluster_is_a_table() {
         run.out.starts_with("00000102, joined, 1 other\naddress "),
         "{run:?}"
     );
-    assert!(run.out.contains("\n192.0.2.1  -   never"), "{run:?}");
+    assert!(run.out.contains("\n192.0.2.1  -   group  never"), "{run:?}");
 }
 
 #[test]

@@ -207,13 +207,13 @@ const flows = {
   // A cluster takes more hosts than one: the page is told of it here.
   async cluster(page) {
     const node = { torrents: 41000, packets: 1234567, applied: 7654321, dropped: 2 };
-    const heard = { address: "192.0.2.7", tracker_id: "0000a1b2", heard_secs_ago: 0.4, lag_secs: 0.012, ...node };
-    const silent = { address: "2001:db8::7", tracker_id: null, heard_secs_ago: null, lag_secs: null, ...node };
-    const cluster = { tracker_id: "7af04d98", is_joined: false, nodes: [heard, silent] };
+    const heard = { address: "192.0.2.7", tracker_id: "0000a1b2", heard_secs_ago: 0.4, lag_secs: 0.012, is_split: true, carriers: ["unicast", "nats"], key: "3f83247a", clock_ahead_secs: -3, ...node };
+    const silent = { address: null, tracker_id: null, heard_secs_ago: null, lag_secs: null, is_split: false, carriers: [], key: null, clock_ahead_secs: null, ...node };
+    const cluster = { tracker_id: "7af04d98", is_joined: false, carriers: [], keys: [], nodes: [heard, silent] };
     await page.route("**/api/v1/cluster", (route) => route.fulfill({ json: cluster }));
     await page.reload();
-    await textOf(page, "#nodes tr:first-child", (text) => /192\.0\.2\.7.*400 ms ago.*12\.0 ms.*41,000.*1,234,567/.test(text));
-    await textOf(page, "#nodes tr:last-child", (text) => /2001:db8::7.*never/.test(text));
+    await textOf(page, "#nodes tr:first-child", (text) => /192\.0\.2\.7.*unicast, nats \(silent on others\).*400 ms ago.*12\.0 ms.*−3 s.*41,000.*1,234,567/.test(text));
+    await textOf(page, "#nodes tr:last-child", (text) => /never/.test(text));
     await textOf(page, "#cluster-note", (text) => /does not take part.*2 other nodes/.test(text));
     await accessible(page, "cluster");
     await page.setViewportSize(PHONE.viewport);

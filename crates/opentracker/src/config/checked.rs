@@ -251,6 +251,7 @@ mod tests {
         values.http.listen.clear();
         values.unicast.peers = vec!["node.example:9697".parse().unwrap()];
         values.nats.servers = vec!["nats://user:secret@nats.example".parse().unwrap()];
+        values.livesync.secret = "/etc/keys".into();
         let warnings = values.validate().unwrap().warnings();
         let keys: Vec<_> = warnings
             .into_iter()
@@ -269,13 +270,35 @@ mod tests {
     }
 
     #[test]
+    fn where_anybody_can_send_there_has_to_be_a_secret() {
+        let set: [(&str, fn(&mut Values)); 3] = [
+            ("livesync.unicast.listen", |values| {
+                values.unicast.listen = Some("192.0.2.1:9697".parse().unwrap());
+            }),
+            ("livesync.nats.servers", |values| {
+                values.nats.servers = vec!["tls://nats.example".parse().unwrap()];
+            }),
+            ("livesync.relay", |values| values.livesync.relay = true),
+        ];
+        for (key, set) in set {
+            let mut values = Values::default();
+            set(&mut values);
+            let faults = values.clone().validate().unwrap_err();
+            assert!(faults.to_string().contains(key), "{faults}");
+            values.livesync.secret = "/etc/keys".into();
+            assert!(values.validate().is_ok(), "{key}");
+        }
+    }
+
+    #[test]
     fn a_password_is_not_shown_but_kept() {
         let mut values = Values::default();
         let url = "tls://user:secret@nats.example:4222";
         values.nats.servers = vec![url.parse().unwrap()];
+        values.livesync.secret = "/etc/keys".into();
         let config = values.validate().unwrap();
         assert!(config.effective_toml().contains("tls://nats.example:4222"));
-        assert!(!config.effective_toml().contains("secret"));
+        assert!(!config.effective_toml().contains("user:secret"));
         assert!(config.to_toml().contains(url));
         assert_eq!(config.nats.servers[0].url(), url);
     }

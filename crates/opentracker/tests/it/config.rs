@@ -233,7 +233,7 @@ fn what_is_written_reads_the_same() {
 
 #[test]
 fn a_section_may_lie_within_another() {
-    let text = "[livesync]\nttl = 2\n\n[livesync.unicast]\nlisten = \"[::]:9697\"\n\
+    let text = "[livesync]\nttl = 2\nsecret = \"/etc/keys\"\n\n[livesync.unicast]\nlisten = \"[::]:9697\"\n\
                 peers = [\"node.example:9697\", \"192.0.2.1:1\"]\n";
     let first = config(text);
     assert_eq!(first.livesync.ttl, 2);
@@ -242,6 +242,7 @@ fn a_section_may_lie_within_another() {
 
     let mut layers = Layers::default();
     layers.environment([
+        ("OPENTRACKER_LIVESYNC__SECRET", "/etc/keys"),
         ("OPENTRACKER_LIVESYNC__NATS__SERVERS", "tls://a,tls://b"),
         ("OPENTRACKER_LIVESYNC__UNICAST__LISTEN", "0.0.0.0:9697"),
     ]);
