@@ -271,7 +271,8 @@ mod tests {
 
     #[test]
     fn where_anybody_can_send_there_has_to_be_a_secret() {
-        let set: [(&str, fn(&mut Values)); 3] = [
+        type Set = fn(&mut Values);
+        let wanting: [(&str, Set); 3] = [
             ("livesync.unicast.listen", |values| {
                 values.unicast.listen = Some("192.0.2.1:9697".parse().unwrap());
             }),
@@ -280,7 +281,7 @@ mod tests {
             }),
             ("livesync.relay", |values| values.livesync.relay = true),
         ];
-        for (key, set) in set {
+        for (key, set) in wanting {
             let mut values = Values::default();
             set(&mut values);
             let faults = values.clone().validate().unwrap_err();
