@@ -129,14 +129,15 @@ fn the_cluster_hears_in_time_and_at_the_end() {
     let plan = Plan::default();
     let listeners = Listeners::bind(&plan.config()).unwrap();
     let address = listeners.local_addrs()[0];
-    let tracker = Site::start().tracker;
+    let tracker = Plan::behind_proxy().start().tracker;
     let ear = Ear::default();
     let worker = || Worker::new(Arc::clone(&tracker), 1, Some(Box::new(ear.clone())));
     let server = listeners.serve(&operator_plane(), worker).unwrap();
     let mut client = Client::connect(address);
     let hash = "a".repeat(20);
+    // Of peers on loopback it hears nothing.
     client.send(&format!(
-        "GET /announce?info_hash={hash}&port=1 HTTP/1.1\r\n\r\n"
+        "GET /announce?info_hash={hash}&port=1 HTTP/1.1\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
     ));
     assert_eq!(client.response().status, 200);
     let start = Instant::now();
