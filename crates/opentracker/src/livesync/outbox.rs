@@ -1,7 +1,6 @@
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use opentracker_livesync::Transmit;
+use opentracker_livesync::{Class, Queue, Transmit};
 use opentracker_livesync_wire::PacketBuf;
 use tokio::sync::Notify;
 
@@ -11,7 +10,7 @@ const MAX_WAITING: usize = 64;
 /// The queues of all workers, and what wakes the thread that empties them.
 #[derive(Debug, Default)]
 pub(super) struct Outboxes {
-    queues: Mutex<Vec<Arc<Queue>>>,
+    queues: Mutex<Vec<Arc<Waiting>>>,
     filled: Arc<Notify>,
 }
 
@@ -19,16 +18,16 @@ pub(super) struct Outboxes {
 /// holds it while it takes one packet out.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    queue: Arc<Queue>,
+    queue: Arc<Waiting>,
     filled: Arc<Notify>,
 }
 
-type Queue = Mutex<VecDeque<PacketBuf>>;
+type Waiting = Mutex<Queue<PacketBuf>>;
 
 impl Outboxes {
     /// Makes the end of one more worker.
     pub(super) fn register(&self) -> Outbox {
-        let queue = Arc::new(Mutex::new(VecDeque::with_capacity(MAX_WAITING)));
+        let queue = Arc::new(Mutex::new(Queue::new(MAX_WAITING)));
         lock(&self.queues).push(Arc::clone(&queue));
         Outbox {
             queue,
@@ -46,7 +45,7 @@ impl Outboxes {
         for queue in &*lock(&self.queues) {
             // No more than were there, if a worker fills it as fast.
             for _ in 0..MAX_WAITING {
-                let Some(packet) = lock(queue).pop_front() else {
+                let Some((packet, _)) = lock(queue).pop() else {
                     break;
                 };
                 take(packet);
@@ -58,14 +57,12 @@ impl Outboxes {
 impl Transmit for Outbox {
     fn transmit(&self, packet: PacketBuf) -> bool {
         let mut queue = lock(&self.queue);
-        let is_full = queue.len() >= MAX_WAITING;
-        if is_full {
-            queue.pop_front();
-        }
-        queue.push_back(packet);
+        let dropped = queue.dropped();
+        queue.push(packet, Class::Live);
+        let has_room = queue.dropped() == dropped;
         drop(queue);
         self.filled.notify_one();
-        !is_full
+        has_room
     }
 }
 
