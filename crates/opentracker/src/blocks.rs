@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use opentracker_core::HashList;
 use opentracker_types::InfoHash;
 
 use crate::snapshot::{Place, SnapshotError};
+use crate::unix_time;
 
 /// The ending of the file's name.
 const ENDING: &str = "blocked";
@@ -101,10 +102,9 @@ impl Blocks {
         note: &str,
         enforce: impl FnOnce(Option<HashList>),
     ) -> (Block, Result<(), BlockError>) {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH);
         let block = Block {
             note: note.to_owned(),
-            time: time.unwrap_or_default(),
+            time: unix_time::now(),
         };
         let mut all = self.all();
         if all.len() >= MAX_BLOCKS && !all.contains_key(&info_hash) {

@@ -4,7 +4,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use opentracker_admin::Trends;
 use opentracker_core::{Counter, Sweeper, Tracker};
@@ -12,6 +12,7 @@ use opentracker_core::{Counter, Sweeper, Tracker};
 use crate::memory::Memory;
 use crate::proxies::Troubles;
 use crate::refusals::Refused;
+use crate::unix_time;
 
 const PERIOD: Duration = Duration::from_secs(60);
 
@@ -61,9 +62,8 @@ fn run(tracker: &Tracker, memory: &Memory, trends: &Mutex<Trends>, stopped: &Rec
         }
         memory.settle();
         summary.log(tracker);
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let mut trends = trends.lock().unwrap_or_else(PoisonError::into_inner);
-        trends.look(tracker, Instant::now(), since_1970.unwrap_or_default());
+        trends.look(tracker, Instant::now(), unix_time::now());
     }
 }
 

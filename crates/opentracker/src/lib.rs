@@ -34,6 +34,7 @@ mod sparingly;
 mod start;
 mod statedump;
 mod tracker;
+mod unix_time;
 
 pub use check::Fault;
 pub use config::{Config, ConfigErrors};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use nix::fcntl::OFlag;
@@ -16,6 +16,7 @@ use opentracker_udp::{ConnectionKeys, Connections};
 
 use crate::folders::Folders;
 use crate::lists::{Look, look};
+use crate::unix_time;
 
 /// Octets that the file has at the most, comments and all.
 const MAX_FILE: u64 = 1 << 16;
@@ -142,9 +143,7 @@ impl Secret {
     }
 
     fn set_clock(&self) {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-        self.connections
-            .set_clock(Instant::now(), since_1970.unwrap_or_default());
+        self.connections.set_clock(Instant::now(), unix_time::now());
     }
 }
 

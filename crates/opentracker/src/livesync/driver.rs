@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use tokio::sync::{oneshot, watch};
 use super::carriers::{Carriers, Counted, LiveSyncError, Plan};
 use super::outbox::Outboxes;
 use crate::sandbox::Sandbox;
+use crate::unix_time;
 
 /// Packets taken in one turn of the loop before it looks after its other duties.
 const PACKETS_PER_TURN: usize = 64;
@@ -133,7 +134,7 @@ impl Driver {
         let outboxes = Arc::clone(&self.outboxes);
         loop {
             let now = Instant::now();
-            self.instance.handle_clock(unix_secs());
+            self.instance.handle_clock(unix_time::now().as_secs());
             self.look_at_keys();
             self.instance.handle_timeout(now);
             self.send();
@@ -259,10 +260,4 @@ fn place(source: &mut Source, interface: Option<Ipv4Addr>, unsealed: &[IpNet]) {
     };
     source.is_this_host = interface.is_some_and(|ip| address.ip() == IpAddr::V4(ip));
     source.may_be_unsealed = unsealed.iter().any(|net| net.contains(&address.ip()));
-}
-
-/// What the clock on the wall says; before 1970 it says 1970.
-fn unix_secs() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
 }

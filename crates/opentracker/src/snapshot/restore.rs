@@ -8,6 +8,7 @@ use opentracker_snapshot::Report;
 
 use super::error::SnapshotError;
 use super::place::Place;
+use crate::unix_time;
 
 /// Brings back what the snapshot has, and says so. Whatever is whole of a damaged one is taken, and
 /// the file kept aside. Returns how old it is, if it is known and there is one.
@@ -52,9 +53,7 @@ pub(crate) fn restore(place: &Place, tracker: &Tracker) -> Result<Option<Duratio
 
 /// Returns how long ago something was; in the future is now: the clock went back since.
 fn passed_since(created: u64) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.unwrap_or_default();
-    now.saturating_sub(Duration::from_secs(created))
+    unix_time::now().saturating_sub(Duration::from_secs(created))
 }
 
 fn say_what_was_left_out(restored: &Restored) {
