@@ -24,6 +24,10 @@ use crate::unix_time;
 /// Packets taken in one turn of the loop before it looks after its other duties.
 const PACKETS_PER_TURN: usize = 64;
 
+/// How long packets of the workers gather, so that a wake-up, and a write to NATS, serves more than one.
+/// A worker fills its queue in three times that, if all that it announces has to be told.
+const GATHER: Duration = Duration::from_millis(4);
+
 /// How often the view of the cluster is published, and what the carriers have counted.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -151,7 +155,7 @@ impl Driver {
                     Err(_) => break,
                 },
                 () = poll_fn(|cx| self.poll_carriers(cx)) => {}
-                () = outboxes.filled() => {}
+                () = outboxes.filled() => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep_until(due.into()) => {}
             }
         }
