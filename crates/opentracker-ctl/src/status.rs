@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use opentracker_api::{Cluster, ClusterCarrier, Lists, Memory, PeerCounts, State, Status};
+use opentracker_api::{
+    Cluster, ClusterCarrier, ClusterNode, Lists, Memory, PeerCounts, State, Status,
+};
 
 use crate::nodes::Nodes;
 use crate::words::{count, octets, or_dash, seconds, table};
@@ -150,7 +152,7 @@ fn cluster_text(cluster: &Cluster) -> String {
         rows.push(vec![
             or_dash(node.address.as_ref()),
             or_dash(node.tracker_id.as_ref()),
-            node.carriers.join(",") + if node.is_split { ", split" } else { "" },
+            heard_by(node),
             node.heard_secs_ago.map_or_else(
                 || "never".to_owned(),
                 |_| secs(node.heard_secs_ago) + " ago",
@@ -166,6 +168,11 @@ fn cluster_text(cluster: &Cluster) -> String {
     }
     text += &table(&rows);
     text
+}
+
+/// The carriers that a node was heard by, and whether it has fallen silent on another.
+pub(crate) fn heard_by(node: &ClusterNode) -> String {
+    node.carriers.join(",") + if node.is_split { ", split" } else { "" }
 }
 
 fn carriers_text(carriers: &[ClusterCarrier]) -> String {
@@ -201,7 +208,7 @@ fn carriers_text(carriers: &[ClusterCarrier]) -> String {
 #[cfg(test)]
 mod tests {
     use opentracker_api::{
-        ClusterKey, ClusterNode, Instance, ListenerStatus, ReloadStatus, SnapshotStatus, Swarms,
+        ClusterKey, Instance, ListenerStatus, ReloadStatus, SnapshotStatus, Swarms,
     };
 
     use super::*;
