@@ -180,7 +180,8 @@ fn carriers_text(carriers: &[ClusterCarrier]) -> String {
         return String::new();
     }
     let head = [
-        "carrier", "state", "to", "waiting", "in", "out", "failed", "dropped",
+        "carrier", "state", "to", "waiting", "in", "out", "failed", "dropped", "size in",
+        "size out",
     ];
     let row = |carrier: &ClusterCarrier| {
         let state = if carrier.is_up { "up" } else { "down" };
@@ -196,6 +197,7 @@ fn carriers_text(carriers: &[ClusterCarrier]) -> String {
             ]
             .map(|number| number.to_string()),
         );
+        row.extend([carrier.received_octets, carrier.sent_octets].map(octets));
         row
     };
     let rows: Vec<_> = [head.map(str::to_owned).to_vec()]
@@ -306,6 +308,8 @@ mod tests {
             waiting: 0,
             received: 9,
             sent: 12,
+            received_octets: 324,
+            sent_octets: 2048,
             send_errors: 0,
             dropped: 0,
         }];
@@ -315,7 +319,7 @@ mod tests {
             .map(|line| line.split_whitespace().collect())
             .collect();
         assert_eq!(lines[0].join(" "), "00000102, joined, 2 others");
-        assert_eq!(lines[2].join(" "), "group up 1 0 9 12 0 0");
+        assert_eq!(lines[2].join(" "), "group up 1 0 9 12 0 0 324 B 2.0 KiB");
         assert_eq!(lines[3].join(" "), "key 3f83247a: 9 packets");
         assert_eq!(
             lines[5].join(" "),

@@ -256,13 +256,25 @@ fn reply_lines(model: &Model) -> Vec<Line<'static>> {
 }
 
 fn carrier_lines(carriers: &[ClusterCarrier]) -> Vec<Line<'static>> {
-    let row = |name: &str, cells: [&str; 6]| {
-        let [state, to, received, sent, failed, dropped] = cells;
+    let row = |name: &str, cells: [&str; 8]| {
+        let [
+            state,
+            to,
+            received,
+            sent,
+            failed,
+            dropped,
+            size_in,
+            size_out,
+        ] = cells;
         Line::raw(format!(
-            "{name:<8}{state:>5}{to:>4}{received:>8}{sent:>8}{failed:>8}{dropped:>8}"
+            "{name:<8}{state:>5}{to:>4}{received:>8}{sent:>8}{failed:>8}{dropped:>8}\
+             {size_in:>12}{size_out:>12}"
         ))
     };
-    let head = ["state", "to", "in", "out", "failed", "dropped"];
+    let head = [
+        "state", "to", "in", "out", "failed", "dropped", "size in", "size out",
+    ];
     let mut lines = vec![row("by", head)];
     for carrier in carriers {
         let state = if carrier.is_up { "up" } else { "down" };
@@ -274,7 +286,11 @@ fn carrier_lines(carriers: &[ClusterCarrier]) -> Vec<Line<'static>> {
             carrier.dropped,
         ];
         let [to, received, sent, failed, dropped] = numbers.map(|number| short(number as f64));
-        let cells = [state, &to, &received, &sent, &failed, &dropped];
+        let sizes = [carrier.received_octets, carrier.sent_octets].map(octets);
+        let [size_in, size_out] = &sizes;
+        let cells = [
+            state, &to, &received, &sent, &failed, &dropped, size_in, size_out,
+        ];
         lines.push(row(&carrier.name, cells));
     }
     lines
@@ -443,6 +459,8 @@ mod tests {
             waiting: 0,
             received: 12_345,
             sent,
+            received_octets: 12_345 * 1232,
+            sent_octets: sent * 1232,
             send_errors: 2,
             dropped: 0,
         };
@@ -459,9 +477,9 @@ mod tests {
         let lines = drawn(&model, 80, 24);
         let expected = [
             "┌carriers──────────────────────────────────────────────────────────────────────┐",
-            "│by      state  to      in     out  failed dropped                             │",
-            "│group      up   1   12.3k     900       2       0                             │",
-            "│nats     down   0   12.3k       0       2       0                             │",
+            "│by      state  to      in     out  failed dropped     size in    size out     │",
+            "│group      up   1   12.3k     900       2       0    14.5 MiB     1.1 MiB     │",
+            "│nats     down   0   12.3k       0       2       0    14.5 MiB         0 B     │",
             "└──────────────────────────────────────────────────────────────────────────────┘",
             "┌nodes, by address─────────────────────────────────────────────────────────────┐",
             "│address            heard     lag torrents dropped  by                         │",
