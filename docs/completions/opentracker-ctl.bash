@@ -193,6 +193,9 @@ _opentracker__ctl() {
             opentracker__ctl__subcmd__help__subcmd__config,show)
                 cmd="opentracker__ctl__subcmd__help__subcmd__config__subcmd__show"
                 ;;
+            opentracker__ctl__subcmd__help__subcmd__livesync,compare)
+                cmd="opentracker__ctl__subcmd__help__subcmd__livesync__subcmd__compare"
+                ;;
             opentracker__ctl__subcmd__help__subcmd__livesync,dump)
                 cmd="opentracker__ctl__subcmd__help__subcmd__livesync__subcmd__dump"
                 ;;
@@ -232,6 +235,9 @@ _opentracker__ctl() {
             opentracker__ctl__subcmd__help__subcmd__snapshot,verify)
                 cmd="opentracker__ctl__subcmd__help__subcmd__snapshot__subcmd__verify"
                 ;;
+            opentracker__ctl__subcmd__livesync,compare)
+                cmd="opentracker__ctl__subcmd__livesync__subcmd__compare"
+                ;;
             opentracker__ctl__subcmd__livesync,dump)
                 cmd="opentracker__ctl__subcmd__livesync__subcmd__dump"
                 ;;
@@ -246,6 +252,9 @@ _opentracker__ctl() {
                 ;;
             opentracker__ctl__subcmd__livesync,status)
                 cmd="opentracker__ctl__subcmd__livesync__subcmd__status"
+                ;;
+            opentracker__ctl__subcmd__livesync__subcmd__help,compare)
+                cmd="opentracker__ctl__subcmd__livesync__subcmd__help__subcmd__compare"
                 ;;
             opentracker__ctl__subcmd__livesync__subcmd__help,dump)
                 cmd="opentracker__ctl__subcmd__livesync__subcmd__help__subcmd__dump"
@@ -983,8 +992,22 @@ _opentracker__ctl() {
             return 0
             ;;
         opentracker__subcmd__ctl__subcmd__help__subcmd__livesync)
-            opts="dump inject nodes status"
+            opts="dump inject nodes status compare"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        opentracker__subcmd__ctl__subcmd__help__subcmd__livesync__subcmd__compare)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1349,7 +1372,7 @@ _opentracker__ctl() {
             return 0
             ;;
         opentracker__subcmd__ctl__subcmd__livesync)
-            opts="-h --json --help dump inject nodes status help"
+            opts="-h --json --help dump inject nodes status compare help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1362,8 +1385,38 @@ _opentracker__ctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        opentracker__subcmd__ctl__subcmd__livesync__subcmd__compare)
+            opts="-h --within --socket --url --token --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --within)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         opentracker__subcmd__ctl__subcmd__livesync__subcmd__dump)
-            opts="-h --interface --group --port --count --json --help"
+            opts="-h --interface --group --port --secret --count --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1381,6 +1434,10 @@ _opentracker__ctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --count)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1393,8 +1450,22 @@ _opentracker__ctl() {
             return 0
             ;;
         opentracker__subcmd__ctl__subcmd__livesync__subcmd__help)
-            opts="dump inject nodes status help"
+            opts="dump inject nodes status compare help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        opentracker__subcmd__ctl__subcmd__livesync__subcmd__help__subcmd__compare)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1561,7 +1632,7 @@ _opentracker__ctl() {
             return 0
             ;;
         opentracker__subcmd__ctl__subcmd__livesync__subcmd__inject)
-            opts="-h --interface --group --port --id --json --help live beacon inquire tell hex file help"
+            opts="-h --interface --group --port --secret --id --json --help live beacon inquire tell hex file help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1576,6 +1647,10 @@ _opentracker__ctl() {
                     return 0
                     ;;
                 --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1791,7 +1866,7 @@ _opentracker__ctl() {
             return 0
             ;;
         opentracker__subcmd__ctl__subcmd__livesync__subcmd__nodes)
-            opts="-h --interface --group --port --for --json --help"
+            opts="-h --interface --group --port --secret --for --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1806,6 +1881,10 @@ _opentracker__ctl() {
                     return 0
                     ;;
                 --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

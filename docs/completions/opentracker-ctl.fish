@@ -206,22 +206,25 @@ complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand cluster;
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand cluster; and __fish_seen_subcommand_from keygen" -s h -l help -d 'Print help'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "keygen" -d 'Draws a key for the file of `livesync.secret` from the system\'s randomness, and prints it'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status help" -l json -d 'Print JSON: what the tracker answers, as it comes; of a stream an object a line'
-complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status help" -s h -l help -d 'Print help'
-complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status help" -f -a "dump" -d 'Prints each packet of the group. What the trackers of this host send is not among them'
-complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status help" -f -a "inject" -d 'Sends packets to the group. Trackers take them if they list our address'
-complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status help" -f -a "nodes" -d 'Listens for a while and lists the nodes that were heard'
-complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status help" -f -a "status" -d 'Asks a running tracker what it knows of the others'
-complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status compare help" -l json -d 'Print JSON: what the tracker answers, as it comes; of a stream an object a line'
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status compare help" -s h -l help -d 'Print help'
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status compare help" -f -a "dump" -d 'Prints each packet of the group. What the trackers of this host send is not among them'
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status compare help" -f -a "inject" -d 'Sends packets to the group. Trackers take them if they list our address'
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status compare help" -f -a "nodes" -d 'Listens for a while and lists the nodes that were heard'
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status compare help" -f -a "status" -d 'Asks a running tracker what it knows of the others'
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status compare help" -f -a "compare" -d 'Asks several trackers whom they hear, and names who is heard by some of them alone'
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and not __fish_seen_subcommand_from dump inject nodes status compare help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from dump" -l interface -d 'The address of the interface to join on' -r
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from dump" -l group -d 'The multicast group' -r
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from dump" -l port -d 'The port' -r
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from dump" -l secret -d 'The file of `livesync.secret`. Its first key seals, and a seal that fits any of them is good' -r -F
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from dump" -l count -d 'End after so many packets' -r
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from dump" -l json -d 'Print JSON: what the tracker answers, as it comes; of a stream an object a line'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from dump" -s h -l help -d 'Print help'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from inject" -l interface -d 'The address of the interface to join on' -r
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from inject" -l group -d 'The multicast group' -r
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from inject" -l port -d 'The port' -r
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from inject" -l secret -d 'The file of `livesync.secret`. Its first key seals, and a seal that fits any of them is good' -r -F
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from inject" -l id -d 'The id to send in the name of, 8 hexadecimal digits' -r
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from inject" -l json -d 'Print JSON: what the tracker answers, as it comes; of a stream an object a line'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from inject" -s h -l help -d 'Print help'
@@ -235,6 +238,7 @@ complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from nodes" -l interface -d 'The address of the interface to join on' -r
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from nodes" -l group -d 'The multicast group' -r
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from nodes" -l port -d 'The port' -r
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from nodes" -l secret -d 'The file of `livesync.secret`. Its first key seals, and a seal that fits any of them is good' -r -F
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from nodes" -l for -d 'How long to listen; nodes that serve nobody are heard once a beacon interval' -r
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from nodes" -l json -d 'Print JSON: what the tracker answers, as it comes; of a stream an object a line'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from nodes" -s h -l help -d 'Print help'
@@ -243,10 +247,17 @@ complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from status" -l token -d 'The file with the token of these trackers' -r -F
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from status" -l json -d 'Print JSON: what the tracker answers, as it comes; of a stream an object a line'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from compare" -l within -d 'How long ago one may have been heard; one whom nobody has heard for half of it is gone' -r
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from compare" -l socket -d 'The control socket of a tracker of this host. Without this and `--url` it is `control.sock` in $RUNTIME_DIRECTORY, or else in /run/opentracker' -r -F
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from compare" -l url -d 'The operator\'s listener of a tracker, like `http://192.0.2.1:6970`. A change may name several: each is told' -r
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from compare" -l token -d 'The file with the token of these trackers' -r -F
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from compare" -l json -d 'Print JSON: what the tracker answers, as it comes; of a stream an object a line'
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from compare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from help" -f -a "dump" -d 'Prints each packet of the group. What the trackers of this host send is not among them'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from help" -f -a "inject" -d 'Sends packets to the group. Trackers take them if they list our address'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from help" -f -a "nodes" -d 'Listens for a while and lists the nodes that were heard'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from help" -f -a "status" -d 'Asks a running tracker what it knows of the others'
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from help" -f -a "compare" -d 'Asks several trackers whom they hear, and names who is heard by some of them alone'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand livesync; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand completions" -l json -d 'Print JSON: what the tracker answers, as it comes; of a stream an object a line'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand completions" -s h -l help -d 'Print help'
@@ -283,3 +294,4 @@ complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand help; an
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand help; and __fish_seen_subcommand_from livesync" -f -a "inject" -d 'Sends packets to the group. Trackers take them if they list our address'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand help; and __fish_seen_subcommand_from livesync" -f -a "nodes" -d 'Listens for a while and lists the nodes that were heard'
 complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand help; and __fish_seen_subcommand_from livesync" -f -a "status" -d 'Asks a running tracker what it knows of the others'
+complete -c opentracker-ctl -n "__fish_opentracker_ctl_using_subcommand help; and __fish_seen_subcommand_from livesync" -f -a "compare" -d 'Asks several trackers whom they hear, and names who is heard by some of them alone'

@@ -143,16 +143,31 @@ impl Text<'_> {
                 self.put_sample(name, &["carrier"], &[carrier.name], value(carrier));
             }
         }
-        let name = "opentracker_cluster_carrier_packets_total";
-        self.put_head(
-            name,
-            "counter",
-            "Packets by carrier and direction; to three addresses, each counts three times.",
-        );
-        for carrier in &cluster.carriers {
-            for (direction, packets) in [("in", carrier.received), ("out", carrier.sent)] {
-                let labels = [carrier.name, direction];
-                self.put_sample(name, &["carrier", "direction"], &labels, packets);
+        type Directions = fn(&ClusterCarrier) -> [(&'static str, u64); 2];
+        let counters: [(&str, &str, Directions); 2] = [
+            (
+                "opentracker_cluster_carrier_packets_total",
+                "Packets by carrier and direction; to three addresses, each counts three times.",
+                |carrier| [("in", carrier.received), ("out", carrier.sent)],
+            ),
+            (
+                "opentracker_cluster_carrier_bytes_total",
+                "Bytes of packets by carrier and direction, seals included, without headers around.",
+                |carrier| {
+                    [
+                        ("in", carrier.received_octets),
+                        ("out", carrier.sent_octets),
+                    ]
+                },
+            ),
+        ];
+        for (name, help, directions) in counters {
+            self.put_head(name, "counter", help);
+            for carrier in &cluster.carriers {
+                for (direction, count) in directions(carrier) {
+                    let labels = [carrier.name, direction];
+                    self.put_sample(name, &["carrier", "direction"], &labels, count);
+                }
             }
         }
         let name = "opentracker_cluster_carrier_dropped_total";
@@ -365,6 +380,7 @@ mod tests {
             carriers: vec![ClusterCarrier {
                 name: "nats",
                 sent: 12,
+                sent_octets: 432,
                 ..ClusterCarrier::default()
             }],
             packets_by_key: vec![("3f83247a".to_owned(), 11)],
@@ -401,6 +417,7 @@ mod tests {
             r#"opentracker_cluster_node_split{address="192.0.2.1",tracker_id="aa000001"} 0"#,
             r#"opentracker_cluster_carrier_up{carrier="nats"} 0"#,
             r#"opentracker_cluster_carrier_packets_total{carrier="nats",direction="out"} 12"#,
+            r#"opentracker_cluster_carrier_bytes_total{carrier="nats",direction="out"} 432"#,
             r#"opentracker_cluster_sealed_packets_total{key="3f83247a"} 11"#,
             "process_resident_memory_bytes 4096",
             "process_cpu_seconds_total 0.01",

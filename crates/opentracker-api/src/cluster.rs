@@ -32,6 +32,10 @@ pub struct ClusterCarrier {
     pub received: u64,
     /// Packets that went, to each address once.
     pub sent: u64,
+    /// Octets of the packets that came.
+    pub received_octets: u64,
+    /// Octets of the packets that went.
+    pub sent_octets: u64,
     /// Packets that could not be sent.
     pub send_errors: u64,
     /// Packets that found no room to wait, either way.

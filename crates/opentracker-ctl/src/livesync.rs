@@ -8,12 +8,14 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use opentracker::multicast::{Group, GroupConfig};
-use opentracker_livesync_wire::Packet;
+use opentracker_livesync_wire::{Keys, Packet};
 use opentracker_types::TrackerId;
 use serde_json::{Value, json};
 
 use crate::arguments::Reach;
+use crate::compare::{self, Compare};
 use crate::packets::{self, What};
+use crate::seal::{Opened, Seal, Sealer, Secret};
 use crate::show::Heard;
 use crate::status;
 
@@ -29,6 +31,8 @@ pub(crate) enum Command {
     Dump {
         #[command(flatten)]
         place: Place,
+        #[command(flatten)]
+        secret: Secret,
         /// End after so many packets.
         #[arg(long)]
         count: Option<u64>,
@@ -37,6 +41,8 @@ pub(crate) enum Command {
     Inject {
         #[command(flatten)]
         place: Place,
+        #[command(flatten)]
+        secret: Secret,
         /// The id to send in the name of, 8 hexadecimal digits.
         #[arg(long, default_value = "63746c21", value_parser = packets::parse_id)]
         id: TrackerId,
@@ -47,12 +53,18 @@ pub(crate) enum Command {
     Nodes {
         #[command(flatten)]
         place: Place,
+        #[command(flatten)]
+        secret: Secret,
         /// How long to listen; nodes that serve nobody are heard once a beacon interval.
         #[arg(long = "for", default_value = "70s", value_parser = parse_duration)]
         listen_for: Duration,
     },
     /// Asks a running tracker what it knows of the others.
     Status(Reach),
+    /// Asks several trackers whom they hear, and names who is heard by some of them alone.
+    ///
+    /// The exit code is 1 if there is one, or a tracker cannot be asked.
+    Compare(Compare),
 }
 
 /// Where a cluster is.
@@ -72,10 +84,24 @@ pub(crate) struct Place {
 /// Runs one of the commands.
 pub(crate) async fn run(command: Command, json: bool) -> Result<()> {
     match command {
-        Command::Dump { place, count } => dump(place.join()?, json, count).await,
-        Command::Inject { place, id, what } => inject(&place.join()?, id, &what).await,
-        Command::Nodes { place, listen_for } => nodes(place.join()?, listen_for, json).await,
+        Command::Dump {
+            place,
+            secret,
+            count,
+        } => dump(place.join()?, secret.keys()?.as_ref(), json, count).await,
+        Command::Inject {
+            place,
+            secret,
+            id,
+            what,
+        } => inject(&place.join()?, secret.keys()?.as_ref(), id, &what).await,
+        Command::Nodes {
+            place,
+            secret,
+            listen_for,
+        } => nodes(place.join()?, secret.keys()?.as_ref(), listen_for, json).await,
         Command::Status(reach) => status::cluster(&reach.nodes, json).await,
+        Command::Compare(compare) => compare::run(&compare, json).await,
     }
 }
 
@@ -91,7 +117,7 @@ impl Place {
     }
 }
 
-async fn dump(mut group: Group, json: bool, count: Option<u64>) -> Result<()> {
+async fn dump(mut group: Group, keys: Option<&Keys>, json: bool, count: Option<u64>) -> Result<()> {
     let mut buffer = vec![0; MAX_DATAGRAM];
     let mut left = count;
     while left != Some(0) {
@@ -99,7 +125,7 @@ async fn dump(mut group: Group, json: bool, count: Option<u64>) -> Result<()> {
         let heard = Heard {
             at: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(),
             source,
-            octets: &buffer[..octets],
+            opened: Opened::new(&buffer[..octets], keys),
         };
         let line = if json {
             heard.json().to_string()
@@ -112,20 +138,30 @@ async fn dump(mut group: Group, json: bool, count: Option<u64>) -> Result<()> {
     Ok(())
 }
 
-async fn inject(group: &Group, id: TrackerId, what: &What) -> Result<()> {
-    for datagram in packets::datagrams(what, id)? {
+async fn inject(group: &Group, keys: Option<&Keys>, id: TrackerId, what: &What) -> Result<()> {
+    let mut sealer = keys.map(Sealer::new);
+    for mut datagram in packets::datagrams(what, id)? {
+        if let Some(sealer) = &mut sealer {
+            datagram = sealer.seal(&datagram)?;
+        }
         group.send(&datagram).await.context("cannot send")?;
     }
     Ok(())
 }
 
-async fn nodes(mut group: Group, listen_for: Duration, json: bool) -> Result<()> {
+async fn nodes(
+    mut group: Group,
+    keys: Option<&Keys>,
+    listen_for: Duration,
+    json: bool,
+) -> Result<()> {
     let mut buffer = vec![0; MAX_DATAGRAM];
     let mut senders = Senders::default();
     let end = Instant::now() + listen_for;
     while let Ok(received) = tokio::time::timeout_at(end.into(), group.recv(&mut buffer)).await {
         let (octets, source) = received?;
-        senders.hear(&buffer[..octets], source, Instant::now());
+        let opened = Opened::new(&buffer[..octets], keys);
+        senders.hear(opened, source, Instant::now());
     }
     let text = match json {
         true => senders.json(Instant::now()).to_string() + "\n",
@@ -142,6 +178,8 @@ struct Senders {
     unlisted: u64,
     /// Datagrams that are no packet.
     unread: u64,
+    /// Datagrams whose seal fits no key.
+    bad_seals: u64,
 }
 
 #[derive(Debug)]
@@ -153,8 +191,12 @@ struct Sender {
 }
 
 impl Senders {
-    fn hear(&mut self, octets: &[u8], source: SocketAddrV4, now: Instant) {
-        let Ok(packet) = Packet::decode(octets) else {
+    fn hear(&mut self, opened: Opened<'_>, source: SocketAddrV4, now: Instant) {
+        if opened.seal == Seal::Bad {
+            self.bad_seals += 1;
+            return;
+        }
+        let Ok(packet) = Packet::decode(opened.packet) else {
             self.unread += 1;
             return;
         };
@@ -191,6 +233,7 @@ impl Senders {
             "nodes": self.by_id.iter().map(node).collect::<Vec<_>>(),
             "unlisted_packets": self.unlisted,
             "unread_datagrams": self.unread,
+            "badly_sealed_datagrams": self.bad_seals,
         })
     }
 
@@ -209,6 +252,7 @@ impl Senders {
         for (count, what) in [
             (self.unlisted, "packets of further senders"),
             (self.unread, "datagrams that are no packet"),
+            (self.bad_seals, "datagrams without a seal that fits a key"),
         ] {
             if count > 0 {
                 table += &format!("{count} {what}\n");
@@ -250,9 +294,10 @@ mod tests {
     fn senders_are_listed_by_id_and_bounded() {
         let mut senders = Senders::default();
         let (source, now) = ("10.0.0.1:9696".parse().unwrap(), Instant::now());
-        senders.hear(b"idid\0\0\0\x01\0\0\0\0\0\0\0\x07", source, now);
-        senders.hear(b"idid\0\0\0\0", source, now);
-        senders.hear(b"?", source, now);
+        let mut hear = |octets: &[u8]| senders.hear(Opened::new(octets, None), source, now);
+        hear(b"idid\0\0\0\x01\0\0\0\0\0\0\0\x07");
+        hear(b"idid\0\0\0\0");
+        hear(b"?");
         let object = senders.json(now + Duration::from_secs(3));
         assert_eq!(object["nodes"][0]["torrents"], 7);
         assert_eq!(object["unread_datagrams"], 1);
@@ -266,7 +311,8 @@ mod tests {
         assert_eq!(lines[2].join(" "), "1 datagrams that are no packet");
         for number in 0..=MAX_SENDERS {
             let id = u32::try_from(number).unwrap().to_be_bytes();
-            senders.hear(&[&id[..], &[0; 4]].concat(), source, now);
+            let packet = [&id[..], &[0; 4]].concat();
+            senders.hear(Opened::new(&packet, None), source, now);
         }
         assert_eq!((senders.by_id.len(), senders.unlisted), (MAX_SENDERS, 2));
     }

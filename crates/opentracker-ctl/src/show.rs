@@ -4,9 +4,11 @@ use std::fmt::Write;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use opentracker_livesync_wire::{LiveRecord, Packet, TellRecord};
+use opentracker_livesync_wire::{LiveRecord, Packet, Stamp, TellRecord};
 use opentracker_types::PeerFlags;
 use serde_json::{Value, json};
+
+use crate::seal::{Opened, Seal};
 
 /// A datagram as it came.
 #[derive(Debug, Clone, Copy)]
@@ -14,7 +16,7 @@ pub(crate) struct Heard<'a> {
     /// Time since 1970.
     pub(crate) at: Duration,
     pub(crate) source: SocketAddrV4,
-    pub(crate) octets: &'a [u8],
+    pub(crate) opened: Opened<'a>,
 }
 
 const FLAGS: [(PeerFlags, &str); 3] = [
@@ -28,12 +30,21 @@ impl Heard<'_> {
     pub(crate) fn text(&self) -> String {
         let (seconds, millis) = (self.at.as_secs(), self.at.subsec_millis());
         let mut line = format!("{seconds}.{millis:03} {} ", self.source);
-        match Packet::decode(self.octets) {
+        let Opened { packet, seal } = self.opened;
+        match Packet::decode(packet) {
             Ok(packet) => {
                 let (sender, name, body) = (packet.sender(), name(&packet), body_text(&packet));
                 line += format!("{sender} {name} {body}").trim_end();
             }
-            Err(error) => line += &format!("not a packet: {error}: {}", hex(self.octets)),
+            Err(error) => line += &format!("not a packet: {error}: {}", hex(packet)),
+        }
+        match seal {
+            Seal::None => {}
+            Seal::Perhaps => line += " [it may be sealed: --secret FILE tells]",
+            Seal::Bad => line += " [seal: none that fits a key]",
+            Seal::Fits(key, Stamp { time, number }) => {
+                line += &format!(" [key {key}, time {time}, number {number}]");
+            }
         }
         line
     }
@@ -44,7 +55,8 @@ impl Heard<'_> {
             "at": self.at.as_secs_f64(),
             "source": self.source.to_string(),
         });
-        match Packet::decode(self.octets) {
+        let Opened { packet, seal } = self.opened;
+        match Packet::decode(packet) {
             Ok(packet) => {
                 object["id"] = packet.sender().to_string().into();
                 object["type"] = name(&packet).to_lowercase().into();
@@ -53,7 +65,15 @@ impl Heard<'_> {
             }
             Err(error) => {
                 object["error"] = error.to_string().into();
-                object["octets"] = hex(self.octets).into();
+                object["octets"] = hex(packet).into();
+            }
+        }
+        match seal {
+            Seal::None => {}
+            Seal::Perhaps => object["may_be_sealed"] = true.into(),
+            Seal::Bad => object["dropped"] = "seal".into(),
+            Seal::Fits(key, Stamp { time, number }) => {
+                object["seal"] = json!({"key": key.to_string(), "time": time, "number": number});
             }
         }
         object
@@ -150,13 +170,16 @@ fn hex(octets: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use opentracker_livesync_wire::{Beacon, Keys, PacketBuf};
+    use opentracker_types::TrackerId;
+
     use super::*;
 
     fn heard(octets: &[u8]) -> Heard<'_> {
         Heard {
             at: Duration::from_millis(1_500_007),
             source: "10.0.0.1:9696".parse().unwrap(),
-            octets,
+            opened: Opened::new(octets, None),
         }
     }
 
@@ -210,6 +233,34 @@ mod tests {
             heard(b"\x0b").text(),
             "1500.007 10.0.0.1:9696 not a packet: incomplete header, the packet ends at octet 1: 0b"
         );
+    }
+
+    #[test]
+    fn seals_are_said() {
+        let keys = Keys::parse(&"0a".repeat(32)).unwrap();
+        let (sender, torrents) = (TrackerId::new(*b"ctl!"), 300);
+        let mut packet = PacketBuf::from(&Beacon { sender, torrents });
+        let stamp = Stamp {
+            time: 1_764_080_000,
+            number: 7,
+        };
+        packet.seal(stamp, keys.first()).unwrap();
+        let of = |keys| Heard {
+            opened: Opened::new(packet.as_bytes(), keys),
+            ..heard(b"")
+        };
+        let name = keys.first().name();
+        let said = format!("BEACON 300 torrents [key {name}, time 1764080000, number 7]");
+        assert!(of(Some(&keys)).text().ends_with(&said));
+        assert_eq!(of(Some(&keys)).json()["seal"]["number"], 7);
+        let said = "BEACON 300 torrents [it may be sealed: --secret FILE tells]";
+        assert!(of(None).text().ends_with(said));
+        assert_eq!(of(None).json()["may_be_sealed"], true);
+        let others = Keys::parse(&"0b".repeat(32)).unwrap();
+        let bad = of(Some(&others));
+        assert!(bad.text().contains("not a packet: "));
+        assert!(bad.text().ends_with(" [seal: none that fits a key]"));
+        assert_eq!(bad.json()["dropped"], "seal");
     }
 
     #[test]

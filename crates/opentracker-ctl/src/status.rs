@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use opentracker_api::{Cluster, ClusterCarrier, Lists, Memory, PeerCounts, State, Status};
+use opentracker_api::{
+    Cluster, ClusterCarrier, ClusterNode, Lists, Memory, PeerCounts, State, Status,
+};
 
 use crate::nodes::Nodes;
 use crate::words::{count, octets, or_dash, seconds, table};
@@ -150,7 +152,7 @@ fn cluster_text(cluster: &Cluster) -> String {
         rows.push(vec![
             or_dash(node.address.as_ref()),
             or_dash(node.tracker_id.as_ref()),
-            node.carriers.join(",") + if node.is_split { ", split" } else { "" },
+            heard_by(node),
             node.heard_secs_ago.map_or_else(
                 || "never".to_owned(),
                 |_| secs(node.heard_secs_ago) + " ago",
@@ -168,12 +170,18 @@ fn cluster_text(cluster: &Cluster) -> String {
     text
 }
 
+/// The carriers that a node was heard by, and whether it has fallen silent on another.
+pub(crate) fn heard_by(node: &ClusterNode) -> String {
+    node.carriers.join(",") + if node.is_split { ", split" } else { "" }
+}
+
 fn carriers_text(carriers: &[ClusterCarrier]) -> String {
     if carriers.is_empty() {
         return String::new();
     }
     let head = [
-        "carrier", "state", "to", "waiting", "in", "out", "failed", "dropped",
+        "carrier", "state", "to", "waiting", "in", "out", "failed", "dropped", "size in",
+        "size out",
     ];
     let row = |carrier: &ClusterCarrier| {
         let state = if carrier.is_up { "up" } else { "down" };
@@ -189,6 +197,7 @@ fn carriers_text(carriers: &[ClusterCarrier]) -> String {
             ]
             .map(|number| number.to_string()),
         );
+        row.extend([carrier.received_octets, carrier.sent_octets].map(octets));
         row
     };
     let rows: Vec<_> = [head.map(str::to_owned).to_vec()]
@@ -201,7 +210,7 @@ fn carriers_text(carriers: &[ClusterCarrier]) -> String {
 #[cfg(test)]
 mod tests {
     use opentracker_api::{
-        ClusterKey, ClusterNode, Instance, ListenerStatus, ReloadStatus, SnapshotStatus, Swarms,
+        ClusterKey, Instance, ListenerStatus, ReloadStatus, SnapshotStatus, Swarms,
     };
 
     use super::*;
@@ -299,6 +308,8 @@ mod tests {
             waiting: 0,
             received: 9,
             sent: 12,
+            received_octets: 324,
+            sent_octets: 2048,
             send_errors: 0,
             dropped: 0,
         }];
@@ -308,7 +319,7 @@ mod tests {
             .map(|line| line.split_whitespace().collect())
             .collect();
         assert_eq!(lines[0].join(" "), "00000102, joined, 2 others");
-        assert_eq!(lines[2].join(" "), "group up 1 0 9 12 0 0");
+        assert_eq!(lines[2].join(" "), "group up 1 0 9 12 0 0 324 B 2.0 KiB");
         assert_eq!(lines[3].join(" "), "key 3f83247a: 9 packets");
         assert_eq!(
             lines[5].join(" "),

@@ -116,6 +116,10 @@ pub struct Status {
     pub received: u64,
     /// Packets that have left, as often as they did: to three addresses, each counts three times.
     pub sent: u64,
+    /// Octets of the packets that were handed out.
+    pub received_octets: u64,
+    /// Octets of the packets that have left, counted as often as these.
+    pub sent_octets: u64,
     /// Packets that the system or the server did not take, counted in the same way.
     pub send_errors: u64,
     /// Live packets that were dropped for want of room, or because the way was gone.

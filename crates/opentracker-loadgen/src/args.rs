@@ -129,9 +129,12 @@ pub(crate) struct LivesyncArgs {
     /// Records a second, in packets that are as full as they get
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = at_least_one)]
     pub(crate) rate: u64,
-    /// Records of a packet, at most 52 (36 for IPv6) [default: as many]
+    /// Records of a packet, at most 52 (36 for IPv6; 42 and 30 sealed) [default: as many]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) records: Option<u64>,
+    /// The file of the cluster's secret, whose first key seals the packets
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret: Option<PathBuf>,
     /// The network of the peers' addresses; an IPv6 one makes IPv6 records
     #[arg(long, value_name = "NET", default_value = "10.0.0.0/8")]
     pub(crate) peer_net: IpNet,

@@ -1,13 +1,17 @@
 //! Load of the cluster protocol: SYNC_LIVE packets as a busy sibling sends them
 //! (docs/livesync.md, peer sync).
 
+use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 use opentracker_datagrams::{SendBatch, set_send_buffer};
 use opentracker_livesync_wire::{
-    LiveRecord, PacketBuf, SyncLive, SyncLive6, SyncLive6Writer, SyncLiveWriter,
+    HEADER_LEN, Keys, LiveRecord, LiveWriter, MAX_PACKET, MAX_SEALABLE_PACKET, PacketBuf, Stamp,
+    SyncLive, SyncLive6,
 };
 use opentracker_types::{PeerAddr, PeerFlags, TrackerId};
 use rand::rngs::SmallRng;
@@ -40,19 +44,23 @@ pub(crate) fn run(args: &LivesyncArgs) -> Result<Report> {
     ensure!(args.run.threads == 1, "a sibling sends from one thread");
     let mut random = SmallRng::seed_from_u64(args.population.seed);
     let sender = TrackerId::new(random.next_u32().to_be_bytes());
-    let packet = if args.peer_net.network().is_ipv4() {
-        Packet::V4(SyncLiveWriter::new(sender))
+    let keys = args.secret.as_deref().map(read).transpose()?;
+    let (writer, record_octets) = if args.peer_net.network().is_ipv4() {
+        (LiveWriter::sync_live(sender), SyncLive::RECORD_LEN)
     } else {
-        Packet::V6(SyncLive6Writer::new(sender))
+        (LiveWriter::sync_live6(sender), SyncLive6::RECORD_LEN)
+    };
+    let most = match keys {
+        Some(_) => (MAX_SEALABLE_PACKET - HEADER_LEN) / record_octets,
+        None => (MAX_PACKET - HEADER_LEN) / record_octets,
     };
     let records = match args.records {
         Some(records) => usize::try_from(records)?,
-        None => packet.max_records(),
+        None => most,
     };
     ensure!(
-        records <= packet.max_records(),
-        "a packet has at most {} of these records",
-        packet.max_records()
+        records <= most,
+        "a packet has at most {most} of these records"
     );
     let addresses = capacity(args.peer_net).min(MAX_ADDRESSES);
     let engine = Engine {
@@ -60,8 +68,10 @@ pub(crate) fn run(args: &LivesyncArgs) -> Result<Report> {
         pace: Pace::in_lots(args.rate, records as u64),
         population: Population::new(&args.population, addresses, 1)?,
         addresses,
-        packet,
+        writer,
         records,
+        keys,
+        number: random.next_u32(),
         args,
         random,
         packets: SendBatch::new(1),
@@ -75,6 +85,12 @@ pub(crate) fn run(args: &LivesyncArgs) -> Result<Report> {
         to_value(args)?,
         &measurement,
     ))
+}
+
+fn read(secret: &Path) -> Result<Keys> {
+    let text = fs::read_to_string(secret);
+    let text = text.with_context(|| format!("cannot read {}", secret.display()))?;
+    Keys::parse(&text).with_context(|| secret.display().to_string())
 }
 
 /// Refuses to reach beyond this site: by a public address, or by a group that routers pass on.
@@ -117,43 +133,16 @@ struct Engine<'a> {
     population: Population,
     /// Addresses that the peers are spread over.
     addresses: u64,
-    packet: Packet,
+    writer: LiveWriter,
     /// Records of a packet.
     records: usize,
+    keys: Option<Keys>,
+    /// That of the next seal.
+    number: u32,
     args: &'a LivesyncArgs,
     random: SmallRng,
     packets: SendBatch,
     tally: Tally,
-}
-
-/// A packet in the making.
-enum Packet {
-    V4(SyncLiveWriter),
-    V6(SyncLive6Writer),
-}
-
-impl Packet {
-    const fn max_records(&self) -> usize {
-        match self {
-            Self::V4(_) => SyncLive::MAX_RECORDS,
-            Self::V6(_) => SyncLive6::MAX_RECORDS,
-        }
-    }
-
-    fn push(&mut self, record: &LiveRecord) {
-        let pushed = match self {
-            Self::V4(writer) => writer.push(record),
-            Self::V6(writer) => writer.push(record),
-        };
-        pushed.expect("there is room for `max_records`, all of the packet's family");
-    }
-
-    fn take(&mut self) -> PacketBuf {
-        match self {
-            Self::V4(writer) => writer.take(),
-            Self::V6(writer) => writer.take(),
-        }
-    }
 }
 
 impl Engine<'_> {
@@ -175,12 +164,33 @@ impl Engine<'_> {
     fn queue_packet(&mut self) {
         for _ in 0..self.records {
             let record = self.record();
-            self.packet.push(&record);
+            let pushed = self.writer.push(&record);
+            pushed.expect("there is room for `records`, all of the packet's family");
         }
-        let packet = self.packet.take();
+        let mut packet = self.writer.take();
+        self.seal(&mut packet);
         let octets = packet.as_bytes();
         self.packets.buffer()[..octets.len()].copy_from_slice(octets);
         self.packets.push(octets.len(), self.args.target, None);
+    }
+
+    /// Seals a packet, if there is a secret.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it is modulo 2³² in a seal"
+    )]
+    fn seal(&mut self, packet: &mut PacketBuf) {
+        let Some(keys) = &self.keys else {
+            return;
+        };
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let stamp = Stamp {
+            time: now.as_secs() as u32,
+            number: self.number,
+        };
+        let sealed = packet.seal(stamp, keys.first());
+        sealed.expect("there is room for the seal behind `records`");
+        self.number = self.number.wrapping_add(1);
     }
 }
 

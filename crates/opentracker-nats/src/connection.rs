@@ -173,8 +173,9 @@ impl Connection {
 /// Publishes what waits until there is no connection to do so, or nothing more will come.
 async fn publish(client: &Client, subject: async_nats::Subject, shared: &Shared) {
     while let Some(packet) = shared.next().await {
+        let octets = packet.len();
         match client.publish(subject.clone(), packet).await {
-            Ok(()) => shared.count_sent(),
+            Ok(()) => shared.count_sent(octets),
             Err(error) => {
                 shared.count_send_error();
                 if error.kind() == PublishErrorKind::Send {

@@ -27,6 +27,7 @@ pub struct Nats {
     subscriptions: mpsc::Receiver<Incoming>,
     incoming: Option<Incoming>,
     received: u64,
+    received_octets: u64,
     /// What was dropped of former subscriptions.
     backlog: u64,
     /// Ends with this.
@@ -65,6 +66,7 @@ impl Nats {
             subscriptions,
             incoming: None,
             received: 0,
+            received_octets: 0,
             backlog: 0,
             connection,
         })
@@ -95,6 +97,7 @@ impl Carrier for Nats {
         match incoming.poll(cx) {
             Poll::Ready(Some(packet)) => {
                 self.received += 1;
+                self.received_octets += packet.len() as u64;
                 let octets = packet.len().min(buffer.len());
                 buffer[..octets].copy_from_slice(&packet[..octets]);
                 Poll::Ready(Ok((octets, None)))
@@ -118,7 +121,7 @@ impl Carrier for Nats {
     }
 
     fn status(&self) -> Status {
-        let (sent, send_errors) = self.shared.counts();
+        let [sent, sent_octets, send_errors] = self.shared.counts();
         let is_up = self.shared.is_up();
         let queue = self.shared.queue();
         Status {
@@ -127,6 +130,8 @@ impl Carrier for Nats {
             waiting: queue.len(),
             received: self.received,
             sent,
+            received_octets: self.received_octets,
+            sent_octets,
             send_errors,
             dropped: queue.dropped(),
             dropped_tells: queue.dropped_tells(),

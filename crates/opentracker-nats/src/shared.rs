@@ -19,6 +19,7 @@ pub(crate) struct Shared {
     is_up: AtomicBool,
     is_closed: AtomicBool,
     sent: AtomicU64,
+    sent_octets: AtomicU64,
     send_errors: AtomicU64,
 }
 
@@ -30,6 +31,7 @@ impl Shared {
             is_up: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             sent: AtomicU64::new(0),
+            sent_octets: AtomicU64::new(0),
             send_errors: AtomicU64::new(0),
         }
     }
@@ -78,17 +80,18 @@ impl Shared {
         self.is_up.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn count_sent(&self) {
+    pub(crate) fn count_sent(&self, octets: usize) {
         self.sent.fetch_add(1, Ordering::Relaxed);
+        self.sent_octets.fetch_add(octets as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn count_send_error(&self) {
         self.send_errors.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns how many packets were sent, and how many not.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (count(&self.sent), count(&self.send_errors))
+    /// Returns how many packets were sent, with how many octets, and how many packets were not.
+    pub(crate) fn counts(&self) -> [u64; 3] {
+        let counts = [&self.sent, &self.sent_octets, &self.send_errors];
+        counts.map(|count| count.load(Ordering::Relaxed))
     }
 }

@@ -209,6 +209,8 @@ fn cluster_of(view: &View, now: Instant) -> Cluster {
         waiting: status.waiting,
         received: status.received,
         sent: status.sent,
+        received_octets: status.received_octets,
+        sent_octets: status.sent_octets,
         send_errors: status.send_errors,
         dropped: status.dropped,
         dropped_tells: status.dropped_tells,

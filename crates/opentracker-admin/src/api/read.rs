@@ -153,6 +153,8 @@ pub(super) fn cluster(api: &Api, query: &str) -> Result<Reply, Problem> {
         waiting: carrier.waiting as u64,
         received: carrier.received,
         sent: carrier.sent,
+        received_octets: carrier.received_octets,
+        sent_octets: carrier.sent_octets,
         send_errors: carrier.send_errors,
         dropped: carrier.dropped + carrier.dropped_tells + carrier.backlog,
     });

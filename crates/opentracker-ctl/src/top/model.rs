@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use opentracker_api::{Activity, Cluster, ClusterNode, Latency, Top, Torrent};
+use opentracker_api::{Activity, Cluster, ClusterCarrier, ClusterNode, Latency, Top, Torrent};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 /// Letters of a filter.
@@ -281,6 +281,13 @@ impl Model {
         replies
     }
 
+    /// The carriers, where nodes are listed.
+    pub(super) fn carriers(&self) -> &[ClusterCarrier] {
+        let cluster = self.cluster.as_ref();
+        let cluster = cluster.filter(|_| self.list == List::Nodes);
+        cluster.map_or(&[], |cluster| &cluster.carriers)
+    }
+
     /// The nodes that fit the filter, in the order that is wanted; `None`: there is no cluster, or
     /// it is not shown to us.
     pub(super) fn nodes(&self) -> Option<Vec<&ClusterNode>> {
@@ -396,13 +403,16 @@ pub(super) mod tests {
             by_peers: vec![torrent("a", 5, 9000), torrent("b", 800, 200)],
             by_seeders: vec![torrent("b", 800, 200), torrent("c", 700, 1)],
         });
-        let node = |address: &str, lag_secs| ClusterNode {
+        let node = |address: &str, lag_secs: Option<f64>| ClusterNode {
             address: Some(address.to_owned()),
             tracker_id: Some("aa000001".to_owned()),
             heard_secs_ago: Some(1.0),
             lag_secs,
-            is_split: false,
-            carriers: vec![],
+            is_split: lag_secs.is_none(),
+            carriers: match lag_secs {
+                None => vec!["nats".to_owned()],
+                Some(_) => vec!["group".to_owned(), "nats".to_owned()],
+            },
             key: None,
             clock_ahead_secs: None,
             torrents: Some(300),

@@ -1,6 +1,6 @@
 //! The model, drawn. Sixteen colours, no mouse: it works over any line.
 
-use opentracker_api::PeerCounts;
+use opentracker_api::{ClusterCarrier, PeerCounts};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::model::{List, Model, Rate, SHARES};
+use crate::status::heard_by;
 use crate::words::{brief, octets, or_dash, seconds, short, time};
 
 /// Columns from which replies stand beside requests, and from which latency does.
@@ -189,15 +190,36 @@ fn draw_list(frame: &mut Frame<'_>, model: &Model, area: Rect) {
         List::Replies => ("replies", reply_lines(model)),
         List::Nodes => ("nodes", node_lines(model)),
     };
+    let carriers = model.carriers();
+    let area = match carriers.is_empty() {
+        true => area,
+        false => draw_carriers(frame, carriers, area),
+    };
     let mut title = format!("{name}, by {}", model.sorted_by());
     if !model.filter.is_empty() {
         title += &format!(", with \"{}\"", model.filter);
     }
+    colour_head(&mut lines);
+    let block = Block::bordered().title(Span::styled(title, bold()));
+    frame.render_widget(Paragraph::new(lines).block(block), area);
+}
+
+/// Draws the carriers above the nodes, and returns what is left for those.
+fn draw_carriers(frame: &mut Frame<'_>, carriers: &[ClusterCarrier], area: Rect) -> Rect {
+    let mut lines = carrier_lines(carriers);
+    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
+    let [above, below] =
+        Layout::vertical([Constraint::Max(height), Constraint::Min(0)]).areas(area);
+    colour_head(&mut lines);
+    let block = Block::bordered().title(Span::styled("carriers", bold()));
+    frame.render_widget(Paragraph::new(lines).block(block), above);
+    below
+}
+
+fn colour_head(lines: &mut [Line<'static>]) {
     if let Some(head) = lines.first_mut() {
         *head = std::mem::take(head).style(Style::new().fg(Color::Cyan));
     }
-    let block = Block::bordered().title(Span::styled(title, bold()));
-    frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
 /// An info hash is shortened where there is no room for all of it.
@@ -233,17 +255,60 @@ fn reply_lines(model: &Model) -> Vec<Line<'static>> {
     lines
 }
 
-fn node_lines(model: &Model) -> Vec<Line<'static>> {
-    let row = |cells: [&str; 5]| {
-        let [address, heard, lag, torrents, dropped] = cells;
+fn carrier_lines(carriers: &[ClusterCarrier]) -> Vec<Line<'static>> {
+    let row = |name: &str, cells: [&str; 8]| {
+        let [
+            state,
+            to,
+            received,
+            sent,
+            failed,
+            dropped,
+            size_in,
+            size_out,
+        ] = cells;
         Line::raw(format!(
-            "{address:<16}{heard:>8}{lag:>8}{torrents:>9}{dropped:>8}"
+            "{name:<8}{state:>5}{to:>4}{received:>8}{sent:>8}{failed:>8}{dropped:>8}\
+             {size_in:>12}{size_out:>12}"
+        ))
+    };
+    let head = [
+        "state", "to", "in", "out", "failed", "dropped", "size in", "size out",
+    ];
+    let mut lines = vec![row("by", head)];
+    for carrier in carriers {
+        let state = if carrier.is_up { "up" } else { "down" };
+        let numbers = [
+            carrier.destinations,
+            carrier.received,
+            carrier.sent,
+            carrier.send_errors,
+            carrier.dropped,
+        ];
+        let [to, received, sent, failed, dropped] = numbers.map(|number| short(number as f64));
+        let sizes = [carrier.received_octets, carrier.sent_octets].map(octets);
+        let [size_in, size_out] = &sizes;
+        let cells = [
+            state, &to, &received, &sent, &failed, &dropped, size_in, size_out,
+        ];
+        lines.push(row(&carrier.name, cells));
+    }
+    lines
+}
+
+fn node_lines(model: &Model) -> Vec<Line<'static>> {
+    let row = |cells: [&str; 6]| {
+        let [address, heard, lag, torrents, dropped, by] = cells;
+        Line::raw(format!(
+            "{address:<16}{heard:>8}{lag:>8}{torrents:>9}{dropped:>8}  {by}"
         ))
     };
     let Some(nodes) = model.nodes() else {
         return vec![Line::raw("there is no cluster, or it is not shown to you")];
     };
-    let mut lines = vec![row(["address", "heard", "lag", "torrents", "dropped"])];
+    let mut lines = vec![row([
+        "address", "heard", "lag", "torrents", "dropped", "by",
+    ])];
     for node in nodes {
         let secs = |secs: Option<f64>| or_dash(secs.map(|secs| format!("{secs:.1}s")));
         lines.push(row([
@@ -252,6 +317,7 @@ fn node_lines(model: &Model) -> Vec<Line<'static>> {
             &secs(node.lag_secs),
             &or_dash(node.torrents.map(|torrents| short(torrents as f64))),
             &short(node.dropped as f64),
+            &heard_by(node),
         ]));
     }
     lines
@@ -283,6 +349,7 @@ fn draw_help(frame: &mut Frame<'_>, area: Rect) {
 
 #[cfg(test)]
 mod tests {
+    use opentracker_api::Cluster;
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
 
@@ -380,6 +447,48 @@ mod tests {
                 .iter()
                 .any(|line| line.contains("this help"))
         );
+    }
+
+    #[test]
+    fn carriers_stand_above_the_nodes() {
+        let mut model = model();
+        let carrier = |name: &str, is_up, sent| ClusterCarrier {
+            name: name.to_owned(),
+            is_up,
+            destinations: u64::from(is_up),
+            waiting: 0,
+            received: 12_345,
+            sent,
+            received_octets: 12_345 * 1232,
+            sent_octets: sent * 1232,
+            send_errors: 2,
+            dropped: 0,
+        };
+        let carriers = vec![carrier("group", true, 900), carrier("nats", false, 0)];
+        let nodes = model.nodes().unwrap().into_iter().cloned().collect();
+        model.take_cluster(Cluster {
+            tracker_id: "00000102".to_owned(),
+            is_joined: true,
+            carriers,
+            keys: vec![],
+            nodes,
+        });
+        press(&mut model, "\t\t");
+        let lines = drawn(&model, 80, 24);
+        let expected = [
+            "┌carriers──────────────────────────────────────────────────────────────────────┐",
+            "│by      state  to      in     out  failed dropped     size in    size out     │",
+            "│group      up   1   12.3k     900       2       0    14.5 MiB     1.1 MiB     │",
+            "│nats     down   0   12.3k       0       2       0    14.5 MiB         0 B     │",
+            "└──────────────────────────────────────────────────────────────────────────────┘",
+            "┌nodes, by address─────────────────────────────────────────────────────────────┐",
+            "│address            heard     lag torrents dropped  by                         │",
+            "│192.0.2.1           1.0s       -      300       0  nats, split                │",
+            "│192.0.2.9           1.0s    0.5s      300       0  group,nats                 │",
+        ];
+        assert_eq!(lines[10..19], expected);
+        press(&mut model, "\t");
+        assert!(drawn(&model, 80, 24)[10].contains("torrents, by peers"));
     }
 
     #[test]

@@ -170,3 +170,56 @@ fn problems_and_strangers_are_named() {
     let run = crate::run(&["status", "--url", "http://127.0.0.1:1/stats"]);
     assert!(run.err.contains("without a path"), "{run:?}");
 }
+
+#[test]
+fn who_is_heard_by_some_trackers_alone_is_named() {
+    let view = |id: &str, heard: &[(&str, f64)]| {
+        let node = |(id, secs): &(&str, f64)| {
+            json!({
+                "address": format!("{id}.example"), "tracker_id": id, "heard_secs_ago": secs,
+                "lag_secs": null, "is_split": false, "carriers": ["group"], "key": null,
+                "clock_ahead_secs": null, "torrents": null, "packets": 1, "applied": 1, "dropped": 0,
+            })
+        };
+        let nodes: Vec<_> = heard.iter().map(node).collect();
+        let view = json!({
+            "tracker_id": id, "is_joined": true, "carriers": [], "keys": [], "nodes": nodes,
+        });
+        Fake::tcp(vec![Canned::json("GET /api/v1/cluster", &view)])
+    };
+    let compare = |trackers: &[&Fake], more: &[&str]| {
+        let named = trackers.iter().flat_map(|tracker| &tracker.arguments);
+        let named = named.map(String::as_str).chain(more.iter().copied());
+        crate::run(
+            &["livesync", "compare"]
+                .into_iter()
+                .chain(named)
+                .collect::<Vec<_>>(),
+        )
+    };
+    // `old` is gone, and remembered by one.
+    let one = view("one", &[("two", 1.0), ("c", 70.0)]);
+    let two = view("two", &[("one", 140.0), ("c", 149.0), ("old", 80.0)]);
+    let whole = compare(&[&one, &two], &[]);
+    assert_eq!((whole.code, &*whole.err), (Some(0), ""));
+    assert_eq!(whole.out, "3 nodes: each is heard by all others asked\n");
+
+    let three = view("three", &[("one", 3.0), ("two", 151.0)]);
+    let [url_1, url_2, url_3] = [&one, &two, &three].map(|tracker| tracker.arguments[1].as_str());
+    let split = compare(&[&one, &two, &three], &[]);
+    let expected = format!(
+        "c (c.example): heard by {url_1}, {url_2}; not by {url_3}\n\
+         three: heard by nobody; not by {url_1}, {url_2}\n\
+         two (two.example): heard by {url_1}; not by {url_3}\n"
+    );
+    assert_eq!((split.code, split.out), (Some(1), expected));
+
+    let gone = ["--url", "http://127.0.0.1:1", "--json"];
+    let gone = compare(&[&one, &two], &gone);
+    assert_eq!(gone.code, Some(1));
+    assert!(gone.err.contains("127.0.0.1:1"), "{gone:?}");
+    let first: serde_json::Value = gone.out.lines().next().unwrap().parse().unwrap();
+    assert_eq!(first["heard_by"], json!([url_1, url_2]));
+    let alone = compare(&[&one], &[]);
+    assert!(alone.err.contains("twice or more"), "{alone:?}");
+}

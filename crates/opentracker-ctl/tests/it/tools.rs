@@ -65,6 +65,31 @@ fn what_is_injected_is_dumped() {
 }
 
 #[test]
+fn what_is_sealed_is_verified() {
+    let group = "239.255.7.3";
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("livesync-secret");
+    fs::write(&path, format!("{}\n", "0a".repeat(32))).unwrap();
+    let with_secret = |tool, arguments: &[&str]| {
+        let mut command = livesync(tool, group);
+        command.arg("--secret").arg(&path).args(arguments);
+        command
+    };
+    let dump = with_secret("dump", &["--json", "--count", "1"]);
+    let inject = with_secret("inject", &["beacon", "300"]);
+    let output = hear(dump, inject);
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["torrents"], 300);
+    assert_eq!(object["seal"]["key"], key_name(&"0a".repeat(32)));
+
+    let dump = with_secret("dump", &["--json", "--count", "1"]);
+    let mut inject = livesync("inject", group);
+    inject.args(["beacon", "300"]);
+    let output = hear(dump, inject);
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["dropped"], "seal");
+}
+
+#[test]
 fn who_speaks_is_listed() {
     let group = "239.255.7.2";
     let mut nodes = livesync("nodes", group);
@@ -78,15 +103,18 @@ fn who_speaks_is_listed() {
     assert!(line.contains(" 300 "), "{table}");
 }
 
+fn key_name(digits: &str) -> String {
+    Keys::parse(digits).unwrap().first().name().to_string()
+}
+
 #[test]
 fn a_key_is_made_for_its_owner_alone_and_replaces_none() {
     let keygen = |arguments: &[&str]| run(&[&["cluster", "keygen"], arguments].concat());
     let printed = keygen(&[]).out;
     assert_eq!(printed.len(), 65, "{printed}");
-    let name_of = |text: &str| Keys::parse(text).unwrap().first().name().to_string();
-    assert_ne!(name_of(&printed), name_of(&keygen(&[]).out));
+    assert_ne!(key_name(&printed), key_name(&keygen(&[]).out));
     let object: Value = serde_json::from_str(&keygen(&["--json"]).out).unwrap();
-    assert_eq!(object["name"], name_of(object["key"].as_str().unwrap()));
+    assert_eq!(object["name"], key_name(object["key"].as_str().unwrap()));
 
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("secret");
     fs::remove_file(&path).ok();
@@ -94,7 +122,7 @@ fn a_key_is_made_for_its_owner_alone_and_replaces_none() {
     let said = keygen(&output).out;
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(text.len(), 65, "{text}");
-    assert_eq!(said, format!("{}: key {}\n", output[1], name_of(&text)));
+    assert_eq!(said, format!("{}: key {}\n", output[1], key_name(&text)));
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
 
     let again = keygen(&output);

@@ -59,6 +59,8 @@ pub struct Unicast {
     under_way: Option<UnderWay>,
     received: u64,
     sent: u64,
+    received_octets: u64,
+    sent_octets: u64,
     send_errors: u64,
     /// Ends with this.
     _resolver: JoinSet<()>,
@@ -92,6 +94,8 @@ impl Unicast {
             under_way: None,
             received: 0,
             sent: 0,
+            received_octets: 0,
+            sent_octets: 0,
             send_errors: 0,
             _resolver: resolver,
         })
@@ -116,7 +120,10 @@ impl Unicast {
                 continue;
             };
             match self.socket.try_send_to(&under_way.packet, address) {
-                Ok(_) => self.sent += 1,
+                Ok(octets) => {
+                    self.sent += 1;
+                    self.sent_octets += octets as u64;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.under_way = Some(under_way);
                     return;
@@ -182,6 +189,7 @@ impl Carrier for Unicast {
         let mut buffer = ReadBuf::new(buffer);
         let source = ready!(self.socket.poll_recv_from(cx, &mut buffer))?;
         self.received += 1;
+        self.received_octets += buffer.filled().len() as u64;
         let source = SocketAddr::new(source.ip().to_canonical(), source.port());
         Poll::Ready(Ok((buffer.filled().len(), Some(source))))
     }
@@ -202,6 +210,8 @@ impl Carrier for Unicast {
             waiting: self.queue.len() + usize::from(self.under_way.is_some()),
             received: self.received,
             sent: self.sent,
+            received_octets: self.received_octets,
+            sent_octets: self.sent_octets,
             send_errors: self.send_errors,
             dropped: self.queue.dropped(),
             dropped_tells: self.queue.dropped_tells(),

@@ -12,6 +12,8 @@ use opentracker_multicast::{Group, Sender};
 pub(super) struct GroupCarrier {
     group: Group,
     sender: Sender,
+    received_octets: u64,
+    sent_octets: u64,
 }
 
 impl GroupCarrier {
@@ -19,6 +21,8 @@ impl GroupCarrier {
         Self {
             sender: group.sender(),
             group,
+            received_octets: 0,
+            sent_octets: 0,
         }
     }
 
@@ -39,8 +43,9 @@ impl Carrier for GroupCarrier {
     }
 
     fn send(&mut self, packet: &Bytes, _class: Class) {
-        if let Err(error) = self.sender.try_send(packet) {
-            tracing::trace!(%error, "cannot send to the group");
+        match self.sender.try_send(packet) {
+            Ok(()) => self.sent_octets += packet.len() as u64,
+            Err(error) => tracing::trace!(%error, "cannot send to the group"),
         }
     }
 
@@ -50,7 +55,10 @@ impl Carrier for GroupCarrier {
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, Option<SocketAddr>)>> {
         let received = self.group.poll_recv(cx, buffer);
-        received.map_ok(|(octets, source)| (octets, Some(source.into())))
+        received.map_ok(|(octets, source)| {
+            self.received_octets += octets as u64;
+            (octets, Some(source.into()))
+        })
     }
 
     fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
@@ -64,6 +72,8 @@ impl Carrier for GroupCarrier {
             destinations: 1,
             received: counters.received,
             sent: counters.sent,
+            received_octets: self.received_octets,
+            sent_octets: self.sent_octets,
             send_errors: counters.send_errors,
             ..Status::default()
         }
