@@ -90,7 +90,7 @@ mod tests {
             .iter()
             .find(|package| package.name == "opentracker-lab");
         let lab = lab.unwrap();
-        assert!(packages_of(lab, "it").unwrap().contains(&"aria2"));
+        assert!(packages_of(lab, "clients").unwrap().contains(&"aria2"));
         assert!(packages_of(lab, "no-such-test").unwrap().is_empty());
     }
 }

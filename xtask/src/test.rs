@@ -62,12 +62,14 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) 
     let release = steps.run("release packages", || dist::run(workspace))?;
     let target = metadata.target_directory.as_std_path();
     let programs = target.join("dist");
+    // Of the whole workspace, with all features, as above: for one package alone cargo would choose
+    // fewer features of what it depends on, and build that again.
     for (package, test) in namespace_tests {
         let (name, test) = (&*package.name, &test.name);
         steps.run(&format!("{name} {test}"), || {
             let mut run = cmd!(
                 sh,
-                "cargo test --locked --package {name} --test {test} -- --test-threads={THREADS}"
+                "cargo test --workspace --all-features --locked --test {test} -- --test-threads={THREADS}"
             )
             .env("OPENTRACKER_BIN", programs.join("opentracker"))
             .env("OPENTRACKER_DIST", &release);

@@ -134,7 +134,14 @@ mod tests {
             .into_iter()
             .map(|(package, target)| (package.name.as_str(), target.name.as_str()))
             .collect();
-        assert!(tests.contains(&("opentracker-lab", "it")), "{tests:?}");
+        assert!(tests.contains(&("opentracker-lab", "clients")), "{tests:?}");
         assert!(!tests.contains(&("xtask", "it")), "{tests:?}");
+        // `cargo test --workspace --test NAME` runs all that have the name.
+        let targets = metadata.workspace_packages().into_iter();
+        let targets = targets.flat_map(|package| &package.targets);
+        for (_, test) in tests {
+            let named = targets.clone().filter(|target| target.name == test);
+            assert_eq!(named.filter(|target| target.is_test()).count(), 1, "{test}");
+        }
     }
 }

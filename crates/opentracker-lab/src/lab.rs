@@ -84,6 +84,12 @@ impl Lab {
         host
     }
 
+    /// Has a name stand for the IPv4 addresses of hosts, on every host.
+    pub fn name(&self, name: &str, hosts: &[&Host]) {
+        let lines = hosts.iter().map(|host| format!("{} {name}\n", host.ipv4()));
+        self.switch.add_names(&lines.collect::<String>());
+    }
+
     /// Parts the network: no frame passes between hosts of different sides. A host on no side
     /// reaches everybody. Further partitions add to it until [`heal`](Self::heal).
     pub fn partition(&self, sides: &[&[&Host]]) {
@@ -227,21 +233,19 @@ impl Switch {
 
     /// Makes the host's names known to all hosts.
     fn register(&self, host: &Host) {
+        let lines = [Family::V4, Family::V6].map(|family| {
+            let (address, name) = (host.address(family), host.domain_name(family));
+            format!("{address} {name}\n")
+        });
+        self.add_names(&lines.concat());
+    }
+
+    fn add_names(&self, lines: &str) {
         let path = self.hosts_file();
-        let write = || -> std::io::Result<()> {
-            // Appended to, not replaced: programs that run already see this very file.
-            let mut file = File::options().append(true).open(&path)?;
-            for family in [Family::V4, Family::V6] {
-                writeln!(
-                    file,
-                    "{} {}",
-                    host.address(family),
-                    host.domain_name(family)
-                )?;
-            }
-            Ok(())
-        };
-        write().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        // Appended to, not replaced: programs that run already see this very file.
+        let file = File::options().append(true).open(&path);
+        file.and_then(|mut file| file.write_all(lines.as_bytes()))
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 }
 

@@ -31,6 +31,10 @@ pub trait Carrier: Debug + Send {
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, Option<SocketAddr>)>>;
 
+    /// Gets on with what waits to be sent, and is ready when none of it waits here any more. Nothing is
+    /// sent after.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
     /// Returns how it does.
     fn status(&self) -> Status;
 }

@@ -173,6 +173,13 @@ impl Instance {
         }
     }
 
+    /// Finishes the packets of what C nodes told a relay, for an instance that is about to stop.
+    pub fn flush(&mut self) {
+        if let Some(relay) = &mut self.relay {
+            relay.flush();
+        }
+    }
+
     /// Returns what to do next, or `None` when all is done. To be called until then after every
     /// other call; a tell of all torrents comes in portions, each after a timeout.
     pub fn poll_output(&mut self) -> Option<Output> {

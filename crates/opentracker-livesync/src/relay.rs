@@ -57,6 +57,10 @@ impl Relay {
         self.told.handle_timeout(now);
     }
 
+    pub(crate) fn flush(&mut self) {
+        self.told.flush();
+    }
+
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.told.poll_timeout()
     }

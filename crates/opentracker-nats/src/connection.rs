@@ -32,7 +32,7 @@ const MAX_DELAY: Duration = Duration::from_secs(8);
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Connects, and connects again whenever the connection breaks, for ever.
+/// Connects, and connects again whenever the connection breaks, until all is sent at an end.
 ///
 /// The client could do that itself, but would send then what it had before the connection broke. So
 /// each connection has a client of its own, whose buffer goes with it.
@@ -49,6 +49,9 @@ pub(crate) async fn keep_up(
                 info!(server = connection.server(), subject = %config.subject, "connected to NATS");
                 let since = Instant::now();
                 connection.serve(&shared, &subscriptions).await;
+                if shared.is_closed() {
+                    return;
+                }
                 warn!(servers = ?config.servers, "connection to NATS is broken");
                 is_said = true;
                 if since.elapsed() > MAX_DELAY {
@@ -147,7 +150,7 @@ impl Connection {
         format!("{}:{}", info.server_name, info.port)
     }
 
-    /// Serves it until it breaks.
+    /// Serves it until it breaks, or all is sent.
     async fn serve(self, shared: &Shared, subscriptions: &mpsc::Sender<Incoming>) {
         let Self {
             client,
@@ -167,10 +170,9 @@ impl Connection {
     }
 }
 
-/// Publishes what waits until there is no connection to do so.
+/// Publishes what waits until there is no connection to do so, or nothing more will come.
 async fn publish(client: &Client, subject: async_nats::Subject, shared: &Shared) {
-    loop {
-        let packet = shared.next().await;
+    while let Some(packet) = shared.next().await {
         match client.publish(subject.clone(), packet).await {
             Ok(()) => shared.count_sent(),
             Err(error) => {
@@ -180,6 +182,10 @@ async fn publish(client: &Client, subject: async_nats::Subject, shared: &Shared)
                 }
             }
         }
+    }
+    // It waits until the server has them, or the system for it.
+    if let Err(error) = client.flush().await {
+        debug!(%error, "cannot send the last packets to NATS");
     }
 }
 

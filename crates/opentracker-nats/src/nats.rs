@@ -30,7 +30,7 @@ pub struct Nats {
     /// What was dropped of former subscriptions.
     backlog: u64,
     /// Ends with this.
-    _connection: JoinSet<()>,
+    connection: JoinSet<()>,
 }
 
 /// What comes over one connection.
@@ -66,7 +66,7 @@ impl Nats {
             incoming: None,
             received: 0,
             backlog: 0,
-            _connection: connection,
+            connection,
         })
     }
 }
@@ -107,6 +107,14 @@ impl Carrier for Nats {
             }
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.shared.is_up() {
+            return Poll::Ready(());
+        }
+        self.shared.close();
+        self.connection.poll_join_next(cx).map(drop)
     }
 
     fn status(&self) -> Status {

@@ -17,6 +17,7 @@ pub(crate) struct Shared {
     queue: Mutex<Queue<Bytes>>,
     pushed: Notify,
     is_up: AtomicBool,
+    is_closed: AtomicBool,
     sent: AtomicU64,
     send_errors: AtomicU64,
 }
@@ -27,6 +28,7 @@ impl Shared {
             queue: Mutex::new(Queue::new(MAX_WAITING)),
             pushed: Notify::new(),
             is_up: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
             sent: AtomicU64::new(0),
             send_errors: AtomicU64::new(0),
         }
@@ -42,15 +44,28 @@ impl Shared {
         self.pushed.notify_one();
     }
 
-    /// Waits for a packet to send. There is one who waits.
-    pub(crate) async fn next(&self) -> Bytes {
+    /// Waits for a packet to send; `None` after the last one. There is one who waits.
+    pub(crate) async fn next(&self) -> Option<Bytes> {
         loop {
             let oldest = self.queue().pop();
             if let Some((packet, _)) = oldest {
-                return packet;
+                return Some(packet);
+            }
+            if self.is_closed() {
+                return None;
             }
             self.pushed.notified().await;
         }
+    }
+
+    /// Says that nothing is pushed any more.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.pushed.notify_one();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
     }
 
     /// Says whether there is a connection. What waits has been meant for another, and is dropped.

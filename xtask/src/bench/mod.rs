@@ -9,6 +9,7 @@
 //! The tables go to standard output as Markdown, and with all that was measured as JSON into
 //! `target/bench`.
 
+mod carriers;
 mod floods;
 mod install;
 mod latency;
@@ -43,6 +44,8 @@ pub(crate) enum Measurement {
     Memory(Pace),
     /// How long announces wait while the tracker does something large.
     Latency(Pace),
+    /// What the cluster costs announces, over all carriers; docs/benchmarks.md has the network for it.
+    Carriers(Pace),
     /// How long a client waits beside floods, and what is left of them.
     Floods,
     /// Announces of one and of two threads, without sockets.
@@ -100,6 +103,12 @@ pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()>
         Measurement::Http(pace) => (pace, &[suites::http]),
         Measurement::Memory(pace) => (pace, &[suites::memory]),
         Measurement::Latency(pace) => (pace, &[latency::run]),
+        Measurement::Carriers(pace) => {
+            let mut bench = Bench::alone(workspace)?;
+            bench.set_pace(pace);
+            println!("{}.\n", bench.machine()?);
+            return carriers::run(&bench);
+        }
         Measurement::Floods => {
             let bench = Bench::alone(workspace)?;
             println!("{}.\n", bench.machine()?);
@@ -115,20 +124,24 @@ pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()>
         Measurement::Guard { update } => return guard::run(&workspace, *update),
         Measurement::Plot => return plot::run(&workspace),
     };
-    let bench = Bench::prepare(workspace, pace.quick)?;
+    let bench = Bench::prepare(workspace, pace)?;
     println!("{}\n", bench.conditions()?);
     suites.iter().try_for_each(|suite| suite(&bench))
 }
 
 impl Bench {
-    fn prepare(workspace: Workspace, is_quick: bool) -> Result<Self> {
+    fn prepare(workspace: Workspace, pace: &Pace) -> Result<Self> {
         let mut bench = Self::alone(workspace)?;
         install::all(&bench.workspace.sh, &bench.others)?;
-        if !is_quick {
-            // Many short turns: on a shared machine a bad moment then hits one round of all.
-            (bench.rounds, bench.turn) = (9, ["2s", "1s"]);
-        }
+        bench.set_pace(pace);
         Ok(bench)
+    }
+
+    fn set_pace(&mut self, pace: &Pace) {
+        if !pace.quick {
+            // Many short turns: on a shared machine a bad moment then hits one round of all.
+            (self.rounds, self.turn) = (9, ["2s", "1s"]);
+        }
     }
 
     /// Without the others, for one short round.

@@ -76,10 +76,14 @@ impl Root {
         Self { sh, folder }
     }
 
-    /// The files and folders that have our name.
+    /// The files and folders that have our name, but for a unit's own `/tmp` and `/var/tmp`, which systemd
+    /// removes when it finds the time.
     fn ours(&self) -> String {
         let folder = &self.folder;
-        let find = cmd!(self.sh, "find {folder} -xdev -name *opentracker*");
+        let find = cmd!(
+            self.sh,
+            "find {folder} -xdev -name *opentracker* -not -name systemd-private-*"
+        );
         find.quiet().read().unwrap()
     }
 }

@@ -7,17 +7,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use opentracker_lab::{Host, Lab, Process, program_under_test};
-use opentracker_types::InfoHash;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::client::{announce, get};
+use crate::client::get;
+use crate::cluster::{keygen, nats_server, wait_until_each_hands_out_all, write};
 use crate::tools::{compose, hadolint, succeed, yaml};
 use crate::{PATIENCE, repository, text};
 
 const CONTAINERFILE: &str = "deploy/container/Containerfile";
 const COMPOSE: &str = "deploy/container/compose.yml";
-
-const TORRENT: InfoHash = InfoHash::new([9; 20]);
 
 #[test]
 fn the_container_file_builds_the_workspace() {
@@ -39,7 +37,7 @@ fn services() -> (BTreeMap<String, Value>, BTreeMap<String, Value>) {
     let services = file["services"].as_object().expect("there are services");
     let services: BTreeMap<_, _> = services.clone().into_iter().collect();
     let mut nodes = services.clone();
-    nodes.retain(|_, service| service["environment"]["OPENTRACKER_LIVESYNC__LISTEN"].is_string());
+    nodes.retain(|_, service| service["build"].is_object());
     assert_eq!(nodes.len(), 3);
     (services, nodes)
 }
@@ -129,28 +127,20 @@ struct Node {
 }
 
 impl Node {
-    /// Starts a service as its engine would: with its address in the network of the cluster, its environment and
-    /// nothing else.
-    fn start(lab: &Lab, name: &str, service: &Value) -> Self {
-        let host = lab.host(name);
-        let address = service["networks"]["cluster"]["ipv4_address"].as_str();
-        let address = address.expect("the address is fixed");
-        host.ip(&format!("addr add {address}/24 dev eth0"));
-        // The default route is that of another network, the clients'.
-        host.ip("link add eth1 type veth peer name clients");
-        host.ip("link set dev clients up");
-        host.ip("link set dev eth1 up");
-        host.ip("addr add 172.31.0.2/16 dev eth1");
-        host.ip("route add default via 172.31.0.1");
+    /// Starts a service as its engine would: with its environment and nothing else.
+    fn start(host: &Host, name: &str, service: &Value, secret: &str) -> Self {
         assert!(service["command"].is_null(), "the environment is all");
         let mut command = host.command(program_under_test());
         let environment = service["environment"].as_object().expect("it has one");
         for (key, value) in environment {
             let value = value.as_str().expect("a variable is text");
-            // The volume.
+            // The secret, and the volume.
+            let value = value.replace("/run/secrets/cluster", secret);
             let folder = host.folder().display().to_string();
             command = command.env(key, value.replace("/var/lib/opentracker", &folder));
         }
+        // A packet need not fill.
+        command = command.env("OPENTRACKER_LIVESYNC__MAX_DELAY", "1s");
         // What the image sets.
         let process = command.env("RUNTIME_DIRECTORY", host.folder()).spawn();
         let health = service["healthcheck"]["test"].as_array().expect("a list");
@@ -159,7 +149,7 @@ impl Node {
             name: name.to_owned(),
             process,
             health: health.map(str::to_owned).collect(),
-            host,
+            host: host.clone(),
         }
     }
 
@@ -180,15 +170,33 @@ impl Node {
     }
 }
 
-/// Three nodes with what the compose file gives them, on a bridge as the kernel makes it.
+/// Three nodes and a NATS server with what the compose file gives them.
 #[test]
 fn the_nodes_of_the_compose_file_are_a_cluster() {
-    let (_, services) = services();
+    let (all, services) = services();
     let lab = Lab::new("deploy-compose");
-    lab.snoop_multicast();
-    let start = |(name, service): (&String, &Value)| Node::start(&lab, name, service);
-    let mut nodes: Vec<Node> = services.iter().map(start).collect();
     let client = lab.host("client");
+    let nats = lab.host("nats");
+    lab.name(nats.name(), &[&nats]);
+    let arguments = all["nats"]["command"].as_array().expect("it has some");
+    let arguments: Vec<&str> = arguments.iter().filter_map(Value::as_str).collect();
+    let _nats = nats_server(&lab, &nats, &arguments);
+    let health = all["nats"]["healthcheck"]["test"].as_array();
+    let url = health.and_then(|test| test.last()?.as_str());
+    let url = url.and_then(|url| url.strip_prefix("http://127.0.0.1:"));
+    let (port, path) = url.and_then(|url| url.split_once('/')).expect("it has one");
+    let server = SocketAddr::new(nats.ipv4().into(), port.parse().expect("it is a port"));
+    let health = get(&client, server, &format!("/{path}"), "Host: nats\r\n");
+    assert_eq!(health.status, 200, "{}", health.lossy());
+
+    let secret = write(&client, "cluster-secret", &keygen(&client));
+    let hosts = Vec::from_iter(services.keys().map(|name| lab.host(name)));
+    let nodes = services.iter().zip(&hosts);
+    let nodes = nodes.map(|((name, service), host)| {
+        assert_eq!(service["secrets"], json!(["cluster"]));
+        Node::start(host, name, service, &secret)
+    });
+    let mut nodes = Vec::from_iter(nodes);
     for node in &mut nodes {
         let address = node.address(6969);
         lab.wait_until(PATIENCE, "each node listens", || {
@@ -200,24 +208,9 @@ fn the_nodes_of_the_compose_file_are_a_cluster() {
         let metrics = get(&client, node.address(6970), "/metrics", &fields);
         assert_eq!(metrics.status, 200, "Prometheus calls it by its name");
     }
-    // A leecher announces at each, by an address of its own: its node's.
-    for (node, port) in nodes.iter().zip(1001..) {
-        announce(&node.host, node.address(6969), TORRENT, port, "");
-    }
-    let ports = 1001..1004;
-    let expected: Vec<SocketAddr> = nodes
-        .iter()
-        .zip(ports)
-        .map(|(node, port)| node.address(port))
-        .collect();
+    wait_until_each_hands_out_all(&lab, &hosts);
     for node in &nodes {
-        lab.wait_until(PATIENCE, "each node hands out all peers", || {
-            announce(&client, node.address(6969), TORRENT, 7000, "") == expected
-        });
-        assert!(
-            !node.process.log().contains("WARN"),
-            "{}",
-            node.process.log()
-        );
+        let log = node.process.log();
+        assert!(!log.contains("WARN"), "{log}");
     }
 }

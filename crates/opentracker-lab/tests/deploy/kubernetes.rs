@@ -1,9 +1,10 @@
 //! The kustomize base, its example and the Helm chart: read by kubectl and Helm, held against the schemas of
-//! Kubernetes and against each other, and their pods run.
+//! Kubernetes and against each other, and their pods run, alone and as a cluster.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use opentracker_lab::{Host, Lab, Tracker};
@@ -11,11 +12,13 @@ use opentracker_types::InfoHash;
 use serde_json::{Value, json};
 
 use crate::client::{get, target};
+use crate::cluster::{keygen, quick, wait_until_each_hands_out_all};
 use crate::tools::{chart, kustomize, refused_by_chart, yaml};
 use crate::{PATIENCE, text};
 
 const BASE: &str = "deploy/kubernetes/base";
 const EXAMPLE: &str = "deploy/kubernetes/overlays/example";
+const CLUSTER: &str = "deploy/kubernetes/overlays/cluster";
 const CHART: &str = "deploy/kubernetes/chart";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -47,8 +50,8 @@ impl Objects {
         &self.pod()["containers"][0]
     }
 
-    /// The same objects by kind and name, without what each tool adds of its own: labels of its release, and
-    /// what makes a pod restart with its configuration.
+    /// The same objects by kind and name, without what each tool adds of its own: namespace, labels of its
+    /// release, and what makes a pod restart with its configuration.
     fn essence(&self) -> BTreeMap<String, Value> {
         let config = &self.with_file("opentracker.toml")["metadata"]["name"];
         let config = config.as_str().expect("it has a name");
@@ -58,6 +61,7 @@ impl Objects {
             let mut plain: Value = serde_json::from_str(&plain).expect("it was JSON");
             let metadata = plain["metadata"].as_object_mut().expect("it has metadata");
             metadata.remove("labels");
+            metadata.remove("namespace");
             if let Some(template) = plain.pointer_mut("/spec/template/metadata") {
                 let template = template.as_object_mut().expect("it is an object");
                 template.remove("annotations");
@@ -71,15 +75,25 @@ impl Objects {
 
 #[test]
 fn base_and_chart_say_the_same() {
-    let base = Objects(kustomize(BASE)).essence();
-    let chart = Objects(chart(CHART, &json!({}))).essence();
-    assert_eq!(
-        base.keys().collect::<Vec<_>>(),
-        chart.keys().collect::<Vec<_>>()
-    );
-    for (key, object) in &base {
-        assert_eq!(object, &chart[key], "{key}");
+    for (folder, values) in [(BASE, json!({})), (CLUSTER, cluster_values())] {
+        let base = Objects(kustomize(folder)).essence();
+        let chart = Objects(chart(CHART, &values)).essence();
+        assert_eq!(
+            base.keys().collect::<Vec<_>>(),
+            chart.keys().collect::<Vec<_>>()
+        );
+        for (key, object) in &base {
+            assert_eq!(object, &chart[key], "{folder}: {key}");
+        }
     }
+}
+
+/// Values of the chart for what the overlay of a cluster makes.
+fn cluster_values() -> Value {
+    json!({
+        "image": { "repository": "registry.example/opentracker" },
+        "cluster": { "secret": "opentracker-cluster" },
+    })
 }
 
 #[test]
@@ -136,6 +150,7 @@ fn values_that_nobody_knows_are_refused() {
             "maximum",
         ),
         (json!({ "memory": "1 GB" }), "pattern"),
+        (json!({ "cluster": { "nodes": 1 } }), "minimum"),
         (
             json!({ "service": { "externalTrafficPolicy": "local" } }),
             "one of",
@@ -178,13 +193,46 @@ fn the_pods_answer_their_probes() {
         ("example", kustomize(EXAMPLE), Some(example)),
         ("chart", chart(CHART, &values), Some(hash)),
     ] {
-        let mut pod = Pod::start(&lab, name, Objects(objects));
+        let mut pod = Pod::start(&lab.host(name), Objects(objects), "");
         pod.is_ready(&lab, &kubelet);
         let other = InfoHash::new([3; 20]);
         assert!(!pod.refuses(&kubelet, other), "{name}");
         if let Some(denied) = denied {
             assert!(pod.refuses(&kubelet, denied), "{name}");
         }
+    }
+}
+
+/// Pods of both ways to install it, behind the one name that is for all of them.
+#[test]
+fn the_pods_of_a_cluster_are_one_tracker() {
+    let lab = Lab::new("deploy-pod-cluster");
+    let hosts = ["pod0", "pod1", "pod2"].map(|name| lab.host(name));
+    let base = || Objects(kustomize(CLUSTER));
+    let chart = Objects(chart(CHART, &cluster_values()));
+    let all = [base(), base(), chart];
+    let set = &all[0].stateful_set()["spec"];
+    assert_eq!(set["replicas"], all.len());
+    let name = &set["serviceName"];
+    let is_theirs = |service: &&Value| service["metadata"]["name"] == *name;
+    let service = all[0].of("Service").find(is_theirs);
+    let service = &service.expect("the pods have names")["spec"];
+    assert_eq!(service["clusterIP"], "None");
+    assert_eq!(service["publishNotReadyAddresses"], true);
+    let name = name.as_str().expect("it is text");
+    lab.name(name, &hosts.each_ref());
+
+    let kubelet = lab.host("kubelet");
+    let secret = keygen(&kubelet);
+    let start = |(objects, host)| Pod::start(host, objects, &secret);
+    let mut pods = Vec::from_iter(all.into_iter().zip(&hosts).map(start));
+    for pod in &mut pods {
+        pod.is_ready(&lab, &kubelet);
+    }
+    wait_until_each_hands_out_all(&lab, &hosts);
+    for pod in &mut pods {
+        let log = pod.tracker.process().log();
+        assert!(!log.contains("WARN"), "{log}");
     }
 }
 
@@ -197,8 +245,7 @@ struct Pod {
 
 impl Pod {
     /// Starts the container of a pod: with its arguments, and its volumes in folders of the host.
-    fn start(lab: &Lab, name: &str, objects: Objects) -> Self {
-        let host = lab.host(name);
+    fn start(host: &Host, objects: Objects, secret: &str) -> Self {
         let mounts = objects.container()["volumeMounts"].as_array();
         let mounts = mounts.expect("it has volumes").iter();
         let paths: Vec<&str> = mounts
@@ -215,24 +262,36 @@ impl Pod {
             let folder = placed(&format!("{path}/"));
             fs::create_dir(folder).expect("the host's folder is there");
         }
+        for volume in objects.pod()["volumes"].as_array().into_iter().flatten() {
+            if let Some(mode) = volume["secret"]["defaultMode"].as_u64() {
+                assert_eq!(volume["secret"]["secretName"], "opentracker-cluster");
+                let path = placed(&(mount_of(&objects, volume) + "cluster-secret"));
+                fs::write(&path, secret).expect("the folder is there");
+                let mode = mode.try_into().expect("it is a mode");
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+            }
+        }
         for map in objects.of("ConfigMap") {
-            let folder = Path::new(&placed(&mount_of(&objects, map))).to_owned();
+            let name = &map["metadata"]["name"];
+            let volumes = objects.pod()["volumes"].as_array();
+            let mut volumes = volumes.expect("it has volumes").iter();
+            let volume = volumes.find(|volume| volume["configMap"]["name"] == *name);
+            let folder = mount_of(&objects, volume.expect("it is mounted"));
+            let folder = Path::new(&placed(&folder)).to_owned();
             for (file, text) in map["data"].as_object().into_iter().flatten() {
                 let text = placed(text.as_str().expect("a file is text"));
                 fs::write(folder.join(file), text).expect("the folder is there");
             }
         }
         let arguments = objects.container()["args"].as_array().expect("it has some");
-        let arguments: Vec<String> = arguments
-            .iter()
-            .filter_map(Value::as_str)
-            .map(placed)
-            .collect();
+        let arguments = arguments.iter().filter_map(Value::as_str).map(placed);
+        let arguments = arguments.chain(["--config".to_owned(), quick(host)]);
+        let arguments: Vec<String> = arguments.collect();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let tracker = Tracker::spawn(&host, &[], &arguments);
+        let tracker = Tracker::spawn(host, &[], &arguments);
         Self {
             objects,
-            host,
+            host: host.clone(),
             tracker,
         }
     }
@@ -275,16 +334,11 @@ impl Pod {
     }
 }
 
-/// Returns the folder in which a ConfigMap is mounted, with a slash behind it.
-fn mount_of(objects: &Objects, map: &Value) -> String {
-    let volumes = objects.pod()["volumes"].as_array();
-    let mut volumes = volumes.expect("it has volumes").iter();
-    let name = &map["metadata"]["name"];
-    let volume = volumes.find(|volume| volume["configMap"]["name"] == *name);
-    let volume = &volume.expect("it is mounted")["name"];
+/// Returns the folder in which a volume is mounted, with a slash behind it.
+fn mount_of(objects: &Objects, volume: &Value) -> String {
     let mounts = objects.container()["volumeMounts"].as_array();
     let mut mounts = mounts.expect("it has mounts").iter();
-    let mount = mounts.find(|mount| mount["name"] == *volume);
+    let mount = mounts.find(|mount| mount["name"] == volume["name"]);
     let path = mount.expect("it is mounted")["mountPath"].as_str();
     format!("{}/", path.expect("it has a path"))
 }

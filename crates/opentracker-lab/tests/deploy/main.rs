@@ -6,11 +6,13 @@
 //! | sentence | tests |
 //! |---|---|
 //! | proxies with the shipped files name the client | `proxies` |
+//! | nodes with the shipped files are a cluster, over multicast, NATS and a relay | `cluster` |
 //! | the three nodes of the compose file are a cluster | `container` |
-//! | kustomize base and Helm chart say the same, and their pod answers its probes | `kubernetes` |
+//! | kustomize base and Helm chart say the same, their pod answers its probes, and several are a cluster | `kubernetes` |
 //! | the kernel has what is set, and the documentation says the same | `sysctl` |
 
 mod client;
+mod cluster;
 mod container;
 mod kubernetes;
 mod proxies;

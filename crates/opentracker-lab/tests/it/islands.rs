@@ -1,14 +1,16 @@
 //! Three islands are one cluster: multicast within each, NATS with TLS and credentials between their
-//! relays, and unicast between two of those too, so that packets come to these twice.
+//! relays, and unicast between two of those too, so that packets come to these twice. Real clients
+//! fetch at each island what another seeds.
 
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use opentracker_lab::nats::{Certificates, Operator};
-use opentracker_lab::{Family, Host, Process, Signal, http};
+use opentracker_lab::{Client, Family, Host, Process, Scheme, Signal, Torrent, Tracker, http};
 use opentracker_types::InfoHash;
 
 use crate::cluster::{Cluster, Instance, Is, Member, Packet, torrent};
@@ -28,6 +30,12 @@ const PAIR: [usize; 2] = [0, 1];
 /// How often a packet is sent at most: once by its node, and by each relay on each of its carriers.
 const SENT_AT_MOST: u64 = 1 + 3 + 3 + 2;
 
+/// What seeds and fetches: of each torrent another one seeds.
+const CLIENTS: [Client; 3] = [Client::Libtorrent, Client::Aria2, Client::Qbittorrent];
+
+/// Octets of what real clients share: 9 pieces, the last of them a short one.
+const PAYLOAD: usize = 256 * 1024 + 12_345;
+
 /// A beacon of 16 octets with its seal, without the first eight.
 const BEACON: usize = 16 + 24 - 8;
 
@@ -39,6 +47,7 @@ fn three_islands_over_nats_and_unicast_are_one_cluster() {
     for (number, family) in [(0, Family::V4), (1, Family::V6), (2, Family::V4)] {
         islands.assert_known_everywhere_until_it_stops(number, family);
     }
+    islands.assert_real_clients_share_what_each_island_seeds();
 
     islands.nats.kill();
     islands.wait_until_relays_say("connection to NATS is broken", 1);
@@ -63,6 +72,7 @@ fn three_islands_over_nats_and_unicast_are_one_cluster() {
 
     islands.wait_until_beacons_alone_are_sent();
     islands.assert_no_packet_came_twice();
+    islands.assert_a_relay_that_stops_has_told(torrent(30));
 }
 
 struct Islands {
@@ -163,6 +173,61 @@ impl Islands {
         }
     }
 
+    /// Of three torrents each is seeded at another island. Clients at an island reach no tracker but its
+    /// own, and are told of peers by nobody else: the torrents are private.
+    fn assert_real_clients_share_what_each_island_seeds(&self) {
+        let lab = &self.cluster.lab;
+        let hosts = ["a", "b", "c"]
+            .map(|island| CLIENTS.map(|client| lab.host(&format!("{island}-{}", client.name()))));
+        for (island, own) in hosts.iter().enumerate() {
+            let others = (0..3).filter(|other| *other != island);
+            let others = others.flat_map(|other| {
+                let Island { relay, node, .. } = &self.islands[other];
+                [&relay.host, &node.host]
+            });
+            let (own, others) = (ports(own), ports(others));
+            lab.drop_frames(&format!("iifname {own} oifname {others}"));
+        }
+        let torrents = [0, 1, 2].map(|seeded_at| {
+            self.islands.each_ref().map(|island| {
+                let tracker = Tracker::endpoint(&island.node.host, Scheme::Udp, Family::V4);
+                Torrent::random(seeded_at, PAYLOAD, &tracker.announce_url())
+            })
+        });
+        let all_count = |seeders| {
+            self.wait_until(&format!("all know {seeders} seeders of each"), || {
+                let counts = self.trackers().flat_map(|tracker| {
+                    let hashes = torrents.iter().map(|[torrent, ..]| torrent.info_hash());
+                    hashes.map(|hash| tracker.counts(&self.cluster.client, hash))
+                });
+                let mut counts = counts.map(|counts| (counts.seeders, counts.leechers));
+                counts.all(|counts| counts == (seeders, 0))
+            });
+        };
+        let start = |(seeded_at, island): (usize, usize)| {
+            let number = (seeded_at + island) % CLIENTS.len();
+            let (client, host) = (CLIENTS[number], &hosts[island][number]);
+            let torrent = &torrents[seeded_at][island];
+            match seeded_at == island {
+                true => client.seed(host, torrent),
+                false => client.fetch(host, torrent),
+            }
+        };
+        let mut sessions: Vec<_> = [(0, 0), (1, 1), (2, 2)].map(start).into();
+        all_count(1);
+        sessions.extend([(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)].map(start));
+        for session in &mut sessions {
+            session.wait_until_complete(PATIENCE);
+        }
+        all_count(3);
+        thread::scope(|scope| {
+            for session in sessions {
+                scope.spawn(|| session.stop(PATIENCE));
+            }
+        });
+        all_count(0);
+    }
+
     /// Without NATS, the pair goes on, and so does the third island for itself.
     fn assert_parted(&self, of_third: InfoHash, of_pair: InfoHash) {
         let [a, b, c] = &self.islands;
@@ -253,6 +318,21 @@ impl Islands {
         });
     }
 
+    /// What it still held goes out over NATS, too.
+    fn assert_a_relay_that_stops_has_told(&mut self, torrent: InfoHash) {
+        let client = &self.cluster.client;
+        let [a, b, c] = &mut self.islands;
+        c.relay
+            .announce(client, Family::V4, torrent, 6881, Is::Seeder);
+        c.relay.stop();
+        for tracker in [&a.relay, &a.node, &b.relay, &b.node, &c.node] {
+            let what = "all know what the relay held";
+            self.cluster.lab.wait_until(PATIENCE, what, || {
+                tracker.counts(client, torrent).seeders == 1
+            });
+        }
+    }
+
     /// Nothing comes twice to an island, though its relay has heard it by two carriers.
     fn assert_no_packet_came_twice(&self) {
         for relay in PAIR.map(|number| &self.islands[number].relay) {
@@ -269,13 +349,10 @@ impl Islands {
 
 /// Between hosts of different islands unicast of live sync passes, and nothing else.
 fn part(cluster: &Cluster, islands: &[[Host; 3]; 3]) {
-    let names = islands.each_ref().map(|hosts| {
-        let names = hosts.each_ref().map(|host| format!("{:?}", host.name()));
-        names.join(", ")
-    });
+    let names = islands.each_ref().map(ports);
     for from in &names {
         for to in names.iter().filter(|to| *to != from) {
-            let between = format!("iifname {{ {from} }} oifname {{ {to} }}");
+            let between = format!("iifname {from} oifname {to}");
             cluster
                 .lab
                 .drop_frames(&format!("{between} udp dport != {UNICAST}"));
@@ -284,6 +361,12 @@ fn part(cluster: &Cluster, islands: &[[Host; 3]; 3]) {
                 .drop_frames(&format!("{between} ip protocol tcp"));
         }
     }
+}
+
+/// The hosts' ports of the switch, as a set of nftables.
+fn ports<'a>(hosts: impl IntoIterator<Item = &'a Host>) -> String {
+    let names = hosts.into_iter().map(|host| format!("{:?}", host.name()));
+    format!("{{ {} }}", names.collect::<Vec<_>>().join(", "))
 }
 
 fn unicast_config(relays: &[Host; 3], number: usize) -> String {

@@ -14,9 +14,7 @@ const VECTORS: &str = include_str!("../livesync.json");
 
 #[test]
 fn captured_packets_go_both_ways() {
-    let vectors: Vec<Value> = serde_json::from_str(VECTORS).unwrap();
-    assert_eq!(vectors.len(), 14, "a vector was lost or added");
-    for vector in &vectors {
+    for vector in &vectors() {
         let name = format!("{} ({})", text(vector, "name"), text(vector, "source"));
         let octets = from_hex(text(vector, "hex"));
         let said = &vector["decoded"];
@@ -73,6 +71,12 @@ fn captured_packets_go_both_ways() {
     }
 }
 
+pub(crate) fn vectors() -> Vec<Value> {
+    let vectors: Vec<Value> = serde_json::from_str(VECTORS).unwrap();
+    assert_eq!(vectors.len(), 14, "a vector was lost or added");
+    vectors
+}
+
 fn live_records(said: &Value) -> Vec<LiveRecord> {
     records(said)
         .map(|record| {
@@ -108,7 +112,7 @@ fn tracker_id(hex: &str) -> TrackerId {
     TrackerId::new(from_hex(hex).try_into().unwrap())
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap()
 }
 
@@ -116,7 +120,7 @@ fn number(value: &Value, key: &str) -> u64 {
     value[key].as_u64().unwrap()
 }
 
-fn from_hex(hex: &str) -> Vec<u8> {
+pub(crate) fn from_hex(hex: &str) -> Vec<u8> {
     hex.as_bytes()
         .chunks(2)
         .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())

@@ -196,6 +196,23 @@ fn what_a_c_node_tells_goes_on_in_the_relays_name() {
 }
 
 #[test]
+fn a_relay_that_stops_tells_what_c_nodes_have_told_it() {
+    let mut site = Site::relay(1, Dialect::Full);
+    for (writer, ip) in [
+        (LiveWriter::sync_live(THEIRS), "192.0.2.1"),
+        (LiveWriter::sync_live6(THEIRS), "2001:db8::1"),
+    ] {
+        site.hear(&of(writer, &record(ip, None)), Kind::Group);
+    }
+    assert_eq!(site.sent(), []);
+    site.instance.flush();
+    let to: Vec<_> = site.sent().into_iter().map(|(_, _, to)| to).collect();
+    assert_eq!(to, [ALL.without(Kind::Group); 2]);
+    site.wait();
+    assert_eq!(site.sent(), []);
+}
+
+#[test]
 fn a_2010_node_behind_a_relay_never_sees_types_1_and_3() {
     let mut site = Site::relay(1, Dialect::CV4);
     for (via, number) in [(Kind::Unicast, 0), (Kind::Nats, 10)] {

@@ -4,6 +4,7 @@
 mod cluster;
 mod process;
 
+use std::future::poll_fn;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,6 +52,27 @@ async fn everybody_hears_all_but_himself() {
         (status.destinations, status.waiting, status.backlog),
         (1, 0, 0)
     );
+}
+
+#[tokio::test]
+async fn what_waits_at_an_end_is_sent() {
+    const PACKETS: usize = 1000;
+    let server = Server::start("end", "");
+    let [mut a, mut b] = [start(&server), start(&server)];
+    meet(&mut a, &mut b).await;
+    for _ in 0..PACKETS {
+        a.send(&PACKET, Class::Live);
+    }
+    poll_fn(|cx| a.poll_close(cx)).await;
+    drop(a);
+    for _ in 0..PACKETS {
+        assert_eq!(hear(&mut b).await, PACKET);
+    }
+
+    server.signal(Signal::SIGKILL);
+    until("b has noticed", || !b.status().is_up).await;
+    b.send(&PACKET, Class::Live);
+    poll_fn(|cx| b.poll_close(cx)).await;
 }
 
 #[tokio::test]

@@ -186,6 +186,14 @@ impl Carrier for Unicast {
         Poll::Ready(Ok((buffer.filled().len(), Some(source))))
     }
 
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_transmit(cx);
+        match self.under_way.is_none() && self.queue.is_empty() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
     fn status(&self) -> Status {
         let destinations = self.list.borrow().len();
         Status {

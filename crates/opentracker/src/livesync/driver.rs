@@ -14,6 +14,7 @@ use opentracker_core::Counters;
 use opentracker_livesync::{Counter, Instance, Keys, Kind, Output, Source, View};
 use opentracker_livesync_wire::MAX_PACKET;
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use super::carriers::{Carriers, Counted, LiveSyncError, Plan};
 use super::outbox::Outboxes;
@@ -25,6 +26,9 @@ const PACKETS_PER_TURN: usize = 64;
 
 /// How often the view of the cluster is published, and what the carriers have counted.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the last packets may take to leave at an end.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the loop serves, which is there later than the carriers.
 #[derive(Debug)]
@@ -127,7 +131,7 @@ impl Driver {
     }
 
     /// What came first, then what is due, then what is to be sent, then whoever wants to know;
-    /// and then waits. At the end all that the workers have left goes out.
+    /// and then waits. At the end all that the workers and the relay have left goes out.
     async fn run(mut self, mut networks: watch::Receiver<Networks>) {
         tracing::info!(id = %self.view.load().id, "live sync begins");
         self.set_networks(networks.borrow_and_update().clone());
@@ -151,7 +155,26 @@ impl Driver {
                 () = tokio::time::sleep_until(due.into()) => {}
             }
         }
+        self.instance.flush();
         self.send();
+        self.close().await;
+    }
+
+    /// Waits until what was sent has left by all carriers, or some take too long.
+    async fn close(&mut self) {
+        let all = poll_fn(|cx| {
+            let closed = self
+                .carriers
+                .iter_mut()
+                .map(|c| c.poll_close(cx).is_ready());
+            match closed.fold(true, |all, is_closed| all & is_closed) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        });
+        if timeout(CLOSE_PATIENCE, all).await.is_err() {
+            tracing::warn!("the last packets of live sync have not left in time");
+        }
     }
 
     fn set_networks(&mut self, networks: Networks) {

@@ -53,6 +53,10 @@ impl Carrier for GroupCarrier {
         received.map_ok(|(octets, source)| (octets, Some(source.into())))
     }
 
+    fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
     fn status(&self) -> Status {
         let counters = self.group.counters();
         Status {
