@@ -214,6 +214,7 @@ impl Machine {
         for worker in &mut self.workers {
             worker.flush(now);
         }
+        self.instance.flush();
     }
 
     /// Takes a packet that is to be sent, and by which carriers.

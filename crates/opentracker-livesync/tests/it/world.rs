@@ -1,20 +1,23 @@
-//! A cluster in trouble: machines, clients, and the network between the machines, in virtual time.
+//! A cluster: machines, clients, and the network between the machines, in virtual time.
+
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentracker_livesync::{Counter, Dialect, Keys, MAX_CLOCK_DIFFERENCE_SECS};
+use opentracker_livesync::{Counter, Dialect};
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr};
 use rand::rngs::StdRng;
-use rand::seq::{IndexedRandom, SliceRandom};
+use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
 use crate::layout::Layout;
 use crate::machine::{Machine, Start, Times};
 use crate::network::{Conditions, Datagram, Network};
 use crate::traffic::{Traffic, check_for_c_node};
+use crate::world::trouble::{KEYS, KeyChange};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -30,18 +33,6 @@ pub(crate) const ESTABLISHED: usize = 0;
 
 /// What the clocks on the walls say when the world begins, in unix seconds.
 const BEGAN_SECS: u64 = 1_764_080_000;
-
-/// The file of keys before it is changed, and after each of the three steps.
-static KEYS: LazyLock<[Arc<Keys>; 4]> = LazyLock::new(|| {
-    let (old, new) = ("0".repeat(64), "1".repeat(64));
-    let files = [
-        old.clone(),
-        format!("{old}\n{new}"),
-        format!("{new}\n{old}"),
-        new,
-    ];
-    files.map(|file| Arc::new(Keys::parse(&file).unwrap()))
-});
 
 /// A client and where it announces.
 #[derive(Debug)]
@@ -72,20 +63,9 @@ pub(crate) struct World {
     /// When something goes wrong next; `None` in good times, when no client comes, completes or
     /// goes either.
     trouble_at: Option<Instant>,
-    rotation: Option<Rotation>,
+    key_change: Option<KeyChange>,
     /// Whether a clock was ever so wrong that its seals were not taken.
     had_wrong_clock: bool,
-}
-
-/// How far the keys of a cluster are changed, machine by machine.
-#[derive(Debug)]
-struct Rotation {
-    step: usize,
-    /// The machines that have this step before them.
-    left: Vec<usize>,
-    at: Instant,
-    /// The longest time from one machine to the next.
-    pace: Duration,
 }
 
 /// The place of a machine, where one follows the other.
@@ -143,7 +123,7 @@ impl World {
             },
             layout,
             trouble_at: None,
-            rotation: None,
+            key_change: None,
             had_wrong_clock: false,
             began: now,
             now,
@@ -161,35 +141,6 @@ impl World {
             self.clients.push(client);
         }
         self.note_clients();
-    }
-
-    /// Lets things go wrong, and perhaps the keys be changed in the middle of it.
-    pub(crate) fn make_trouble(&mut self) {
-        self.trouble_at = Some(self.now);
-        if self.layout.has_secret && self.rng.random_bool(0.5) {
-            let all = 3 * u32::try_from(self.machines.len()).unwrap();
-            let wait = 2 * self.times.settings.interval;
-            self.rotation = Some(Rotation {
-                step: 0,
-                left: Vec::new(),
-                at: self.now + wait.mul_f64(self.rng.random()),
-                pace: SECOND.mul_f64(self.rng.random_range(1.0..900.0)) / all,
-            });
-        }
-    }
-
-    /// Ends all trouble: machines are up, the network is whole, and what it held back has arrived
-    /// when this returns.
-    pub(crate) fn heal(&mut self) {
-        self.trouble_at = None;
-        self.network.heal();
-        for slot in &mut self.machines {
-            slot.up_at = slot.up_at.map(|_| self.now);
-            if let Some(machine) = &mut slot.machine {
-                machine.clock_secs = slot.clock_secs;
-            }
-        }
-        self.run_for(Conditions::MOST_DELAY + self.reach());
     }
 
     /// Returns how long it takes at most until all have heard of an announce while nothing is lost.
@@ -329,7 +280,7 @@ impl World {
             .chain(self.client_at)
             .chain(self.network.next_at())
             .chain(self.trouble_at)
-            .chain(self.rotation.as_ref().map(|rotation| rotation.at))
+            .chain(self.key_change.as_ref().map(|next| next.at))
             .min()
             .expect("there are machines")
     }
@@ -342,11 +293,11 @@ impl World {
             self.trouble();
         }
         if self
-            .rotation
+            .key_change
             .as_ref()
             .is_some_and(|next| next.at <= self.now)
         {
-            self.rotate();
+            self.change_keys();
         }
         if self.client_at.is_some_and(|at| at <= self.now) {
             for number in 0..self.clients.len() {
@@ -416,66 +367,6 @@ impl World {
                 .send(number, packet.as_bytes(), to, self.now, &mut self.rng);
         }
         slot.due_at = machine.poll_timeout();
-    }
-
-    fn trouble(&mut self) {
-        self.trouble_at = Some(self.now + SECOND.mul_f64(self.rng.random_range(5.0..120.0)));
-        match self.rng.random_range(0..5) {
-            0 => self.network.part(&mut self.rng),
-            1 => self.network.conditions = Conditions::bad(&mut self.rng),
-            2 => {
-                let number = self.draw(self.machines.len());
-                if number != ESTABLISHED {
-                    self.stop(number);
-                    let down = SECOND.mul_f64(self.rng.random_range(0.0..180.0));
-                    self.machines[number].up_at = Some(self.now + down);
-                }
-            }
-            3 if self.layout.has_secret => self.set_clock(),
-            _ => {
-                let home = self.draw(self.machines.len());
-                let number = self.rng.random_range(0..ARCHIVED);
-                self.complete_at(home, archived(number));
-            }
-        }
-    }
-
-    /// Sets the clock of a machine wrong, or right.
-    fn set_clock(&mut self) {
-        let number = self.draw(self.machines.len());
-        let slot = &mut self.machines[number];
-        let wrong = i64::from(MAX_CLOCK_DIFFERENCE_SECS) + self.rng.random_range(40..4000);
-        let ahead = *[wrong, -wrong, 0].choose(&mut self.rng).unwrap();
-        if let Some(machine) = &mut slot.machine {
-            machine.clock_secs = slot.clock_secs.strict_add_signed(ahead);
-            self.had_wrong_clock |= ahead != 0;
-        }
-    }
-
-    /// Goes on with the change of keys: one more machine takes the present step, or all have.
-    fn rotate(&mut self) {
-        let Some(rotation) = &mut self.rotation else {
-            return;
-        };
-        if let Some(number) = rotation.left.pop() {
-            let slot = &mut self.machines[number];
-            slot.step = rotation.step;
-            if let Some(machine) = &mut slot.machine {
-                machine.set_keys(Arc::clone(&KEYS[slot.step]));
-            }
-            rotation.at += rotation.pace.mul_f64(self.rng.random());
-        } else if rotation.step + 1 < KEYS.len() {
-            rotation.step += 1;
-            let sealing = (0..self.machines.len()).filter(|&n| !self.layout.places[n].is_c);
-            rotation.left = sealing.collect();
-            rotation.left.shuffle(&mut self.rng);
-            // What the old key has sealed is under way when nobody seals with it any more.
-            if rotation.step == KEYS.len() - 1 {
-                rotation.at += self.layout.longest_way() * Conditions::MOST_DELAY;
-            }
-        } else {
-            self.rotation = None;
-        }
     }
 
     /// Stops a machine: properly, or as a loss of power would.
