@@ -148,6 +148,9 @@ fn recover(seed: u64) {
         assert_eq!(machine.peers(world.now), peers);
     }
 
+    if seed.is_multiple_of(4) {
+        ask_in_trouble(&mut world);
+    }
     learn_counts(&mut world);
     world.run_for(settled);
     for (number, machine) in world.machines().enumerate() {
@@ -156,16 +159,52 @@ fn recover(seed: u64) {
     }
 }
 
-/// A newcomer asks, and all that speak scrape sync learn the largest counts of all of them.
-fn learn_counts(world: &mut World) {
-    let machines = world.len();
-    let is_newcomer = |&number: &usize| number != ESTABLISHED && world.layout.speaks(number);
-    let newcomers: Vec<_> = (0..machines).filter(is_newcomer).collect();
-    if newcomers.is_empty() {
+/// A newcomer asks while the network is bad, so that it hears a part of what it is told, or nothing.
+/// When that is over, it asks again as long as it is behind.
+fn ask_in_trouble(world: &mut World) {
+    let times = world.times.scrape_sync;
+    if !restart_one(world) {
         return;
     }
-    let newcomer = newcomers[world.draw(newcomers.len())];
-    world.restart(newcomer);
+    world.spoil();
+    world.run_for(times.first_beacon_delay + 3 * times.beacon_interval);
+    world.heal();
+    let is_behind = |world: &World| {
+        let torrents = |machine: &Machine| machine.totals(world.now).torrents;
+        let most = world.speaking().map(torrents).max();
+        world.speaking().any(|machine| {
+            times
+                .inquire_threshold
+                .is_behind(torrents(machine), most.unwrap())
+        })
+    };
+    for _ in 0..rounds(world.len()) {
+        if !is_behind(world) {
+            return;
+        }
+        world.run_for(times.beacon_interval);
+    }
+    assert!(!is_behind(world), "one is behind for ever");
+}
+
+/// Restarts one of those that speak scrape sync, and tells whether there is one beside the established
+/// one.
+fn restart_one(world: &mut World) -> bool {
+    let is_newcomer = |&number: &usize| number != ESTABLISHED && world.layout.speaks(number);
+    let newcomers: Vec<_> = (0..world.len()).filter(is_newcomer).collect();
+    if newcomers.is_empty() {
+        return false;
+    }
+    let place = world.draw(newcomers.len());
+    world.restart(newcomers[place]);
+    true
+}
+
+/// A newcomer asks, and all that speak scrape sync learn the largest counts of all of them.
+fn learn_counts(world: &mut World) {
+    if !restart_one(world) {
+        return;
+    }
     let mut largest = BTreeMap::new();
     for machine in world.speaking() {
         for (torrent, count) in downloads(world, machine) {
@@ -175,7 +214,7 @@ fn learn_counts(world: &mut World) {
     }
     let times = world.times.scrape_sync;
     world.run_for(times.first_beacon_delay);
-    for _ in 0..rounds(machines) {
+    for _ in 0..rounds(world.len()) {
         let knows = |machine| knows(&downloads(world, machine), &largest);
         if world.speaking().all(knows) {
             break;

@@ -49,6 +49,11 @@ impl World {
         }
     }
 
+    /// Makes the network bad.
+    pub(crate) fn spoil(&mut self) {
+        self.network.conditions = Conditions::bad(&mut self.rng);
+    }
+
     /// Ends all trouble: machines are up, the network is whole, and what it held back has arrived
     /// when this returns.
     pub(crate) fn heal(&mut self) {
@@ -68,7 +73,7 @@ impl World {
         self.trouble_at = Some(self.now + SECOND.mul_f64(self.rng.random_range(5.0..120.0)));
         match self.rng.random_range(0..5) {
             0 => self.network.part(&mut self.rng),
-            1 => self.network.conditions = Conditions::bad(&mut self.rng),
+            1 => self.spoil(),
             2 => {
                 let number = self.draw(self.machines.len());
                 if number != ESTABLISHED {
