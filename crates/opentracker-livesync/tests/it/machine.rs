@@ -1,20 +1,26 @@
 //! A tracker of the simulated cluster: everything real but the socket and the clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use opentracker_core::{
-    AccessLists, PeerBuffers, Requester, Rules, Settings, SwarmWalk, Sweeper, Tracker, Walk, Worker,
+    AccessLists, PeerBuffers, Requester, Rules, Settings, SwarmWalk, Sweeper, Totals, Tracker,
+    Walk, Worker,
 };
-use opentracker_livesync::{self as livesync, Instance, Output, Source, Teller, Transmit};
+use opentracker_livesync::{
+    self as livesync, Counter, Dialect, Instance, Keys, Kind, Kinds, Output, Source, Teller,
+    Transmit,
+};
 use opentracker_livesync_wire::PacketBuf;
 use opentracker_peer_sync as peer_sync;
 use opentracker_scrape_sync as scrape_sync;
 use opentracker_types::{AnnounceRequest, InfoHash, TrackerId};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+
+use crate::layout::{Layout, Place};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -34,13 +40,13 @@ pub(crate) struct Times {
     pub(crate) scrape_sync: scrape_sync::Settings,
 }
 
-/// Packets that wait for the network.
+/// Packets that workers have filled.
 #[derive(Debug, Clone, Default)]
-struct Outbox(Arc<Mutex<Vec<PacketBuf>>>);
+struct Outbox(Arc<Mutex<VecDeque<PacketBuf>>>);
 
 impl Transmit for Outbox {
     fn transmit(&self, packet: PacketBuf) -> bool {
-        self.0.lock().unwrap().push(packet);
+        self.0.lock().unwrap().push_back(packet);
         true
     }
 }
@@ -54,40 +60,99 @@ pub(crate) struct Machine {
     outbox: Outbox,
     sweeper: Sweeper,
     sweep_at: Instant,
+    seals: bool,
+    may_hear_unsealed: bool,
+    /// When the world began, and what the clock on this host's wall said then.
+    began: Instant,
+    pub(crate) clock_secs: u64,
 }
 
-impl Machine {
+/// What a machine starts with.
+#[derive(Debug)]
+pub(crate) struct Start<'a> {
+    pub(crate) place: &'a Place,
+    pub(crate) times: &'a Times,
+    pub(crate) dialect: Dialect,
+    pub(crate) keys: Option<Arc<Keys>>,
+    pub(crate) began: Instant,
+    pub(crate) clock_secs: u64,
+}
+
+impl Start<'_> {
     /// Starts a tracker that knows nothing.
-    pub(crate) fn start(times: &Times, now: Instant, rng: &mut StdRng) -> Self {
+    pub(crate) fn machine(self, now: Instant, rng: &mut StdRng) -> Machine {
         let id = TrackerId::new(rng.next_u32().to_be_bytes());
-        Self::with_id(id, times, now, rng)
+        self.with_id(id, now, rng)
     }
 
     /// Starts a tracker that knows nothing and has drawn this id.
-    pub(crate) fn with_id(id: TrackerId, times: &Times, now: Instant, rng: &mut StdRng) -> Self {
+    pub(crate) fn with_id(self, id: TrackerId, now: Instant, rng: &mut StdRng) -> Machine {
+        let times = self.times;
         let rules = Rules::new(times.settings.clone(), AccessLists::default());
         let tracker = Arc::new(Tracker::with_parts(PARTS, rules, now, rng));
         let outbox = Outbox::default();
+        let settings = self.settings();
         let worker = |_| {
-            let teller = Teller::new(times.peer_sync, outbox.clone(), tracker.counters());
+            let teller = Teller::new(settings.peer_sync, outbox.clone(), tracker.counters());
             Worker::new(Arc::clone(&tracker), rng.next_u64(), Some(Box::new(teller)))
         };
         let workers = (0..WORKERS).map(worker).collect();
-        let settings = livesync::Settings::new(times.peer_sync, times.scrape_sync);
         let ids = StdRng::seed_from_u64(rng.next_u64());
-        Self {
+        let seals = self.keys.is_some();
+        Machine {
             workers,
-            instance: Instance::new(Arc::clone(&tracker), id, &settings, None, ids, now),
+            instance: Instance::new(Arc::clone(&tracker), id, &settings, self.keys, ids, now),
             outbox,
             sweeper: Sweeper::new(),
             sweep_at: now + MINUTE,
             tracker,
+            seals,
+            may_hear_unsealed: seals && self.dialect != Dialect::Full,
+            began: self.began,
+            clock_secs: self.clock_secs,
         }
+    }
+
+    fn settings(&self) -> livesync::Settings {
+        let mut settings = livesync::Settings::new(self.times.peer_sync, self.times.scrape_sync)
+            .with_carriers(self.place.carriers);
+        settings.peer_sync.dialect = self.dialect;
+        if self.place.relays {
+            settings = settings.relaying();
+        }
+        match self.keys {
+            Some(_) => settings.sealed(),
+            None => settings,
+        }
+    }
+}
+
+impl Machine {
+    /// Starts a tracker on a LAN without a secret, that knows nothing.
+    pub(crate) fn start(times: &Times, now: Instant, rng: &mut StdRng) -> Self {
+        let start = Start {
+            place: &Layout::lan(1).places[0],
+            times,
+            dialect: Dialect::Full,
+            keys: None,
+            began: now,
+            clock_secs: 0,
+        };
+        start.machine(now, rng)
     }
 
     /// Returns what it calls itself.
     pub(crate) fn id(&self) -> TrackerId {
         self.instance.id()
+    }
+
+    pub(crate) const fn seals(&self) -> bool {
+        self.seals
+    }
+
+    /// Takes the file of keys anew.
+    pub(crate) fn set_keys(&mut self, keys: Arc<Keys>) {
+        self.instance.set_keys(keys);
     }
 
     /// Announces as a client; returns when it shall come back.
@@ -107,10 +172,19 @@ impl Machine {
     }
 
     /// Takes a datagram of the machine `from`, being the machine `to`.
-    pub(crate) fn receive(&mut self, octets: &[u8], from: usize, to: usize, now: Instant) {
-        let address = [10, 0, 0, u8::try_from(from).unwrap()];
-        let mut source = Source::group(SocketAddr::from((address, 9696)));
+    pub(crate) fn receive(
+        &mut self,
+        octets: &[u8],
+        via: Kind,
+        from: usize,
+        to: usize,
+        now: Instant,
+    ) {
+        let address = SocketAddr::from(([10, 0, 0, u8::try_from(from).unwrap()], 9696));
+        let mut source = Source::new(via, (via != Kind::Nats).then_some(address));
         source.is_this_host = from == to;
+        source.may_be_unsealed = self.may_hear_unsealed && via == Kind::Group;
+        self.look_at_clock(now);
         self.instance.handle_packet(octets, source, now);
     }
 
@@ -140,24 +214,41 @@ impl Machine {
         for worker in &mut self.workers {
             worker.flush(now);
         }
+        self.instance.flush();
     }
 
-    /// Takes the packets that are to be sent.
-    pub(crate) fn packets(&mut self) -> Vec<PacketBuf> {
-        let filled = std::mem::take(&mut *self.outbox.0.lock().unwrap());
-        let mut packets: Vec<_> = filled
-            .into_iter()
-            .map(|packet| self.instance.tell(packet))
-            .collect();
-        packets.extend(std::iter::from_fn(|| self.instance.poll_output()));
-        packets
-            .into_iter()
-            .map(|Output::Send { packet, .. }| packet)
-            .collect()
+    /// Takes a packet that is to be sent, and by which carriers.
+    pub(crate) fn poll_packet(&mut self, now: Instant) -> Option<(PacketBuf, Kinds)> {
+        self.look_at_clock(now);
+        let filled = self.outbox.0.lock().unwrap().pop_front();
+        let Output::Send { packet, to, .. } = match filled {
+            Some(packet) => self.instance.tell(packet),
+            None => self.instance.poll_output()?,
+        };
+        Some((packet, to))
+    }
+
+    /// Takes all packets that are to be sent.
+    pub(crate) fn packets(&mut self, now: Instant) -> Vec<PacketBuf> {
+        let packets = std::iter::from_fn(|| self.poll_packet(now));
+        packets.map(|(packet, _)| packet).collect()
     }
 
     pub(crate) fn torrents(&self, now: Instant) -> usize {
         self.downloads(now).len()
+    }
+
+    pub(crate) fn totals(&self, now: Instant) -> Totals {
+        self.tracker.totals(now)
+    }
+
+    pub(crate) fn dropped(&self, reason: Counter) -> u64 {
+        self.tracker.counters().sum(reason)
+    }
+
+    fn look_at_clock(&mut self, now: Instant) {
+        let secs = now.duration_since(self.began).as_secs();
+        self.instance.handle_clock(self.clock_secs + secs);
     }
 
     /// Returns the download count of each torrent.

@@ -6,8 +6,11 @@ use std::collections::BinaryHeap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use opentracker_livesync::{Kind, Kinds};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
+
+use crate::layout::Layout;
 
 /// What becomes of datagrams.
 #[derive(Debug, Clone, Copy)]
@@ -64,52 +67,108 @@ pub(crate) struct Datagram {
     number: u64,
     pub(crate) from: usize,
     pub(crate) to: usize,
+    pub(crate) via: Kind,
+    pub(crate) is_cut: bool,
     pub(crate) octets: Rc<[u8]>,
+}
+
+/// What a machine has sent by one carrier, or has received: a copy for each.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Flow {
+    pub(crate) packets: u64,
+    pub(crate) octets: u64,
 }
 
 /// The network between machines, which are numbers.
 #[derive(Debug)]
 pub(crate) struct Network {
     pub(crate) conditions: Conditions,
-    /// The side of each machine; datagrams pass within a side.
-    sides: Vec<u8>,
+    ways: Vec<Ways>,
     on_their_way: BinaryHeap<Reverse<Datagram>>,
-    sent: u64,
+    copies: u64,
+}
+
+/// What leads from a machine, and to it.
+#[derive(Debug, Default)]
+struct Ways {
+    /// To whom each carrier leads, in the order of [`Kind::ALL`].
+    receivers: [Vec<usize>; Kind::ALL.len()],
+    /// Which side of each carrier it is on; datagrams pass within a side.
+    sides: [u8; Kind::ALL.len()],
+    sent: [Flow; Kind::ALL.len()],
+    received: [Flow; Kind::ALL.len()],
 }
 
 impl Network {
-    pub(crate) fn new(machines: usize) -> Self {
+    pub(crate) fn new(layout: &Layout) -> Self {
+        let ways = |number| Ways {
+            receivers: Kind::ALL.map(|kind| layout.receivers(number, kind)),
+            ..Ways::default()
+        };
         Self {
             conditions: Conditions::HEALED,
-            sides: vec![0; machines],
+            ways: (0..layout.places.len()).map(ways).collect(),
             on_their_way: BinaryHeap::new(),
-            sent: 0,
+            copies: 0,
         }
     }
 
-    /// Sends to the group: to every machine, the sender too, which must not mind.
-    pub(crate) fn send(&mut self, from: usize, octets: &[u8], now: Instant, rng: &mut StdRng) {
+    /// Sends by some carriers, each of which takes copies of its own to all that it leads to.
+    pub(crate) fn send(
+        &mut self,
+        from: usize,
+        octets: &[u8],
+        to: Kinds,
+        now: Instant,
+        rng: &mut StdRng,
+    ) {
         let octets: Rc<[u8]> = octets.into();
-        for to in 0..self.sides.len() {
-            if self.sides[to] != self.sides[from] || rng.random_bool(self.conditions.loss) {
-                continue;
+        for via in Kind::ALL.into_iter().filter(|kind| to.has(*kind)) {
+            let receivers = std::mem::take(&mut self.ways[from].receivers[via as usize]);
+            let copies = match via {
+                Kind::Group | Kind::Nats => 1,
+                Kind::Unicast => receivers.len(),
+            };
+            self.ways[from].sent[via as usize].count(copies, &octets);
+            for &receiver in &receivers {
+                self.take(from, receiver, via, &octets, now, rng);
             }
-            let copies = 1 + u8::from(rng.random_bool(self.conditions.duplication));
-            for _ in 0..copies {
-                let octets = if rng.random_bool(self.conditions.truncation) {
-                    octets[..rng.random_range(0..octets.len())].into()
-                } else {
-                    Rc::clone(&octets)
-                };
-                self.sent += 1;
-                self.on_their_way.push(Reverse(Datagram {
-                    at: now + self.conditions.most_delay.mul_f64(rng.random()),
-                    number: self.sent,
-                    from,
-                    to,
-                    octets,
-                }));
-            }
+            self.ways[from].receivers[via as usize] = receivers;
+        }
+    }
+
+    /// Takes a datagram on its way to one machine, if it gets there.
+    fn take(
+        &mut self,
+        from: usize,
+        to: usize,
+        via: Kind,
+        octets: &Rc<[u8]>,
+        now: Instant,
+        rng: &mut StdRng,
+    ) {
+        let side = |machine: usize| self.ways[machine].sides[via as usize];
+        if side(to) != side(from) || rng.random_bool(self.conditions.loss) {
+            return;
+        }
+        let copies = 1 + u8::from(rng.random_bool(self.conditions.duplication));
+        for _ in 0..copies {
+            let is_cut = rng.random_bool(self.conditions.truncation);
+            let octets = if is_cut {
+                octets[..rng.random_range(0..octets.len())].into()
+            } else {
+                Rc::clone(octets)
+            };
+            self.copies += 1;
+            self.on_their_way.push(Reverse(Datagram {
+                at: now + self.conditions.most_delay.mul_f64(rng.random()),
+                number: self.copies,
+                from,
+                to,
+                via,
+                is_cut,
+                octets,
+            }));
         }
     }
 
@@ -123,20 +182,48 @@ impl Network {
         if self.next_at()? > now {
             return None;
         }
-        self.on_their_way.pop().map(|Reverse(next)| next)
+        let Reverse(datagram) = self.on_their_way.pop()?;
+        if datagram.from != datagram.to {
+            let received = &mut self.ways[datagram.to].received;
+            received[datagram.via as usize].count(1, &datagram.octets);
+        }
+        Some(datagram)
     }
 
-    /// Parts the network into up to three sides, or, by chance, joins it.
+    /// Parts the network into up to three sides, or, by chance, joins it: all carriers in the same
+    /// way, or one of them.
     pub(crate) fn part(&mut self, rng: &mut StdRng) {
         let sides = rng.random_range(1..=3_u32);
-        for side in &mut self.sides {
-            *side = u8::try_from(rng.next_u32() % sides).unwrap();
+        let one = rng.random_bool(0.5).then(|| rng.random_range(0..3));
+        for ways in &mut self.ways {
+            let side = u8::try_from(rng.next_u32() % sides).unwrap();
+            match one {
+                Some(carrier) => ways.sides[carrier] = side,
+                None => ways.sides.fill(side),
+            }
         }
     }
 
     /// Heals everything. What is on its way stays on its way.
     pub(crate) fn heal(&mut self) {
         self.conditions = Conditions::HEALED;
-        self.sides.fill(0);
+        self.ways.iter_mut().for_each(|ways| ways.sides.fill(0));
+    }
+
+    /// Returns what a machine has sent by a carrier.
+    pub(crate) fn sent(&self, number: usize, via: Kind) -> Flow {
+        self.ways[number].sent[via as usize]
+    }
+
+    /// Returns what a machine has received of others by a carrier.
+    pub(crate) fn received(&self, number: usize, via: Kind) -> Flow {
+        self.ways[number].received[via as usize]
+    }
+}
+
+impl Flow {
+    fn count(&mut self, copies: usize, octets: &[u8]) {
+        self.packets += copies as u64;
+        self.octets += (copies * octets.len()) as u64;
     }
 }

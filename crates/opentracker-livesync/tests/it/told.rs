@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use opentracker_livesync::Kind;
 use opentracker_livesync_wire::{Inquire, LiveRecord, Packet, PeerAge, SyncLiveWriter};
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, TrackerId};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::layout::Layout;
 use crate::machine::{Machine, Times};
 use crate::network::Conditions;
 use crate::world::{ESTABLISHED, World, archived};
@@ -41,7 +43,8 @@ impl Site {
         let record = LiveRecord::new(TORRENT, peer(number), flags);
         let age = PeerAge::from_minutes(age).unwrap();
         writer.push(&record.with_age(age)).unwrap();
-        self.machine.receive(writer.as_bytes(), 2, 1, self.now);
+        self.machine
+            .receive(writer.as_bytes(), Kind::Group, 2, 1, self.now);
     }
 
     /// A peer announces here; returns whether the cluster was told.
@@ -54,7 +57,7 @@ impl Site {
             .announce(&request, peer.ip(), self.now, &mut self.rng);
         self.now += MINUTE;
         self.machine.handle_timeout(self.now);
-        !self.machine.packets().is_empty()
+        !self.machine.packets(self.now).is_empty()
     }
 
     fn peers(&self) -> BTreeMap<SocketAddr, bool> {
@@ -131,7 +134,7 @@ fn a_told_peer_is_taken_only_where_it_is_newer_and_lives() {
 fn a_newcomer_among_1000_busy_torrents_asks() {
     const TORRENTS: u16 = 1000;
     let times = Times::default();
-    let mut world = World::new(3, 2, times.clone());
+    let mut world = World::new(3, Layout::lan(2), times.clone());
     world.network.conditions = Conditions::LAN;
     world.run_for(times.scrape_sync.first_beacon_delay);
     for number in 0..TORRENTS {
@@ -194,7 +197,7 @@ impl Mesh {
         self.now += Duration::from_secs(secs);
         for machine in &mut self.machines {
             machine.handle_timeout(self.now);
-            machine.packets();
+            machine.packets(self.now);
         }
     }
 
@@ -212,9 +215,9 @@ impl Mesh {
         let (told, before) = (ages(self, by), ages(self, to));
         let (sender, target) = (SIBLING, self.machines[by].id());
         let inquiry = Inquire { sender, target }.encode();
-        self.machines[by].receive(&inquiry, 200, by, self.now);
-        for packet in self.machines[by].packets() {
-            self.machines[to].receive(packet.as_bytes(), by, to, self.now);
+        self.machines[by].receive(&inquiry, Kind::Group, 200, by, self.now);
+        for packet in self.machines[by].packets(self.now) {
+            self.machines[to].receive(packet.as_bytes(), Kind::Group, by, to, self.now);
         }
         let after = ages(self, to);
         for number in 1..=PEERS {
@@ -302,16 +305,16 @@ fn a_tell_has_every_peer_that_can_be_reached_once() {
     }
     site.now += 7 * MINUTE;
     site.machine.handle_timeout(site.now);
-    site.machine.packets();
+    site.machine.packets(site.now);
     let (sender, target) = (SIBLING, site.machine.id());
     let inquiry = Inquire { sender, target }.encode();
-    site.machine.receive(&inquiry, 2, 1, site.now);
+    site.machine.receive(&inquiry, Kind::Group, 2, 1, site.now);
     let mut told = BTreeMap::new();
-    let mut packets = site.machine.packets();
+    let mut packets = site.machine.packets(site.now);
     while site.machine.poll_timeout() < site.now + MINUTE / 2 {
         site.now = site.now.max(site.machine.poll_timeout());
         site.machine.handle_timeout(site.now);
-        packets.extend(site.machine.packets());
+        packets.extend(site.machine.packets(site.now));
     }
     for (number, packet) in packets.iter().enumerate() {
         let records: Vec<LiveRecord> = match Packet::decode(packet.as_bytes()).unwrap() {

@@ -1,17 +1,23 @@
-//! A cluster in trouble: machines, clients, and the network between the machines, in virtual time.
+//! A cluster: machines, clients, and the network between the machines, in virtual time.
+
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentracker_livesync_wire::{LiveRecord, Packet, ScrapeTell, SyncLive6};
+use opentracker_livesync::{Counter, Dialect};
 use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::machine::{Machine, Times, WORKERS};
-use crate::network::{Conditions, Network};
+use crate::layout::Layout;
+use crate::machine::{Machine, Start, Times};
+use crate::network::{Conditions, Datagram, Network};
+use crate::traffic::{Traffic, check_for_c_node};
+use crate::world::trouble::{KEYS, KeyChange};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,6 +30,9 @@ const LIVELY: u8 = 12;
 
 /// A machine that never restarts, so that the archive is not lost.
 pub(crate) const ESTABLISHED: usize = 0;
+
+/// What the clocks on the walls say when the world begins, in unix seconds.
+const BEGAN_SECS: u64 = 1_764_080_000;
 
 /// A client and where it announces.
 #[derive(Debug)]
@@ -41,14 +50,22 @@ struct Client {
 pub(crate) struct World {
     pub(crate) times: Times,
     pub(crate) now: Instant,
+    began: Instant,
     rng: StdRng,
+    pub(crate) layout: Layout,
     pub(crate) network: Network,
     machines: Vec<Slot>,
     clients: Vec<Client>,
+    /// When the next of them comes.
+    client_at: Option<Instant>,
     peers_made: u16,
+    pub(crate) share_of_v6: f64,
     /// When something goes wrong next; `None` in good times, when no client comes, completes or
     /// goes either.
     trouble_at: Option<Instant>,
+    key_change: Option<KeyChange>,
+    /// Whether a clock was ever so wrong that its seals were not taken.
+    had_wrong_clock: bool,
 }
 
 /// The place of a machine, where one follows the other.
@@ -57,51 +74,81 @@ struct Slot {
     machine: Option<Machine>,
     /// When a machine that is down starts again.
     up_at: Option<Instant>,
+    /// When one that is up has something to do.
+    due_at: Instant,
     traffic: Traffic,
+    /// How far the keys are changed here.
+    step: usize,
+    /// What the clock would say at the beginning if it were right, or nearly so.
+    clock_secs: u64,
+    /// Datagrams that came here cut, since the machine started.
+    cut: u64,
 }
 
 impl World {
-    /// Starts all machines at once, with an archive that all of them know.
-    pub(crate) fn new(seed: u64, machines: usize, times: Times) -> Self {
+    /// Starts all machines at once, with an archive that all of them know, and some clients.
+    pub(crate) fn new(seed: u64, layout: Layout, times: Times) -> Self {
+        let mut world = Self::empty(seed, layout, times);
+        world.fill_archive();
+        let clients = world.rng.random_range(5..40);
+        world.join(clients);
+        world
+    }
+
+    /// Starts all machines at once.
+    pub(crate) fn empty(seed: u64, layout: Layout, times: Times) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let now = Instant::now();
-        let slots = (0..machines).map(|_| Slot {
-            machine: Some(Machine::start(&times, now, &mut rng)),
-            up_at: None,
+        let most_skew = if rng.random_bool(0.9) { 30 } else { 250 };
+        let slots = layout.places.iter().map(|_| Slot {
+            machine: None,
+            up_at: Some(now),
+            due_at: now,
             traffic: Traffic::new(now),
+            step: 0,
+            clock_secs: BEGAN_SECS + rng.random_range(0..=most_skew),
+            cut: 0,
         });
         let mut world = Self {
             machines: slots.collect(),
-            network: Network::new(machines),
+            network: Network::new(&layout),
             clients: Vec::new(),
+            client_at: None,
             peers_made: 0,
+            // Nodes of the C program of 2010 hear of IPv4 alone.
+            share_of_v6: if layout.dialect == Dialect::CV4 {
+                0.0
+            } else {
+                0.3
+            },
+            layout,
             trouble_at: None,
+            key_change: None,
+            had_wrong_clock: false,
+            began: now,
             now,
             rng,
             times,
         };
-        world.fill_archive();
-        for _ in 0..world.rng.random_range(5..40) {
-            let client = world.client();
-            world.clients.push(client);
-        }
+        world.run_for(Duration::ZERO);
         world
     }
 
-    /// Lets things go wrong.
-    pub(crate) fn make_trouble(&mut self) {
-        self.trouble_at = Some(self.now);
+    /// Lets clients come, each within an interval.
+    pub(crate) fn join(&mut self, clients: usize) {
+        for _ in 0..clients {
+            let client = self.client();
+            self.clients.push(client);
+        }
+        self.note_clients();
     }
 
-    /// Ends all trouble: machines are up, the network is whole, and what it held back has arrived
-    /// when this returns.
-    pub(crate) fn heal(&mut self) {
-        self.trouble_at = None;
-        self.network.heal();
-        for slot in &mut self.machines {
-            slot.up_at = slot.up_at.map(|_| self.now);
-        }
-        self.run_for(Conditions::MOST_DELAY);
+    /// Returns how long it takes at most until all have heard of an announce while nothing is lost.
+    pub(crate) fn reach(&self) -> Duration {
+        // What C nodes tell waits in a relay once more.
+        let delays = 1 + u32::from(self.layout.has_c_nodes());
+        delays * self.times.peer_sync.max_delay
+            + self.layout.longest_way() * Conditions::HEALED.most_delay
     }
 
     /// Replaces a machine by one that knows nothing.
@@ -114,8 +161,16 @@ impl World {
     /// Replaces a machine by one that knows nothing and has drawn the id of another.
     pub(crate) fn give_id(&mut self, number: usize, of: usize) {
         let id = self.machine(of).id();
-        let machine = Machine::with_id(id, &self.times, self.now, &mut self.rng);
+        let start = start(
+            &self.layout,
+            &self.times,
+            self.began,
+            number,
+            &self.machines[number],
+        );
+        let machine = start.with_id(id, self.now, &mut self.rng);
         self.machines[number].machine = Some(machine);
+        self.transmit(number, None);
     }
 
     /// Goes on for a time.
@@ -138,6 +193,13 @@ impl World {
 
     pub(crate) fn machines(&self) -> impl Iterator<Item = &Machine> {
         (0..self.machines.len()).map(|number| self.machine(number))
+    }
+
+    /// Returns those that scrape sync goes to.
+    pub(crate) fn speaking(&self) -> impl Iterator<Item = &Machine> {
+        let numbers = 0..self.machines.len();
+        let speaking = numbers.filter(|&number| self.layout.speaks(number));
+        speaking.map(|number| self.machine(number))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -187,7 +249,7 @@ impl World {
             }
         }
         // Nobody hears that one has left before it hears that there were two.
-        self.run_for(self.times.peer_sync.max_delay + Conditions::HEALED.most_delay);
+        self.run_for(self.reach());
         for (home, torrent, guests) in visits {
             self.go(home, torrent, guests);
         }
@@ -201,112 +263,148 @@ impl World {
         guests
     }
 
+    /// Lets a new leecher come to a machine.
+    pub(crate) fn arrive(&mut self, number: usize, torrent: InfoHash) {
+        let guest = self.peer();
+        self.announce(number, torrent, guest, false, Event::Started);
+    }
+
     fn go(&mut self, number: usize, torrent: InfoHash, guests: [PeerAddr; 2]) {
         self.announce(number, torrent, guests[0], true, Event::Stopped);
         self.announce(number, torrent, guests[1], false, Event::Stopped);
     }
 
     fn next_at(&self) -> Instant {
-        let machines = self.machines.iter().filter_map(|slot| match &slot.machine {
-            Some(machine) => Some(machine.poll_timeout()),
-            None => slot.up_at,
-        });
-        let clients = self.clients.iter().map(|client| client.next);
+        let machines = self.machines.iter().filter_map(Slot::next_at);
         machines
-            .chain(clients)
+            .chain(self.client_at)
             .chain(self.network.next_at())
             .chain(self.trouble_at)
+            .chain(self.key_change.as_ref().map(|next| next.at))
             .min()
             .expect("there are machines")
     }
 
     fn step(&mut self) {
         while let Some(datagram) = self.network.receive(self.now) {
-            if let Some(machine) = &mut self.machines[datagram.to].machine {
-                machine.receive(&datagram.octets, datagram.from, datagram.to, self.now);
-                self.transmit(datagram.to);
-            }
+            self.receive(&datagram);
         }
         if self.trouble_at.is_some_and(|at| at <= self.now) {
             self.trouble();
         }
-        for number in 0..self.clients.len() {
-            if self.clients[number].next <= self.now {
-                self.turn(number);
+        if self
+            .key_change
+            .as_ref()
+            .is_some_and(|next| next.at <= self.now)
+        {
+            self.change_keys();
+        }
+        if self.client_at.is_some_and(|at| at <= self.now) {
+            for number in 0..self.clients.len() {
+                if self.clients[number].next <= self.now {
+                    self.turn(number);
+                }
             }
+            self.note_clients();
         }
         for number in 0..self.machines.len() {
-            self.serve(number);
+            if self.machines[number]
+                .next_at()
+                .is_some_and(|at| at <= self.now)
+            {
+                self.serve(number);
+            }
         }
     }
 
-    /// Lets a machine do what is due, or start if that is.
+    fn note_clients(&mut self) {
+        self.client_at = self.clients.iter().map(|client| client.next).min();
+    }
+
+    fn receive(&mut self, datagram: &Datagram) {
+        let to = datagram.to;
+        if self.layout.places[to].is_c {
+            check_for_c_node(datagram, self.layout.dialect);
+        }
+        let slot = &mut self.machines[to];
+        if let Some(machine) = &mut slot.machine {
+            slot.cut += u64::from(datagram.is_cut);
+            machine.receive(&datagram.octets, datagram.via, datagram.from, to, self.now);
+            self.transmit(to, Some(datagram));
+        }
+    }
+
+    /// Lets a machine do what is due, or start.
     fn serve(&mut self, number: usize) {
         let slot = &mut self.machines[number];
-        match &mut slot.machine {
-            Some(machine) if machine.poll_timeout() <= self.now => {
-                machine.handle_timeout(self.now);
-                self.transmit(number);
-            }
-            None if slot.up_at.is_some_and(|at| at <= self.now) => {
-                slot.machine = Some(Machine::start(&self.times, self.now, &mut self.rng));
-                slot.up_at = None;
-                slot.traffic.restart(self.now);
-            }
-            _ => {}
+        if let Some(machine) = &mut slot.machine {
+            machine.handle_timeout(self.now);
+        } else {
+            let start = start(&self.layout, &self.times, self.began, number, slot);
+            slot.machine = Some(start.machine(self.now, &mut self.rng));
+            slot.up_at = None;
+            slot.traffic.restart(self.now);
+            slot.cut = 0;
         }
+        self.transmit(number, None);
     }
 
-    fn transmit(&mut self, number: usize) {
+    /// Sends what a machine has to send, when a datagram has come to it or something else happened.
+    fn transmit(&mut self, number: usize, came: Option<&Datagram>) {
         let slot = &mut self.machines[number];
         let Some(machine) = &mut slot.machine else {
             return;
         };
-        for packet in machine.packets() {
-            slot.traffic
-                .count(packet.as_bytes(), machine, &self.times, self.now);
+        while let Some((packet, to)) = machine.poll_packet(self.now) {
+            if packet.as_bytes().starts_with(machine.id().as_bytes()) {
+                let place = &self.layout.places[number];
+                slot.traffic
+                    .count(&packet, machine, place, &self.times, self.now);
+            } else {
+                slot.traffic.pass(&packet, to, came);
+            }
             self.network
-                .send(number, packet.as_bytes(), self.now, &mut self.rng);
+                .send(number, packet.as_bytes(), to, self.now, &mut self.rng);
         }
-    }
-
-    fn trouble(&mut self) {
-        self.trouble_at = Some(self.now + SECOND.mul_f64(self.rng.random_range(5.0..120.0)));
-        match self.rng.random_range(0..4) {
-            0 => self.network.part(&mut self.rng),
-            1 => self.network.conditions = Conditions::bad(&mut self.rng),
-            2 => {
-                let number = self.draw(self.machines.len());
-                if number != ESTABLISHED {
-                    self.stop(number);
-                    let down = SECOND.mul_f64(self.rng.random_range(0.0..180.0));
-                    self.machines[number].up_at = Some(self.now + down);
-                }
-            }
-            _ => {
-                let home = self.draw(self.machines.len());
-                let number = self.rng.random_range(0..ARCHIVED);
-                self.complete_at(home, archived(number));
-            }
-        }
+        slot.due_at = machine.poll_timeout();
     }
 
     /// Stops a machine: properly, or as a loss of power would.
     fn stop(&mut self, number: usize) {
+        self.check_drops(number);
         if self.rng.random_bool(0.5)
             && let Some(machine) = &mut self.machines[number].machine
         {
             machine.stop(self.now);
-            self.transmit(number);
+            self.transmit(number, None);
         }
         self.machines[number].machine = None;
+    }
+
+    /// Holds that a machine has refused no packet but those that the network has damaged, that a
+    /// wrong clock has sealed, or that it had taken.
+    pub(crate) fn check_drops(&self, number: usize) {
+        let slot = &self.machines[number];
+        let Some(machine) = &slot.machine else {
+            return;
+        };
+        let cut = machine.dropped(Counter::Seal);
+        assert!(cut <= slot.cut, "{cut} seals do not fit");
+        let of_time = machine.dropped(Counter::Time);
+        assert!(
+            self.had_wrong_clock || of_time == 0,
+            "{of_time} not in time"
+        );
+        for reason in [Counter::Behind, Counter::RosterFull, Counter::Rate] {
+            assert_eq!(machine.dropped(reason), 0, "{reason:?}");
+        }
     }
 
     /// Makes a peer that never was, of a prefix of its own.
     fn peer(&mut self) -> PeerAddr {
         self.peers_made += 1;
         let [high, low] = self.peers_made.to_be_bytes();
-        let ip: IpAddr = if self.rng.random_bool(0.3) {
+        let ip: IpAddr = if self.share_of_v6 > 0.0 && self.rng.random_bool(self.share_of_v6) {
             [0x2001, 0xdb8, self.peers_made, 0, 0, 0, 0, 1].into()
         } else {
             [198, 51, high, low].into()
@@ -397,98 +495,37 @@ impl World {
             .with_event(event);
         let machine = self.machines[number].machine.as_mut()?;
         let wait = machine.announce(&request, peer.ip(), self.now, &mut self.rng);
-        self.transmit(number);
+        self.transmit(number, None);
         Some(wait)
     }
 }
 
-/// What a machine has sent, held against what it may send.
-#[derive(Debug)]
-struct Traffic {
-    /// The interval between two beacons that is counted now.
-    since: Instant,
-    beacons: usize,
-    inquired: usize,
-    live: usize,
-    live_records: usize,
-    told: usize,
-    /// Since the beginning of the world.
-    inquiries: u64,
-    tells: u64,
+impl Slot {
+    fn next_at(&self) -> Option<Instant> {
+        match self.machine {
+            Some(_) => Some(self.due_at),
+            None => self.up_at,
+        }
+    }
 }
 
-impl Traffic {
-    fn new(now: Instant) -> Self {
-        Self {
-            since: now,
-            beacons: 0,
-            inquired: 0,
-            live: 0,
-            live_records: 0,
-            told: 0,
-            inquiries: 0,
-            tells: 0,
-        }
-    }
-
-    fn restart(&mut self, now: Instant) {
-        *self = Self {
-            inquiries: self.inquiries,
-            tells: self.tells,
-            ..Self::new(now)
-        };
-    }
-
-    /// Counts a packet. In one beacon interval a machine sends one beacon, one inquiry, the packets
-    /// that are full of announces and those whose time is over, and tells of each torrent once,
-    /// however many inquire.
-    fn count(&mut self, packet: &[u8], machine: &Machine, times: &Times, now: Instant) {
-        let interval = times.scrape_sync.beacon_interval;
-        if now >= self.since + interval {
-            self.restart(now);
-        }
-        let told = self.told;
-        match Packet::decode(packet).expect("a machine sends what can be read") {
-            Packet::SyncLive(live) => self.count_peers(live.records()),
-            Packet::SyncLive6(live) => self.count_peers(live.records()),
-            Packet::Beacon(_) => self.beacons += 1,
-            Packet::Inquire(_) => {
-                self.inquired += 1;
-                self.inquiries += 1;
-            }
-            Packet::ScrapeTell(tell) => {
-                self.told += 1;
-                self.tells += tell.records().len() as u64;
-            }
-        }
-        if self.told > told {
-            self.check_tell(machine, now);
-        }
-        assert!(self.beacons <= 1, "beacons in an interval");
-        assert!(self.inquired <= 1, "inquiries in an interval");
-        let delays = interval
-            .as_millis()
-            .div_ceil(times.peer_sync.max_delay.as_millis());
-        let timed = 2 * WORKERS * (1 + usize::try_from(delays).unwrap());
-        let full = self.live_records / SyncLive6::MAX_RECORDS;
-        assert!(self.live <= timed + full, "announces: {self:?}");
-    }
-    fn count_peers(&mut self, records: impl ExactSizeIterator<Item = LiveRecord> + Clone) {
-        if records.clone().any(|record| record.age.is_some()) {
-            self.told += 1;
-        } else {
-            self.live += 1;
-            self.live_records += records.len();
-        }
-    }
-
-    fn check_tell(&self, machine: &Machine, now: Instant) {
-        let torrents = machine.torrents(now).div_ceil(ScrapeTell::MAX_RECORDS);
-        // Of each part that is copied out a packet may be left over, and in the end of peers of
-        // either family.
-        let parts = torrents.div_ceil(10) + 1;
-        let peers = machine.peers(now).len().div_ceil(SyncLive6::MAX_RECORDS) + 1;
-        assert!(self.told <= torrents + parts + peers, "tells: {self:?}");
+/// Returns what a machine starts with.
+fn start<'a>(
+    layout: &'a Layout,
+    times: &'a Times,
+    began: Instant,
+    number: usize,
+    slot: &Slot,
+) -> Start<'a> {
+    let place = &layout.places[number];
+    let seals = layout.has_secret && !place.is_c;
+    Start {
+        place,
+        times,
+        dialect: layout.dialect,
+        keys: seals.then(|| Arc::clone(&KEYS[slot.step])),
+        began,
+        clock_secs: slot.clock_secs,
     }
 }
 
