@@ -23,6 +23,7 @@ const CHART: &str = "deploy/kubernetes/chart";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The objects of one way to install it.
+#[derive(Clone)]
 struct Objects(Vec<Value>);
 
 impl Objects {
@@ -208,9 +209,9 @@ fn the_pods_answer_their_probes() {
 fn the_pods_of_a_cluster_are_one_tracker() {
     let lab = Lab::new("deploy-pod-cluster");
     let hosts = ["pod0", "pod1", "pod2"].map(|name| lab.host(name));
-    let base = || Objects(kustomize(CLUSTER));
+    let base = Objects(kustomize(CLUSTER));
     let chart = Objects(chart(CHART, &cluster_values()));
-    let all = [base(), base(), chart];
+    let all = [base.clone(), base, chart];
     let set = &all[0].stateful_set()["spec"];
     assert_eq!(set["replicas"], all.len());
     let name = &set["serviceName"];
