@@ -1,11 +1,13 @@
-//! A client that announces over HTTP.
+//! A client that announces over HTTP, and one that scrapes over UDP at whoever it reaches.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 
 use opentracker_lab::bencode::Value;
 use opentracker_lab::http::{Client, Response};
 use opentracker_lab::{Host, compact_peers};
 use opentracker_types::InfoHash;
+
+use crate::PATIENCE;
 
 /// Gets a target from a host, with further fields of the head, on a connection of its own.
 pub(crate) fn get(from: &Host, server: SocketAddr, target: &str, fields: &str) -> Response {
@@ -49,4 +51,25 @@ pub(crate) fn announce(
     let mut all = [v4, compact_peers::<16, 18>(&peers("peers6"))].concat();
     all.sort();
     all
+}
+
+/// Says whether one tracker answers a scrape with the connection id of another.
+pub(crate) fn takes_id_of(from: &Host, other: SocketAddr, tracker: SocketAddr) -> bool {
+    const CONNECT: [u8; 16] = *b"\x00\x00\x04\x17\x27\x10\x19\x80\0\0\0\0dply";
+    from.enter(|| {
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("a port is free");
+        let patience = socket.set_read_timeout(Some(PATIENCE));
+        patience.expect("a socket has a timeout");
+        let ask = |server, request: &[u8]| {
+            let sent = socket.send_to(request, server);
+            sent.expect("the server can be reached");
+            let mut reply = [0; 1500];
+            let received = socket.recv(&mut reply);
+            reply[..received.expect("the server answers")].to_vec()
+        };
+        let connected = ask(other, &CONNECT);
+        let id = connected.get(8..16).expect("it has an id");
+        let scrape = [id, b"\0\0\0\x02dply", &[1; 20]].concat();
+        ask(tracker, &scrape).starts_with(b"\0\0\0\x02dply")
+    })
 }

@@ -11,7 +11,7 @@ use opentracker_lab::{Host, Lab, Tracker};
 use opentracker_types::InfoHash;
 use serde_json::{Value, json};
 
-use crate::client::{get, target};
+use crate::client::{get, takes_id_of, target};
 use crate::cluster::{keygen, quick, wait_until_each_hands_out_all};
 use crate::tools::{chart, kustomize, refused_by_chart, yaml};
 use crate::{PATIENCE, text};
@@ -23,6 +23,7 @@ const CHART: &str = "deploy/kubernetes/chart";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The objects of one way to install it.
+#[derive(Clone)]
 struct Objects(Vec<Value>);
 
 impl Objects {
@@ -208,9 +209,9 @@ fn the_pods_answer_their_probes() {
 fn the_pods_of_a_cluster_are_one_tracker() {
     let lab = Lab::new("deploy-pod-cluster");
     let hosts = ["pod0", "pod1", "pod2"].map(|name| lab.host(name));
-    let base = || Objects(kustomize(CLUSTER));
+    let base = Objects(kustomize(CLUSTER));
     let chart = Objects(chart(CHART, &cluster_values()));
-    let all = [base(), base(), chart];
+    let all = [base.clone(), base, chart];
     let set = &all[0].stateful_set()["spec"];
     assert_eq!(set["replicas"], all.len());
     let name = &set["serviceName"];
@@ -230,6 +231,9 @@ fn the_pods_of_a_cluster_are_one_tracker() {
         pod.is_ready(&lab, &kubelet);
     }
     wait_until_each_hands_out_all(&lab, &hosts);
+    // The service of UDP may send a client's next datagram to another pod.
+    let [one, two] = [0, 2].map(|pod: usize| pods[pod].port(&"udp".into()));
+    assert!(takes_id_of(&kubelet, one, two) && takes_id_of(&kubelet, two, one));
     for pod in &mut pods {
         let log = pod.tracker.process().log();
         assert!(!log.contains("WARN"), "{log}");
