@@ -243,7 +243,8 @@ impl Numbers {
     fn take(&mut self, number: u32) -> bool {
         let greatest = *self.greatest.get_or_insert(number);
         let behind = greatest.wrapping_sub(number);
-        let is_ahead = behind > u32::MAX / 2;
+        // What is just as far ahead as behind is behind.
+        let is_ahead = behind > 1 << 31;
         if is_ahead {
             self.greatest = Some(number);
             // What has left the window may never come back as new.
