@@ -20,18 +20,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 
 /// Runs all of them, as steps of a longer task.
 pub(crate) fn all(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
-    // Little is run, so compiling takes longer than running.
-    let profile = [
-        ("CARGO_PROFILE_DEV_OPT_LEVEL", "0"),
-        ("CARGO_PROFILE_DEV_DEBUG", "line-tables-only"),
-    ];
     let test = |folder: &str, flags: &str, options: &[&str]| {
         let target = workspace.metadata()?.target_directory.join(folder);
         let sh = &workspace.sh;
         let test = cmd!(sh, "cargo test --locked --target-dir {target} {options...}");
         // AddressSanitizer is none of the stable features of the compiler.
         let test = test.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags);
-        Ok(test.envs(profile).run()?)
+        // Little is run, so compiling takes longer than running.
+        Ok(test.env("CARGO_PROFILE_DEV_OPT_LEVEL", "0").run()?)
     };
     steps.run("interleavings", || {
         let packages = INTERLEAVED.iter().flat_map(|name| ["--package", name]);
