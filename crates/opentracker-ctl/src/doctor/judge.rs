@@ -516,4 +516,22 @@ mod tests {
             "what is not known is not judged"
         );
     }
+
+    #[test]
+    fn a_certificate_that_is_not_renewed_is_a_problem() {
+        let mut status = told().status;
+        assert_eq!(certificates(&status), []);
+        let left = [0, SOON - 1, SOON];
+        status.certificates = left
+            .map(|expires_in_secs| CertificateStatus {
+                name: "tracker.example".to_owned(),
+                expires_in_secs,
+            })
+            .into();
+        let levels: Vec<_> = certificates(&status)
+            .into_iter()
+            .map(|finding| finding.level)
+            .collect();
+        assert_eq!(levels, [Level::Problem, Level::Problem, Level::Ok]);
+    }
 }
