@@ -27,6 +27,7 @@ mod proxy_wire;
 mod replay;
 mod scrape_sync;
 mod snapshot;
+mod tls_stream;
 mod udp_handler;
 mod udp_model;
 mod udp_wire;
@@ -45,6 +46,7 @@ pub use peer_sync::peer_sync;
 pub use proxy_wire::proxy_wire;
 pub use scrape_sync::scrape_sync;
 pub use snapshot::snapshot;
+pub use tls_stream::tls_stream;
 pub use udp_handler::udp_handler;
 pub use udp_wire::udp_wire;
 
@@ -67,6 +69,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("proxy_wire", proxy_wire),
     ("scrape_sync", scrape_sync),
     ("snapshot", snapshot),
+    ("tls_stream", tls_stream),
     ("udp_handler", udp_handler),
     ("udp_wire", udp_wire),
 ];

@@ -46,7 +46,13 @@ pub(crate) struct NewConnection {
     pub(crate) listener: ListenerKind,
     /// It may serve more than one request.
     pub(crate) is_kept: bool,
+    /// It has TLS on it.
+    pub(crate) is_secure: bool,
 }
+
+/// Goes with the requests of a connection that has TLS on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IsSecure;
 
 /// Serves a connection until it ends, or after the request at hand once `stop` says so.
 pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
@@ -60,6 +66,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         octets,
         listener,
         is_kept,
+        is_secure,
     } = new;
     let limits = &router.config().limits;
     let stream = Stream::new(socket, octets, limits.stall_timeout);
@@ -70,7 +77,10 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         lingers.set(has_body);
         let router = Rc::clone(&router);
         async move {
-            let (head, _body) = request.into_parts();
+            let (mut head, _body) = request.into_parts();
+            if is_secure {
+                head.extensions.insert(IsSecure);
+            }
             Ok::<_, Infallible>(router.respond(listener, source, &head, has_body).await)
         }
     };

@@ -13,6 +13,9 @@ pub trait Control: fmt::Debug + Send + Sync {
     /// Returns the addresses that are served.
     fn listeners(&self) -> Vec<api::ListenerStatus>;
 
+    /// Returns the certificates of HTTPS.
+    fn certificates(&self) -> Vec<api::CertificateStatus>;
+
     /// Returns what is known of snapshots; `None`: there are none.
     fn snapshot_status(&self) -> Option<api::SnapshotStatus>;
 

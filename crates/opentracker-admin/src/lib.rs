@@ -67,6 +67,6 @@ pub use counters::Counter;
 pub use gauge::Gauge;
 pub use plane::{Handle, Plane};
 pub use settings::{ClusterView, Config, Identity, Limits, PageRules};
-pub use thread::{Listeners, Socket};
+pub use thread::{Listeners, OverTls, Socket};
 pub use token::{BadToken, MIN_TOKEN_OCTETS, Token};
 pub use trends::{Trends, TrendsError};

@@ -270,7 +270,7 @@ impl Text<'_> {
             self.put_head(gauge.name, "gauge", gauge.help);
         }
         for (value, figure) in figures {
-            self.put_sample(gauge.name, gauge.label.as_slice(), &[value], figure);
+            self.put_sample(gauge.name, gauge.label.as_slice(), &[&value], figure);
         }
     }
 

@@ -23,6 +23,7 @@ use crate::api::Api;
 use crate::body::PageBody;
 use crate::cluster::Cluster;
 use crate::coding::Accepted;
+use crate::connection::IsSecure;
 use crate::counters::Counter;
 use crate::dashboard::{self, HtmlPage};
 use crate::listing::{Format, Listing, ListingSlots};
@@ -282,8 +283,9 @@ impl Router {
     fn welcome(&self, asked: &Asked<'_>) -> Response<PageBody> {
         self.counters.count(Counter::Welcome);
         let field = |name: &str| asked.head.headers.get(name)?.to_str().ok();
-        let is_https =
-            asked.client.via == Via::Proxy && field("x-forwarded-proto") == Some("https");
+        let is_of_proxy = asked.client.via == Via::Proxy;
+        let is_https = asked.head.extensions.get::<IsSecure>().is_some()
+            || is_of_proxy && field("x-forwarded-proto") == Some("https");
         let udp_port = self.config.udp_port;
         let HtmlPage { html, policy } =
             welcome::page(field("host"), is_https, udp_port, rand::random());

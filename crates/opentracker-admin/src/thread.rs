@@ -1,11 +1,14 @@
 //! The thread of the plane: its listeners, its connections and its end of the cluster.
 
 use std::any::Any;
+use std::fmt;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use opentracker_http::Source;
@@ -46,6 +49,31 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Of a program of this host.
     Unix(UnixStream),
+    /// One of the others with TLS on it.
+    Tls(OverTls),
+}
+
+/// A connection with TLS on it, which another crate knows about.
+pub struct OverTls(Box<dyn FnOnce() -> io::Result<Box<dyn Duplex>> + Send>);
+
+/// What is read and written.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
+
+impl OverTls {
+    /// Makes it of a function that registers the socket with the runtime of the thread that calls it.
+    pub fn new<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+        register: impl FnOnce() -> io::Result<S> + Send + 'static,
+    ) -> Self {
+        Self(Box::new(|| Ok(Box::new(register()?))))
+    }
+}
+
+impl fmt::Debug for OverTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OverTls")
+    }
 }
 
 impl Socket {
@@ -53,13 +81,23 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.set_nonblocking(true),
             Self::Unix(stream) => stream.set_nonblocking(true),
+            Self::Tls(_) => Ok(()),
         }
     }
 
-    fn write(&self, octets: &[u8]) -> io::Result<usize> {
+    /// Writes as much as it takes at once, and closes it.
+    fn say_last(self, octets: &[u8]) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => { stream }.write(octets),
-            Self::Unix(stream) => { stream }.write(octets),
+            Self::Tcp(mut stream) => stream.write(octets).map(drop),
+            Self::Unix(mut stream) => stream.write(octets).map(drop),
+            Self::Tls(stream) => {
+                let mut stream = (stream.0)()?;
+                let cx = &mut Context::from_waker(Waker::noop());
+                if Pin::new(&mut stream).poll_write(cx, octets)?.is_ready() {
+                    let _ = Pin::new(&mut stream).poll_shutdown(cx)?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -67,6 +105,12 @@ impl Socket {
 impl From<TcpStream> for Socket {
     fn from(stream: TcpStream) -> Self {
         Self::Tcp(stream)
+    }
+}
+
+impl From<OverTls> for Socket {
+    fn from(stream: OverTls) -> Self {
+        Self::Tls(stream)
     }
 }
 
@@ -260,7 +304,7 @@ impl Thread {
         let Ok(slot) = Arc::clone(&slots.free).try_acquire_owned() else {
             counters.count(Counter::Overloaded);
             // If the socket does not take so little, the client waits for it in vain.
-            let _ = socket.write(OVERLOADED);
+            let _ = socket.say_last(OVERLOADED);
             return;
         };
         let new = NewConnection {
@@ -268,6 +312,7 @@ impl Thread {
             octets,
             listener,
             is_kept: slots.are_plenty(),
+            is_secure: matches!(socket, Socket::Tls(_)),
         };
         let held = (slot, kept);
         let served = match socket {
@@ -275,6 +320,9 @@ impl Thread {
                 .map(|stream| self.serve_connection(stream, new, held)),
             Socket::Unix(stream) => tokio::net::UnixStream::from_std(stream)
                 .map(|stream| self.serve_connection(stream, new, held)),
+            Socket::Tls(stream) => {
+                (stream.0)().map(|stream| self.serve_connection(stream, new, held))
+            }
         };
         if let Err(error) = served {
             tracing::debug!(%error, "a connection is unusable");

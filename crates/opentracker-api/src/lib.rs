@@ -19,8 +19,8 @@ pub use changes::{
 pub use cluster::{Cluster, ClusterCarrier, ClusterKey, ClusterNode};
 pub use problem::{PROBLEM_TYPE, Problem};
 pub use status::{
-    INSTANCE_HEADER, Instance, ListenerStatus, Lists, Memory, PeerCounts, ReloadStatus,
-    SnapshotStatus, State, Status, Swarms,
+    CertificateStatus, INSTANCE_HEADER, Instance, ListenerStatus, Lists, Memory, PeerCounts,
+    ReloadStatus, SnapshotStatus, State, Status, Swarms,
 };
 pub use stream::{Event, EventKind, Traced};
 pub use torrents::{

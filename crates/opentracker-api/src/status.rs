@@ -19,6 +19,9 @@ pub struct Status {
     pub state: State,
     /// Addresses that are served.
     pub listeners: Vec<ListenerStatus>,
+    /// The certificates of HTTPS.
+    #[serde(default)]
+    pub certificates: Vec<CertificateStatus>,
     /// What it keeps.
     pub swarms: Swarms,
     /// What that takes.
@@ -56,7 +59,7 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListenerStatus {
-    /// `udp`, `http`, `admin`, or `control` for the control socket.
+    /// `udp`, `http`, `https`, `admin`, or `control` for the control socket.
     pub protocol: String,
     /// Address and port, or `unix:` and a path.
     pub address: String,
@@ -64,6 +67,16 @@ pub struct ListenerStatus {
     pub proxy_protocol: bool,
     /// It was passed by the service manager.
     pub is_passed: bool,
+}
+
+/// A certificate of HTTPS.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CertificateStatus {
+    /// The first host name that it is for.
+    pub name: String,
+    /// Seconds until it expires; 0: it has.
+    pub expires_in_secs: u64,
 }
 
 /// What a tracker keeps.

@@ -233,6 +233,7 @@ mod tests {
             uptime_secs: 90,
             state: State::Draining,
             listeners: vec![listener("udp", true), listener("http", false)],
+            certificates: Vec::new(),
             swarms: Swarms {
                 torrents: 3,
                 seeders: PeerCounts { ipv4: 1, ipv6: 2 },

@@ -40,6 +40,7 @@ pub(crate) fn greet(tracker: &Tracker) {
     let urls: Vec<_> = of("udp")
         .map(|address| format!("udp://{address}/announce"))
         .chain(of("http").map(|address| format!("http://{address}/announce")))
+        .chain(of("https").map(|address| format!("https://{address}/announce")))
         .collect();
     if urls.is_empty() {
         tracing::info!("announce URLs: those of the proxy");

@@ -144,6 +144,20 @@ impl Session {
         session
     }
 
+    /// Tells whether a PROXY header has to come first.
+    pub fn awaits_proxy_header(&self) -> bool {
+        self.phase == Phase::AwaitingProxyHeader
+    }
+
+    /// Takes the PROXY header that octets begin with, where what follows is not for the session, but for
+    /// TLS below it. Returns how many octets the header has, or 0 if it is not whole. If it is none, the
+    /// connection is to be closed.
+    pub fn strip_proxy_header(&mut self, octets: &[u8], context: &mut Context) -> usize {
+        context.handler.select(self.listener);
+        let rest = self.take_proxy_header(octets, &context.handler);
+        octets.len() - rest.len()
+    }
+
     /// Returns who is at the other end: the client, once a proxy has named it.
     pub fn source(&self) -> Source {
         self.source

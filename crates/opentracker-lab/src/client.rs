@@ -92,7 +92,7 @@ impl Client {
         if with_payload {
             write(&payload, torrent.payload());
         }
-        let command = host.command(self.program());
+        let command = self.trust(host.command(self.program()), &host.authority());
         let process = match self {
             Self::Transmission => transmission(command, &places),
             Self::Aria2 => aria2(command, &places),
@@ -106,6 +106,21 @@ impl Client {
             logs: host.logs().to_path_buf(),
             payload,
             expected: torrent.payload().to_vec(),
+        }
+    }
+
+    /// Lets the client trust an authority for HTTPS, if the host has one.
+    fn trust(self, command: HostCommand, authority: &Path) -> HostCommand {
+        if !authority.is_file() {
+            return command;
+        }
+        match self {
+            // Without the second it would trust everybody.
+            Self::Transmission => command
+                .env("CURL_CA_BUNDLE", authority)
+                .env("TR_CURL_SSL_VERIFY", "1"),
+            Self::Aria2 => command.arg(format!("--ca-certificate={}", authority.display())),
+            Self::Libtorrent | Self::Qbittorrent => command.env("SSL_CERT_FILE", authority),
         }
     }
 

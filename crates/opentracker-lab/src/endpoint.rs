@@ -26,6 +26,8 @@ pub enum Scheme {
     Udp,
     /// HTTP (BEP 3).
     Http,
+    /// The same over TLS, which [`Endpoint::scrape`] does not speak.
+    Https,
 }
 
 impl fmt::Display for Scheme {
@@ -34,6 +36,7 @@ impl fmt::Display for Scheme {
         f.write_str(match self {
             Self::Udp => "udp",
             Self::Http => "http",
+            Self::Https => "https",
         })
     }
 }
@@ -76,6 +79,7 @@ impl Endpoint {
         host.enter(|| match self.scheme {
             Scheme::Udp => scrape_udp(self.address, info_hash),
             Scheme::Http => scrape_http(self.address, info_hash),
+            Scheme::Https => Err(io::ErrorKind::Unsupported.into()),
         })
     }
 }

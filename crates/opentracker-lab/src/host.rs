@@ -112,6 +112,21 @@ impl Host {
         self.inner.switch.folder()
     }
 
+    /// Lets the clients of this host trust an authority when they announce over HTTPS.
+    ///
+    /// # Panics
+    ///
+    /// Panics if its certificate cannot be copied.
+    pub fn trust(&self, authority: &Path) {
+        let copied = fs::copy(authority, self.authority());
+        copied.unwrap_or_else(|error| panic!("{}: {error}", authority.display()));
+    }
+
+    /// Where the certificate of the authority is, if the clients of this host trust one.
+    pub fn authority(&self) -> PathBuf {
+        self.folder().join("authority.pem")
+    }
+
     /// Prepares a program to run on this host, with the host's folder as its home.
     pub fn command(&self, program: impl AsRef<Path>) -> HostCommand {
         let program = program.as_ref();

@@ -10,9 +10,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection. Each of its reads and writes may take 20 seconds.
 #[derive(Debug)]
-pub struct Client {
-    /// Its socket, for what the methods do not do.
-    pub stream: TcpStream,
+pub struct Client<S = TcpStream> {
+    /// Its socket, or what is on it, for what the methods do not do.
+    pub stream: S,
     received: Vec<u8>,
 }
 
@@ -56,6 +56,13 @@ impl Client {
             .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
             .and_then(|()| stream.set_nodelay(true));
         options.expect("a socket takes these options");
+        Self::over(stream)
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// Speaks over a stream that is there.
+    pub fn over(stream: S) -> Self {
         Self {
             stream,
             received: Vec::new(),

@@ -51,7 +51,7 @@
 //! ```
 //!
 //! Besides, [`manual`] holds the files of `docs/` that are made of what the programs declare, and
-//! [`nats`] makes certificates and credentials for a NATS server.
+//! [`nats`] makes certificates and credentials for a NATS server; [`tls`] has certificates for the tracker.
 //!
 //! The logs of a lab lie in `lab/<name>/` of the target folder, one for each program that ran,
 //! and the message of each failed wait shows their ends.
@@ -60,6 +60,7 @@ pub mod bencode;
 pub mod http;
 pub mod manual;
 pub mod nats;
+pub mod tls;
 
 mod client;
 mod endpoint;

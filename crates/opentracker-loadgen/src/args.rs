@@ -83,6 +83,12 @@ pub(crate) struct HttpArgs {
     /// A connection for each request; else connections are kept as long as the tracker lets them
     #[arg(long)]
     pub(crate) close: bool,
+    /// Over TLS, with any certificate; with --close a handshake for each request
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Sessions of TLS are resumed, where the tracker can
+    #[arg(long, requires = "tls")]
+    pub(crate) resume: bool,
     /// Requests that are sent on a connection ahead of their answers
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) pipeline: u64,

@@ -15,6 +15,8 @@ pub struct Listen {
     pub v6_only: Option<bool>,
     /// Whether a PROXY header comes before what clients send.
     pub proxy_protocol: bool,
+    /// Whether clients of HTTP speak TLS; UDP has none.
+    pub tls: bool,
 }
 
 impl Listen {
@@ -24,6 +26,7 @@ impl Listen {
             address,
             v6_only: None,
             proxy_protocol: false,
+            tls: false,
         }
     }
 
@@ -38,6 +41,13 @@ impl Listen {
     #[must_use]
     pub const fn with_proxy_protocol(mut self, proxy_protocol: bool) -> Self {
         self.proxy_protocol = proxy_protocol;
+        self
+    }
+
+    /// Says whether clients speak TLS.
+    #[must_use]
+    pub const fn with_tls(mut self, tls: bool) -> Self {
+        self.tls = tls;
         self
     }
 }

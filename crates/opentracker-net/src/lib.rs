@@ -11,6 +11,7 @@ mod bind;
 mod duration;
 mod heartbeat;
 pub mod http;
+pub mod tls;
 pub mod udp;
 pub mod unicast;
 

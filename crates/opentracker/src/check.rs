@@ -13,6 +13,7 @@ use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use opentracker_net::http::{UnixError, UnixListen};
 use opentracker_net::{Listen, http, udp};
 
+use crate::certificates;
 use crate::config::{Access, Config, Process};
 use crate::fifo;
 use crate::folders::Folders;
@@ -99,6 +100,10 @@ pub(crate) fn check(
     if !path.as_os_str().is_empty()
         && let Err(error) = as_user(user, || secret::read(&path, &Folders::default()))
     {
+        faults.add(&error);
+    }
+    // As a start does, before it is another user.
+    if let Err(error) = certificates::check(&config.tls) {
         faults.add(&error);
     }
     for path in [&config.access.fifo_add, &config.access.fifo_delete] {

@@ -9,6 +9,7 @@ use opentracker_core::{SwarmEvent, SwarmEventKind};
 use opentracker_types::InfoHash;
 
 use crate::blocks::{Block, BlockError};
+use crate::certificates::Https;
 use crate::reload::Reloaded;
 use crate::snapshot::{SnapshotCounter, SnapshotNowError};
 use crate::tracker::Tracker;
@@ -24,6 +25,18 @@ impl Control for Tracker {
                 is_passed: listener.is_passed,
             })
             .collect()
+    }
+
+    fn certificates(&self) -> Vec<api::CertificateStatus> {
+        let ends = self.https().map(Https::ends).unwrap_or_default();
+        let status = |(name, end): (String, SystemTime)| api::CertificateStatus {
+            name,
+            expires_in_secs: end
+                .duration_since(SystemTime::now())
+                .unwrap_or_default()
+                .as_secs(),
+        };
+        ends.into_iter().map(status).collect()
     }
 
     fn snapshot_status(&self) -> Option<api::SnapshotStatus> {

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use opentracker_admin::Gauge;
 use opentracker_core::{ClientList, HashList, Networks, Tracker};
 
+use crate::certificates::Https;
 use crate::reload::ReloadStatus;
 
 /// Seconds since 1970, as Prometheus has times.
@@ -47,6 +48,21 @@ pub(crate) fn of_tracker(tracker: &Arc<Tracker>) -> Vec<Gauge> {
             move || list_entries(&of_lists),
         ),
     ]
+}
+
+/// Returns the gauge of certificates.
+pub(crate) fn of_certificates(https: &Arc<Https>) -> Gauge {
+    let https = Arc::clone(https);
+    let ends = move || {
+        let ends = https.ends().into_iter();
+        ends.map(|(name, end)| (name, unix_secs(end))).collect()
+    };
+    Gauge::with_label(
+        "opentracker_tls_certificate_expiry_timestamp_seconds",
+        "When the certificate of a host name expires, in seconds since the unix epoch.",
+        "name",
+        ends,
+    )
 }
 
 /// Returns the gauges of reloads.

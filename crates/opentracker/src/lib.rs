@@ -7,6 +7,7 @@
 //! tracker that runs, without a network.
 
 mod blocks;
+mod certificates;
 mod check;
 pub mod config;
 mod control;
@@ -36,6 +37,7 @@ mod statedump;
 mod tracker;
 mod unix_time;
 
+pub use certificates::{CertificateFault, HttpsError};
 pub use check::Fault;
 pub use config::{Config, ConfigErrors};
 pub use descriptors::{TooFewDescriptors, raise_descriptor_limit};

@@ -19,7 +19,7 @@ use crate::privileges::{self, PrivilegeError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Listener {
-    /// `udp`, `http` or `admin`.
+    /// `udp`, `http`, `https`, `admin` or `control`.
     pub protocol: &'static str,
     /// The address, with the port that the system chose where it was asked to.
     pub address: ListenAddress,
@@ -102,8 +102,9 @@ pub(crate) fn listeners(
             true => listen.iter().find(|listen| listen.address == address),
             false => listen.get(place),
         };
+        let is_secure = configured.is_some_and(|listen| listen.tls);
         Listener {
-            protocol,
+            protocol: if is_secure { "https" } else { protocol },
             address: ListenAddress::Internet(address),
             proxy_protocol: configured.is_some_and(|listen| listen.proxy_protocol),
             is_passed,
@@ -164,7 +165,8 @@ impl Wanted {
                 ListenAddress::Internet(address) => {
                     let listen = Listen::new(*address)
                         .with_v6_only(listener.v6_only)
-                        .with_proxy_protocol(proxy_protocol);
+                        .with_proxy_protocol(proxy_protocol)
+                        .with_tls(listener.tls);
                     let addresses = if is_udp {
                         &mut wanted.udp
                     } else {

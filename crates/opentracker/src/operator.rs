@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use nix::fcntl::OFlag;
 use opentracker_admin::{
     Cluster, ClusterCarrier, ClusterNode, ClusterView, Config as PlaneConfig, ControlSlot, Gauge,
-    Identity, Listeners, Plane, Token, Trends,
+    Identity, Listeners, OverTls, Plane, Token, Trends,
 };
 use opentracker_core::Worker;
 use opentracker_livesync::{Kind, Sibling, Status, View};
@@ -181,6 +181,10 @@ pub(crate) fn start(
         match socket {
             Socket::Tcp(stream) => handle.take(stream, source, octets, counted),
             Socket::Unix(stream) => handle.take(stream, source, octets, counted),
+            socket @ Socket::Tls(_) => {
+                let stream = OverTls::new(|| socket.into_async());
+                handle.take(stream, source, octets, counted);
+            }
         }
     });
     Ok((plane, hand_over))

@@ -22,6 +22,7 @@ use nix::sys::prctl::set_no_new_privs;
 use opentracker_nats::Server;
 use opentracker_net::unicast::Peer;
 
+use crate::certificates;
 use crate::config::{Config, ListenAddress};
 
 /// The Landlock that the rules were tried with. A kernel that has less of it holds what it can.
@@ -78,6 +79,9 @@ impl Allowed {
             if let ListenAddress::Unix(path) = &listener.address {
                 self.add_those_of(path, read | write);
             }
+        }
+        for path in certificates::files(&config.tls) {
+            self.add_those_of(&path, read);
         }
         for path in others {
             self.add_those_of(path, read);

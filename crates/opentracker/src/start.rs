@@ -18,6 +18,7 @@ use opentracker_udp::Connections;
 use rand::Rng;
 
 use crate::blocks::Blocks;
+use crate::certificates::{self, Https, HttpsError};
 use crate::config::{Config, ListenAddress, LiveSync};
 use crate::descriptors::TooFewDescriptors;
 use crate::fifo::{Fifo, FifoError};
@@ -77,6 +78,9 @@ pub enum StartError {
     /// The control socket cannot be bound.
     #[error("admin.socket")]
     Control(#[source] UnixError),
+    /// HTTPS cannot be served.
+    #[error(transparent)]
+    Https(#[from] HttpsError),
     /// The token cannot be read.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -113,6 +117,7 @@ pub(crate) struct Started {
     pub(crate) reloads: Arc<ReloadStatus>,
     pub(crate) sandbox: Option<Arc<Sandbox>>,
     pub(crate) secret: Option<Arc<Secret>>,
+    pub(crate) https: Option<Arc<Https>>,
     pub(crate) blocks: Blocks,
     pub(crate) control: Arc<ControlSlot>,
 }
@@ -123,7 +128,9 @@ pub(crate) struct Prepared {
     pub(crate) config: Config,
     id: TrackerId,
     bound: Bound,
-    /// The folders of the lists, the token and the secret.
+    /// Its certificates, read before privileges are given up.
+    https: Option<Https>,
+    /// The folders of the lists, the token, the secret and the certificates.
     folders: Folders,
 }
 
@@ -155,6 +162,7 @@ pub(crate) struct Threads {
     snapshots: Option<Snapshots>,
     watch: Option<Watch>,
     secret: Option<secret::Watch>,
+    certificates: Option<certificates::Watch>,
     /// Removed at the end.
     control: Option<SocketFile>,
 }
@@ -178,9 +186,15 @@ pub(crate) fn prepare(config: Config, launch: Launch) -> Result<Prepared, StartE
         control_path.as_deref(),
     );
     bound.group = join(&config, id)?;
+    let https = Https::open(&config.tls)?;
     let list_files = || {
         let lists = ListKey::ALL.map(|key| key.file(&config.access));
-        let secrets = [&*config.admin.token, &*config.livesync.secret];
+        let secrets = [
+            &*config.admin.token,
+            &*config.livesync.secret,
+            &*config.tls.certificate,
+            &*config.tls.key,
+        ];
         lists.into_iter().chain(secrets)
     };
     let mut folders = Folders::of(list_files());
@@ -204,6 +218,7 @@ pub(crate) fn prepare(config: Config, launch: Launch) -> Result<Prepared, StartE
         config,
         id,
         bound,
+        https,
         folders,
     })
 }
@@ -214,9 +229,14 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
         config,
         id,
         mut bound,
+        https,
         folders,
     } = prepared;
     let folders = Arc::new(folders);
+    let https = https.map(|mut https| {
+        https.set_folders(&folders);
+        Arc::new(https)
+    });
     let blocks = Blocks::read(bound.snapshot.as_ref())?;
     let lists = read_lists(&config, Arc::clone(&folders), &blocks)?;
     let core = lists.core();
@@ -239,8 +259,15 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
     let memory = lists.memory();
     let cluster = (&connections, secret.as_ref());
     let served = threads
-        .serve(&config, core, memory, cluster, (id, &control), bound)
-        .and_then(|()| threads.watch_secret(secret.as_ref()));
+        .serve(
+            &config,
+            core,
+            memory,
+            cluster,
+            (id, &control),
+            (bound, https.as_ref()),
+        )
+        .and_then(|()| threads.watch_files(secret.as_ref(), https.as_ref()));
     if let Err(error) = served {
         threads.shutdown();
         return Err(StartError::Thread(error));
@@ -254,6 +281,7 @@ pub(crate) fn start(prepared: Prepared) -> Result<Started, StartError> {
         reloads,
         sandbox,
         secret,
+        https,
         blocks,
         control,
     })
@@ -390,7 +418,7 @@ impl Threads {
         memory: &Arc<Memory>,
         (connections, secret): (&Arc<Connections>, Option<&Arc<Secret>>),
         (id, control): (TrackerId, &Arc<ControlSlot>),
-        bound: Bound,
+        (bound, https): (Bound, Option<&Arc<Https>>),
     ) -> io::Result<()> {
         let group = bound.group;
         let worker = || {
@@ -405,6 +433,7 @@ impl Threads {
                 gauges::of_tracker(core),
                 gauges::of_reloads(&bound.reloads),
                 snapshot::gauges(&bound.snapshots),
+                https.map(gauges::of_certificates).into_iter().collect(),
             ]
             .concat(),
             control: Arc::clone(control),
@@ -421,7 +450,11 @@ impl Threads {
         self.udp = Some(bound.udp.serve(connections, &worker)?);
         let (plane, hand_over) = operator::start(config, worker(), shown, listeners)?;
         self.admin = Some(plane);
-        self.http = Some(bound.http.serve(&hand_over, worker)?);
+        self.http = Some(
+            bound
+                .http
+                .serve(&hand_over, https.map(|https| https.tls()), worker)?,
+        );
         let keys = secret.map(|secret| Arc::clone(secret.keys()));
         self.livesync = group.map(|group| group.serve(core, keys, bound.sandbox));
         let trends = bound.trends;
@@ -438,9 +471,14 @@ impl Threads {
         Ok(())
     }
 
-    /// Begins to watch the cluster's secret, if there is one.
-    fn watch_secret(&mut self, secret: Option<&Arc<Secret>>) -> io::Result<()> {
+    /// Begins to watch the cluster's secret and the certificates, if there are any.
+    fn watch_files(
+        &mut self,
+        secret: Option<&Arc<Secret>>,
+        https: Option<&Arc<Https>>,
+    ) -> io::Result<()> {
         self.secret = secret.map(secret::Watch::start).transpose()?;
+        self.certificates = https.map(certificates::Watch::start).transpose()?;
         Ok(())
     }
 
@@ -478,6 +516,7 @@ impl Threads {
     pub(crate) fn shutdown(self) {
         drop(self.watch);
         drop(self.secret);
+        drop(self.certificates);
         if let Some(udp) = self.udp {
             udp.shutdown();
         }

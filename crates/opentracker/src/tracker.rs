@@ -11,6 +11,7 @@ use opentracker_core as core;
 use opentracker_core::ToldDownloads;
 
 use crate::blocks::Blocks;
+use crate::certificates::{self, Https};
 use crate::check::{self, Fault};
 use crate::config::Config;
 use crate::fifo::{Fifo, FifoAction, FifoError};
@@ -53,6 +54,7 @@ impl Prepared {
             reloads,
             sandbox,
             secret,
+            https,
             blocks,
             control,
         } = start::start(self.0)?;
@@ -71,6 +73,7 @@ impl Prepared {
             snapshots,
             reloads,
             secret,
+            https,
             blocks,
             reload: OnceLock::new(),
         });
@@ -105,6 +108,7 @@ pub struct Tracker {
     snapshots: Arc<SnapshotStatus>,
     reloads: Arc<ReloadStatus>,
     secret: Option<Arc<Secret>>,
+    https: Option<Arc<Https>>,
     blocks: Blocks,
     /// What the program does to reload.
     reload: OnceLock<ReloadHook>,
@@ -234,6 +238,10 @@ impl Tracker {
             self.explain(&fault.path, &mut fault.cause);
             all_faults.push(secret::kept(&fault));
         }
+        for mut fault in self.https.iter().flat_map(|https| https.read_again()) {
+            self.explain(&fault.path, &mut fault.cause);
+            all_faults.push(certificates::kept(&fault));
+        }
         let rules = |lists| rules(&config, lists, token);
         let (lists, faults) = self.lists.take(read, rules);
         for mut fault in faults {
@@ -265,6 +273,10 @@ impl Tracker {
         if let Some(sandbox) = &self.sandbox {
             sandbox.explain(path, cause);
         }
+    }
+
+    pub(crate) fn https(&self) -> Option<&Https> {
+        self.https.as_deref()
     }
 
     pub(crate) fn blocks(&self) -> &Blocks {

@@ -40,6 +40,8 @@ pub(crate) enum Measurement {
     Udp(Pace),
     /// Answers over HTTP, beside other trackers.
     Http(Pace),
+    /// Answers over HTTPS, beside aquatic_http.
+    Https(Pace),
     /// Resident memory after filling, beside other trackers.
     Memory(Pace),
     /// How long announces wait while the tracker does something large.
@@ -101,6 +103,7 @@ pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()>
         Measurement::Peers(pace) => (pace, &[suites::udp, suites::http, suites::memory]),
         Measurement::Udp(pace) => (pace, &[suites::udp]),
         Measurement::Http(pace) => (pace, &[suites::http]),
+        Measurement::Https(pace) => (pace, &[suites::https]),
         Measurement::Memory(pace) => (pace, &[suites::memory]),
         Measurement::Latency(pace) => (pace, &[latency::run]),
         Measurement::Carriers(pace) => {
@@ -174,6 +177,12 @@ impl Bench {
     /// The list of info hashes that all runs draw from, for the tracker that serves no others.
     fn allow_list(&self) -> PathBuf {
         self.folder.join("allow-list")
+    }
+
+    /// The certificate of the tests, and its key.
+    fn certificate(&self) -> [PathBuf; 2] {
+        let folder = self.workspace.root.join("crates/opentracker-lab/src/tls");
+        ["tracker.pem", "tracker.key"].map(|name| folder.join(name))
     }
 
     /// Makes load for a server, and returns the report.

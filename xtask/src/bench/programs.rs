@@ -23,6 +23,10 @@ pub(super) enum Program {
     AquaticUdp,
     AquaticUdpIoUring,
     AquaticHttp,
+    /// Ours, over TLS.
+    OursSecure,
+    /// The same of aquatic.
+    AquaticHttpSecure,
     OpentrackerC,
 }
 
@@ -43,14 +47,14 @@ impl Program {
     /// Its name in the tables.
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Ours => "**opentracker**",
+            Self::Ours | Self::OursSecure => "**opentracker**",
             Self::ReflectorOneByOne => "reflector, one by one",
             Self::ReflectorInBatches => "reflector, in batches",
             Self::ReflectorHttp => "reflector",
             Self::ReflectorHyper => "reflector, of hyper",
             Self::AquaticUdp => "aquatic_udp (mio)",
             Self::AquaticUdpIoUring => "aquatic_udp (io_uring)",
-            Self::AquaticHttp => "aquatic_http",
+            Self::AquaticHttp | Self::AquaticHttpSecure => "aquatic_http",
             Self::OpentrackerC => "opentracker (C)",
         }
     }
@@ -63,6 +67,7 @@ impl Program {
     /// Its program, its arguments, and its `config.toml`, all for the folder that it runs in.
     fn command(self, bench: &Bench, port: u16) -> (PathBuf, String, String) {
         let address = format!("127.0.0.1:{port}");
+        let [certificate, key] = bench.certificate();
         let reflector = |arguments: &str| {
             let program = bench.ours.join("opentracker-loadgen");
             let arguments = format!("reflect {arguments} --duration 1h --listen {address}");
@@ -84,6 +89,14 @@ impl Program {
             Self::AquaticUdp => aquatic("bin/aquatic_udp"),
             Self::AquaticUdpIoUring => aquatic("io_uring/bin/aquatic_udp"),
             Self::AquaticHttp => aquatic("bin/aquatic_http"),
+            Self::AquaticHttpSecure => {
+                let (program, arguments, config) = aquatic("bin/aquatic_http");
+                let tls = format!(
+                    "enable_tls = true\ntls_certificate_path = {certificate:?}\n\
+                     tls_private_key_path = {key:?}\n"
+                );
+                (program, arguments, config + &tls)
+            }
             Self::Ours => (
                 bench.ours.join("opentracker"),
                 "--config config.toml".to_owned(),
@@ -91,6 +104,16 @@ impl Program {
                     "udp = {{ listen = [\"{address}\"], workers = 1 }}\n\
                      http = {{ listen = [\"{address}\"] }}\n\
                      access.admin = [\"127.0.0.0/8\"]\n\
+                     log = {{ level = \"warn\" }}\n"
+                ),
+            ),
+            Self::OursSecure => (
+                bench.ours.join("opentracker"),
+                "--config config.toml".to_owned(),
+                format!(
+                    "udp = {{ listen = [] }}\n\
+                     http = {{ listen = [{{ address = \"{address}\", tls = true }}] }}\n\
+                     tls = {{ certificate = {certificate:?}, key = {key:?} }}\n\
                      log = {{ level = \"warn\" }}\n"
                 ),
             ),

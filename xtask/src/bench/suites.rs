@@ -43,7 +43,7 @@ pub(super) fn udp(bench: &Bench) -> Result<()> {
         ("UDP, announces", ""),
         (mix, "--announce 94 --connect 1 --scrape 5 --stopped 0.02"),
     ];
-    speed(bench, &servers, "udp", UDP_POPULATION, &loads)
+    speed(bench, &servers, ("udp", "udp"), UDP_POPULATION, &loads)
 }
 
 /// Announces over HTTP, on kept connections and on one for each.
@@ -60,7 +60,27 @@ pub(super) fn http(bench: &Bench) -> Result<()> {
         ("HTTP, 64 connections that are kept", ""),
         ("HTTP, a connection per request, 64 at a time", "--close"),
     ];
-    speed(bench, &servers, "http", HTTP_POPULATION, &loads)
+    speed(bench, &servers, ("http", "http"), HTTP_POPULATION, &loads)
+}
+
+/// Announces over HTTPS: on kept connections, with a handshake for each, and where sessions are resumed.
+pub(super) fn https(bench: &Bench) -> Result<()> {
+    let programs = [Program::OursSecure, Program::AquaticHttpSecure];
+    let servers = start(bench, &programs, Protocol::Http)?;
+    let loads = [
+        ("HTTPS, 64 connections that are kept", "--tls"),
+        (
+            "HTTPS, a handshake per request, 64 at a time",
+            "--tls --close",
+        ),
+        (
+            "HTTPS, an earlier session per request, 64 at a time",
+            "--tls --close --resume",
+        ),
+    ];
+    // The name that the certificate is for.
+    let population = format!("{HTTP_POPULATION} --host tracker.example");
+    speed(bench, &servers, ("https", "http"), &population, &loads)
 }
 
 /// Resident memory after filling.
@@ -90,11 +110,12 @@ fn start(bench: &Bench, programs: &[Program], protocol: Protocol) -> Result<Vec<
 
 /// Gives each server its turn under each load, round after round, and prints a table a load.
 ///
-/// A load is its title and what it adds to the options of the population.
+/// A suite has a name and a command of the load generator; a load is its title and what it adds to the
+/// options of the population.
 fn speed(
     bench: &Bench,
     servers: &[Server],
-    protocol: &str,
+    (suite, command): (&str, &str),
     population: &str,
     loads: &[(&'static str, &str)],
 ) -> Result<()> {
@@ -108,12 +129,12 @@ fn speed(
         for round in 1..=bench.rounds {
             for (server, row) in servers.iter().zip(&mut rows) {
                 eprintln!("{title}, round {round}: {}", row.name);
-                row.reports.push(bench.load(server, protocol, options)?);
+                row.reports.push(bench.load(server, command, options)?);
             }
         }
         println!("{}", table::speed(title, &rows)?);
-        println!("`opentracker-loadgen {protocol} … {options}`\n");
+        println!("`opentracker-loadgen {command} … {options}`\n");
         tables.push((*title, rows));
     }
-    bench.keep(protocol, &tables)
+    bench.keep(suite, &tables)
 }

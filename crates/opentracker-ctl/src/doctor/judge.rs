@@ -1,6 +1,6 @@
 //! What the readings mean for a tracker. Nothing here looks at the host.
 
-use opentracker_api::{State, Status};
+use opentracker_api::{CertificateStatus, State, Status};
 
 use super::readings::{Disk, Process, Readings};
 use super::{Finding, Told};
@@ -20,6 +20,9 @@ const LOSS: u64 = 10_000;
 
 /// Octets of free disk below which a snapshot of a small tracker may fail.
 const LITTLE_DISK: u64 = 64 << 20;
+
+/// A certificate that expires sooner should have been renewed.
+const SOON: u64 = 14 * 24 * 60 * 60;
 
 /// A clock that may be further off than this, in microseconds, is not held right.
 const LARGE_CLOCK_ERROR: i64 = 10_000_000;
@@ -62,12 +65,32 @@ pub(super) fn host(readings: &Readings, told: Option<&Told>) -> Vec<Finding> {
     findings
 }
 
+/// Judges the certificates of HTTPS by how long they are still good.
+pub(super) fn certificates(status: &Status) -> Vec<Finding> {
+    let judge = |certificate: &CertificateStatus| {
+        let about = format!("certificate of {}", certificate.name);
+        let left = certificate.expires_in_secs;
+        let remedy = "look why its renewal fails: docs/https.md";
+        match left {
+            0 => Finding::problem(&about, "it has expired").mended_by(remedy),
+            left => {
+                let message = format!("it expires in {}", seconds(left));
+                match left < SOON {
+                    true => Finding::problem(&about, message).mended_by(remedy),
+                    false => Finding::ok(&about, message),
+                }
+            }
+        }
+    };
+    status.certificates.iter().map(judge).collect()
+}
+
 fn descriptors(process: &Process, cores: u64, status: &Status) -> Option<Finding> {
     const ABOUT: &str = "descriptors";
     let serves_http = status
         .listeners
         .iter()
-        .any(|listener| listener.protocol == "http");
+        .any(|listener| ["http", "https"].contains(&&*listener.protocol));
     let limit = process.descriptors.filter(|_| serves_http)?;
     // The program leaves a quarter to lists and to the operator.
     let connections = limit / 4 * 3;
@@ -291,6 +314,7 @@ mod tests {
                 proxy_protocol: false,
                 is_passed: false,
             }],
+            certificates: Vec::new(),
             swarms: Swarms {
                 torrents: 0,
                 seeders: none(),
@@ -491,5 +515,23 @@ mod tests {
             1,
             "what is not known is not judged"
         );
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_renewed_is_a_problem() {
+        let mut status = told().status;
+        assert_eq!(certificates(&status), []);
+        let left = [0, SOON - 1, SOON];
+        status.certificates = left
+            .map(|expires_in_secs| CertificateStatus {
+                name: "tracker.example".to_owned(),
+                expires_in_secs,
+            })
+            .into();
+        let levels: Vec<_> = certificates(&status)
+            .into_iter()
+            .map(|finding| finding.level)
+            .collect();
+        assert_eq!(levels, [Level::Problem, Level::Problem, Level::Ok]);
     }
 }

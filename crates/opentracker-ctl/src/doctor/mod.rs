@@ -111,6 +111,7 @@ pub(crate) async fn run(doctor: &Doctor, json: bool) -> Result<()> {
     };
     if let Some(told) = &told {
         findings.extend(reach::listeners(&node, &told.status.listeners).await);
+        findings.extend(judge::certificates(&told.status));
     }
     if is_here(node.place()) {
         let readings = readings::Readings::take(told.as_ref());

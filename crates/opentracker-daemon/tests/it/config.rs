@@ -100,6 +100,10 @@ credentials = ""
 ca = ""
 subject = "opentracker.livesync"
 
+[tls]
+certificate = ""
+key = ""
+
 [snapshot]
 path = ""
 interval = "10m"

@@ -289,6 +289,7 @@ fn every_key_is_read_from_the_environment() {
         ("admin.token", ("no-such-file", 1, "no-such-file")),
         ("livesync.secret", ("no-such-file", 1, "no-such-file")),
         ("livesync.nats.subject", ("a b", 2, "a b")),
+        ("tls.certificate", ("no-such-file", 1, "no-such-file")),
         ("snapshot.path", ("no-such-folder/x", 1, "no-such-folder")),
         ("process.user", ("no-such-user", 1, "no-such-user")),
         ("process.chroot", ("no-such-folder", 1, "no-such-folder")),
@@ -299,6 +300,7 @@ fn every_key_is_read_from_the_environment() {
             "access.fifo_",
             "livesync.nats.ca",
             "livesync.nats.credentials",
+            "tls.key",
         ];
         if is_used_later.iter().any(|start| path.starts_with(start)) {
             // Any path is good; what it is shows when it is opened, if it is.

@@ -506,7 +506,7 @@ fn faults_of_tables_are_said() {
         (
             "http.listen",
             "{ address = \"[::]:1\", tls = true }",
-            "a listener has no `tls`, it has `address`, `proxy_protocol` and `v6_only`",
+            "[::]:1 needs tls.certificate: write the file of the certificate",
         ),
         (
             "http.listen",

@@ -40,6 +40,7 @@ mod http_lists;
 mod http_pages;
 mod http_proxies;
 mod http_scrape;
+mod https;
 mod limits;
 mod listeners;
 mod lists;

@@ -1,5 +1,7 @@
 //! A tracker with every part on, so that every metric is there once it has heard another one.
 
+use opentracker_lab::tls::TRACKER;
+
 use crate::program::{Setup, Tracker};
 
 /// The torrent that it serves.
@@ -9,7 +11,14 @@ pub(crate) const TORRENT: [u8; 20] = [0xab; 20];
 pub(crate) fn start(group: &str) -> Tracker {
     let mut setup = Setup::new();
     let snapshot = setup.path("snapshot");
+    let certificate = setup.write("tls.pem", &[TRACKER.certificate, TRACKER.key].concat());
     setup
+        .set_toml(
+            "http.listen",
+            "[\"127.0.0.1:0\", { address = \"127.0.0.1:0\", tls = true }]",
+        )
+        .listeners(4)
+        .set("tls.certificate", certificate.to_str().unwrap())
         .list("access.allow", &[TORRENT])
         .list("access.deny", &[])
         .set("snapshot.path", snapshot.to_str().unwrap())

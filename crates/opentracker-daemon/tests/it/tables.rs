@@ -21,6 +21,7 @@ fn every_test_stands_for_a_sentence() {
         ("http_pages", include_str!("http_pages.rs")),
         ("http_proxies", include_str!("http_proxies.rs")),
         ("http_scrape", include_str!("http_scrape.rs")),
+        ("https", include_str!("https.rs")),
         ("limits", include_str!("limits.rs")),
         ("listeners", include_str!("listeners.rs")),
         ("lists", include_str!("lists.rs")),

@@ -49,6 +49,11 @@ impl Certificates {
         &self.ca
     }
 
+    /// Returns the files of the server: its certificate, and the key.
+    pub fn server(&self) -> [&Path; 2] {
+        [&self.certificate, &self.key]
+    }
+
     /// Returns what names the files of the server in its configuration.
     pub fn server_config(&self) -> String {
         let (certificate, key) = (self.certificate.display(), self.key.display());

@@ -5,6 +5,7 @@
 //! - `cleanup`: nothing of a lab outlasts its test.
 //! - `cluster`: trackers under test keep each other informed.
 //! - `documentation`: the commands of the documentation.
+//! - `https`: clients with other libraries of TLS than the tracker's.
 //! - `islands`: trackers of several networks are one cluster, over NATS and unicast.
 //! - `links`: the network under a tracker goes and comes back.
 //! - `newcomers`: a tracker that has just started learns the peers of another.
@@ -14,6 +15,7 @@
 mod cleanup;
 mod cluster;
 mod documentation;
+mod https;
 mod islands;
 mod links;
 mod network;

@@ -11,6 +11,7 @@ use opentracker_types::Event;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::response::{Parsed, Response, parse};
+use super::tls::{Layer, Tls};
 use crate::host::is_transient;
 use crate::sources::{Sources, free_bind};
 use crate::tally::Kind;
@@ -19,6 +20,8 @@ use crate::tally::Kind;
 #[derive(Debug, Default)]
 pub(super) struct Connection {
     stream: Option<TcpStream>,
+    /// What is on the stream, if it is TLS.
+    layer: Option<Layer>,
     /// Requests, of which the first `written` octets have left.
     output: Vec<u8>,
     written: usize,
@@ -66,6 +69,7 @@ impl Connection {
         source: u64,
         target: SocketAddr,
         stays: bool,
+        tls: Option<&Tls>,
     ) -> io::Result<&mut TcpStream> {
         let socket = Socket::new(
             Domain::for_address(target),
@@ -79,8 +83,8 @@ impl Connection {
             }
             socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
         }
-        if stays {
-            // A request that follows another must not wait for its acknowledgement.
+        if stays || tls.is_some() {
+            // What follows something else must not wait for its acknowledgement.
             socket.set_tcp_nodelay(true)?;
         }
         match socket.connect(&target.into()) {
@@ -88,12 +92,14 @@ impl Connection {
             Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
             Err(error) => return Err(error),
         }
+        self.layer = tls.map(Tls::connect).transpose()?;
         Ok(self.stream.insert(TcpStream::from_std(socket.into())))
     }
 
     /// Closes the connection and forgets what was on its way.
     pub(super) fn close(&mut self) {
         self.stream = None;
+        self.layer = None;
         self.output.clear();
         self.written = 0;
         self.filled = 0;
@@ -111,6 +117,14 @@ impl Connection {
         let Some(stream) = &mut self.stream else {
             return Ok(());
         };
+        if let Some(layer) = &mut self.layer {
+            let octets = &self.output[self.written..];
+            self.written = self.output.len();
+            match layer.write(octets, stream) {
+                Err(error) if is_transient(&error) => return Ok(()),
+                written => written?,
+            }
+        }
         while self.written < self.output.len() {
             match stream.write(&self.output[self.written..]) {
                 Ok(octets) => self.written += octets,
@@ -141,11 +155,17 @@ impl Connection {
                 self.input.resize(octets, 0);
             }
             let room = self.input.len() - self.filled;
-            match stream.read(&mut self.input[self.filled..]) {
+            let buffer = &mut self.input[self.filled..];
+            let read = match &mut self.layer {
+                Some(layer) => layer.read(buffer, stream),
+                None => stream.read(buffer),
+            };
+            match read {
                 Ok(0) => return Ok(true),
                 Ok(octets) => {
                     self.filled += octets;
-                    if octets < room && !to_end {
+                    // TLS may hold more that the poller knows nothing of.
+                    if octets < room && !to_end && self.layer.is_none() {
                         return Ok(false);
                     }
                 }

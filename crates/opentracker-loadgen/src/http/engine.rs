@@ -13,6 +13,7 @@ use rand::rngs::SmallRng;
 use super::connection::{Connection, Waiting};
 use super::requests::Writer;
 use super::response::Response;
+use super::tls::Tls;
 use crate::drive::{self, Turn};
 use crate::host::is_transient;
 use crate::mix::Mix;
@@ -36,6 +37,8 @@ pub(super) struct Plan {
     pub(super) depth: usize,
     pub(super) mix: Mix,
     pub(super) writer: Writer,
+    /// Connections have TLS on them.
+    pub(super) tls: Option<Tls>,
 }
 
 /// The state of a thread.
@@ -205,7 +208,13 @@ impl Engine {
         let connection = &mut self.connections[place];
         connection.waiting.push_back(waiting);
         if !connection.is_open() {
-            let stream = connection.open(&plan.sources, source, plan.target, plan.keeps)?;
+            let stream = connection.open(
+                &plan.sources,
+                source,
+                plan.target,
+                plan.keeps,
+                plan.tls.as_ref(),
+            )?;
             let changes = Interest::READABLE | Interest::WRITABLE;
             self.poll
                 .registry()

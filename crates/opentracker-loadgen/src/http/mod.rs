@@ -4,6 +4,7 @@ mod connection;
 mod engine;
 mod requests;
 mod response;
+mod tls;
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::report::Report;
 use crate::sources::Sources;
 use engine::{Engine, Plan};
 use requests::Writer;
+use tls::Tls;
 
 /// How long the first connection may take.
 const FIRST_CONNECTION: Duration = Duration::from_secs(5);
@@ -45,6 +47,7 @@ pub(crate) fn run(args: &HttpArgs) -> Result<Report> {
     let seed = population.seed;
     let population = Population::new(population, sources.addresses(), sources.count())?;
     let peers_per_source = population.peers() / sources.count();
+    let host = args.host.as_deref().unwrap_or(name);
     let plan = Plan {
         target,
         sources,
@@ -55,7 +58,11 @@ pub(crate) fn run(args: &HttpArgs) -> Result<Report> {
         // What a connection is not kept for cannot be sent ahead on it.
         depth: usize::try_from(if args.close { 1 } else { args.pipeline })?,
         mix: Mix::new(&args.mix, false)?,
-        writer: Writer::new(args, args.host.as_deref().unwrap_or(name), population),
+        writer: Writer::new(args, host, population),
+        tls: match args.tls {
+            true => Some(Tls::new(host, args.resume)?),
+            false => None,
+        },
     };
     TcpStream::connect_timeout(&target, FIRST_CONNECTION)
         .with_context(|| format!("cannot connect to {target}"))?;

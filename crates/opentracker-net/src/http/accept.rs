@@ -19,6 +19,8 @@ pub(super) struct Listener {
     pub(super) number: usize,
     /// Connections begin with a PROXY header.
     pub(super) proxy_protocol: bool,
+    /// Clients speak TLS.
+    pub(super) tls: bool,
 }
 
 /// A bound socket, which does not block.

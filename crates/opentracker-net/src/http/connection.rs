@@ -28,8 +28,8 @@ pub(super) async fn run(
     session: Session,
     counted: Option<Counted>,
     shared: Rc<Shared>,
+    open: Open,
 ) {
-    let open = shared.connections.open();
     let mut connection = Connection { socket, session };
     let served = {
         let closing = pin!(shared.closing.notified());
@@ -41,7 +41,7 @@ pub(super) async fn run(
         connection.serve(&shared, &open, timer, closing).await
     };
     let handed_over = match served {
-        Ok(End::Closed) => return,
+        Ok(End::Closed) => return connection.socket.close().await,
         Ok(End::HandOver) => connection.socket.into_std(),
         Err(error) => Err(error),
     };

@@ -5,6 +5,7 @@ mod connection;
 mod connections;
 mod counters;
 mod prefixes;
+mod secure;
 mod server;
 mod shared;
 mod socket;
@@ -13,7 +14,8 @@ mod unix;
 
 pub use counters::Counter;
 pub use prefixes::{ConnectionLimit, Counted};
+pub use secure::TlsCounter;
 pub use server::{Config, ListenError, Listeners, Server};
 pub use shared::{HandOver, HandedOver};
-pub use socket::Socket;
+pub use socket::{AsyncSocket, Socket};
 pub use unix::{SocketFile, UnixError, UnixListen, bind as bind_unix};

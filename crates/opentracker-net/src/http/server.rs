@@ -19,6 +19,7 @@ use super::thread;
 use super::unix::{self, SocketFile, UnixError, UnixListen};
 use crate::bind::{Listen, by_address, groups};
 use crate::heartbeat::Heartbeat;
+use crate::tls::{Handshakers, Tls};
 
 /// Connections that may wait to be accepted, if the system grants so many.
 const BACKLOG: i32 = 4096;
@@ -118,13 +119,14 @@ impl Listeners {
             let address = sockets[0].local_addr();
             let address = address.map_err(|cause| fault(group.address, cause))?;
             listeners.addresses.push(address);
-            let number = listeners.name(&format!("http://{address}"));
+            let number = listeners.name_of(address, listen.tls);
             for (thread, socket) in listeners.threads.iter_mut().zip(sockets) {
                 hold_back(&socket);
                 thread.push(Listener {
                     bound: Bound::Tcp(socket),
                     number,
                     proxy_protocol: listen.proxy_protocol,
+                    tls: listen.tls,
                 });
             }
         }
@@ -145,6 +147,7 @@ impl Listeners {
                 bound: Bound::Unix(shared.map_err(listen.refused("share it"))?),
                 number,
                 proxy_protocol: listen.proxy_protocol,
+                tls: false,
             });
         }
         self.files.push(file);
@@ -177,10 +180,11 @@ impl Listeners {
         listeners.are_passed = true;
         for (address, places) in by_address(&addresses) {
             listeners.addresses.push(address);
-            let number = listeners.name(&format!("http://{address}"));
             let mut listens = config.listen.iter();
-            let proxy_protocol =
-                listens.any(|listen| listen.address == address && listen.proxy_protocol);
+            let listen = listens.find(|listen| listen.address == address);
+            let proxy_protocol = listen.is_some_and(|listen| listen.proxy_protocol);
+            let tls = listen.is_some_and(|listen| listen.tls);
+            let number = listeners.name_of(address, tls);
             let shares = threads.max(places.len());
             for (share, &place) in places.iter().cycle().take(shares).enumerate() {
                 let listener = passed[place].try_clone();
@@ -189,6 +193,7 @@ impl Listeners {
                     bound,
                     number,
                     proxy_protocol,
+                    tls,
                 });
             }
         }
@@ -207,6 +212,7 @@ impl Listeners {
                     bound,
                     number,
                     proxy_protocol,
+                    tls: false,
                 });
             }
         }
@@ -231,6 +237,11 @@ impl Listeners {
         self.names.len() - 1
     }
 
+    fn name_of(&mut self, address: SocketAddr, tls: bool) -> usize {
+        let scheme = if tls { "https" } else { "http" };
+        self.name(&format!("{scheme}://{address}"))
+    }
+
     /// Returns the addresses, in the order of the configuration, with the ports that the system
     /// chose.
     pub fn local_addrs(&self) -> &[SocketAddr] {
@@ -238,20 +249,32 @@ impl Listeners {
     }
 
     /// Starts the threads, `http-0` and so on, each with a worker of its own. All of them serve
-    /// when this returns. Without an address to serve there are no threads.
+    /// when this returns. Without an address to serve there are no threads. With an address for TLS there
+    /// are as many more, `tls-0` and so on, for handshakes.
     ///
     /// # Errors
     ///
-    /// Fails if the system does not give a thread or what its event loop needs.
+    /// Fails if the system does not give a thread or what its event loop needs, or if there is an
+    /// address for TLS and nothing to serve it with.
     pub fn serve(
         self,
         hand_over: &HandOver,
+        tls: Option<&Tls>,
         mut worker: impl FnMut() -> Worker,
     ) -> io::Result<Server> {
         let (stop, stopped) = watch::channel(None);
         let (started, starts) = mpsc::channel();
         let mut threads = Vec::new();
         let prefixes = Prefixes::new();
+        let mut listeners = self.threads.iter().flatten();
+        let tls = match (listeners.any(|listener| listener.tls), tls) {
+            (false, _) => None,
+            (true, Some(tls)) => {
+                let handshakers = Handshakers::start(self.threads.len())?;
+                Some((tls.clone(), Arc::new(handshakers)))
+            }
+            (true, None) => return Err(io::Error::other("there is no certificate")),
+        };
         for (number, listeners) in self.threads.into_iter().enumerate() {
             let context = Context::new(Handler::new(worker(), &self.names), self.limits.clone());
             let heartbeat = Heartbeat::default();
@@ -261,6 +284,7 @@ impl Listeners {
                 are_passed: self.are_passed,
                 context,
                 hand_over: hand_over.clone(),
+                tls: tls.clone(),
                 prefixes: Arc::clone(&prefixes),
                 max_connections: self.max_connections,
                 heartbeat: heartbeat.clone(),

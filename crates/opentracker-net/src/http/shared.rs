@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use super::connections::Connections;
 use super::counters::Counter;
 use super::prefixes::{ConnectionLimit, Counted, Prefixes};
+use super::secure::Secure;
 use super::socket::Socket;
 
 /// A connection that asks for something else than announces and scrapes.
@@ -60,6 +61,8 @@ pub(super) struct Shared {
     pub(super) connections: Rc<Connections>,
     prefixes: Arc<Prefixes>,
     hand_over: HandOver,
+    /// What TLS listeners serve with.
+    pub(super) secure: Option<Secure>,
 }
 
 impl Shared {
@@ -69,6 +72,7 @@ impl Shared {
         durations: Histogram,
         prefixes: Arc<Prefixes>,
         hand_over: HandOver,
+        secure: Option<Secure>,
     ) -> Self {
         Self {
             context: RefCell::new(context),
@@ -79,6 +83,7 @@ impl Shared {
             connections: Rc::default(),
             prefixes,
             hand_over,
+            secure,
         }
     }
 

@@ -17,11 +17,13 @@ use tokio::time::{sleep, timeout_at};
 use super::accept::Listener;
 use super::counters::Counter;
 use super::prefixes::Prefixes;
+use super::secure::Secure;
 use super::shared::{HandOver, Shared};
 use super::socket::Socket;
-use super::{accept, connection};
+use super::{accept, connection, secure};
 use crate::duration::REQUEST_DURATION;
 use crate::heartbeat::Heartbeat;
+use crate::tls::{Handshakers, Tls};
 
 /// After so many connections were accepted, others get their turn.
 const MAX_ACCEPTS: usize = 64;
@@ -49,6 +51,8 @@ pub(super) struct Start {
     pub(super) are_passed: bool,
     pub(super) context: Context,
     pub(super) hand_over: HandOver,
+    /// What TLS listeners serve with, if there are any.
+    pub(super) tls: Option<(Tls, Arc<Handshakers>)>,
     pub(super) prefixes: Arc<Prefixes>,
     pub(super) max_connections: usize,
     pub(super) heartbeat: Heartbeat,
@@ -75,8 +79,12 @@ pub(super) fn run(mut start: Start, started: impl FnOnce(io::Result<()>)) {
         Err(error) => return started(Err(error)),
     };
     runtime.block_on(async {
-        let listeners = std::mem::take(&mut start.listeners).into_iter();
+        let listeners = std::mem::take(&mut start.listeners);
+        let registry = start.context.handler.worker().tracker().counters();
+        let secure = start.tls.take();
+        let secure = secure.map(|tls| Secure::new(tls, registry, &listeners, &start.names));
         let listeners: io::Result<Vec<_>> = listeners
+            .into_iter()
             .map(|listener| accept::register(listener).map(Rc::new))
             .collect();
         let listeners = match listeners {
@@ -95,6 +103,7 @@ pub(super) fn run(mut start: Start, started: impl FnOnce(io::Result<()>)) {
                 durations,
                 start.prefixes,
                 start.hand_over,
+                secure,
             )),
             are_passed: start.are_passed,
             max_connections: start.max_connections,
@@ -195,6 +204,15 @@ impl Thread {
         if let Err(error) = socket.set_nonblocking() {
             return tracing::debug!(%error, "a connection is unusable");
         }
+        if listener.tls {
+            return match socket.into_async() {
+                Ok(socket) => {
+                    let shared = Rc::clone(shared);
+                    drop(spawn_local(secure::run(socket, session, counted, shared)));
+                }
+                Err(error) => tracing::debug!(%error, "a connection is unusable"),
+            };
+        }
         let served =
             connection::serve_at_once(&socket, &mut session, context, &shared.durations, now);
         if let Err(error) = served {
@@ -208,7 +226,8 @@ impl Thread {
         match socket.into_async() {
             Ok(socket) => {
                 let shared = Rc::clone(shared);
-                spawn_local(connection::run(socket, session, counted, shared));
+                let open = shared.connections.open();
+                spawn_local(connection::run(socket, session, counted, shared, open));
             }
             Err(error) => tracing::debug!(%error, "a connection is unusable"),
         }

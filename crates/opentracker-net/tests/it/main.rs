@@ -8,5 +8,6 @@ mod proxies;
 mod scrape;
 mod shutdown;
 mod site;
+mod tls;
 mod udp;
 mod unicast;

@@ -306,7 +306,7 @@ fn every_thread_serves_every_address() {
     assert!(addresses[0].is_ipv4() && addresses[1].is_ipv6());
     let tracker = Site::start().tracker;
     let worker = || Worker::new(Arc::clone(&tracker), 1, None);
-    let server = listeners.serve(&operator_plane(), worker).unwrap();
+    let server = listeners.serve(&operator_plane(), None, worker).unwrap();
     // The system spreads them over the threads as it likes.
     for address in addresses.iter().cycle().take(60) {
         let mut client = Client::connect(*address);

@@ -124,7 +124,7 @@ fn serve(listen: &UnixListen, threads: usize) -> Server {
     let tracker = Arc::new(Tracker::new(rules, Instant::now(), &mut rand::rng()));
     let worker = || Worker::new(Arc::clone(&tracker), rand::random(), None);
     let listeners = bind(listen, threads).unwrap();
-    listeners.serve(&operator_plane(), worker).unwrap()
+    listeners.serve(&operator_plane(), None, worker).unwrap()
 }
 
 fn ask(listen: &UnixListen, request: &str) -> String {

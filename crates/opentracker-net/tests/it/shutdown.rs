@@ -62,7 +62,7 @@ fn what_waits_in_a_passed_listener_is_served_by_the_next_server() {
         let listeners = Listeners::adopt(&config, &passed, &[]).unwrap();
         assert_eq!(listeners.local_addrs(), [address]);
         let worker = || Worker::new(Arc::clone(&tracker), 1, None);
-        let server = listeners.serve(&operator_plane(), worker).unwrap();
+        let server = listeners.serve(&operator_plane(), None, worker).unwrap();
         assert_eq!(server.heartbeats().count(), threads);
         server
     };
@@ -132,7 +132,7 @@ fn the_cluster_hears_in_time_and_at_the_end() {
     let tracker = Plan::behind_proxy().start().tracker;
     let ear = Ear::default();
     let worker = || Worker::new(Arc::clone(&tracker), 1, Some(Box::new(ear.clone())));
-    let server = listeners.serve(&operator_plane(), worker).unwrap();
+    let server = listeners.serve(&operator_plane(), None, worker).unwrap();
     let mut client = Client::connect(address);
     let hash = "a".repeat(20);
     // Of peers on loopback it hears nothing.

@@ -9,7 +9,10 @@ use opentracker_core::{AccessLists, CounterSet, Networks, Rules, Settings, Track
 use opentracker_http::Forwarding;
 pub(crate) use opentracker_lab::http::{Client, Response};
 use opentracker_net::Listen;
-use opentracker_net::http::{Config, HandOver, HandedOver, Listeners, Server};
+use opentracker_net::http::{Config, HandOver, HandedOver, Listeners, Server, Socket};
+use opentracker_net::tls::Tls;
+use tokio::io::AsyncWriteExt;
+use tokio::runtime::Builder;
 
 /// A request that is answered, in a few octets.
 pub(crate) const SCRAPE: &str =
@@ -36,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) forwarding: Forwarding,
     /// Connections begin with a PROXY header.
     pub(crate) proxy_protocol: bool,
+    /// Clients speak TLS, with these certificates.
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Plan {
@@ -55,7 +60,11 @@ impl Plan {
         Config {
             listen: listen
                 .iter()
-                .map(|address| Listen::new(*address).with_proxy_protocol(self.proxy_protocol))
+                .map(|address| {
+                    Listen::new(*address)
+                        .with_proxy_protocol(self.proxy_protocol)
+                        .with_tls(self.tls.is_some())
+                })
                 .collect(),
             ..self.config.clone()
         }
@@ -74,7 +83,9 @@ impl Plan {
         let listeners = Listeners::bind(&self.config()).unwrap();
         let address = listeners.local_addrs()[0];
         let worker = || Worker::new(Arc::clone(&tracker), rand::random(), None);
-        let server = listeners.serve(&operator_plane(), worker).unwrap();
+        let server = listeners
+            .serve(&operator_plane(), self.tls.as_ref(), worker)
+            .unwrap();
         Site {
             address,
             tracker,
@@ -96,10 +107,26 @@ pub(crate) fn operator_plane() -> HandOver {
                 "HTTP/1.1 203 Handed Over\r\nSource: {source:?}\r\nContent-Length: {}\r\n\r\n",
                 octets.len()
             );
-            (&socket).write_all(head.as_bytes()).unwrap();
-            (&socket).write_all(&octets).unwrap();
+            let reply = [head.as_bytes(), &octets].concat();
+            match socket {
+                Socket::Tls(_) => say_by_tls(socket, &reply),
+                socket => (&socket).write_all(&reply).unwrap(),
+            }
         },
     )
+}
+
+/// Goes on with a connection of TLS on a thread of its own, as the operator plane does.
+fn say_by_tls(socket: Socket, reply: &[u8]) {
+    let reply = reply.to_vec();
+    std::thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut stream = socket.into_async().unwrap();
+            stream.write_all(&reply).await.unwrap();
+            stream.shutdown().await.unwrap();
+        });
+    });
 }
 
 pub(crate) fn networks(networks: &[&str]) -> Networks {

@@ -31,6 +31,7 @@ impl Values {
         });
         let mut faults: Vec<_> = faults.collect();
         faults.extend(self.without_secret());
+        faults.extend(self.without_certificate());
         ConfigErrors::check(faults)?;
         Ok(Config(self))
     }
@@ -53,6 +54,19 @@ impl Values {
             let message = "it needs livesync.secret: write the file that all nodes share";
             Finding::default().about(key).saying(message)
         })
+    }
+}
+
+impl Values {
+    /// Says which listener needs a certificate, if there is none.
+    fn without_certificate(&self) -> Option<Finding> {
+        let has_none = self.tls.certificate.as_os_str().is_empty();
+        let listener = self.http.listen.iter().find(|listener| listener.tls)?;
+        let message = format!(
+            "{} needs tls.certificate: write the file of the certificate, or the folder of several",
+            listener.address
+        );
+        has_none.then(|| Finding::default().about("http.listen").saying(message))
     }
 }
 
@@ -158,6 +172,14 @@ impl Config {
                  addresses of the proxies",
             ));
         }
+        if !self.tls.certificate.as_os_str().is_empty()
+            && !self.http.listen.iter().any(|listener| listener.tls)
+        {
+            warnings.push(warning(
+                "tls.certificate",
+                "no listener uses it: write { address = \"[::]:443\", tls = true } in http.listen",
+            ));
+        }
         if self.unicast.listen.is_none() && !self.unicast.peers.is_empty() {
             warnings.push(warning(
                 "livesync.unicast.peers",
@@ -184,6 +206,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::str::FromStr;
     use std::time::Duration;
 
     #[test]
@@ -289,6 +312,30 @@ mod tests {
             values.livesync.secret = "/etc/keys".into();
             assert!(values.validate().is_ok(), "{key}");
         }
+    }
+
+    #[test]
+    fn a_listener_of_tls_needs_a_certificate_and_a_certificate_a_listener() {
+        let mut values = Values::default();
+        values.http.listen = vec![Listener {
+            tls: true,
+            ..Listener::from_str("[::]:443").unwrap()
+        }];
+        let faults = values.clone().validate().unwrap_err().to_string();
+        assert!(
+            faults.contains("[::]:443 needs tls.certificate"),
+            "{faults}"
+        );
+        values.tls.certificate = "/etc/tls".into();
+        assert_eq!(values.clone().validate().unwrap().warnings(), []);
+        values.http.listen[0].tls = false;
+        let warnings = values.clone().validate().unwrap().warnings();
+        assert_eq!(warnings[0].key.as_deref(), Some("tls.certificate"));
+        values.udp.listen = vec![Listener {
+            tls: true,
+            ..Listener::from_str("[::]:443").unwrap()
+        }];
+        assert!(values.validate().is_err(), "UDP has no TLS");
     }
 
     #[test]

@@ -5,8 +5,13 @@ use std::net::{SocketAddr, SocketAddrV4};
 use super::listener::{ListenAddress, Listener};
 use super::value::{Reason, Wrong};
 
-/// Datagrams come to an address.
+/// Datagrams come to an address, without TLS.
 pub(super) fn internet_listeners(listeners: &[Listener]) -> Result<(), Wrong> {
+    if let Some(secure) = listeners.iter().find(|listener| listener.tls) {
+        return check(false, || {
+            format!("{}: `tls` is for http.listen: UDP has none", secure.address)
+        });
+    }
     let mut addresses = listeners.iter().map(|listener| &listener.address);
     match addresses.find(|address| matches!(address, ListenAddress::Unix(_))) {
         None => Ok(()),

@@ -455,6 +455,19 @@ sections! {
         subject: Subject = Subject::default(), Restart;
     }
 
+    /// Certificates of the HTTP listeners with `tls = true`: docs/https.md.
+    tls: Tls {
+        /// PEM file of the certificate with its chain, or a folder of pairs; empty = none.
+        ///
+        /// In a folder `NAME.crt` or `NAME.pem` goes with `NAME.key`, and `NAME/fullchain.pem` with
+        /// `NAME/privkey.pem`. Each client gets the one for the name that it asks for, or the first. Files
+        /// are read again when they change.
+        certificate: PathBuf = PathBuf::new(), Restart;
+
+        /// PEM file of its private key; empty = in the file of the certificate.
+        key: PathBuf = PathBuf::new(), Restart;
+    }
+
     /// How the swarms outlast a restart.
     snapshot: Snapshot {
         /// File that keeps the swarms across restarts; empty = off.

@@ -23,6 +23,8 @@ pub struct Listener {
     /// Whether a PROXY header comes before what clients send: before each connection, or before each
     /// datagram.
     pub proxy_protocol: bool,
+    /// Whether clients speak TLS, with the certificates of `tls.certificate`.
+    pub tls: bool,
     /// Nobody wrote it. It may be left out, with a warning, where the kernel lacks its address
     /// family; a listener that somebody wrote must work.
     pub by_default: bool,
@@ -38,7 +40,7 @@ pub enum ListenAddress {
 }
 
 /// The keys of a listener's table.
-const KEYS: [&str; 3] = ["address", "proxy_protocol", "v6_only"];
+const KEYS: [&str; 4] = ["address", "proxy_protocol", "tls", "v6_only"];
 
 /// What the path of a Unix socket stands behind.
 const UNIX: &str = "unix:";
@@ -77,6 +79,7 @@ impl From<ListenAddress> for Listener {
             address,
             v6_only: None,
             proxy_protocol: false,
+            tls: false,
             by_default: false,
         }
     }
@@ -108,13 +111,16 @@ impl Value for Listener {
 
     fn to_toml(&self) -> toml::Value {
         let address = self.address.to_string().into();
-        if self.v6_only.is_none() && !self.proxy_protocol {
+        if self.v6_only.is_none() && !self.proxy_protocol && !self.tls {
             return address;
         }
         let mut table = toml::Table::new();
         table.insert("address".to_owned(), address);
         if self.proxy_protocol {
             table.insert("proxy_protocol".to_owned(), true.into());
+        }
+        if self.tls {
+            table.insert("tls".to_owned(), true.into());
         }
         if let Some(v6_only) = self.v6_only {
             table.insert("v6_only".to_owned(), v6_only.into());
@@ -155,6 +161,7 @@ fn read_table(input: Input<'_>, table: &DeTable<'_>) -> Result<Listener, Vec<Wro
     let mut address = None;
     let mut v6_only = None;
     let mut proxy_protocol = false;
+    let mut tls = None;
     for (key, value) in table {
         let read = match key.get_ref().as_ref() {
             "address" => read_address(Input::Toml(value)).map(|read| address = Some(read)),
@@ -162,6 +169,7 @@ fn read_table(input: Input<'_>, table: &DeTable<'_>) -> Result<Listener, Vec<Wro
             "proxy_protocol" => {
                 read_flag("proxy_protocol", value).map(|read| proxy_protocol = read)
             }
+            "tls" => read_flag("tls", value).map(|read| tls = Some((read, value))),
             // The name has a span, too, of another type.
             name => Err(vec![wrong(key.span().start, unknown(name))]),
         };
@@ -179,10 +187,16 @@ fn read_table(input: Input<'_>, table: &DeTable<'_>) -> Result<Listener, Vec<Wro
         });
         wrongs.extend(wrong);
     }
+    if let (Some(ListenAddress::Unix(path)), Some((true, value))) = (&address, tls) {
+        let path = path.display();
+        let message = format!("tls: {UNIX}{path} is for programs of this host, so leave it out");
+        wrongs.push(wrong(value.span().start, message));
+    }
     match address {
         Some(address) if wrongs.is_empty() => Ok(Listener {
             v6_only: v6_only.map(|(value, _)| value),
             proxy_protocol,
+            tls: tls.is_some_and(|(value, _)| value),
             ..address.into()
         }),
         None if wrongs.is_empty() => {
@@ -302,8 +316,8 @@ mod tests {
                 "proxy_protocol: write `true` or `false`",
             ),
             (
-                r#"{ address = "[::]:1", tls = true }"#,
-                "a listener has no `tls`, it has `address`, `proxy_protocol` and `v6_only`",
+                r#"{ address = "unix:/x", tls = true }"#,
+                "tls: unix:/x is for programs of this host, so leave it out",
             ),
         ] {
             assert_eq!(read(text).unwrap_err(), [said], "{text}");
@@ -319,7 +333,9 @@ mod tests {
             ),
             (
                 r#"{ address = "[::]:1", colour = 1 }"#,
-                &["a listener has no `colour`, it has `address`, `proxy_protocol` and `v6_only`"],
+                &[
+                    "a listener has no `colour`, it has `address`, `proxy_protocol`, `tls` and `v6_only`",
+                ],
             ),
             (
                 r#"{ v6_only = false }"#,
