@@ -60,10 +60,12 @@ pub(crate) fn swarms(totals: &Totals) -> Swarms {
         seeders: PeerCounts {
             ipv4: peers.v4_seeders,
             ipv6: peers.v6_seeders,
+            webtorrent: peers.web_seeders,
         },
         leechers: PeerCounts {
             ipv4: peers.v4_leechers,
             ipv6: peers.v6_leechers,
+            webtorrent: peers.web_leechers,
         },
     }
 }
@@ -165,6 +167,8 @@ mod tests {
                     v4_leechers: 3,
                     v6_seeders: 4,
                     v6_leechers: 5,
+                    web_seeders: 6,
+                    web_leechers: 7,
                 },
             },
             counters,
