@@ -112,7 +112,7 @@ impl Connection {
                     self.session.note_sent(taken, limits, self.now);
                 }
                 Step::ShutDown => self.session.note_shut_down(self.now),
-                Step::Discard | Step::HandOver | Step::Close => return true,
+                Step::Discard | Step::HandOver | Step::Upgrade | Step::Close => return true,
             }
         }
     }

@@ -100,6 +100,11 @@ credentials = ""
 ca = ""
 subject = "opentracker.livesync"
 
+[webtorrent]
+enabled = false
+max_offers = 10
+origins = []
+
 [snapshot]
 path = ""
 interval = "10m"

@@ -10,6 +10,7 @@ mod shared;
 mod socket;
 mod thread;
 mod unix;
+mod websocket;
 
 pub use counters::Counter;
 pub use prefixes::{ConnectionLimit, Counted};
@@ -17,3 +18,4 @@ pub use server::{Config, ListenError, Listeners, Server};
 pub use shared::{HandOver, HandedOver};
 pub use socket::Socket;
 pub use unix::{SocketFile, UnixError, UnixListen, bind as bind_unix};
+pub use websocket::Counter as WebSocketCounter;

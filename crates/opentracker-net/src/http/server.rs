@@ -17,6 +17,7 @@ use super::prefixes::Prefixes;
 use super::shared::HandOver;
 use super::thread;
 use super::unix::{self, SocketFile, UnixError, UnixListen};
+use super::websocket::Post;
 use crate::bind::{Listen, by_address, groups};
 use crate::heartbeat::Heartbeat;
 
@@ -252,6 +253,7 @@ impl Listeners {
         let (started, starts) = mpsc::channel();
         let mut threads = Vec::new();
         let prefixes = Prefixes::new();
+        let post = Post::new(self.threads.len());
         for (number, listeners) in self.threads.into_iter().enumerate() {
             let context = Context::new(Handler::new(worker(), &self.names), self.limits.clone());
             let heartbeat = Heartbeat::default();
@@ -262,6 +264,8 @@ impl Listeners {
                 context,
                 hand_over: hand_over.clone(),
                 prefixes: Arc::clone(&prefixes),
+                number,
+                post: Arc::clone(&post),
                 max_connections: self.max_connections,
                 heartbeat: heartbeat.clone(),
                 stop: stopped.clone(),

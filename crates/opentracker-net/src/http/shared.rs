@@ -11,6 +11,7 @@ use super::connections::Connections;
 use super::counters::Counter;
 use super::prefixes::{ConnectionLimit, Counted, Prefixes};
 use super::socket::Socket;
+use super::websocket::Browsers;
 
 /// A connection that asks for something else than announces and scrapes.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ pub(super) struct Shared {
     pub(super) closing: Notify,
     pub(super) is_closing: Cell<bool>,
     pub(super) connections: Rc<Connections>,
+    pub(super) browsers: Browsers,
     prefixes: Arc<Prefixes>,
     hand_over: HandOver,
 }
@@ -67,6 +69,7 @@ impl Shared {
         context: Context,
         counters: Vec<Counters<Counter>>,
         durations: Histogram,
+        browsers: Browsers,
         prefixes: Arc<Prefixes>,
         hand_over: HandOver,
     ) -> Self {
@@ -77,6 +80,7 @@ impl Shared {
             closing: Notify::new(),
             is_closing: Cell::new(false),
             connections: Rc::default(),
+            browsers,
             prefixes,
             hand_over,
         }
