@@ -30,6 +30,7 @@ mod snapshot;
 mod udp_handler;
 mod udp_model;
 mod udp_wire;
+mod websocket;
 
 pub use config::config;
 pub use forwarded::forwarded;
@@ -47,6 +48,7 @@ pub use scrape_sync::scrape_sync;
 pub use snapshot::snapshot;
 pub use udp_handler::udp_handler;
 pub use udp_wire::udp_wire;
+pub use websocket::websocket;
 
 /// A target.
 pub type Target = fn(&[u8]);
@@ -69,6 +71,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("snapshot", snapshot),
     ("udp_handler", udp_handler),
     ("udp_wire", udp_wire),
+    ("websocket", websocket),
 ];
 
 /// Makes the program of a target: libFuzzer's under `cargo fuzz`, else one that runs files.

@@ -97,6 +97,8 @@ pub struct Session {
     swarms: Vec<(InfoHash, PeerId)>,
     reader: Reader,
     is_closing: bool,
+    /// It was the tracker that ended it.
+    is_refused: bool,
 }
 
 impl Session {
@@ -108,6 +110,7 @@ impl Session {
             swarms: Vec::new(),
             reader: Reader::default(),
             is_closing: false,
+            is_refused: false,
         }
     }
 
@@ -150,6 +153,7 @@ impl Session {
         if !self.is_closing {
             frame::put_close(&(code as u16).to_be_bytes(), out);
             self.is_closing = true;
+            self.is_refused = true;
         }
     }
 
@@ -161,6 +165,11 @@ impl Session {
     /// Tells whether the connection is to be closed when what is to be sent has been sent.
     pub const fn is_closing(&self) -> bool {
         self.is_closing
+    }
+
+    /// Tells whether it was the tracker that ended the connection.
+    pub const fn is_refused(&self) -> bool {
+        self.is_refused
     }
 
     /// Tells whether a part of a message has come.

@@ -59,3 +59,4 @@ mod start;
 mod trends;
 mod udp;
 mod udp_hostile;
+mod webtorrent;

@@ -348,7 +348,7 @@ fn what_no_browser_sends_ends_the_connection_with_a_code() {
         let (reply, _) = site.send(0, &octets);
         let [high, low] = code.to_be_bytes();
         assert_eq!(reply, [0x88, 2, high, low]);
-        assert!(site.sessions[0].is_closing());
+        assert!(site.sessions[0].is_closing() && site.sessions[0].is_refused());
         assert_eq!(site.sum(counter), 1);
         let after = frame(0x81, announce(0, "started", 0).to_string().as_bytes());
         assert!(site.send(0, &after).0.is_empty(), "it is over");
@@ -356,7 +356,7 @@ fn what_no_browser_sends_ends_the_connection_with_a_code() {
     let mut site = Site::open(Rules::default(), 1);
     let close = frame(0x88, &[3, 0xe8, b'b', b'y', b'e']);
     assert_eq!(site.send(0, &close).0, [0x88, 2, 3, 0xe8]);
-    assert!(site.sessions[0].is_closing());
+    assert!(site.sessions[0].is_closing() && !site.sessions[0].is_refused());
 }
 
 #[test]

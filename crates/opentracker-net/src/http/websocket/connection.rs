@@ -297,7 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn reason(&self, otherwise: Counter) -> Counter {
         if self.outbox.is_going() {
             Counter::Away
-        } else if self.session.is_closing() {
+        } else if self.session.is_refused() {
             Counter::Refused
         } else {
             otherwise
