@@ -39,6 +39,8 @@ pub(crate) enum Measurement {
     Udp(Pace),
     /// Answers over HTTP, beside other trackers.
     Http(Pace),
+    /// Announces with offers over WebSocket, and connections that are held, beside other trackers.
+    Ws(Pace),
     /// Resident memory after filling, beside other trackers.
     Memory(Pace),
     /// How long announces wait while the tracker does something large.
@@ -98,6 +100,7 @@ pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()>
         Measurement::Peers(pace) => (pace, &[suites::udp, suites::http, suites::memory]),
         Measurement::Udp(pace) => (pace, &[suites::udp]),
         Measurement::Http(pace) => (pace, &[suites::http]),
+        Measurement::Ws(pace) => (pace, &[suites::ws]),
         Measurement::Memory(pace) => (pace, &[suites::memory]),
         Measurement::Latency(pace) => (pace, &[latency::run]),
         Measurement::Floods => {

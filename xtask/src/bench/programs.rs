@@ -23,6 +23,8 @@ pub(super) enum Program {
     AquaticUdp,
     AquaticUdpIoUring,
     AquaticHttp,
+    AquaticWs,
+    BittorrentTracker,
     OpentrackerC,
 }
 
@@ -51,6 +53,8 @@ impl Program {
             Self::AquaticUdp => "aquatic_udp (mio)",
             Self::AquaticUdpIoUring => "aquatic_udp (io_uring)",
             Self::AquaticHttp => "aquatic_http",
+            Self::AquaticWs => "aquatic_ws",
+            Self::BittorrentTracker => "bittorrent-tracker (node)",
             Self::OpentrackerC => "opentracker (C)",
         }
     }
@@ -84,6 +88,12 @@ impl Program {
             Self::AquaticUdp => aquatic("bin/aquatic_udp"),
             Self::AquaticUdpIoUring => aquatic("io_uring/bin/aquatic_udp"),
             Self::AquaticHttp => aquatic("bin/aquatic_http"),
+            Self::AquaticWs => aquatic("bin/aquatic_ws"),
+            Self::BittorrentTracker => (
+                "node".into(),
+                format!("{} {port}", install::node_tracker(&bench.others).display()),
+                String::new(),
+            ),
             Self::Ours => (
                 bench.ours.join("opentracker"),
                 "--config config.toml".to_owned(),
