@@ -59,6 +59,7 @@ pub(in crate::http) async fn run(
         wait: Wait::Message,
         since: now,
         is_shut_down: false,
+        is_away: false,
     };
     connection.receive(&mut input, &shared, now);
     // It would be kept for as long as the connection is.
@@ -82,6 +83,8 @@ struct Connection<S> {
     /// When that began.
     since: Instant,
     is_shut_down: bool,
+    /// The tracker ends, or clients are to go elsewhere.
+    is_away: bool,
 }
 
 /// What a connection waits for.
@@ -162,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 .is_draining()
         };
         if !self.session.is_closing() && (self.outbox.is_going() || is_draining()) {
-            self.close(CloseCode::Away);
+            self.send_away();
         }
         let sent = self.poll_send(cx)?;
         if self.session.is_closing() && self.outbox.len() == 0 && !self.is_shut_down {
@@ -253,9 +256,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn close(&mut self, code: CloseCode) {
+    fn send_away(&mut self) {
+        self.is_away = true;
         let mut frame = Vec::new();
-        self.session.close(code, &mut frame);
+        self.session.close(CloseCode::Away, &mut frame);
         self.outbox.push(&frame);
         self.await_next(Instant::now());
     }
@@ -295,7 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Why a connection ends whose other side has gone.
     fn reason(&self, otherwise: Counter) -> Counter {
-        if self.outbox.is_going() {
+        if self.is_away {
             Counter::Away
         } else if self.session.is_refused() {
             Counter::Refused
@@ -318,5 +322,70 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             timer.as_mut().reset(deadline.into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentracker_core::{Requester, WebConnection};
+
+    use super::*;
+
+    fn connection(now: Instant) -> Connection<tokio::io::DuplexStream> {
+        let requester = Requester::new([192, 0, 2, 1].into());
+        let (stream, _) = tokio::io::duplex(1);
+        Connection {
+            stream,
+            session: Session::new(WebConnection(1), requester),
+            outbox: Rc::default(),
+            wait: Wait::Message,
+            since: now,
+            is_shut_down: false,
+            is_away: false,
+        }
+    }
+
+    #[test]
+    fn who_is_silent_is_asked_once_and_then_cut_off() {
+        let start = Instant::now();
+        let mut connection = connection(start);
+        assert_eq!(connection.deadline(), start + PING_AFTER);
+        assert_eq!(connection.expire(start + PING_AFTER), None);
+        let ping = connection
+            .outbox
+            .send(|octets| (octets.len(), octets.to_vec()));
+        assert_eq!(ping, [0x89, 0]);
+        let end = start + PING_AFTER + PONG_WITHIN;
+        assert_eq!(connection.deadline(), end);
+        assert_eq!(connection.expire(end), Some(Counter::Silent));
+        // An answer would have begun it all anew.
+        connection.await_next(end);
+        assert_eq!(connection.deadline(), end + PING_AFTER);
+    }
+
+    #[test]
+    fn who_takes_nothing_or_does_not_go_on_is_cut_off() {
+        let start = Instant::now();
+        for (wait, patience, reason) in [
+            (Wait::Room, STALL_TIMEOUT, Counter::Slow),
+            (Wait::Rest, MESSAGE_TIMEOUT, Counter::Late),
+            (Wait::End, LINGER, Counter::ByClient),
+        ] {
+            let mut connection = connection(start);
+            connection.wait = wait;
+            assert_eq!(connection.deadline(), start + patience);
+            assert_eq!(connection.expire(start + patience), Some(reason));
+        }
+    }
+
+    #[test]
+    fn why_the_tracker_ends_it_is_told_apart() {
+        let mut connection = connection(Instant::now());
+        assert_eq!(connection.reason(Counter::ByClient), Counter::ByClient);
+        connection.session.close(CloseCode::Size, &mut Vec::new());
+        assert_eq!(connection.reason(Counter::ByClient), Counter::Refused);
+        connection.send_away();
+        assert_eq!(connection.wait, Wait::End);
+        assert_eq!(connection.reason(Counter::ByClient), Counter::Away);
     }
 }
