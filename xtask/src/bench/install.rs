@@ -21,7 +21,7 @@ const AQUATIC: [Aquatic; 3] = [
 ];
 
 /// The tracker of JavaScript, from npm.
-const NODE_TRACKER: &str = "bittorrent-tracker@11.2.3";
+pub(super) const NODE_TRACKER: &str = "bittorrent-tracker@11.2.3";
 
 /// The C program and the library that it needs.
 const DEBIAN: [&str; 2] = ["opentracker", "libowfat0"];

@@ -100,9 +100,15 @@ pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()>
         Measurement::Peers(pace) => (pace, &[suites::udp, suites::http, suites::memory]),
         Measurement::Udp(pace) => (pace, &[suites::udp]),
         Measurement::Http(pace) => (pace, &[suites::http]),
-        Measurement::Ws(pace) => (pace, &[suites::ws]),
         Measurement::Memory(pace) => (pace, &[suites::memory]),
         Measurement::Latency(pace) => (pace, &[latency::run]),
+        Measurement::Ws(pace) => {
+            let bench = Bench::paced(workspace, pace.quick)?;
+            install::for_browsers(&bench.workspace.sh, &bench.others)?;
+            let (aquatic, node) = (install::AQUATIC_VERSION, install::NODE_TRACKER);
+            println!("{}, aquatic_ws {aquatic}, {node}.\n", bench.machine()?);
+            return suites::ws(&bench);
+        }
         Measurement::Floods => {
             let bench = Bench::alone(workspace)?;
             println!("{}.\n", bench.machine()?);
@@ -125,8 +131,13 @@ pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()>
 
 impl Bench {
     fn prepare(workspace: Workspace, is_quick: bool) -> Result<Self> {
-        let mut bench = Self::alone(workspace)?;
+        let bench = Self::paced(workspace, is_quick)?;
         install::all(&bench.workspace.sh, &bench.others)?;
+        Ok(bench)
+    }
+
+    fn paced(workspace: Workspace, is_quick: bool) -> Result<Self> {
+        let mut bench = Self::alone(workspace)?;
         if !is_quick {
             // Many short turns: on a shared machine a bad moment then hits one round of all.
             (bench.rounds, bench.turn) = (9, ["2s", "1s"]);

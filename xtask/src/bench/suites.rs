@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
+use super::Bench;
 use super::programs::{Program, Protocol, Server};
 use super::table::{self, Row};
-use super::{Bench, install};
 
 /// The swarms of the UDP suite: a million torrents, some with hundreds of thousands of peers, most
 /// with one or none. An average announce gets some twenty peers.
@@ -73,7 +73,6 @@ pub(super) fn http(bench: &Bench) -> Result<()> {
 /// Browsers: swarms of eight that introduce each other with every announce, and many connections
 /// that do nothing.
 pub(super) fn ws(bench: &Bench) -> Result<()> {
-    install::for_browsers(&bench.workspace.sh, &bench.others)?;
     let programs = [
         (Program::Ours, "webtorrent = { enabled = true }\n"),
         (Program::AquaticWs, ""),
