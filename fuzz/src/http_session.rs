@@ -4,6 +4,7 @@ use std::time::Instant;
 use opentracker_core::{Networks, Rules, Tracker, Worker};
 use opentracker_http::{
     Context, CrossOrigin, ForwardedHeader, Forwarding, Handler, Limits, Session, Source, Step,
+    WebSockets,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -47,7 +48,7 @@ pub fn http_session(octets: &[u8]) {
     assert_eq!(piecewise.left(rest), at_once.left(&[]));
 }
 
-/// The octets with which a connection leaves for the operator plane; `None` if it stays.
+/// The octets with which a connection leaves; `None` if it stays.
 type Left = Option<Vec<u8>>;
 
 /// A session and the sockets around it.
@@ -112,7 +113,7 @@ impl Connection {
                     self.session.note_sent(taken, limits, self.now);
                 }
                 Step::ShutDown => self.session.note_shut_down(self.now),
-                Step::Discard | Step::HandOver | Step::Close => return true,
+                Step::Discard | Step::HandOver | Step::Upgrade | Step::Close => return true,
             }
         }
     }
@@ -123,11 +124,15 @@ impl Connection {
         taken
     }
 
-    /// What the operator plane gets, if the connection goes there: nothing of it is lost.
+    /// What the operator plane gets, or whoever goes on with WebSocket, if the connection goes there:
+    /// nothing of it is lost.
     fn left(self, unsent: &[u8]) -> Left {
-        let is_handed_over = self.session.next_step() == Step::HandOver;
-        let read = self.session.into_input();
-        is_handed_over.then(|| [&read, &self.unread, unsent].concat())
+        let read = match self.session.next_step() {
+            Step::HandOver => self.session.into_input(),
+            Step::Upgrade => self.session.into_upgrade()?.1,
+            _ => return None,
+        };
+        Some([&read, &self.unread, unsent].concat())
     }
 }
 
@@ -139,6 +144,7 @@ fn handler(now: Instant) -> Handler {
     };
     let rules = Rules::default()
         .with_extension(forwarding)
+        .with_extension(WebSockets::new(vec!["https://site.example".to_owned()]))
         .with_extension(CrossOrigin::new(vec!["https://site.example".to_owned()]));
     let tracker = Tracker::with_parts(2, rules, now, &mut StdRng::seed_from_u64(1));
     Handler::new(Worker::new(Arc::new(tracker), 1, None), &["http".into()])

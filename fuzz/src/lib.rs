@@ -31,6 +31,7 @@ mod tls_stream;
 mod udp_handler;
 mod udp_model;
 mod udp_wire;
+mod websocket;
 
 pub use config::config;
 pub use forwarded::forwarded;
@@ -49,6 +50,7 @@ pub use snapshot::snapshot;
 pub use tls_stream::tls_stream;
 pub use udp_handler::udp_handler;
 pub use udp_wire::udp_wire;
+pub use websocket::websocket;
 
 /// A target.
 pub type Target = fn(&[u8]);
@@ -72,6 +74,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("tls_stream", tls_stream),
     ("udp_handler", udp_handler),
     ("udp_wire", udp_wire),
+    ("websocket", websocket),
 ];
 
 /// Makes the program of a target: libFuzzer's under `cargo fuzz`, else one that runs files.

@@ -6,6 +6,7 @@ use opentracker_api::{
 use opentracker_core::{Client, Counter as Core, CounterRegistry, CounterSet, Totals};
 use opentracker_http::Counter as Http;
 use opentracker_udp::Counter as Udp;
+use opentracker_webtorrent::Counter as Web;
 
 use crate::snapshot::Snapshot;
 
@@ -60,10 +61,12 @@ pub(crate) fn swarms(totals: &Totals) -> Swarms {
         seeders: PeerCounts {
             ipv4: peers.v4_seeders,
             ipv6: peers.v6_seeders,
+            webtorrent: peers.web_seeders,
         },
         leechers: PeerCounts {
             ipv4: peers.v4_leechers,
             ipv6: peers.v6_leechers,
+            webtorrent: peers.web_leechers,
         },
     }
 }
@@ -89,6 +92,8 @@ fn requests(counters: &CounterRegistry) -> Vec<RequestCount> {
         count("udp", "scrape", counters.sum_of(&Udp::SCRAPES)),
         count("http", "announce", counters.sum_of(&Http::ANNOUNCES)),
         count("http", "scrape", counters.sum_of(&Http::SCRAPES)),
+        count("webtorrent", "announce", counters.sum(Web::Announce)),
+        count("webtorrent", "scrape", counters.sum(Web::Scrape)),
     ]
 }
 
@@ -105,11 +110,13 @@ pub(crate) fn refusals(counters: &CounterRegistry) -> u64 {
 fn replies(counters: &CounterRegistry) -> Vec<ReplyCount> {
     let udp = counters.sum_of(&Udp::ANNOUNCES) + counters.sum_of(&Udp::SCRAPES);
     let http = counters.sum_of(&Http::ANNOUNCES) + counters.sum_of(&Http::SCRAPES);
+    let web = counters.sum(Web::Announce) + counters.sum(Web::Scrape);
+    let web_malformed = counters.sum_of(&Web::MALFORMED);
     let udp_malformed = counters.sum_of(&Udp::MALFORMED);
     let http_malformed = counters.sum_of(&Http::MALFORMED);
     let refusals = counters.families().into_iter();
     let refusals = refusals.filter(|sums| sums.family.name == REFUSALS);
-    let mut replies = vec![("served", udp + http)];
+    let mut replies = vec![("served", udp + http + web)];
     replies.extend(refusals.flat_map(|sums| {
         let reasons = sums.family.series.iter();
         reasons.filter_map(move |reason| Some((*reason.first()?, sums.sum(reason))))
@@ -118,7 +125,7 @@ fn replies(counters: &CounterRegistry) -> Vec<ReplyCount> {
         ("rate", counters.sum(Core::RefusedRate)),
         ("silent", counters.sum(Core::Silenced)),
         ("connection_id", counters.sum(Udp::BadConnectionId)),
-        ("malformed", udp_malformed + http_malformed),
+        ("malformed", udp_malformed + http_malformed + web_malformed),
         ("proxy", counters.sum(Http::SilentProxy)),
         ("not_sent", counters.sum(Udp::SendFailed)),
     ]);
@@ -165,6 +172,8 @@ mod tests {
                     v4_leechers: 3,
                     v6_seeders: 4,
                     v6_leechers: 5,
+                    web_seeders: 6,
+                    web_leechers: 7,
                 },
             },
             counters,
@@ -190,6 +199,9 @@ mod tests {
         http.add(Http::ScrapeV4, 6);
         http.add(Http::BadPort, 8);
         let core = counters.register();
+        let web = counters.register();
+        web.add(Web::Announce, 2);
+        web.add(Web::BadJson, 1);
         core.add(Core::RefusedMemory, 9);
         core.add(Core::Silenced, 11);
         core.add(Core::Completed, 10);
@@ -209,6 +221,8 @@ mod tests {
                 ("udp", "scrape", 0),
                 ("http", "announce", 0),
                 ("http", "scrape", 6),
+                ("webtorrent", "announce", 2),
+                ("webtorrent", "scrape", 0),
             ]
         );
         let replies = activity.replies.iter().filter(|reply| reply.total > 0);
@@ -216,10 +230,10 @@ mod tests {
         assert_eq!(
             replies,
             [
-                ("served", 13),
+                ("served", 15),
                 ("memory", 9),
                 ("silent", 11),
-                ("malformed", 12)
+                ("malformed", 13)
             ]
         );
         assert_eq!(activity.latency.len(), 1);

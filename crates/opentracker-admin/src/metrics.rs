@@ -69,6 +69,8 @@ impl Text<'_> {
             ("ipv4", "leecher", peers.v4_leechers),
             ("ipv6", "seeder", peers.v6_seeders),
             ("ipv6", "leecher", peers.v6_leechers),
+            ("webtorrent", "seeder", peers.web_seeders),
+            ("webtorrent", "leecher", peers.web_leechers),
         ] {
             self.put_sample(name, &["family", "role"], &[family, role], peers);
         }
@@ -356,6 +358,8 @@ mod tests {
                     v4_leechers: 3,
                     v6_seeders: 4,
                     v6_leechers: 5,
+                    web_seeders: 6,
+                    web_leechers: 7,
                 },
             },
             counters: &counters,
@@ -409,6 +413,7 @@ mod tests {
             r#"opentracker_peers{family="ipv4",role="leecher"} 3"#,
             r#"opentracker_peers{family="ipv6",role="seeder"} 4"#,
             r#"opentracker_peers{family="ipv6",role="leecher"} 5"#,
+            r#"opentracker_peers{family="webtorrent",role="leecher"} 7"#,
             "opentracker_cluster_joined 1",
             "opentracker_cluster_nodes 1",
             r#"opentracker_cluster_node_silent_seconds{address="192.0.2.1",tracker_id="aa000001"} 1.5"#,

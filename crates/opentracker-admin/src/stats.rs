@@ -287,6 +287,7 @@ mod tests {
                     v4_leechers: 60,
                     v6_seeders: 8,
                     v6_leechers: 2,
+                    ..PerKind::default()
                 },
             },
             counters: &counters,

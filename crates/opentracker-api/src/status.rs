@@ -99,6 +99,16 @@ pub struct PeerCounts {
     pub ipv4: u64,
     /// IPv6.
     pub ipv6: u64,
+    /// WebTorrent peers, which have no address.
+    #[serde(default)]
+    pub webtorrent: u64,
+}
+
+impl PeerCounts {
+    /// Returns their sum.
+    pub const fn total(&self) -> u64 {
+        self.ipv4 + self.ipv6 + self.webtorrent
+    }
 }
 
 /// Memory.

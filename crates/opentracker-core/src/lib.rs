@@ -4,7 +4,7 @@
 //!
 //! | who | what |
 //! |---|---|
-//! | a front end | [`Worker::announce`], [`Worker::scrape`]; for batches [`Worker::prefetch_announces`] |
+//! | a front end | [`Worker::announce`], [`Worker::scrape`]; for batches [`Worker::prefetch_announces`]; for browsers [`Worker::announce_web`] |
 //! | live sync | [`Tracker::apply_peers`], [`Tracker::apply_downloads`]; it hears of announces as a [`Cluster`] |
 //! | whoever lists torrents | [`Walk::next_part`] |
 //! | a snapshot | [`SwarmWalk::step`], [`Tracker::restore`] |
@@ -49,7 +49,7 @@ pub use histogram::{Histogram, HistogramFamily, HistogramSums};
 pub use logged_address::LoggedAddress;
 pub use opentracker_store::{
     Family as AddressFamily, Key, Limits, PeerBuffers, PerKind, Removed, Timing, TorrentSummary,
-    Totals,
+    Totals, WebConnection, WebPeer,
 };
 pub use rate::{Limited, MAX_PREFIXES, Rate, Step};
 pub use refusals::RefusedAnnounce;

@@ -15,12 +15,14 @@ use crate::counters::Counters;
 use crate::logged_address::LoggedAddress;
 use crate::rate::Pace;
 use crate::request::{AnnounceReply, Reason, Refusal, Requester, Retry};
-use crate::rules::{Rules, Settings};
+use crate::rules::Rules;
 use crate::sampler::{Sampler, Seen};
 use crate::sync::{ArcSwap, Cache};
 use crate::topic::Topic;
 use crate::trace::{SwarmEvent, SwarmEventKind, Traced};
 use crate::tracker::Tracker;
+
+mod web;
 
 /// When a client may ask again for a torrent that is not on the allow list: it may be there soon.
 const RETRY_NOT_ALLOWED: Duration = Duration::from_secs(10 * 60);
@@ -215,25 +217,13 @@ impl Worker {
                 renewed_after: announced.renewed_after,
             });
         }
-        let interval_secs = jittered_secs(settings, &mut self.picker);
+        let interval_secs = jittered_secs(settings.interval, settings.jitter, &mut self.picker);
         let reply = AnnounceReply {
             counts: announced.counts,
             interval_secs: interval_secs.saturating_mul(1 + u32::from(is_slowed)),
             min_interval_secs: whole_secs(settings.min_interval),
         };
-        if announced.new_torrent {
-            self.undo_if_purged(&key, &request.info_hash)?;
-        }
-        if announced.has_completed {
-            self.counters.count(Counter::Completed);
-        }
-        if presence == Presence::Gone {
-            self.counters.count(Counter::Stopped);
-        }
-        let events = self.tracker.events();
-        if events.is_wanted() {
-            publish_events(events, &request.info_hash, &announced, presence, now);
-        }
+        self.note_changes(&key, &announced, presence, now)?;
         if announced.tell
             && let Some(cluster) = &mut self.cluster
             // No other host can reach such a peer.
@@ -328,6 +318,31 @@ impl Worker {
         }
     }
 
+    /// Counts what an announce has changed, and lets those who look on hear of it.
+    #[inline]
+    fn note_changes(
+        &mut self,
+        key: &Key,
+        announced: &Announced,
+        presence: Presence,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        if announced.new_torrent {
+            self.undo_if_purged(key)?;
+        }
+        if announced.has_completed {
+            self.counters.count(Counter::Completed);
+        }
+        if presence == Presence::Gone {
+            self.counters.count(Counter::Stopped);
+        }
+        let events = self.tracker.events();
+        if events.is_wanted() {
+            publish_events(events, key.info_hash(), announced, presence, now);
+        }
+        Ok(())
+    }
+
     #[cold]
     fn refuse_full(&mut self, full: Full) -> Refusal {
         let (counter, reason) = match full {
@@ -389,8 +404,8 @@ impl Worker {
 
     /// Takes a torrent out again that an announce has just brought in under rules that were
     /// replaced meanwhile: a purge may have looked for it before it was there.
-    fn undo_if_purged(&mut self, key: &Key, info_hash: &InfoHash) -> Result<(), Refusal> {
-        if self.rules.load().lists.serves(info_hash) {
+    fn undo_if_purged(&mut self, key: &Key) -> Result<(), Refusal> {
+        if self.rules.load().lists.serves(key.info_hash()) {
             return Ok(());
         }
         self.tracker.store().remove(key);
@@ -498,9 +513,9 @@ fn flags_of(presence: Presence, seeding: bool, has_completed: bool) -> PeerFlags
     flags
 }
 
-fn jittered_secs(settings: &Settings, picker: &mut Picker) -> u32 {
-    let jitter = whole_secs(settings.jitter);
-    let least = whole_secs(settings.interval).saturating_sub(jitter);
+fn jittered_secs(interval: Duration, jitter: Duration, picker: &mut Picker) -> u32 {
+    let jitter = whole_secs(jitter);
+    let least = whole_secs(interval).saturating_sub(jitter);
     least.saturating_add(picker.below(jitter.saturating_mul(2).saturating_add(1)))
 }
 

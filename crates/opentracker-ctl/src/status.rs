@@ -88,8 +88,16 @@ fn text(status: &Status) -> String {
 }
 
 fn by_family(peers: &PeerCounts) -> String {
-    let PeerCounts { ipv4, ipv6 } = peers;
-    format!("{} (IPv4 {ipv4}, IPv6 {ipv6})", ipv4 + ipv6)
+    let PeerCounts {
+        ipv4,
+        ipv6,
+        webtorrent,
+    } = peers;
+    let of_web = match webtorrent {
+        0 => String::new(),
+        some => format!(", WebTorrent {some}"),
+    };
+    format!("{} (IPv4 {ipv4}, IPv6 {ipv6}{of_web})", peers.total())
 }
 
 pub(crate) fn memory(memory: &Memory) -> String {
@@ -236,8 +244,16 @@ mod tests {
             certificates: Vec::new(),
             swarms: Swarms {
                 torrents: 3,
-                seeders: PeerCounts { ipv4: 1, ipv6: 2 },
-                leechers: PeerCounts { ipv4: 0, ipv6: 0 },
+                seeders: PeerCounts {
+                    ipv4: 1,
+                    ipv6: 2,
+                    webtorrent: 0,
+                },
+                leechers: PeerCounts {
+                    ipv4: 0,
+                    ipv6: 0,
+                    webtorrent: 4,
+                },
             },
             memory: Memory {
                 swarms_octets: 2048,
@@ -265,7 +281,7 @@ mod tests {
             text(&status),
             "opentracker 0.1.0, pid 7, tracker 00000102: draining, up 1 min 30 s\n\
              listens    udp [::]:6969, passed\n           http [::]:6969, for proxies\n\
-             torrents   3\nseeders    3 (IPv4 1, IPv6 2)\nleechers   0 (IPv4 0, IPv6 0)\n\
+             torrents   3\nseeders    3 (IPv4 1, IPv6 2)\nleechers   4 (IPv4 0, IPv6 0, WebTorrent 4)\n\
              memory     2.0 KiB of 4.0 KiB for torrents and peers\n\
              lists      deny 9, blocked by hand 1\n\
              snapshot   12 s old, 100 B, 2 attempts to write one failed\n\

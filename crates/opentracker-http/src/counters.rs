@@ -28,6 +28,10 @@ opentracker_core::counters! {
             BadPort ["400", "port"],
             /// Queries with another malformed parameter.
             BadParameter ["400", "parameter"],
+            /// Upgrades to WebSocket that lack something.
+            BadUpgrade ["400", "upgrade"],
+            /// Upgrades to WebSocket of pages that are not listed.
+            ForbiddenOrigin ["403", "origin"],
             /// Announces to a path that is none.
             NotFound ["404", "path"],
             /// Announces and scrapes with another method than GET.
@@ -36,6 +40,8 @@ opentracker_core::counters! {
             Timeout ["408", "head"],
             /// Heads that are too large.
             HeadTooLarge ["431", "head"],
+            /// Upgrades to WebSocket while clients are to go elsewhere.
+            Closing ["503", "closing"],
         }
         "opentracker_http_proxies_refused_total" connections "HTTP connections closed where they had to begin with a PROXY header, by reason." ["reason"] {
             /// Connections from elsewhere than the trusted proxies.
@@ -54,13 +60,14 @@ impl Counter {
     /// Scrapes answered.
     pub const SCRAPES: [Self; 2] = [Self::ScrapeV4, Self::ScrapeV6];
     /// Requests that cannot be understood, or that lack something.
-    pub const MALFORMED: [Self; 10] = [
+    pub const MALFORMED: [Self; 11] = [
         Self::BadHead,
         Self::BadHost,
         Self::BadBody,
         Self::BadInfoHash,
         Self::BadPort,
         Self::BadParameter,
+        Self::BadUpgrade,
         Self::NotFound,
         Self::BadMethod,
         Self::Timeout,

@@ -18,6 +18,10 @@ use crate::response::{Response, Status};
 use crate::settings::{CrossOrigin, Forwarding};
 use crate::source::Source;
 
+mod websocket;
+
+pub use websocket::Upgrade;
+
 /// The most peers of a reply, whatever `numwant_max` is: 48 KiB in compact form.
 const MAX_PEERS: u32 = 2048;
 
@@ -35,6 +39,7 @@ pub struct Handler {
     v4: Vec<u8>,
     v6: Vec<u8>,
     body: Vec<u8>,
+    upgrade: Option<Upgrade>,
 }
 
 /// What became of the octets.
@@ -59,6 +64,8 @@ pub(crate) enum Next {
     Linger,
     /// The request is for the operator plane, with all that follows on this connection.
     HandOver,
+    /// Go on with WebSocket, for the [`Upgrade`] that the handler keeps.
+    Upgrade,
 }
 
 /// What a request asks for, as far as its path and query tell.
@@ -103,6 +110,7 @@ impl Handler {
             v4: Vec::new(),
             v6: Vec::new(),
             body: Vec::new(),
+            upgrade: None,
         }
     }
 
@@ -213,6 +221,9 @@ impl Handler {
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Next {
+        if head.wants_websocket && self.speaks_websocket() {
+            return self.upgrade(head, source, out);
+        }
         let target = target(head.path, head.query);
         if target == Target::Page {
             return Next::HandOver;
@@ -224,11 +235,7 @@ impl Handler {
             let reason = "a request with a body is not served";
             return self.refuse_head(Counter::BadBody, Status::BadRequest, reason, out);
         }
-        let forwarding = self.worker.rules().extension::<Forwarding>();
-        let client = match forwarding {
-            Some(forwarding) => Client::find(source, head.fields(), forwarding),
-            None => Client::find(source, head.fields(), &Forwarding::default()),
-        };
+        let client = self.client(head, source);
         let answer = self.answer_target(target, head.query, client, now);
         let Some(Answer {
             status,
@@ -258,6 +265,13 @@ impl Handler {
         };
         response.put(&self.body, out);
         after(persistence)
+    }
+
+    fn client(&mut self, head: &Head<'_, '_>, source: Source) -> Client {
+        match self.worker.rules().extension::<Forwarding>() {
+            Some(forwarding) => Client::find(source, head.fields(), forwarding),
+            None => Client::find(source, head.fields(), &Forwarding::default()),
+        }
     }
 
     /// Returns the origin of the page that sent a request, if it may read the response.

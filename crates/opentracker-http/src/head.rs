@@ -21,6 +21,8 @@ pub(crate) struct Head<'a, 'h> {
     pub(crate) persistence: Persistence,
     /// A body follows, or may follow.
     pub(crate) has_body: bool,
+    /// The client wants to go on with WebSocket (RFC 6455).
+    pub(crate) wants_websocket: bool,
     fields: &'h [Header<'a>],
     /// Octets of the head.
     pub(crate) octets: usize,
@@ -112,6 +114,7 @@ impl<'a, 'h> Head<'a, 'h> {
                 Persistence::Kept
             },
             has_body: false,
+            wants_websocket: false,
             fields: parts.fields,
             octets: parts.octets,
         };
@@ -136,6 +139,9 @@ impl<'a, 'h> Head<'a, 'h> {
         // The length tells most fields apart from these without looking at the name.
         match field.name.len() {
             4 if field.name.eq_ignore_ascii_case("host") => *hosts += 1,
+            7 if field.name.eq_ignore_ascii_case("upgrade") => {
+                self.wants_websocket |= has_token(field.value, b"websocket");
+            }
             10 if field.name.eq_ignore_ascii_case("connection") => {
                 if has_token(field.value, b"close") {
                     self.persistence = Persistence::Closed;

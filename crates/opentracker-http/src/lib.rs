@@ -3,7 +3,8 @@
 //! # Driving it
 //!
 //! [`Session::next_step`] says what the driver is to do with the socket: a [`Step`]. At
-//! [`Step::HandOver`] the connection leaves with what was read of it.
+//! [`Step::HandOver`] the connection leaves with what was read of it, and so it does at [`Step::Upgrade`],
+//! for which a response is still to be sent.
 //!
 //! # Bounds
 //!
@@ -25,7 +26,7 @@ mod source;
 
 pub use counters::Counter;
 pub use forwarded::{Client, Via};
-pub use handler::Handler;
+pub use handler::{Handler, Upgrade};
 pub use session::{Context, Session, Step};
-pub use settings::{CrossOrigin, ForwardedHeader, Forwarding, Limits};
+pub use settings::{CrossOrigin, ForwardedHeader, Forwarding, Limits, WebSockets};
 pub use source::Source;

@@ -24,6 +24,7 @@ pub(crate) enum Status {
     MethodNotAllowed,
     RequestTimeout,
     HeadTooLarge,
+    Unavailable,
 }
 
 impl Response<'_> {
@@ -80,6 +81,7 @@ impl Status {
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::HeadTooLarge => 431,
+            Self::Unavailable => 503,
         }
     }
 
@@ -92,6 +94,7 @@ impl Status {
             Self::MethodNotAllowed => b"HTTP/1.1 405 Method Not Allowed\r\n",
             Self::RequestTimeout => b"HTTP/1.1 408 Request Timeout\r\n",
             Self::HeadTooLarge => b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
+            Self::Unavailable => b"HTTP/1.1 503 Service Unavailable\r\n",
         }
     }
 }
@@ -152,6 +155,7 @@ mod tests {
             Status::MethodNotAllowed,
             Status::RequestTimeout,
             Status::HeadTooLarge,
+            Status::Unavailable,
         ] {
             let start = format!("HTTP/1.1 {} ", status.code());
             assert!(status.line().starts_with(start.as_bytes()), "{start}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use opentracker_proxy_wire::Header as ProxyHeader;
 
 use crate::counters::Counter;
-use crate::handler::{Handler, Next};
+use crate::handler::{Handler, Next, Upgrade};
 use crate::settings::Limits;
 use crate::source::Source;
 
@@ -70,6 +70,7 @@ pub struct Session {
     phase: Phase,
     deadline: Instant,
     is_new: bool,
+    upgrade: Option<Box<Upgrade>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +79,7 @@ enum Phase {
     AwaitingProxyHeader,
     Serving,
     HandedOver,
+    Upgraded,
     Ending {
         lingers: bool,
     },
@@ -101,6 +103,8 @@ pub enum Step {
     Discard,
     /// Hand the connection over to the operator plane, with [`Session::into_input`].
     HandOver,
+    /// Go on with WebSocket, as [`Session::into_upgrade`] says.
+    Upgrade,
     /// Close.
     Close,
 }
@@ -119,6 +123,7 @@ impl Session {
             phase: Phase::Serving,
             deadline: now + limits.idle_timeout,
             is_new: true,
+            upgrade: None,
         }
     }
 
@@ -177,6 +182,7 @@ impl Session {
             Phase::Serving if self.is_backlogged => Step::Serve,
             Phase::Serving | Phase::AwaitingProxyHeader => Step::Read,
             Phase::HandedOver => Step::HandOver,
+            Phase::Upgraded => Step::Upgrade,
             Phase::Ending { lingers: true } => Step::ShutDown,
             Phase::Ending { lingers: false } | Phase::Lingering { octets_left: 0 } => Step::Close,
             Phase::Lingering { .. } => Step::Discard,
@@ -242,6 +248,12 @@ impl Session {
                     self.phase = Phase::HandedOver;
                     break;
                 }
+                Next::Upgrade => {
+                    handled_requests += 1;
+                    self.phase = Phase::Upgraded;
+                    self.upgrade = context.handler.take_upgrade().map(Box::new);
+                    break;
+                }
             }
         }
         let is_same_head = had_part_of_head && octets.len() == filled;
@@ -279,6 +291,12 @@ impl Session {
     /// Returns what was read and not handled, for whoever goes on with the connection.
     pub fn into_input(self) -> Vec<u8> {
         self.input
+    }
+
+    /// Returns what a handshake of WebSocket was for, and the octets that were read behind it; `None`
+    /// unless [`Step::Upgrade`] is what is to be done.
+    pub fn into_upgrade(self) -> Option<(Upgrade, Vec<u8>)> {
+        Some((*self.upgrade?, self.input))
     }
 
     /// Keeps the octets of a response that the socket did not take.

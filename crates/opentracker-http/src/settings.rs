@@ -65,6 +65,26 @@ impl CrossOrigin {
     }
 }
 
+/// Whose pages may turn connections into ones of WebSocket: an extension of the
+/// [rules](opentracker_core::Rules). Without it there is no WebSocket.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WebSockets(Vec<String>);
+
+impl WebSockets {
+    /// Makes it of origins as browsers send them, like `https://example.org`; none, or `*`, is all of
+    /// them.
+    pub fn new(origins: Vec<String>) -> Self {
+        Self(origins)
+    }
+
+    /// Tells whether a request that names this origin is served. Where some are listed, one that names
+    /// none is not.
+    pub(crate) fn serves(&self, origin: Option<&[u8]>) -> bool {
+        let is_it = |listed: &String| listed == "*" || Some(listed.as_bytes()) == origin;
+        self.0.is_empty() || self.0.iter().any(is_it)
+    }
+}
+
 /// The header field in which a proxy names the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForwardedHeader {

@@ -72,17 +72,13 @@ impl Telling {
         let totals = tracker.totals(now);
         let (torrents, peers) = (totals.torrents, totals.peers);
         let packets = |records: u64, in_one: usize| records.div_ceil(in_one as u64);
-        let parts = packets(torrents, MOST_COUNTS) + packets(peers.total(), MOST_PEERS);
+        let v4 = peers.v4_seeders + peers.v4_leechers;
+        let v6 = peers.v6_seeders + peers.v6_leechers;
+        let parts = packets(torrents, MOST_COUNTS) + packets(v4 + v6, MOST_PEERS);
         parts
             + packets(torrents, self.that_fit(ScrapeTell::RECORD_LEN))
-            + packets(
-                peers.v4_seeders + peers.v4_leechers,
-                self.that_fit(SyncLive::RECORD_LEN),
-            )
-            + packets(
-                peers.v6_seeders + peers.v6_leechers,
-                self.that_fit(SyncLive6::RECORD_LEN),
-            )
+            + packets(v4, self.that_fit(SyncLive::RECORD_LEN))
+            + packets(v6, self.that_fit(SyncLive6::RECORD_LEN))
     }
 
     /// Lets packets of the walk go.

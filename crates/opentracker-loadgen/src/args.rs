@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Udp(UdpArgs),
     /// Announces and scrapes over HTTP
     Http(HttpArgs),
+    /// Announces with offers and answers over WebSocket, as browsers send them
+    Ws(WsArgs),
     /// Packets of the cluster protocol, as a sibling sends them
     Livesync(LivesyncArgs),
     /// Announces each peer of the population once over UDP, then stops
@@ -101,6 +103,31 @@ pub(crate) struct HttpArgs {
     /// The Host header [default: the target]
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Option<String>,
+}
+
+/// Announces with offers and answers over WebSocket.
+#[derive(Debug, Args, Serialize)]
+pub(crate) struct WsArgs {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) tracker: TrackerArgs,
+    #[command(flatten)]
+    pub(crate) time: TimeArgs,
+    /// Connections of each thread, each of which is a peer
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
+    pub(crate) connections: u64,
+    /// Each connection announces once and is then held
+    #[arg(long)]
+    pub(crate) hold: bool,
+    /// Offers of an announce
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) offers: u32,
+    /// Octets of the description in an offer or answer
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(..=16_384))]
+    pub(crate) description: u32,
+    /// Path of the WebSocket
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub(crate) path: String,
 }
 
 /// Announces each peer of the population once.

@@ -1,6 +1,7 @@
 //! The program `opentracker-loadgen`: a load generator for BitTorrent trackers.
 //!
-//! It makes announces, scrapes and connects over UDP (BEP 15) and HTTP (BEP 3, 23, 48), and the
+//! It makes announces, scrapes and connects over UDP (BEP 15) and HTTP (BEP 3, 23, 48),
+//! what browsers say over WebSocket (WebTorrent), and the
 //! packets that a sibling sends to a cluster (docs/livesync.md), as fast as the tracker answers or
 //! at a fixed rate, and reports what came back: rates, losses, refusals, percentiles of the latency,
 //! and what it cost the tracker in processor time and memory. It works with any tracker.
@@ -9,6 +10,7 @@
 //! opentracker-loadgen udp 127.0.0.1:6969 --pid $(pidof opentracker) --core 1
 //! opentracker-loadgen udp 127.0.0.1:6969 --rate 50000 --announce 94 --connect 1 --scrape 5 --zipf 0.9
 //! opentracker-loadgen http 127.0.0.1:6969 --connections 256 --close --json report.json
+//! opentracker-loadgen ws 127.0.0.1:6969 --connections 10000 --hold --duration 30s --pid $(pidof opentracker)
 //! opentracker-loadgen fill 127.0.0.1:6969 --torrents 10000 --peers 3000000 --pid $(pidof opentracker)
 //! opentracker-loadgen flood slow-heads 127.0.0.1:6969 --connections 2000
 //! opentracker-loadgen reflect udp --listen 127.0.0.1:7000 --core 0
@@ -49,10 +51,13 @@ mod progress;
 mod reflect;
 mod report;
 mod sources;
+mod stream;
 mod table;
 mod tally;
 mod text;
+mod tls;
 mod udp;
+mod ws;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -76,6 +81,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Udp(args) => show(&udp::run(&args)?, args.tracker.run.json.as_deref()),
         Command::Http(args) => show(&http::run(&args)?, args.tracker.run.json.as_deref()),
+        Command::Ws(args) => show(&ws::run(&args)?, args.tracker.run.json.as_deref()),
         Command::Livesync(args) => show(&livesync::run(&args)?, args.run.json.as_deref()),
         Command::Fill(args) => show(&udp::fill(&args)?, args.tracker.run.json.as_deref()),
         Command::Flood(args) => flood::run(&args),

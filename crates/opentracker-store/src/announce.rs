@@ -1,7 +1,10 @@
+use std::net::IpAddr;
+
 use opentracker_types::{PeerAddr, PeerFlags, SwarmCounts};
 
 use crate::key::Key;
 use crate::usage::Full;
+use crate::web::WebPeer;
 
 /// What a peer reports, as far as the store cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,19 @@ pub struct Announce {
     pub presence: Presence,
 }
 
+/// The announce of a WebTorrent peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebAnnounce {
+    /// The torrent.
+    pub key: Key,
+    /// The peer.
+    pub peer: WebPeer,
+    /// The address that its connection comes from.
+    pub ip: IpAddr,
+    /// What it reports.
+    pub presence: Presence,
+}
+
 /// What became of an announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announced {
@@ -68,14 +84,26 @@ impl Announced {
     /// A bound kept the peer out.
     pub(crate) fn refused(full: Full) -> Self {
         Self {
-            counts: SwarmCounts::default(),
+            refused: Some(full),
+            ..Self::gone()
+        }
+    }
+
+    /// A peer has gone that was not known, of a torrent that is not known either.
+    pub(crate) const fn gone() -> Self {
+        Self {
+            counts: SwarmCounts {
+                seeders: 0,
+                leechers: 0,
+                downloads: 0,
+            },
             was_seeding: None,
             new_torrent: false,
             torrent_gone: false,
             has_completed: false,
             tell: false,
             renewed_after: None,
-            refused: Some(full),
+            refused: None,
         }
     }
 }

@@ -20,6 +20,9 @@ use crate::saved::Restored;
 use crate::swarm::{Swarm, SwarmCell};
 use crate::torrent::{Torrent, TorrentSummary};
 use crate::usage::{Change, Full, Room};
+use crate::web::WebSwarms;
+
+mod web;
 
 /// Peers that are prefetched ahead when many are entered.
 const AHEAD: usize = 16;
@@ -40,6 +43,7 @@ pub(crate) struct Bucket {
     index: Index,
     torrents: Blocks,
     large_counts: LargeCounts,
+    web: WebSwarms,
     pub(crate) peers: PerKind<u64>,
     /// What has come or gone since it was locked.
     pub(crate) change: Change,
@@ -95,7 +99,7 @@ impl Bucket {
     ) -> Announced {
         let found = self.find(key);
         if let Some(room) = room
-            && let Some(full) = self.keeps_out(found, &cell, room, &secrets.peers)
+            && let Some(full) = self.keeps_out_cell(found, &cell, room, &secrets.peers)
         {
             return Announced::refused(full);
         }
@@ -122,7 +126,7 @@ impl Bucket {
             location,
         };
         select(&torrent.swarm, &requester);
-        let counts = counts_of(torrent, &self.large_counts);
+        let counts = counts_of(torrent, &self.large_counts, &self.web);
         self.count_peer(C::FAMILY, was_seeding, report.seeding);
         Announced {
             counts,
@@ -138,22 +142,33 @@ impl Bucket {
 
     /// Returns the bound that keeps a peer out, unless it is there already.
     #[cold]
-    fn keeps_out<C: SwarmCell>(
+    fn keeps_out_cell<C: SwarmCell>(
         &self,
         found: Option<usize>,
         cell: &C,
         room: &Room,
         keys: &PeerKeys,
     ) -> Option<Full> {
+        self.keeps_out(found, room, |_, torrent| {
+            torrent.swarm.age_of(cell, keys).is_some()
+        })
+    }
+
+    fn keeps_out(
+        &self,
+        found: Option<usize>,
+        room: &Room,
+        is_known: impl FnOnce(&Self, &Torrent) -> bool,
+    ) -> Option<Full> {
         let Some(at) = found else {
             return room.keeps_out_torrent(&self.change);
         };
-        let swarm = &self.torrents.get(at).swarm;
-        let (seeders, leechers) = swarm.counts();
-        let is_full = (seeders + leechers) as u64 >= room.peers_per_torrent;
+        let torrent = self.torrents.get(at);
+        let counts = self.counts(torrent);
+        let peers = u64::from(counts.seeders) + u64::from(counts.leechers);
         let full = room.keeps_out_peer(&self.change);
-        let full = full.or(is_full.then_some(Full::Swarm))?;
-        swarm.age_of(cell, keys).is_none().then_some(full)
+        let full = full.or((peers >= room.peers_per_torrent).then_some(Full::Swarm))?;
+        (!is_known(self, torrent)).then_some(full)
     }
 
     /// Removes a peer.
@@ -166,15 +181,9 @@ impl Bucket {
         secrets: &Secrets,
     ) -> Announced {
         let mut announced = Announced {
-            counts: SwarmCounts::default(),
-            was_seeding: None,
-            new_torrent: false,
-            torrent_gone: false,
-            has_completed: false,
             // Another node may know the peer that we missed.
             tell: !heard,
-            renewed_after: None,
-            refused: None,
+            ..Announced::gone()
         };
         let Some(at) = self.find(key) else {
             return announced;
@@ -182,7 +191,7 @@ impl Bucket {
         let torrent = self.torrents.get_mut(at);
         let octets = torrent.swarm.heap_octets();
         let was_seeding = torrent.swarm.leave(cell, moment, &secrets.peers);
-        announced.counts = counts_of(torrent, &self.large_counts);
+        announced.counts = counts_of(torrent, &self.large_counts, &self.web);
         if let Some(seeding) = was_seeding {
             announced.was_seeding = was_seeding;
             torrent.note_announce(cell, moment);
@@ -213,7 +222,7 @@ impl Bucket {
             return Heard::Known;
         }
         if let Some(room) = room
-            && let Some(full) = self.keeps_out(found, &cell, room, &secrets.peers)
+            && let Some(full) = self.keeps_out_cell(found, &cell, room, &secrets.peers)
         {
             return Heard::Refused(full);
         }
@@ -250,7 +259,8 @@ impl Bucket {
             let ours = self.large_counts.get(torrent.downloads, info_hash);
             match ours.cmp(&downloads) {
                 Ordering::Less => {
-                    torrent.downloads = self.large_counts.put(downloads, info_hash);
+                    let raised = self.large_counts.put(downloads, info_hash);
+                    torrent.downloads = raised.with_web(torrent.downloads.has_web());
                     Comparison::Raised
                 }
                 Ordering::Equal => Comparison::Equal,
@@ -380,7 +390,7 @@ impl Bucket {
             return Ok(false);
         }
         if let Some(room) = room
-            && let Some(full) = self.keeps_out(Some(at), &cell, room, keys)
+            && let Some(full) = self.keeps_out_cell(Some(at), &cell, room, keys)
         {
             return Err(full);
         }
@@ -396,12 +406,13 @@ impl Bucket {
         Ok(known.is_none())
     }
 
-    /// Removes the torrents that `keep` refuses.
+    /// Removes the torrents that `keep` refuses, and returns them and how many peers they had.
     pub(crate) fn retain(
         &mut self,
         mut keep: impl FnMut(&InfoHash) -> bool,
         hasher: &InfoHasher,
-    ) -> Vec<Torrent> {
+    ) -> (Vec<Torrent>, u64) {
+        let peers = self.peers.total();
         let mut removed = Vec::new();
         let mut at = 0;
         while at < self.len() {
@@ -412,7 +423,7 @@ impl Bucket {
             }
         }
         self.fit(hasher);
-        removed
+        (removed, peers - self.peers.total())
     }
 
     /// Removes the torrent at a position, and returns it; the last one takes its place.
@@ -428,7 +439,10 @@ impl Bucket {
         let removed = self.torrents.swap_remove(at);
         self.large_counts
             .forget(removed.downloads, &removed.info_hash);
-        let peers = removed.swarm.peers();
+        let mut peers = removed.swarm.peers();
+        if removed.downloads.has_web() {
+            peers += self.forget_web(&removed.info_hash);
+        }
         self.peers -= peers;
         self.change.torrents -= 1;
         self.change.peers -= peers.total().cast_signed();
@@ -438,7 +452,7 @@ impl Bucket {
     }
 
     pub(crate) fn counts(&self, torrent: &Torrent) -> SwarmCounts {
-        counts_of(torrent, &self.large_counts)
+        counts_of(torrent, &self.large_counts, &self.web)
     }
 
     pub(crate) fn summary(&self, torrent: &Torrent, moment: &Moment) -> TorrentSummary {
@@ -470,7 +484,8 @@ impl Bucket {
 
     /// Octets on the heap, without those of the swarms.
     pub(crate) fn heap_octets(&self) -> usize {
-        self.torrents.heap_octets() + self.index.heap_octets() + self.large_counts.heap_octets()
+        let torrents = self.torrents.heap_octets() + self.index.heap_octets();
+        torrents + self.large_counts.heap_octets() + self.web.heap_octets()
     }
 
     #[inline]
@@ -512,11 +527,18 @@ impl Bucket {
     }
 }
 
-fn counts_of(torrent: &Torrent, large_counts: &LargeCounts) -> SwarmCounts {
+#[inline]
+fn counts_of(torrent: &Torrent, large_counts: &LargeCounts, web: &WebSwarms) -> SwarmCounts {
     let (seeders, leechers) = torrent.swarm.counts();
-    SwarmCounts {
+    let mut counts = SwarmCounts {
         seeders: saturating_u32(seeders),
         leechers: saturating_u32(leechers),
         downloads: large_counts.get(torrent.downloads, &torrent.info_hash),
+    };
+    if torrent.downloads.has_web()
+        && let Some(web) = web.get(&torrent.info_hash)
+    {
+        web.add_to(&mut counts);
     }
+    counts
 }

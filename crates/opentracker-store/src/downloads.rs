@@ -7,10 +7,12 @@
 //! | bits | established | not established |
 //! |---|---|---|
 //! | 31 | 0 | 1 |
-//! | 20..31 | count | minute of the first announce, modulo 2048 |
-//! | 0..20 | count | count |
+//! | 30 | whether there are WebTorrent peers | the same |
+//! | 19..30 | count | minute of the first announce, modulo 2048 |
+//! | 0..19 | count | count |
 //!
-//! An established count of all ones means that the count is larger, and in [`LargeCounts`].
+//! An established count of all ones means that the count is larger, and in [`LargeCounts`]. So one
+//! comparison tells most torrents, whose count stands here and who have no WebTorrent peers.
 
 use std::collections::BTreeMap;
 
@@ -23,9 +25,10 @@ use crate::clock::{Minute, Moment, Timing};
 pub(crate) struct Downloads(u32);
 
 const NOT_ESTABLISHED: u32 = 1 << 31;
+const HAS_WEB: u32 = 1 << 30;
 const MINUTE_BITS: u32 = 11;
-const COUNT_BITS: u32 = 20;
-const LARGE: u32 = NOT_ESTABLISHED - 1;
+const COUNT_BITS: u32 = 19;
+const LARGE: u32 = HAS_WEB - 1;
 
 /// The largest count of a torrent that is not established; beyond it downloads are not counted.
 const MOST_BEFORE: u32 = (1 << COUNT_BITS) - 1;
@@ -52,9 +55,22 @@ impl Downloads {
         self.0 & NOT_ESTABLISHED == 0
     }
 
-    /// Whether the torrent is kept when it has no peers.
+    /// Whether the torrent is kept when its swarm has no peers: those of WebTorrent are elsewhere.
     pub(crate) fn are_kept(self) -> bool {
-        self.is_established() && self != Self::NONE
+        self.has_web() || self.is_established() && self != Self::NONE
+    }
+
+    /// Whether the torrent has WebTorrent peers.
+    #[inline]
+    pub(crate) fn has_web(self) -> bool {
+        self.0 & HAS_WEB != 0
+    }
+
+    /// Takes note of whether the torrent has WebTorrent peers.
+    #[must_use]
+    pub(crate) fn with_web(self, has_web: bool) -> Self {
+        let without = self.0 & !HAS_WEB;
+        Self(if has_web { without | HAS_WEB } else { without })
     }
 
     /// Whether the first announce of a torrent that is not established was more than an interval
@@ -79,7 +95,7 @@ impl Downloads {
     /// Establishes the torrent; keeps the count.
     pub(crate) fn establish(&mut self) {
         if !self.is_established() {
-            self.0 &= MOST_BEFORE;
+            self.0 &= HAS_WEB | MOST_BEFORE;
         }
     }
 }
@@ -92,7 +108,10 @@ impl LargeCounts {
     /// The count of a torrent.
     #[inline]
     pub(crate) fn get(&self, downloads: Downloads, info_hash: &InfoHash) -> u64 {
-        match downloads.0 {
+        if downloads.0 < LARGE {
+            return downloads.0.into();
+        }
+        match downloads.with_web(false).0 {
             LARGE => self.0.get(info_hash).copied().unwrap_or(LARGE.into()),
             count if downloads.is_established() => count.into(),
             count => (count & MOST_BEFORE).into(),
@@ -103,13 +122,14 @@ impl LargeCounts {
     pub(crate) fn add_one(&mut self, downloads: &mut Downloads, info_hash: &InfoHash) {
         let count = self.get(*downloads, info_hash).saturating_add(1);
         if downloads.is_established() {
-            *downloads = self.put(count, info_hash);
+            *downloads = self.put(count, info_hash).with_web(downloads.has_web());
         } else if count <= MOST_BEFORE.into() {
             downloads.0 += 1;
         }
     }
 
-    /// Returns a count, of a torrent that is established, in the form that the torrent keeps.
+    /// Returns a count, of a torrent that is established and has no WebTorrent peers, in the form that
+    /// the torrent keeps.
     pub(crate) fn put(&mut self, count: u64, info_hash: &InfoHash) -> Downloads {
         match u32::try_from(count) {
             Ok(count) if count < LARGE => Downloads(count),
@@ -131,20 +151,22 @@ impl LargeCounts {
         let info_hash = &saved.info_hash;
         let ours = known.map_or(0, |known| self.get(known, info_hash));
         let count = ours.max(saved.downloads);
+        let has_web = known.is_some_and(Downloads::has_web);
         let saved_minutes = match saved.unestablished_minutes {
             Some(minutes) if known.is_none_or(|known| !known.is_established()) => minutes,
-            _ => return self.put(count, info_hash),
+            _ => return self.put(count, info_hash).with_web(has_web),
         };
         let minutes = u32::from(saved_minutes).saturating_add(passed_minutes);
         // Longer ago it would wrap; so long is always more than an interval.
         let minutes = minutes.min((1 << MINUTE_BITS) - 1 - u32::from(u8::MAX));
         let count = u32::try_from(count.min(MOST_BEFORE.into())).expect("bounded by 32 bits");
         Downloads(Downloads::first_announced(moment.now.before(minutes)).0 | count)
+            .with_web(has_web)
     }
 
     /// Forgets the count of a torrent that is removed.
     pub(crate) fn forget(&mut self, downloads: Downloads, info_hash: &InfoHash) {
-        if downloads.0 == LARGE {
+        if downloads.with_web(false).0 == LARGE {
             self.0.remove(info_hash);
         }
     }
@@ -194,6 +216,31 @@ mod tests {
         downloads.establish();
         assert!(downloads.are_kept());
         assert_eq!(large.get(downloads, &HASH), 3);
+    }
+
+    #[test]
+    fn web_torrent_peers_change_neither_count_nor_standing() {
+        let mut large = LargeCounts::default();
+        for start in [0, 77, u64::from(LARGE) - 1, 1 << 40] {
+            let mut downloads = large.put(start, &HASH).with_web(true);
+            large.add_one(&mut downloads, &HASH);
+            assert!(downloads.has_web() && downloads.is_established());
+            assert_eq!(large.get(downloads, &HASH), start + 1);
+            let without = downloads.with_web(false);
+            assert!(!without.has_web() && without.are_kept());
+            assert_eq!(large.get(without, &HASH), start + 1);
+            large.forget(downloads, &HASH);
+            assert_eq!(large.heap_octets(), 0);
+        }
+        let mut downloads = Downloads::first_announced(Minute::new(999)).with_web(true);
+        large.add_one(&mut downloads, &HASH);
+        assert!(!downloads.is_established() && downloads.are_kept());
+        assert_eq!(large.get(downloads, &HASH), 1);
+        assert!(!downloads.span_interval(0, &moment(999 + 1440)));
+        assert!(downloads.span_interval(0, &moment(999 + 1441)));
+        downloads.establish();
+        assert!(downloads.has_web() && downloads.is_established());
+        assert_eq!(large.get(downloads, &HASH), 1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub enum Family {
 }
 
 /// One value for each kind of peers, usually how many there are. An index is a family and whether
-/// the peers are seeders.
+/// the peers are seeders; those of WebTorrent have no address, and so no family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PerKind<T> {
     /// IPv4 peers that have everything.
@@ -22,6 +22,10 @@ pub struct PerKind<T> {
     pub v6_seeders: T,
     /// Other IPv6 peers.
     pub v6_leechers: T,
+    /// WebTorrent peers that have everything.
+    pub web_seeders: T,
+    /// Other WebTorrent peers.
+    pub web_leechers: T,
 }
 
 impl<T: Copy + Add<Output = T>> PerKind<T> {
@@ -32,12 +36,12 @@ impl<T: Copy + Add<Output = T>> PerKind<T> {
 
     /// Returns the sum over the peers that have everything.
     pub fn seeders(&self) -> T {
-        self.v4_seeders + self.v6_seeders
+        self.v4_seeders + self.v6_seeders + self.web_seeders
     }
 
     /// Returns the sum over the other peers.
     pub fn leechers(&self) -> T {
-        self.v4_leechers + self.v6_leechers
+        self.v4_leechers + self.v6_leechers + self.web_leechers
     }
 }
 
@@ -71,6 +75,8 @@ impl<T: AddAssign> AddAssign for PerKind<T> {
         self.v4_leechers += other.v4_leechers;
         self.v6_seeders += other.v6_seeders;
         self.v6_leechers += other.v6_leechers;
+        self.web_seeders += other.web_seeders;
+        self.web_leechers += other.web_leechers;
     }
 }
 
@@ -80,6 +86,8 @@ impl<T: SubAssign> SubAssign for PerKind<T> {
         self.v4_leechers -= other.v4_leechers;
         self.v6_seeders -= other.v6_seeders;
         self.v6_leechers -= other.v6_leechers;
+        self.web_seeders -= other.web_seeders;
+        self.web_leechers -= other.web_leechers;
     }
 }
 
@@ -114,9 +122,11 @@ mod tests {
             peers[kind] += weight;
             assert_eq!(peers[kind], weight);
         }
+        peers.web_seeders += 10_000;
+        peers.web_leechers += 100_000;
         assert_eq!(
             (peers.seeders(), peers.leechers(), peers.total()),
-            (101, 1010, 1111)
+            (10_101, 101_010, 111_111)
         );
         let sum: PerKind<i32> = [peers, peers, peers].into_iter().sum();
         assert_eq!(sum.v6_leechers, 3000);

@@ -37,8 +37,9 @@ mod table;
 mod timed_out;
 mod torrent;
 mod usage;
+mod web;
 
-pub use announce::{Announce, Announced, Comparison, Heard, Presence, Told};
+pub use announce::{Announce, Announced, Comparison, Heard, Presence, Told, WebAnnounce};
 pub use clock::{Minute, Moment, Timing};
 pub use key::Key;
 pub use kind::{Family, PerKind};
@@ -48,3 +49,4 @@ pub use store::{Removed, Store, Totals};
 pub use sweep::Sweeper;
 pub use torrent::TorrentSummary;
 pub use usage::{Full, Limits};
+pub use web::{WebConnection, WebPeer};

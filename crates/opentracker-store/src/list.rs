@@ -75,6 +75,7 @@ impl Cells<'_> {
             v4_leechers: self.v4.len() as u64 - v4_seeders,
             v6_seeders,
             v6_leechers: self.v6.len() as u64 - v6_seeders,
+            ..PerKind::default()
         }
     }
 

@@ -4,6 +4,7 @@ use std::ops::AddAssign;
 
 use opentracker_types::{InfoHash, SavedPeer, SavedTorrent};
 
+use crate::bucket::Bucket;
 use crate::clock::Moment;
 use crate::store::Store;
 
@@ -97,6 +98,10 @@ impl SwarmWalk {
         while left > 0 && budget > 0 {
             budget = budget.saturating_sub(TORRENT_CELLS);
             let torrent = bucket.torrent(left - 1);
+            if Bucket::is_of_web_alone(torrent) {
+                left -= 1;
+                continue;
+            }
             let from = match self.within.take() {
                 Some((info_hash, hash)) if info_hash == torrent.info_hash => hash,
                 _ => 0,

@@ -1,10 +1,10 @@
 use std::ops::{Deref, DerefMut};
 
-use opentracker_types::{InfoHash, SavedPeer, SavedTorrent, SwarmCounts};
+use opentracker_types::{InfoHash, PeerId, SavedPeer, SavedTorrent, SwarmCounts};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::announce::{Announce, Announced, Comparison, Heard, Presence, Told};
+use crate::announce::{Announce, Announced, Comparison, Heard, Presence, Told, WebAnnounce};
 use crate::bucket::{Bucket, Secrets};
 use crate::cell::{AnyCell, PeerKeys, Report};
 use crate::clock::Moment;
@@ -17,6 +17,7 @@ use crate::stripes::Stripes;
 use crate::swarm::{Swarm, SwarmCell};
 use crate::torrent::TorrentSummary;
 use crate::usage::Room;
+use crate::web::{WebPeer, WebSwarm};
 
 /// Buckets of a store. Each is locked, swept and grown on its own, so this bounds how long a
 /// single step takes: 100 million torrents are 25,000 a bucket.
@@ -96,6 +97,39 @@ impl Store {
             swarm.select(requester, want, picker, out);
         };
         self.dispatch(announce, false, moment, select)
+    }
+
+    /// Enters, refreshes or removes a WebTorrent peer, and adds up to `want` others to `out`: uniformly
+    /// chosen without replacement, never the announcer, and leechers only for a seeder. It is in the
+    /// counts as all peers are, and handed to none that is not of its kind. `want` is small: the time
+    /// grows with its square.
+    pub fn announce_web(
+        &self,
+        announce: &WebAnnounce,
+        moment: &Moment,
+        want: usize,
+        picker: &mut Picker,
+        out: &mut Vec<WebPeer>,
+    ) -> Announced {
+        let (key, peer, secrets) = (&announce.key, announce.peer, &self.secrets);
+        let room = self.room(moment);
+        let mut bucket = self.write(key);
+        let Presence::Here { seeding, completed } = announce.presence else {
+            return bucket.leave_web(key, &peer, moment, secrets);
+        };
+        let report = Report {
+            seeding,
+            completed,
+            heard: false,
+        };
+        let select = |web: &WebSwarm| web.select(&peer, seeding, want, picker, out);
+        let peer = (peer, announce.ip);
+        bucket.enter_web(key, peer, report, (moment, room.as_ref()), secrets, select)
+    }
+
+    /// Adds the WebTorrent peers of a torrent that call themselves so to `out`.
+    pub fn find_web(&self, key: &Key, peer_id: PeerId, out: &mut Vec<WebPeer>) {
+        self.read(key).find_web(key, peer_id, out);
     }
 
     /// Applies what a sibling in the cluster announced (docs/livesync.md, "Peer sync"): like an
@@ -184,11 +218,10 @@ impl Store {
     pub fn retain(&self, part: u16, keep: impl FnMut(&InfoHash) -> bool) -> Removed {
         let hasher = &self.secrets.info_hashes;
         // Their memory is given back at the end, without the lock.
-        let removed = self.buckets.write(part).retain(keep, hasher);
-        let peers = removed.iter().map(|torrent| torrent.swarm.peers().total());
+        let (removed, peers) = self.buckets.write(part).retain(keep, hasher);
         Removed {
             torrents: removed.len() as u64,
-            peers: peers.sum(),
+            peers,
         }
     }
 
@@ -228,8 +261,8 @@ impl Store {
         }
     }
 
-    /// Calls `visit` with every peer of a torrent in compact form (6 or 18 octets) and whether it
-    /// is a seeder. The torrent's part is locked for writing until it returns.
+    /// Calls `visit` with every peer of a torrent that has an address, in compact form (6 or 18
+    /// octets), and whether it is a seeder. The torrent's part is locked for writing until it returns.
     pub fn visit_peers(&self, key: &Key, visit: impl FnMut(&[u8], bool)) {
         if let Some(torrent) = self.read(key).get(key) {
             torrent.swarm.for_each_peer(visit);

@@ -78,8 +78,17 @@ impl Sweeper {
         (keeps, forget): (&mut impl FnMut(IpAddr) -> bool, &mut impl FnMut(&InfoHash)),
         budget: &mut usize,
     ) -> bool {
+        let torrent = bucket.torrent(self.torrent);
+        let was_empty = torrent.swarm.is_empty() && !torrent.downloads.has_web();
+        // A large swarm that is swept in parts has had its WebTorrent peers swept before.
+        if self.slot == 0 {
+            let (removed, through) = bucket.sweep_web(self.torrent, moment, keeps, budget);
+            self.removed.peers += removed;
+            if !through {
+                return false;
+            }
+        }
         let torrent = bucket.torrent_mut(self.torrent);
-        let was_empty = torrent.swarm.is_empty();
         let octets = torrent.swarm.heap_octets();
         let mut timed_out = TimedOut::default();
         let through = torrent.swarm.sweep(
@@ -93,6 +102,7 @@ impl Sweeper {
         // A torrent that a sibling told us of is kept even though nobody downloaded it; of those
         // whose own peers have all left, only what is worth it.
         let is_worthless = torrent.swarm.is_empty()
+            && !torrent.downloads.has_web()
             && (torrent.swarm.idle_minutes(moment) > moment.torrent_timeout
                 || !was_empty && !torrent.downloads.are_kept());
         self.removed.peers += timed_out.peers.total();

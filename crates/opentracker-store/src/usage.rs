@@ -152,16 +152,18 @@ impl Change {
 mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr};
 
-    use opentracker_types::{InfoHash, PeerAddr};
+    use opentracker_types::{InfoHash, PeerAddr, PeerId};
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::announce::{Announce, Comparison, Presence};
+    use crate::announce::{Announce, Comparison, Presence, WebAnnounce};
     use crate::clock::{Minute, Moment, Timing};
+    use crate::picker::Picker;
     use crate::saved::SwarmWalk;
     use crate::store::Store;
     use crate::sweep::Sweeper;
+    use crate::web::{WebConnection, WebPeer};
 
     const HERE: Presence = Presence::Here {
         seeding: false,
@@ -205,6 +207,7 @@ mod tests {
             assert_eq!(bucket.change, Change::default(), "nothing is left behind");
             sums[0] += bucket.len() as u64;
             sums[2] += bucket.heap_octets() as u64;
+            sums[1] += bucket.peers.web_seeders + bucket.peers.web_leechers;
             for torrent in bucket.torrents() {
                 sums[1] += torrent.swarm.peers().total();
                 sums[2] += torrent.swarm.heap_octets() as u64;
@@ -223,6 +226,7 @@ mod tests {
         let store = Store::with_parts([1; 32], 4);
         let mut rng = StdRng::seed_from_u64(5);
         let mut sweeper = Sweeper::new();
+        let mut picker = Picker::new(5);
         for step in 0_u32..60_000 {
             let now = moment(10_000 + step / 200, Limits::NONE);
             // The first torrents have large swarms, and the last ones few peers or none.
@@ -245,6 +249,19 @@ mod tests {
                 }
                 1 => drop(store.remove(&store.key(&hash(torrent)))),
                 2..30 => drop(sweeper.step(&store, &now)),
+                31..40 => {
+                    let connection = WebConnection(rng.random_range(0..900));
+                    let web = WebAnnounce {
+                        key: store.key(&hash(torrent)),
+                        peer: WebPeer {
+                            peer_id: PeerId::new([7; 20]),
+                            connection,
+                        },
+                        ip: peer.ip(),
+                        presence,
+                    };
+                    store.announce_web(&web, &now, 3, &mut picker, &mut Vec::new());
+                }
                 30 if step % 16 == 0 => {
                     store.retain(rng.random_range(0..store.parts()), |hash| {
                         hash.as_bytes()[3] % 4 > 0

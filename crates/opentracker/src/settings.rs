@@ -3,18 +3,31 @@
 use ipnet::IpNet;
 use opentracker_admin::{PageRules, Token};
 use opentracker_core::{AccessLists, Limits, Networks, Rate, Rules, Settings, Timing};
-use opentracker_http::{CrossOrigin, ForwardedHeader, Forwarding};
+use opentracker_http::{CrossOrigin, ForwardedHeader, Forwarding, WebSockets};
 use opentracker_net::http::ConnectionLimit;
+use opentracker_webtorrent as webtorrent;
 
 use crate::config::{self, Config, LogAddresses};
 
 /// Everything that a reload changes.
 pub(crate) fn rules(config: &Config, lists: AccessLists, token: Option<Token>) -> Rules {
-    Rules::new(settings(config), lists)
+    let rules = Rules::new(settings(config), lists)
         .with_extension(forwarding(config))
         .with_extension(pages(config, token))
         .with_extension(connections(&config.limits))
-        .with_extension(CrossOrigin::new(config.http.cors_origins.clone()))
+        .with_extension(CrossOrigin::new(config.http.cors_origins.clone()));
+    if config.webtorrent.enabled {
+        with_browsers(rules, &config.webtorrent)
+    } else {
+        rules
+    }
+}
+
+fn with_browsers(rules: Rules, config: &config::WebTorrent) -> Rules {
+    let max_offers = usize::try_from(config.max_offers).expect("bounded by 50");
+    rules
+        .with_extension(WebSockets::new(config.origins.clone()))
+        .with_extension(webtorrent::Settings { max_offers })
 }
 
 fn pages(config: &Config, token: Option<Token>) -> PageRules {

@@ -7,23 +7,64 @@ use xshell::{Shell, cmd};
 
 pub(super) const AQUATIC_VERSION: &str = "0.9.0";
 
+type Aquatic = (&'static str, &'static str, &'static str);
+
 /// Programs from the Rust registry: the package, its features, and the folder below that of the
 /// others, for two builds of one program.
 ///
 /// Without the feature for metrics, whose dependency today's compilers refuse; it is off at run
 /// time by default.
-const AQUATIC: [(&str, &str, &str); 3] = [
+const AQUATIC: [Aquatic; 3] = [
     ("aquatic_udp", "mimalloc", ""),
     ("aquatic_udp", "mimalloc,io-uring", "io_uring"),
     ("aquatic_http", "mimalloc", ""),
 ];
+
+/// The tracker of JavaScript, from npm.
+pub(super) const NODE_TRACKER: &str = "bittorrent-tracker@11.2.3";
 
 /// The C program and the library that it needs.
 const DEBIAN: [&str; 2] = ["opentracker", "libowfat0"];
 
 /// Installs what is missing. Nothing is installed into the system, and nothing is started.
 pub(super) fn all(sh: &Shell, others: &Path) -> Result<()> {
-    for (package, features, folder) in AQUATIC {
+    aquatic(sh, others, &AQUATIC)?;
+    let debian = others.join("debian");
+    if !opentracker_c(others).is_file() {
+        sh.create_dir(&debian)?;
+        let _there = sh.push_dir(&debian);
+        let packages = DEBIAN;
+        cmd!(sh, "apt-get download {packages...}")
+            .run()
+            .context("opentracker (C) comes from Debian; has `apt-get update` been run?")?;
+        for archive in archives(sh, &debian)? {
+            cmd!(sh, "dpkg-deb --extract {archive} .").run()?;
+        }
+    }
+    Ok(())
+}
+
+/// Installs the trackers of browsers that are missing.
+pub(super) fn for_browsers(sh: &Shell, others: &Path) -> Result<()> {
+    aquatic(sh, others, &[("aquatic_ws", "mimalloc", "")])?;
+    let script = node_tracker(others);
+    if !script.is_file() {
+        let (folder, package) = (others.join("npm"), NODE_TRACKER);
+        sh.create_dir(&folder)?;
+        let flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--no-save"];
+        cmd!(sh, "npm install {flags...} --prefix {folder} {package}").run()?;
+        sh.write_file(script, include_str!("bittorrent-tracker.mjs"))?;
+    }
+    Ok(())
+}
+
+/// The script that starts the tracker of JavaScript.
+pub(super) fn node_tracker(others: &Path) -> PathBuf {
+    others.join("npm/bittorrent-tracker.mjs")
+}
+
+fn aquatic(sh: &Shell, others: &Path, programs: &[Aquatic]) -> Result<()> {
+    for (package, features, folder) in programs {
         let root = others.join(folder);
         if root.join("bin").join(package).is_file() {
             continue;
@@ -38,18 +79,6 @@ pub(super) fn all(sh: &Shell, others: &Path) -> Result<()> {
              --features {features} {package}"
         )
         .run()?;
-    }
-    let debian = others.join("debian");
-    if !opentracker_c(others).is_file() {
-        sh.create_dir(&debian)?;
-        let _there = sh.push_dir(&debian);
-        let packages = DEBIAN;
-        cmd!(sh, "apt-get download {packages...}")
-            .run()
-            .context("opentracker (C) comes from Debian; has `apt-get update` been run?")?;
-        for archive in archives(sh, &debian)? {
-            cmd!(sh, "dpkg-deb --extract {archive} .").run()?;
-        }
     }
     Ok(())
 }

@@ -42,6 +42,8 @@ pub(crate) enum Measurement {
     Http(Pace),
     /// Answers over HTTPS, beside aquatic_http.
     Https(Pace),
+    /// Announces with offers over WebSocket, and connections that are held, beside other trackers.
+    Ws(Pace),
     /// Resident memory after filling, beside other trackers.
     Memory(Pace),
     /// How long announces wait while the tracker does something large.
@@ -107,10 +109,16 @@ pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()>
         Measurement::Memory(pace) => (pace, &[suites::memory]),
         Measurement::Latency(pace) => (pace, &[latency::run]),
         Measurement::Carriers(pace) => {
-            let mut bench = Bench::alone(workspace)?;
-            bench.set_pace(pace);
+            let bench = Bench::paced(workspace, pace)?;
             println!("{}.\n", bench.machine()?);
             return carriers::run(&bench);
+        }
+        Measurement::Ws(pace) => {
+            let bench = Bench::paced(workspace, pace)?;
+            install::for_browsers(&bench.workspace.sh, &bench.others)?;
+            let (aquatic, node) = (install::AQUATIC_VERSION, install::NODE_TRACKER);
+            println!("{}, aquatic_ws {aquatic}, {node}.\n", bench.machine()?);
+            return suites::ws(&bench);
         }
         Measurement::Floods => {
             let bench = Bench::alone(workspace)?;
@@ -134,17 +142,18 @@ pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()>
 
 impl Bench {
     fn prepare(workspace: Workspace, pace: &Pace) -> Result<Self> {
-        let mut bench = Self::alone(workspace)?;
+        let bench = Self::paced(workspace, pace)?;
         install::all(&bench.workspace.sh, &bench.others)?;
-        bench.set_pace(pace);
         Ok(bench)
     }
 
-    fn set_pace(&mut self, pace: &Pace) {
+    fn paced(workspace: Workspace, pace: &Pace) -> Result<Self> {
+        let mut bench = Self::alone(workspace)?;
         if !pace.quick {
             // Many short turns: on a shared machine a bad moment then hits one round of all.
-            (self.rounds, self.turn) = (9, ["2s", "1s"]);
+            (bench.rounds, bench.turn) = (9, ["2s", "1s"]);
         }
+        Ok(bench)
     }
 
     /// Without the others, for one short round.

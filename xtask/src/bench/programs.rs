@@ -27,6 +27,8 @@ pub(super) enum Program {
     OursSecure,
     /// The same of aquatic.
     AquaticHttpSecure,
+    AquaticWs,
+    BittorrentTracker,
     OpentrackerC,
 }
 
@@ -55,6 +57,8 @@ impl Program {
             Self::AquaticUdp => "aquatic_udp (mio)",
             Self::AquaticUdpIoUring => "aquatic_udp (io_uring)",
             Self::AquaticHttp | Self::AquaticHttpSecure => "aquatic_http",
+            Self::AquaticWs => "aquatic_ws",
+            Self::BittorrentTracker => "bittorrent-tracker (node)",
             Self::OpentrackerC => "opentracker (C)",
         }
     }
@@ -97,6 +101,12 @@ impl Program {
                 );
                 (program, arguments, config + &tls)
             }
+            Self::AquaticWs => aquatic("bin/aquatic_ws"),
+            Self::BittorrentTracker => (
+                "node".into(),
+                format!("{} {port}", install::node_tracker(&bench.others).display()),
+                String::new(),
+            ),
             Self::Ours => (
                 bench.ours.join("opentracker"),
                 "--config config.toml".to_owned(),

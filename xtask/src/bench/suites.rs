@@ -14,6 +14,13 @@ const UDP_POPULATION: &str = "--torrents 1000000 --peers 3000000 --zipf 1";
 /// of the 64 connections has an address of its own.
 const HTTP_POPULATION: &str = "--torrents 500 --peers 5000 --sources 64";
 
+/// The swarms of browsers.
+const BROWSERS: &str = "--torrents 8 --peers 64 --sources 64";
+
+/// Browsers that announce once and then wait.
+const HELD: &str = "--hold --connections 10000 --torrents 1000 --peers 10000 --timeout 30s \
+                    --warmup 0s --duration 15s";
+
 /// The shapes of the memory suite.
 const SHAPES: [(&str, &str); 2] = [
     ("many small swarms", "--torrents 1000000 --peers 3000000"),
@@ -81,6 +88,31 @@ pub(super) fn https(bench: &Bench) -> Result<()> {
     // The name that the certificate is for.
     let population = format!("{HTTP_POPULATION} --host tracker.example");
     speed(bench, &servers, ("https", "http"), &population, &loads)
+}
+
+/// Browsers: swarms of eight that introduce each other with every announce, and many connections
+/// that do nothing.
+pub(super) fn ws(bench: &Bench) -> Result<()> {
+    let programs = [
+        (Program::Ours, "webtorrent = { enabled = true }\n"),
+        (Program::AquaticWs, ""),
+        (Program::BittorrentTracker, ""),
+    ];
+    let start = |&(program, more)| Server::start_with(bench, program, Protocol::Http, more);
+    let servers: Vec<_> = programs.iter().map(start).collect::<Result<_>>()?;
+    let loads = [("WebSocket, 64 connections, 5 offers an announce", "")];
+    speed(bench, &servers, ("ws", "ws"), BROWSERS, &loads)?;
+    drop(servers);
+    let mut rows = Vec::new();
+    for program in &programs {
+        let server = start(program)?;
+        let mut row = Row::new(server.program.name());
+        eprintln!("holding connections: {}", row.name);
+        row.reports.push(bench.load(&server, "ws", HELD)?);
+        rows.push(row);
+    }
+    println!("{}", table::held(&rows)?);
+    bench.keep("ws-held", &[("connections that are held", rows)])
 }
 
 /// Resident memory after filling.

@@ -41,6 +41,21 @@ impl Row {
     }
 }
 
+/// Writes the table of connections that were held.
+pub(super) fn held(rows: &[Row]) -> Result<String> {
+    let mut text =
+        "### Connections that are held\n\n| | connections | octets each |\n|---|--:|--:|\n"
+            .to_owned();
+    for row in rows {
+        let opened = row.median("/connections/opened")? - row.median("/connections/broken")?;
+        let growth = row.median("/server/resident_octets")?
+            - row.median("/server/resident_octets_before")?;
+        let line = format!("| {} | {opened:.0} | {:.0} |\n", row.name, growth / opened);
+        text.push_str(&line);
+    }
+    Ok(text)
+}
+
 /// Writes the table of a load. The first row is ours; what it is by each other stands beside the
 /// figures.
 pub(super) fn speed(title: &str, rows: &[Row]) -> Result<String> {

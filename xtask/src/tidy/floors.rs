@@ -76,6 +76,11 @@ const TABLE: &[Row] = &[
     ),
     row(Floor::FrontEnds, "opentracker-udp", "arc-swap siphasher"),
     row(Floor::FrontEnds, "opentracker-http", "httparse itoa"),
+    row(
+        Floor::FrontEnds,
+        "opentracker-webtorrent",
+        "base64 itoa serde serde_json sha1 tungstenite",
+    ),
     row(Floor::Io, "opentracker-net", ""),
     row(Floor::Io, "opentracker-multicast", ""),
     row(Floor::Io, "opentracker-nats", ""),

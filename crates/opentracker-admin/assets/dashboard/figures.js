@@ -32,7 +32,7 @@ function makeCharts() {
 }
 
 const span = () => document.querySelector("input[name=span]:checked").value;
-const sum = (counts) => counts.ipv4 + counts.ipv6;
+const sum = (counts) => counts.ipv4 + counts.ipv6 + counts.webtorrent;
 const total = (items, test) => items.filter(test).reduce((all, item) => all + item.total, 0);
 
 // The time within which so many of all replies between two looks at the histogram came.

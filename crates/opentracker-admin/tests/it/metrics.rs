@@ -25,6 +25,10 @@ fn metrics_are_well_formed_and_true() {
         (r#"opentracker_peers{family="ipv4",role="leecher"}"#, 2.0),
         (r#"opentracker_peers{family="ipv6",role="seeder"}"#, 0.0),
         (r#"opentracker_peers{family="ipv6",role="leecher"}"#, 0.0),
+        (
+            r#"opentracker_peers{family="webtorrent",role="seeder"}"#,
+            0.0,
+        ),
         ("opentracker_http_connections_total", 8.0),
         (
             r#"opentracker_http_requests_total{path="announce",family="ipv4",listener="operator"}"#,

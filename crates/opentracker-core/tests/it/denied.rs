@@ -10,7 +10,7 @@ use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerAddr, PeerFlags, P
 
 use crate::{MINUTE, TORRENT, announce, request, tracker};
 
-fn networks(text: &str) -> Rules {
+pub(crate) fn networks(text: &str) -> Rules {
     let (networks, skipped) = Networks::read(text.as_bytes()).unwrap();
     assert_eq!(skipped.lines(), 0);
     let lists = AccessLists {
@@ -20,7 +20,7 @@ fn networks(text: &str) -> Rules {
     Rules::new(Settings::default(), lists)
 }
 
-fn clients(text: &str) -> Rules {
+pub(crate) fn clients(text: &str) -> Rules {
     let (clients, _) = ClientList::read(text.as_bytes()).unwrap();
     let lists = AccessLists {
         deny_clients: Some(clients),

@@ -5,6 +5,7 @@ mod denied;
 mod limits;
 mod told;
 mod watched;
+mod web;
 
 use std::net::IpAddr;
 use std::ops::ControlFlow;

@@ -298,7 +298,11 @@ mod tests {
     use crate::doctor::readings::UdpCounts;
 
     fn told() -> Told {
-        let none = || PeerCounts { ipv4: 0, ipv6: 0 };
+        let none = || PeerCounts {
+            ipv4: 0,
+            ipv6: 0,
+            webtorrent: 0,
+        };
         let status = Status {
             instance: Instance {
                 pid: 7,

@@ -374,10 +374,12 @@ pub(super) mod tests {
                 seeders: PeerCounts {
                     ipv4: 1_200_000,
                     ipv6: 4333,
+                    webtorrent: 0,
                 },
                 leechers: PeerCounts {
                     ipv4: 700_000,
                     ipv6: 1,
+                    webtorrent: 0,
                 },
             },
             memory: Memory {

@@ -86,7 +86,7 @@ fn swarms_line(model: &Model, width: u16) -> Line<'static> {
         return Line::default();
     };
     let swarms = &now.swarms;
-    let all = |peers: &PeerCounts| short((peers.ipv4 + peers.ipv6) as f64);
+    let all = |peers: &PeerCounts| short(peers.total() as f64);
     let mut figures = vec![
         ("torrents", short(swarms.torrents as f64)),
         ("seed", all(&swarms.seeders)),

@@ -104,6 +104,11 @@ subject = "opentracker.livesync"
 certificate = ""
 key = ""
 
+[webtorrent]
+enabled = false
+max_offers = 10
+origins = []
+
 [snapshot]
 path = ""
 interval = "10m"

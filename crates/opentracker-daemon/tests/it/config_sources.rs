@@ -285,6 +285,7 @@ fn every_key_is_read_from_the_environment() {
         ("access.deny_clients", ("no-such-file", 1, "no-such-file")),
         ("access.deny_networks", ("no-such-file", 1, "no-such-file")),
         ("http.cors_origins", ("a b", 2, "a b")),
+        ("webtorrent.origins", ("nowhere", 2, "is not an origin")),
         ("admin.socket", ("no-such-folder/x", 1, "no-such-folder")),
         ("admin.token", ("no-such-file", 1, "no-such-file")),
         ("livesync.secret", ("no-such-file", 1, "no-such-file")),

@@ -60,3 +60,4 @@ mod start;
 mod trends;
 mod udp;
 mod udp_hostile;
+mod webtorrent;

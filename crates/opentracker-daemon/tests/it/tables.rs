@@ -44,6 +44,8 @@ fn every_test_stands_for_a_sentence() {
         ("c_program", include_str!("../c_program/main.rs")),
         ("browser", include_str!("../browser/main.rs")),
         ("schema", include_str!("../schema/main.rs")),
+        ("webtorrent", include_str!("webtorrent.rs")),
+        ("real browsers", include_str!("../webtorrent/main.rs")),
         ("real Prometheus", include_str!("../monitoring/main.rs")),
         ("privileges", include_str!("../privileges/main.rs")),
         ("host", include_str!("../privileges/host.rs")),

@@ -41,6 +41,7 @@ fn check_handled(octets: &[u8]) -> Result<(), TestCaseError> {
             prop_assert_eq!(handled.consumed, 0);
             prop_assert!(response.is_empty());
         }
+        Next::Upgrade => prop_assert!(false, "there is no WebSocket here"),
         Next::Request | Next::Close | Next::Linger => {
             prop_assert!((1..=octets.len()).contains(&handled.consumed));
             let (status, head, whole) = measure(response);

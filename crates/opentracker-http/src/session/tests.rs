@@ -79,7 +79,9 @@ impl Bench {
                     self.session
                         .note_sent(taken, &self.context.limits, self.now);
                 }
-                Step::ShutDown | Step::Discard | Step::HandOver | Step::Close => return step,
+                Step::ShutDown | Step::Discard | Step::HandOver | Step::Upgrade | Step::Close => {
+                    return step;
+                }
             }
         }
     }

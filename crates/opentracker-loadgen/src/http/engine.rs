@@ -13,13 +13,13 @@ use rand::rngs::SmallRng;
 use super::connection::{Connection, Waiting};
 use super::requests::Writer;
 use super::response::Response;
-use super::tls::Tls;
 use crate::drive::{self, Turn};
 use crate::host::is_transient;
 use crate::mix::Mix;
 use crate::pace::{Clock, Pace};
 use crate::sources::Sources;
 use crate::tally::{Kind, Tally};
+use crate::tls::Tls;
 
 /// What the connections of a run have in common.
 #[derive(Debug, Clone)]

@@ -4,7 +4,6 @@ mod connection;
 mod engine;
 mod requests;
 mod response;
-mod tls;
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -22,9 +21,9 @@ use crate::pace::{Clock, Pace, nanos};
 use crate::population::Population;
 use crate::report::Report;
 use crate::sources::Sources;
+use crate::tls::Tls;
 use engine::{Engine, Plan};
 use requests::Writer;
-use tls::Tls;
 
 /// How long the first connection may take.
 const FIRST_CONNECTION: Duration = Duration::from_secs(5);

@@ -10,3 +10,4 @@ mod http;
 mod livesync;
 mod refusals;
 mod udp;
+mod ws;

@@ -11,6 +11,7 @@ use opentracker_core::Histogram;
 use opentracker_http::{Context, Session, Step};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::futures::Notified;
+use tokio::task::spawn_local;
 use tokio::time::Sleep;
 
 use super::connections::Open;
@@ -18,6 +19,7 @@ use super::counters::Counter;
 use super::prefixes::Counted;
 use super::shared::Shared;
 use super::socket::{AsyncSocket, Socket};
+use super::websocket;
 
 /// After so many reads or writes, others get their turn.
 const MAX_ROUNDS: usize = 4;
@@ -43,6 +45,14 @@ pub(super) async fn run(
     let handed_over = match served {
         Ok(End::Closed) => return connection.socket.close().await,
         Ok(End::HandOver) => connection.socket.into_std(),
+        Ok(End::Upgrade) => {
+            drop(open);
+            if let Some(upgrade) = connection.session.into_upgrade() {
+                let served = websocket::run(connection.socket, upgrade, counted, shared);
+                spawn_local(served);
+            }
+            return;
+        }
         Err(error) => Err(error),
     };
     match handed_over {
@@ -107,6 +117,7 @@ struct Connection {
 enum End {
     Closed,
     HandOver,
+    Upgrade,
 }
 
 /// What one step has led to.
@@ -188,6 +199,7 @@ impl Connection {
                 }
             }
             Step::HandOver => return Poll::Ready(Ok(Round::End(End::HandOver))),
+            Step::Upgrade => return Poll::Ready(Ok(Round::End(End::Upgrade))),
             Step::Close => return Poll::Ready(Ok(Round::End(End::Closed))),
         }
         Poll::Ready(Ok(Round::Done))

@@ -11,6 +11,7 @@ mod shared;
 mod socket;
 mod thread;
 mod unix;
+mod websocket;
 
 pub use counters::Counter;
 pub use prefixes::{ConnectionLimit, Counted};
@@ -19,3 +20,4 @@ pub use server::{Config, ListenError, Listeners, Server};
 pub use shared::{HandOver, HandedOver};
 pub use socket::{AsyncSocket, Socket};
 pub use unix::{SocketFile, UnixError, UnixListen, bind as bind_unix};
+pub use websocket::Counter as WebSocketCounter;

@@ -17,6 +17,7 @@ use super::prefixes::Prefixes;
 use super::shared::HandOver;
 use super::thread;
 use super::unix::{self, SocketFile, UnixError, UnixListen};
+use super::websocket::Post;
 use crate::bind::{Listen, by_address, groups};
 use crate::heartbeat::Heartbeat;
 use crate::tls::{Handshakers, Tls};
@@ -275,6 +276,7 @@ impl Listeners {
             }
             (true, None) => return Err(io::Error::other("there is no certificate")),
         };
+        let post = Post::new(self.threads.len());
         for (number, listeners) in self.threads.into_iter().enumerate() {
             let context = Context::new(Handler::new(worker(), &self.names), self.limits.clone());
             let heartbeat = Heartbeat::default();
@@ -286,6 +288,8 @@ impl Listeners {
                 hand_over: hand_over.clone(),
                 tls: tls.clone(),
                 prefixes: Arc::clone(&prefixes),
+                number,
+                post: Arc::clone(&post),
                 max_connections: self.max_connections,
                 heartbeat: heartbeat.clone(),
                 stop: stopped.clone(),

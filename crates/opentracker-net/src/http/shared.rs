@@ -12,6 +12,7 @@ use super::counters::Counter;
 use super::prefixes::{ConnectionLimit, Counted, Prefixes};
 use super::secure::Secure;
 use super::socket::Socket;
+use super::websocket::Browsers;
 
 /// A connection that asks for something else than announces and scrapes.
 #[derive(Debug)]
@@ -59,6 +60,7 @@ pub(super) struct Shared {
     pub(super) closing: Notify,
     pub(super) is_closing: Cell<bool>,
     pub(super) connections: Rc<Connections>,
+    pub(super) browsers: Browsers,
     prefixes: Arc<Prefixes>,
     hand_over: HandOver,
     /// What TLS listeners serve with.
@@ -70,6 +72,7 @@ impl Shared {
         context: Context,
         counters: Vec<Counters<Counter>>,
         durations: Histogram,
+        browsers: Browsers,
         prefixes: Arc<Prefixes>,
         hand_over: HandOver,
         secure: Option<Secure>,
@@ -81,6 +84,7 @@ impl Shared {
             closing: Notify::new(),
             is_closing: Cell::new(false),
             connections: Rc::default(),
+            browsers,
             prefixes,
             hand_over,
             secure,

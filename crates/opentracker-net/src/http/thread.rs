@@ -20,6 +20,7 @@ use super::prefixes::Prefixes;
 use super::secure::Secure;
 use super::shared::{HandOver, Shared};
 use super::socket::Socket;
+use super::websocket::{Browsers, Post};
 use super::{accept, connection, secure};
 use crate::duration::REQUEST_DURATION;
 use crate::heartbeat::Heartbeat;
@@ -54,6 +55,9 @@ pub(super) struct Start {
     /// What TLS listeners serve with, if there are any.
     pub(super) tls: Option<(Tls, Arc<Handshakers>)>,
     pub(super) prefixes: Arc<Prefixes>,
+    /// Which of the threads it is.
+    pub(super) number: usize,
+    pub(super) post: Arc<Post>,
     pub(super) max_connections: usize,
     pub(super) heartbeat: Heartbeat,
     /// Until when connections may go on.
@@ -96,11 +100,14 @@ pub(super) fn run(mut start: Start, started: impl FnOnce(io::Result<()>)) {
         let names = start.names.iter();
         let counters = names.map(|name| registry.register_for(name)).collect();
         let durations = registry.register_histogram(&REQUEST_DURATION, "http");
+        let worker = start.context.handler.worker();
+        let browsers = Browsers::new(start.number, start.post, worker);
         let thread = Rc::new(Thread {
             shared: Rc::new(Shared::new(
                 start.context,
                 counters,
                 durations,
+                browsers,
                 start.prefixes,
                 start.hand_over,
                 secure,
@@ -124,6 +131,8 @@ impl Thread {
         stop: &mut watch::Receiver<Option<Instant>>,
     ) -> Instant {
         let mut tasks = vec![spawn_local(tick(Rc::clone(self)))];
+        let shared = Rc::clone(&self.shared);
+        tasks.push(spawn_local(async move { shared.browsers.receive().await }));
         for listener in &listeners {
             let thread = Rc::clone(self);
             tasks.push(spawn_local(accept(thread, Rc::clone(listener))));
@@ -151,6 +160,7 @@ impl Thread {
     /// Lets the connections finish, and the cluster hear of everything.
     async fn wind_up(&self, deadline: Instant) {
         self.shared.closing.notify_waiters();
+        self.shared.browsers.send_away();
         let connections = &self.shared.connections;
         if timeout_at(deadline.into(), connections.closed())
             .await

@@ -8,3 +8,4 @@ mod model;
 mod operations;
 mod saved;
 mod selection;
+mod web;

@@ -468,6 +468,25 @@ sections! {
         key: PathBuf = PathBuf::new(), Restart;
     }
 
+    /// Browsers, over WebSocket on the HTTP listeners.
+    webtorrent: WebTorrent {
+        /// Whether browsers are served.
+        ///
+        /// At any path, on each HTTP listener. When it is turned off, connections that are open stay.
+        enabled: bool = false, Reload;
+
+        /// Offers of an announce that are passed on to other browsers.
+        ///
+        /// Those beyond it are dropped. Clients send five or ten.
+        max_offers: u32 = 10, Reload, in 1..=50;
+
+        /// Origins whose pages are served, like `https://example.org`; empty = all.
+        ///
+        /// A client that is no browser can say any origin, or none, which is not served where some are
+        /// listed.
+        origins: Vec<String> = Vec::new(), Reload, check checks::origins;
+    }
+
     /// How the swarms outlast a restart.
     snapshot: Snapshot {
         /// File that keeps the swarms across restarts; empty = off.

@@ -27,7 +27,7 @@ pub use choice::{Dialect, LogAddresses, LogFormat, LogLevel};
 pub use findings::{ConfigErrors, Finding};
 pub use keys::{
     Access, Admin, Announce, Applies, Http, Key, Limits, LiveSync, LiveSyncNats, LiveSyncUnicast,
-    Log, Process, Tls, Udp, Values, keys,
+    Log, Process, Tls, Udp, Values, WebTorrent, keys,
 };
 pub use layers::Layers;
 pub use listener::{ListenAddress, Listener};

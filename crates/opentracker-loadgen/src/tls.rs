@@ -12,7 +12,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, Signa
 
 /// What connections begin TLS with.
 #[derive(Debug, Clone)]
-pub(super) struct Tls {
+pub(crate) struct Tls {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
 }
@@ -22,7 +22,7 @@ const SESSIONS: usize = 256;
 
 impl Tls {
     /// Makes it for a host of this name.
-    pub(super) fn new(name: &str, resumes: bool) -> Result<Self> {
+    pub(crate) fn new(name: &str, resumes: bool) -> Result<Self> {
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()?;
         let builder = builder.dangerous();
@@ -41,7 +41,7 @@ impl Tls {
     }
 
     /// Begins TLS on a connection.
-    pub(super) fn connect(&self) -> io::Result<Layer> {
+    pub(crate) fn connect(&self) -> io::Result<Layer> {
         let connection = ClientConnection::new(Arc::clone(&self.config), self.name.clone());
         let mut connection = connection.map_err(io::Error::other)?;
         connection.set_buffer_limit(None);
@@ -51,11 +51,11 @@ impl Tls {
 
 /// The TLS of a connection.
 #[derive(Debug)]
-pub(super) struct Layer(Box<ClientConnection>);
+pub(crate) struct Layer(Box<ClientConnection>);
 
 impl Layer {
     /// Takes octets, and sends as much of what these became as the socket takes.
-    pub(super) fn write(&mut self, octets: &[u8], socket: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn write(&mut self, octets: &[u8], socket: &mut impl Write) -> io::Result<()> {
         self.0.writer().write_all(octets)?;
         while self.0.wants_write() {
             self.0.write_tls(socket)?;
@@ -64,7 +64,7 @@ impl Layer {
     }
 
     /// Reads from the socket, and returns what was in it; 0 octets are the end.
-    pub(super) fn read<S: Read + Write>(
+    pub(crate) fn read<S: Read + Write>(
         &mut self,
         buffer: &mut [u8],
         socket: &mut S,
