@@ -28,8 +28,8 @@ pub(super) async fn run(
     session: Session,
     counted: Option<Counted>,
     shared: Rc<Shared>,
+    open: Open,
 ) {
-    let open = shared.connections.open();
     let mut connection = Connection { socket, session };
     let served = {
         let closing = pin!(shared.closing.notified());
