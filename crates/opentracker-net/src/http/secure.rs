@@ -105,9 +105,9 @@ pub(super) async fn run(
     mut session: Session,
     counted: Option<Counted>,
     shared: Rc<Shared>,
+    open: Open,
 ) {
     let Some(secure) = &shared.secure else { return };
-    let open = shared.connections.open();
     let listener = session.listener();
     let counter = match shake_hands(socket, &mut session, &shared, secure, &open).await {
         End::Done(stream) => {

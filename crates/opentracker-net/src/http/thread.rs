@@ -172,7 +172,8 @@ impl Thread {
         context.handler.worker().flush(Instant::now());
     }
 
-    /// Accepts what there is, but no more than [`MAX_ACCEPTS`].
+    /// Accepts what there is, but no more than [`MAX_ACCEPTS`], and one where another has to give way for
+    /// it: that closes before the next comes.
     async fn accept_some(&self, listener: &AsyncFd<Listener>) -> io::Result<()> {
         let mut ready = listener.readable().await?;
         for _ in 0..MAX_ACCEPTS {
@@ -183,8 +184,15 @@ impl Thread {
                 Ok(Err(error)) => tracing::trace!(%error, "nothing accepted"),
                 Err(_would_block) => break,
             }
+            if self.is_full() {
+                break;
+            }
         }
         Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.shared.connections.len() >= self.max_connections
     }
 
     /// Serves a new connection, at once or as a task.
@@ -207,7 +215,7 @@ impl Thread {
             let source = LoggedAddress::new(source.ip(), is_full);
             return tracing::debug!(%source, "no trusted proxy");
         }
-        if shared.connections.len() >= self.max_connections && shared.connections.evict() == 0 {
+        if self.is_full() && shared.connections.evict() == 0 {
             shared.add(Counter::Overloaded, number);
             return;
         }
@@ -218,7 +226,8 @@ impl Thread {
             return match socket.into_async() {
                 Ok(socket) => {
                     let shared = Rc::clone(shared);
-                    drop(spawn_local(secure::run(socket, session, counted, shared)));
+                    let open = shared.connections.open();
+                    drop(spawn_local(secure::run(socket, session, counted, shared, open)));
                 }
                 Err(error) => tracing::debug!(%error, "a connection is unusable"),
             };
@@ -236,6 +245,7 @@ impl Thread {
         match socket.into_async() {
             Ok(socket) => {
                 let shared = Rc::clone(shared);
+                // It counts from now on, and not from when its task begins.
                 let open = shared.connections.open();
                 spawn_local(connection::run(socket, session, counted, shared, open));
             }

@@ -38,6 +38,30 @@ fn at_the_limit_the_longest_idle_connection_gives_way() {
 }
 
 #[test]
+fn those_that_come_at_once_are_no_more_than_the_limit_either() {
+    const LIMIT: usize = 4;
+    const COMING: usize = 50;
+    let mut plan = Plan::default();
+    plan.config.max_connections = LIMIT;
+    let mut clients = Vec::new();
+    let site = plan.start_after(|address| {
+        for _ in 0..COMING {
+            let mut client = Client::connect(address);
+            client.send(SCRAPE);
+            clients.push(client);
+        }
+    });
+    for client in &mut clients {
+        assert_eq!(client.response().text(), SCRAPED);
+    }
+    for client in &mut clients[..COMING - LIMIT] {
+        client.expect_end();
+    }
+    assert_eq!(site.count(Counter::Evicted), (COMING - LIMIT) as u64);
+    assert_eq!(site.count(Counter::Overloaded), 0);
+}
+
+#[test]
 fn where_none_is_idle_a_new_connection_is_closed() {
     let site = site_of(2);
     let mut busy: Vec<Client> = (0..2).map(|_| site.connect()).collect();

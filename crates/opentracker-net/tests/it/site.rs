@@ -79,9 +79,15 @@ impl Plan {
     }
 
     pub(crate) fn start(self) -> Site {
+        self.start_after(|_address| ())
+    }
+
+    /// Lets something be done while the listeners are there and nobody accepts what comes to them.
+    pub(crate) fn start_after(self, done: impl FnOnce(SocketAddr)) -> Site {
         let tracker = Arc::new(Tracker::new(self.rules(), Instant::now(), &mut rand::rng()));
         let listeners = Listeners::bind(&self.config()).unwrap();
         let address = listeners.local_addrs()[0];
+        done(address);
         let worker = || Worker::new(Arc::clone(&tracker), rand::random(), None);
         let server = listeners
             .serve(&operator_plane(), self.tls.as_ref(), worker)
