@@ -104,8 +104,7 @@ pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()>
         Measurement::Memory(pace) => (pace, &[suites::memory]),
         Measurement::Latency(pace) => (pace, &[latency::run]),
         Measurement::Carriers(pace) => {
-            let mut bench = Bench::alone(workspace)?;
-            bench.set_pace(pace);
+            let bench = Bench::paced(workspace, pace)?;
             println!("{}.\n", bench.machine()?);
             return carriers::run(&bench);
         }
@@ -131,17 +130,19 @@ pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()>
 
 impl Bench {
     fn prepare(workspace: Workspace, pace: &Pace) -> Result<Self> {
-        let mut bench = Self::alone(workspace)?;
+        let bench = Self::paced(workspace, pace)?;
         install::all(&bench.workspace.sh, &bench.others)?;
-        bench.set_pace(pace);
         Ok(bench)
     }
 
-    fn set_pace(&mut self, pace: &Pace) {
+    /// Without the others.
+    fn paced(workspace: Workspace, pace: &Pace) -> Result<Self> {
+        let mut bench = Self::alone(workspace)?;
         if !pace.quick {
             // Many short turns: on a shared machine a bad moment then hits one round of all.
-            (self.rounds, self.turn) = (9, ["2s", "1s"]);
+            (bench.rounds, bench.turn) = (9, ["2s", "1s"]);
         }
+        Ok(bench)
     }
 
     /// Without the others, for one short round.
