@@ -147,6 +147,7 @@ impl Bench {
         Ok(bench)
     }
 
+    /// Without the others.
     fn paced(workspace: Workspace, pace: &Pace) -> Result<Self> {
         let mut bench = Self::alone(workspace)?;
         if !pace.quick {
