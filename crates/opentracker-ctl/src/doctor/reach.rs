@@ -4,13 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
-use opentracker_api::ListenerStatus;
+use anyhow::{Context, Result, bail, ensure};
+use opentracker_api::{ListenerStatus, Status};
+use tokio::time::timeout;
 
 use super::Finding;
 use crate::client::{Family, Socket};
 use crate::http::{self, Ask, Connection};
 use crate::nodes::{Node, Place};
+use crate::tls;
 use crate::url::{Scheme, Url};
 use crate::words::brief;
 
@@ -18,9 +20,9 @@ use crate::words::brief;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks every listener that can be asked.
-pub(super) async fn listeners(node: &Node, listeners: &[ListenerStatus]) -> Vec<Finding> {
+pub(super) async fn listeners(node: &Node, status: &Status) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for listener in listeners {
+    for listener in &status.listeners {
         // It has answered already.
         if listener.protocol == "control" {
             continue;
@@ -30,10 +32,10 @@ pub(super) async fn listeners(node: &Node, listeners: &[ListenerStatus]) -> Vec<
         let finding = if listener.proxy_protocol {
             Finding::note(&about, "it is for proxies, so only they can ask")
         } else {
-            match ask(node, listener).await {
-                Ok(()) => {
+            match ask(node, listener, status).await {
+                Ok(doubt) => {
                     let took = brief(begin.elapsed().as_secs_f64());
-                    Finding::ok(&about, format!("answers in {took}"))
+                    answers(&about, &took, doubt)
                 }
                 Err(error) => Finding::problem(&about, format!("{error:#}"))
                     .mended_by("look at the rules of the firewall, and at the tracker's log"),
@@ -44,17 +46,36 @@ pub(super) async fn listeners(node: &Node, listeners: &[ListenerStatus]) -> Vec<
     findings
 }
 
-async fn ask(node: &Node, listener: &ListenerStatus) -> Result<()> {
+fn answers(about: &str, took: &str, doubt: Option<String>) -> Finding {
+    match doubt {
+        None => Finding::ok(about, format!("answers in {took}")),
+        Some(doubt) => {
+            let message = format!(
+                "answers in {took}, but its certificate is not trusted on this host, so many a client will not: {doubt}"
+            );
+            Finding::note(about, message).mended_by(
+                "one that an authority has issued, with the chain behind it: docs/https.md",
+            )
+        }
+    }
+}
+
+/// Asks a listener, and returns what is doubtful about its certificate.
+async fn ask(node: &Node, listener: &ListenerStatus, status: &Status) -> Result<Option<String>> {
     if let Some(path) = listener.address.strip_prefix("unix:") {
         ensure!(
             matches!(node.place(), Place::Unix(_)),
             "a Unix socket can only be asked on its host"
         );
-        return healthz(http::connect_unix(Path::new(path)).await?, "localhost").await;
+        healthz(http::connect_unix(Path::new(path)).await?, "localhost").await?;
+        return Ok(None);
     }
     let address = from_here(node.place(), listener.address.parse()?).await?;
     match &*listener.protocol {
-        "udp" => Socket::connect(address).await.map(drop),
+        "udp" => {
+            Socket::connect(address).await?;
+            Ok(None)
+        }
         protocol => {
             let url = Url {
                 scheme: Scheme::Http,
@@ -62,12 +83,22 @@ async fn ask(node: &Node, listener: &ListenerStatus) -> Result<()> {
                 port: address.port(),
                 path: String::new(),
             };
-            let connection = http::connect_tcp(&url).await?;
-            // Only the client of an announce URL knows the name that its certificate is for.
-            if protocol == "https" {
-                return Ok(());
+            let stream = http::open_tcp(&url).await?;
+            if protocol != "https" {
+                healthz(Box::new(stream), &url.authority()).await?;
+                return Ok(None);
             }
-            healthz(connection, &url.authority()).await
+            // A client knows the name from the announce URL.
+            let name = match status.certificates.first() {
+                Some(certificate) => certificate.name.replace('*', "www"),
+                None => url.host,
+            };
+            let shaking = timeout(PATIENCE, tls::shake_hands(stream, &name));
+            let (stream, doubt) = shaking
+                .await
+                .context("the TLS handshake takes too long")??;
+            healthz(Box::new(stream), &name).await?;
+            Ok(doubt.map(|doubt| doubt.to_string()))
         }
     }
 }
