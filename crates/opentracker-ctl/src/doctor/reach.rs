@@ -19,6 +19,9 @@ use crate::words::brief;
 /// How long a listener may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Names of certificates that a listener is asked by.
+const MAX_NAMES: usize = 16;
+
 /// Asks every listener that can be asked.
 pub(super) async fn listeners(node: &Node, status: &Status) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -51,7 +54,7 @@ fn answers(about: &str, took: &str, doubt: Option<String>) -> Finding {
         None => Finding::ok(about, format!("answers in {took}")),
         Some(doubt) => {
             let message = format!(
-                "answers in {took}, but its certificate is not trusted on this host, so many a client will not: {doubt}"
+                "answers in {took}, but not with a certificate that this host trusts, so many a client will turn away: {doubt}"
             );
             Finding::note(about, message).mended_by(
                 "one that an authority has issued, with the chain behind it: docs/https.md",
@@ -83,24 +86,35 @@ async fn ask(node: &Node, listener: &ListenerStatus, status: &Status) -> Result<
                 port: address.port(),
                 path: String::new(),
             };
-            let stream = http::open_tcp(&url).await?;
-            if protocol != "https" {
-                healthz(Box::new(stream), &url.authority()).await?;
-                return Ok(None);
+            if protocol == "https" {
+                return ask_each_name(&url, status).await;
             }
-            // A client knows the name from the announce URL.
-            let name = match status.certificates.first() {
-                Some(certificate) => certificate.name.replace('*', "www"),
-                None => url.host,
-            };
-            let shaking = timeout(PATIENCE, tls::shake_hands(stream, &name));
-            let (stream, doubt) = shaking
-                .await
-                .context("the TLS handshake takes too long")??;
-            healthz(Box::new(stream), &name).await?;
-            Ok(doubt.map(|doubt| doubt.to_string()))
+            let stream = http::open_tcp(&url).await?;
+            healthz(Box::new(stream), &url.authority()).await?;
+            Ok(None)
         }
     }
+}
+
+/// Asks by the names that certificates are for, which a client has from the announce URL.
+async fn ask_each_name(url: &Url, status: &Status) -> Result<Option<String>> {
+    let names = status.certificates.iter().map(|certificate| {
+        // Any name will do for a wildcard, and the address without one.
+        match &*certificate.name {
+            "" => url.host.clone(),
+            name => name.replace('*', "www"),
+        }
+    });
+    let mut doubts = Vec::new();
+    for name in names.take(MAX_NAMES) {
+        let stream = http::open_tcp(url).await?;
+        let shaking = timeout(PATIENCE, tls::shake_hands(stream, &name));
+        let shaken = shaking.await.context("the TLS handshake takes too long")?;
+        let (stream, doubt) = shaken.with_context(|| name.clone())?;
+        healthz(Box::new(stream), &name).await?;
+        doubts.extend(doubt.map(|doubt| format!("{name}: {doubt}")));
+    }
+    Ok((!doubts.is_empty()).then(|| doubts.join("; ")))
 }
 
 /// Asks whether the tracker behind a listener lives; any answer but success is a fault.
