@@ -15,7 +15,8 @@ use crate::operator::Api;
 use crate::program::{Setup, Tracker};
 
 const HEAD: &str = "opentracker trends 1\ninterval 300\n\
-                    series udp_announces http_announces refusals torrents seeders leechers memory_octets\n";
+                    series udp_announces http_announces webtorrent_announces refusals torrents \
+                    seeders leechers memory_octets\n";
 
 /// A setup with a snapshot, and the file of its trends.
 fn setup() -> (Setup, PathBuf) {
@@ -35,7 +36,8 @@ fn stop(tracker: &mut Tracker) -> Vec<String> {
 #[test]
 fn a_restart_keeps_them() {
     let (setup, path) = setup();
-    let values = "210.5 12.25 0 1200 3400 5600 1048576\n-\n208 12 0.5 1201 3404 5611 1048704\n";
+    let values =
+        "210.5 12.25 3 0 1200 3400 5600 1048576\n-\n208 12 3.5 0.5 1201 3404 5611 1048704\n";
     let kept = format!("{HEAD}end 5932801\nvalues 3\n{values}");
     fs::write(&path, &kept).unwrap();
     let leftover = setup.path("swarms.trends.0123abcd.tmp");
@@ -48,7 +50,7 @@ fn a_restart_keeps_them() {
     let udp = json!({ "name": "udp_announces", "values": [210.5, null, 208.0] });
     assert_eq!(trends["series"][0], udp);
     let memory = json!({ "name": "memory_octets", "values": [1_048_576.0, null, 1_048_704.0] });
-    assert_eq!(trends["series"][6], memory);
+    assert_eq!(trends["series"][7], memory);
     stop(&mut tracker);
     assert_eq!(fs::read_to_string(&path).unwrap(), kept);
 }
