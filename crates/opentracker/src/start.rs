@@ -15,9 +15,11 @@ use opentracker_net::http::{SocketFile, UnixError};
 use opentracker_net::{BindError, Heartbeat, http, udp};
 use opentracker_types::TrackerId;
 use opentracker_udp::Connections;
+use opentracker_webtorrent::{NodeId, Nodes};
 use rand::Rng;
 
 use crate::blocks::Blocks;
+use crate::browsers;
 use crate::certificates::{self, Https, HttpsError};
 use crate::config::{Config, ListenAddress, LiveSync};
 use crate::descriptors::TooFewDescriptors;
@@ -155,6 +157,7 @@ pub(crate) struct Bound {
 pub(crate) struct Threads {
     udp: Option<udp::Server>,
     http: Option<http::Server>,
+    browsers: Option<browsers::Server>,
     admin: Option<Plane>,
     livesync: Option<livesync::Server>,
     housekeeping: Option<Housekeeping>,
@@ -450,12 +453,29 @@ impl Threads {
         self.udp = Some(bound.udp.serve(connections, &worker)?);
         let (plane, hand_over) = operator::start(config, worker(), shown, listeners)?;
         self.admin = Some(plane);
-        self.http = Some(
-            bound
-                .http
-                .serve(&hand_over, https.map(|https| https.tls()), worker)?,
-        );
         let keys = secret.map(|secret| Arc::clone(secret.keys()));
+        let mut listeners = bound.http;
+        let browsers = livesync::nats(config)
+            .zip(keys.clone())
+            .map(|(nats, keys)| {
+                let nodes = Nodes::new(NodeId::new(rand::random()), Instant::now());
+                let nodes = Arc::new(nodes);
+                listeners.join_nodes(Arc::clone(&nodes));
+                (nats, nodes, keys)
+            });
+        let tls = https.map(|https| https.tls());
+        let http = listeners.serve(&hand_over, tls, &worker)?;
+        let post = http.node_post();
+        self.http = Some(http);
+        let browsers = browsers.map(|(nats, nodes, keys)| browsers::Start {
+            nats,
+            nodes,
+            post,
+            keys,
+            worker: core::Worker::new(Arc::clone(core), rand::random(), None),
+            is_enabled: config.webtorrent.enabled,
+        });
+        self.browsers = browsers.map(browsers::Server::start).transpose()?;
         self.livesync = group.map(|group| group.serve(core, keys, bound.sandbox));
         let trends = bound.trends;
         self.housekeeping = Some(Housekeeping::start(
@@ -522,6 +542,9 @@ impl Threads {
         }
         if let Some(http) = self.http {
             http.shutdown(HTTP_GRACE);
+        }
+        if let Some(browsers) = self.browsers {
+            browsers.shutdown();
         }
         // After those who hand connections over to it.
         if let Some(admin) = self.admin {

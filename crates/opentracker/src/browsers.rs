@@ -1,0 +1,201 @@
+//! Browsers of this node and of the others of its cluster: their messages over NATS, on a thread of its
+//! own.
+
+use std::future::{pending, poll_fn};
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use opentracker_core::{Counters, Worker};
+use opentracker_livesync::{Class, Status};
+use opentracker_livesync_wire::Keys;
+use opentracker_nats::{Link, NatsConfig};
+use opentracker_net::http::{NodePost, WebSocketCounter};
+use opentracker_webtorrent::{Context, Counter, NodeMessage, Nodes};
+use tokio::sync::oneshot;
+use tokio::time::sleep_until;
+
+use crate::unix_time;
+
+/// What follows the subject of the cluster: that is for all, and with an id behind it for one.
+const WORD: &str = "webtorrent";
+
+/// The most messages that wait for NATS. Each has 64 KiB at most, and mostly less than ten.
+const MAX_WAITING: usize = 512;
+
+/// How often it is counted what the connection has done.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the thread works with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) nats: NatsConfig,
+    pub(crate) nodes: Arc<Nodes>,
+    pub(crate) post: NodePost,
+    pub(crate) keys: Arc<ArcSwap<Keys>>,
+    pub(crate) worker: Worker,
+    /// Whether browsers are served from the start; else it connects when the first has something for others.
+    pub(crate) is_enabled: bool,
+}
+
+/// The thread. Dropped, it ends without being waited for.
+#[derive(Debug)]
+pub(crate) struct Server {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Server {
+    pub(crate) fn start(start: Start) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("browsers".to_owned())
+            .spawn(move || runtime.block_on(Exchange::new(start).run(stopped)))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends the thread. What waits is for browsers that are about to be sent away.
+    pub(crate) fn shutdown(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            tracing::error!("the thread of browsers has panicked");
+        }
+    }
+}
+
+struct Exchange {
+    nats: NatsConfig,
+    nodes: Arc<Nodes>,
+    post: NodePost,
+    keys: Arc<ArcSwap<Keys>>,
+    worker: Worker,
+    context: Context,
+    link: Option<Link>,
+    counters: Counters<Counter>,
+    deliveries: Counters<WebSocketCounter>,
+    /// What the connection has done, as far as it is counted.
+    counted: Status,
+}
+
+impl Exchange {
+    fn new(start: Start) -> Self {
+        let Start {
+            mut nats,
+            nodes,
+            post,
+            keys,
+            worker,
+            is_enabled,
+        } = start;
+        nats.subject = nats.subject.with(WORD).expect("it is a word");
+        let registry = worker.tracker().counters();
+        let mut exchange = Self {
+            context: Context::new(&worker).with_nodes(Some(Arc::clone(&nodes))),
+            counters: registry.register(),
+            deliveries: registry.register(),
+            nats,
+            nodes,
+            post,
+            keys,
+            worker,
+            link: None,
+            counted: Status::default(),
+        };
+        if is_enabled {
+            exchange.connect();
+        }
+        exchange
+    }
+
+    fn connect(&mut self) {
+        let all = self.nats.subject.clone();
+        let own = all.with(&self.nodes.id().to_string());
+        let own = own.expect("it is a word");
+        match Link::start(self.nats.clone(), vec![all, own], MAX_WAITING) {
+            Ok(link) => self.link = Some(link),
+            Err(error) => tracing::warn!(%error, "browsers do not meet those of other nodes"),
+        }
+    }
+
+    async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+        let mut count_at = Instant::now() + COUNT_INTERVAL;
+        loop {
+            let post = self.post.clone();
+            tokio::select! {
+                _ = &mut stopped => break,
+                message = next(&mut self.link) => self.take(&message),
+                (messages, lost) = post.receive() => {
+                    self.counters.add(Counter::NodeQueue, lost);
+                    messages.into_iter().for_each(|message| self.send(message));
+                }
+                () = sleep_until(count_at.into()) => {
+                    self.count();
+                    count_at = Instant::now() + COUNT_INTERVAL;
+                }
+            }
+        }
+        self.count();
+    }
+
+    /// Takes what another node has sent.
+    fn take(&mut self, message: &[u8]) {
+        let unix_secs = unix_time::now().as_secs();
+        let keys = self.keys.load_full();
+        let (worker, now) = (&mut self.worker, Instant::now());
+        self.context
+            .receive(message, (&keys, unix_secs), worker, now);
+        for delivery in self.context.deliveries.drain(..) {
+            let lost = self.post.deliver(delivery);
+            self.deliveries.add(WebSocketCounter::Overflow, lost);
+        }
+        for message in std::mem::take(&mut self.context.messages) {
+            self.send(message);
+        }
+    }
+
+    fn send(&mut self, mut message: NodeMessage) {
+        if self.link.is_none() {
+            self.connect();
+        }
+        let Some(link) = &self.link else {
+            return self.counters.count(Counter::NodeQueue);
+        };
+        let all = &self.nats.subject;
+        let subject = message.to.map(|node| all.with(&node.to_string()));
+        let subject = subject.transpose().expect("it is a word");
+        message.seal(unix_time::now().as_secs(), self.keys.load().first());
+        let octets = Bytes::from(message.octets);
+        link.send(subject.as_ref().unwrap_or(all), octets, Class::Live);
+    }
+
+    /// Counts what the connection has done since the last time.
+    fn count(&mut self) {
+        let Some(link) = &self.link else {
+            return;
+        };
+        let status = link.status();
+        let before = std::mem::replace(&mut self.counted, status);
+        for (counter, now, before) in [
+            (Counter::NodeMessageOut, status.sent, before.sent),
+            (Counter::NodeQueue, status.dropped, before.dropped),
+            (Counter::NodeSend, status.send_errors, before.send_errors),
+            (Counter::NodeBacklog, status.backlog, before.backlog),
+        ] {
+            self.counters.add(counter, now.saturating_sub(before));
+        }
+    }
+}
+
+/// Waits for a message of another node.
+async fn next(link: &mut Option<Link>) -> Bytes {
+    match link {
+        Some(link) => poll_fn(|cx| link.poll_recv(cx)).await,
+        None => pending().await,
+    }
+}
