@@ -56,7 +56,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("browsers".to_owned())
-            .spawn(move || runtime.block_on(Exchange::new(start).run(stopped)))?;
+            .spawn(move || runtime.block_on(async { Exchange::new(start).run(stopped).await }))?;
         Ok(Self { stop, thread })
     }
 
