@@ -160,18 +160,17 @@ impl Nodes {
         offers: &[Offer<'_>],
         now: Instant,
     ) -> Result<Vec<(usize, NodeMessage)>, TooMany> {
-        let mut shard = self.shard(&announcing.info_hash);
-        let nodes: Vec<_> = shard.heard(&announcing.info_hash, now).copied().collect();
+        let torrent = &announcing.info_hash;
+        let nodes: Vec<_> = self.shard(torrent).heard(torrent, now).copied().collect();
         let dealt = self.deal(announcing, offers, &nodes);
         let may_meet = if nodes.is_empty() {
             announcing.is_new || !offers.is_empty()
         } else {
             announcing.is_new && dealt.is_empty()
         };
-        if !may_meet || !shard.may_seek(announcing.info_hash, now) {
+        if !may_meet || !self.shard(torrent).may_seek(*torrent, now) {
             return Ok(dealt);
         }
-        drop(shard);
         if !self.may_seek(now) {
             return Err(TooMany);
         }
