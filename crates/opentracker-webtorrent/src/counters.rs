@@ -21,7 +21,7 @@ opentracker_core::counters! {
             /// Answers of who has not announced.
             AnswerOfStranger ["answer", "stranger"],
         }
-        "opentracker_webtorrent_nodes_total" messages "Offers and answers that browsers here sent to those of other nodes, and were given of them, by kind and direction." ["kind", "direction"] {
+        "opentracker_webtorrent_node_relayed_total" messages "Offers and answers that browsers here sent to those of other nodes, and were given of them, by kind and direction." ["kind", "direction"] {
             /// Offers sent to nodes that have browsers of the torrent, or to all.
             OfferOut ["offer", "out"],
             /// Offers of other nodes' browsers passed to one here.

@@ -14,11 +14,12 @@ use opentracker_livesync::{Class, Status};
 use opentracker_livesync_wire::Keys;
 use opentracker_nats::{Link, NatsConfig};
 use opentracker_net::http::{NodePost, WebSocketCounter};
-use opentracker_webtorrent::{Context, Counter, NodeMessage, Nodes};
+use opentracker_webtorrent::{Context, Counter, NodeId, NodeMessage, Nodes};
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
-use crate::unix_time;
+use crate::config::Config;
+use crate::{livesync, unix_time};
 
 /// What follows the subject of the cluster: that is for all, and with an id behind it for one.
 const WORD: &str = "webtorrent";
@@ -29,16 +30,15 @@ const MAX_WAITING: usize = 512;
 /// How often it is counted what the connection has done.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the thread works with.
+/// What browsers need to meet those of other nodes.
 #[derive(Debug)]
-pub(crate) struct Start {
-    pub(crate) nats: NatsConfig,
-    pub(crate) nodes: Arc<Nodes>,
-    pub(crate) post: NodePost,
-    pub(crate) keys: Arc<ArcSwap<Keys>>,
-    pub(crate) worker: Worker,
-    /// Whether browsers are served from the start; else it connects when the first has something for others.
-    pub(crate) is_enabled: bool,
+pub(crate) struct Plan {
+    nats: NatsConfig,
+    keys: Arc<ArcSwap<Keys>>,
+    nodes: Arc<Nodes>,
+    /// Whether browsers are served from the start; else it connects when the first has something for
+    /// others.
+    is_enabled: bool,
 }
 
 /// The thread. Dropped, it ends without being waited for.
@@ -48,18 +48,39 @@ pub(crate) struct Server {
     thread: JoinHandle<()>,
 }
 
-impl Server {
-    pub(crate) fn start(start: Start) -> io::Result<Self> {
+impl Plan {
+    /// Makes it where NATS is a carrier of the cluster, which has a secret then.
+    pub(crate) fn of(config: &Config, keys: Option<&Arc<ArcSwap<Keys>>>) -> Option<Self> {
+        let mut nats = livesync::nats(config)?;
+        nats.subject = nats.subject.with(WORD).expect("it is a word");
+        let id = NodeId::new(rand::random());
+        Some(Self {
+            nats,
+            keys: Arc::clone(keys?),
+            nodes: Arc::new(Nodes::new(id, Instant::now())),
+            is_enabled: config.webtorrent.enabled,
+        })
+    }
+
+    pub(crate) fn nodes(&self) -> Arc<Nodes> {
+        Arc::clone(&self.nodes)
+    }
+
+    /// Starts the thread.
+    pub(crate) fn start(self, post: NodePost, worker: Worker) -> io::Result<Server> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let (stop, stopped) = oneshot::channel();
+        let run = async move { Exchange::new(self, post, worker).run(stopped).await };
         let thread = std::thread::Builder::new()
             .name("browsers".to_owned())
-            .spawn(move || runtime.block_on(async { Exchange::new(start).run(stopped).await }))?;
-        Ok(Self { stop, thread })
+            .spawn(move || runtime.block_on(run))?;
+        Ok(Server { stop, thread })
     }
+}
 
+impl Server {
     /// Ends the thread. What waits is for browsers that are about to be sent away.
     pub(crate) fn shutdown(self) {
         drop(self.stop);
@@ -70,10 +91,8 @@ impl Server {
 }
 
 struct Exchange {
-    nats: NatsConfig,
-    nodes: Arc<Nodes>,
+    plan: Plan,
     post: NodePost,
-    keys: Arc<ArcSwap<Keys>>,
     worker: Worker,
     context: Context,
     link: Option<Link>,
@@ -84,40 +103,29 @@ struct Exchange {
 }
 
 impl Exchange {
-    fn new(start: Start) -> Self {
-        let Start {
-            mut nats,
-            nodes,
-            post,
-            keys,
-            worker,
-            is_enabled,
-        } = start;
-        nats.subject = nats.subject.with(WORD).expect("it is a word");
+    fn new(plan: Plan, post: NodePost, worker: Worker) -> Self {
         let registry = worker.tracker().counters();
         let mut exchange = Self {
-            context: Context::new(&worker).with_nodes(Some(Arc::clone(&nodes))),
+            context: Context::new(&worker).with_nodes(Some(plan.nodes())),
             counters: registry.register(),
             deliveries: registry.register(),
-            nats,
-            nodes,
+            plan,
             post,
-            keys,
             worker,
             link: None,
             counted: Status::default(),
         };
-        if is_enabled {
+        if exchange.plan.is_enabled {
             exchange.connect();
         }
         exchange
     }
 
     fn connect(&mut self) {
-        let all = self.nats.subject.clone();
-        let own = all.with(&self.nodes.id().to_string());
+        let all = self.plan.nats.subject.clone();
+        let own = all.with(&self.plan.nodes.id().to_string());
         let own = own.expect("it is a word");
-        match Link::start(self.nats.clone(), vec![all, own], MAX_WAITING) {
+        match Link::start(self.plan.nats.clone(), vec![all, own], MAX_WAITING) {
             Ok(link) => self.link = Some(link),
             Err(error) => tracing::warn!(%error, "browsers do not meet those of other nodes"),
         }
@@ -146,7 +154,7 @@ impl Exchange {
     /// Takes what another node has sent.
     fn take(&mut self, message: &[u8]) {
         let unix_secs = unix_time::now().as_secs();
-        let keys = self.keys.load_full();
+        let keys = self.plan.keys.load_full();
         let (worker, now) = (&mut self.worker, Instant::now());
         self.context
             .receive(message, (&keys, unix_secs), worker, now);
@@ -166,10 +174,10 @@ impl Exchange {
         let Some(link) = &self.link else {
             return self.counters.count(Counter::NodeQueue);
         };
-        let all = &self.nats.subject;
+        let all = &self.plan.nats.subject;
         let subject = message.to.map(|node| all.with(&node.to_string()));
         let subject = subject.transpose().expect("it is a word");
-        message.seal(unix_time::now().as_secs(), self.keys.load().first());
+        message.seal(unix_time::now().as_secs(), self.plan.keys.load().first());
         let octets = Bytes::from(message.octets);
         link.send(subject.as_ref().unwrap_or(all), octets, Class::Live);
     }

@@ -15,7 +15,6 @@ use opentracker_net::http::{SocketFile, UnixError};
 use opentracker_net::{BindError, Heartbeat, http, udp};
 use opentracker_types::TrackerId;
 use opentracker_udp::Connections;
-use opentracker_webtorrent::{NodeId, Nodes};
 use rand::Rng;
 
 use crate::blocks::Blocks;
@@ -454,28 +453,17 @@ impl Threads {
         let (plane, hand_over) = operator::start(config, worker(), shown, listeners)?;
         self.admin = Some(plane);
         let keys = secret.map(|secret| Arc::clone(secret.keys()));
-        let mut listeners = bound.http;
-        let browsers = livesync::nats(config)
-            .zip(keys.clone())
-            .map(|(nats, keys)| {
-                let nodes = Nodes::new(NodeId::new(rand::random()), Instant::now());
-                let nodes = Arc::new(nodes);
-                listeners.join_nodes(Arc::clone(&nodes));
-                (nats, nodes, keys)
-            });
+        let browsers = browsers::Plan::of(config, keys.as_ref());
+        let mut http = bound.http;
+        if let Some(browsers) = &browsers {
+            http.join_nodes(browsers.nodes());
+        }
         let tls = https.map(|https| https.tls());
-        let http = listeners.serve(&hand_over, tls, &worker)?;
-        let post = http.node_post();
-        self.http = Some(http);
-        let browsers = browsers.map(|(nats, nodes, keys)| browsers::Start {
-            nats,
-            nodes,
-            post,
-            keys,
-            worker: core::Worker::new(Arc::clone(core), rand::random(), None),
-            is_enabled: config.webtorrent.enabled,
-        });
-        self.browsers = browsers.map(browsers::Server::start).transpose()?;
+        let http = self.http.insert(http.serve(&hand_over, tls, worker)?);
+        if let Some(browsers) = browsers {
+            let worker = core::Worker::new(Arc::clone(core), rand::random(), None);
+            self.browsers = Some(browsers.start(http.node_post(), worker)?);
+        }
         self.livesync = group.map(|group| group.serve(core, keys, bound.sandbox));
         let trends = bound.trends;
         self.housekeeping = Some(Housekeeping::start(

@@ -218,7 +218,7 @@ fn an_offer_reaches_the_other_node_and_its_answer_comes_back() {
     assert_eq!(answer["answer"]["sdp"], "yes");
     assert_eq!(answer["offer_id"], offer["offer_id"]);
     assert_eq!(answer["peer_id"], first.peer_id());
-    let crossed = "opentracker_webtorrent_nodes_total";
+    let crossed = "opentracker_webtorrent_node_relayed_total";
     eventually("the answer is counted", || {
         metric(&a, crossed, "kind=\"answer\",direction=\"out\"") == 1
             && metric(&b, crossed, "kind=\"answer\",direction=\"in\"") == 1
