@@ -8,7 +8,7 @@ use opentracker_types::{AnnounceRequest, InfoHash, PeerId};
 
 use crate::counters::Counter;
 use crate::message::{Answer, Offer};
-use crate::nodes::{Announcing, Body, Browsers, Message, Unfit};
+use crate::nodes::{Announcing, Body, Browsers, Message, TooMany, Unfit};
 use crate::session::{Context, Settings, relay};
 
 /// Where other nodes have browsers of a torrent, one of so many offers goes to them though there may be
@@ -51,16 +51,18 @@ impl Context {
             peer_id,
             seeding: announce.is_seeder(),
             is_new,
+            turn: self.shared / SHARE,
             browsers: browsers(&info_hash, worker),
         };
-        match nodes.send(&announcing, offers, now) {
-            Ok(sent) => {
-                let offers = sent.iter().map(|(offers, _)| *offers as u64).sum();
-                self.counters.add(Counter::OfferOut, offers);
-                self.messages
-                    .extend(sent.into_iter().map(|(_, message)| message));
-            }
-            Err(_too_many) => self.counters.count(Counter::NodePace),
+        let sent = nodes
+            .send(&announcing, offers, now)
+            .unwrap_or_else(|TooMany(sent)| {
+                self.counters.count(Counter::NodePace);
+                sent
+            });
+        for (offers, message) in sent {
+            self.counters.add(Counter::OfferOut, offers as u64);
+            self.messages.push(message);
         }
     }
 

@@ -335,6 +335,10 @@ fn without_nats_announces_go_on() {
     let (mut first, mut second) = (Browser::to(&a, 1), Browser::to(&b, 2));
     meet(&mut first, &mut second, 0);
     nats.kill();
+    a.wait_for("both connections broken", |lines| {
+        let is_it = |line: &&String| line.contains("connection to NATS is broken");
+        lines.iter().filter(is_it).count() == 2
+    });
     let mut neighbour = Browser::to(&a, 3);
     first.announce(5000, 0);
     for torrent in 5000..5100 {

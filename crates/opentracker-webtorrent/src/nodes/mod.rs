@@ -27,8 +27,12 @@ const OFFER_LIFETIME: Duration = Duration::from_secs(150);
 /// How far the time in a message may be from ours.
 const MAX_CLOCK_DIFFERENCE_SECS: u32 = 60;
 
-/// How long after a message to all about a torrent there is no other.
+/// How long after a message to all about a torrent there is no other, while no node is known to have
+/// browsers of it.
 const SEEK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The same while one is known: there may be more who know others.
+const TELL_INTERVAL: Duration = Duration::from_secs(120);
 
 /// The most offers in a message to all: each node that has browsers of the torrent may take the same.
 pub const MAX_OFFERS_TO_ALL: usize = 3;
@@ -63,8 +67,8 @@ impl NodeMessage {
 /// What browsers of this node have to do with those of others, the same for all threads.
 ///
 /// A node says nothing in advance. Whatever it sends about a torrent says how many browsers of it the
-/// sender has, so that others know where their offers may go, and each offer goes to one node. Where none
-/// is known, all are asked: once in a while, and with few offers.
+/// sender has, so that others know where their offers may go, and each offer goes to one node. All are told
+/// once in a while; where no node is known, with few offers.
 #[derive(Debug)]
 pub struct Nodes {
     id: NodeId,
@@ -106,6 +110,8 @@ pub(crate) struct Announcing {
     pub(crate) seeding: bool,
     /// It was not known on its connection before.
     pub(crate) is_new: bool,
+    /// Grows by one from time to time, so that not always the same node gets the first offer.
+    pub(crate) turn: usize,
     /// What this node has, it included.
     pub(crate) browsers: Browsers,
 }
@@ -125,7 +131,7 @@ impl Nodes {
         let of_shard = MAX_KNOWN / SHARDS;
         let shard = || Shard {
             known: Aging::new(LIFETIME, of_shard, now),
-            sought: Aging::new(SEEK_INTERVAL, of_shard, now),
+            sought: Aging::new(TELL_INTERVAL, of_shard, now),
             offers: Aging::new(OFFER_LIFETIME, of_shard, now),
         };
         Self {
@@ -153,51 +159,44 @@ impl Nodes {
     ///
     /// # Errors
     ///
-    /// Fails if all would have to be asked, and were asked for too much in this second.
+    /// Fails if all are to be told, and were told too much in this second; there may be other messages.
     pub(crate) fn send(
         &self,
         announcing: &Announcing,
         offers: &[Offer<'_>],
         now: Instant,
-    ) -> Result<Vec<(usize, NodeMessage)>, TooMany> {
+    ) -> Result<Dealt, TooMany> {
         let torrent = &announcing.info_hash;
         let nodes: Vec<_> = self.shard(torrent).heard(torrent, now).copied().collect();
-        let dealt = self.deal(announcing, offers, &nodes);
-        let may_meet = if nodes.is_empty() {
-            announcing.is_new || !offers.is_empty()
-        } else {
-            announcing.is_new && dealt.is_empty()
+        let mut sent = self.deal(announcing, offers, &nodes);
+        let interval = match nodes.is_empty() {
+            true => SEEK_INTERVAL,
+            false => TELL_INTERVAL,
         };
-        if !may_meet || !self.shard(torrent).may_seek(*torrent, now) {
-            return Ok(dealt);
+        if !self.shard(torrent).may_seek(*torrent, interval, now) {
+            return Ok(sent);
         }
         if !self.may_seek(now) {
-            return Err(TooMany);
+            return Err(TooMany(sent));
         }
         let most = match announcing.is_new && nodes.is_empty() {
             true => MAX_OFFERS_TO_ALL,
             false => 0,
         };
         let offers: Vec<_> = offers.iter().take(most).copied().collect();
-        Ok(vec![(offers.len(), self.offer(None, announcing, offers))])
+        sent.push((offers.len(), self.offer(None, announcing, offers)));
+        Ok(sent)
     }
 
     /// Deals offers like cards, to each node no more than it has browsers that may be given them.
-    fn deal(
-        &self,
-        announcing: &Announcing,
-        offers: &[Offer<'_>],
-        nodes: &[Heard],
-    ) -> Vec<(usize, NodeMessage)> {
+    fn deal(&self, announcing: &Announcing, offers: &[Offer<'_>], nodes: &[Heard]) -> Dealt {
         let mut hands: Vec<Vec<Offer<'_>>> = vec![Vec::new(); nodes.len()];
         let mut left = offers.iter();
-        // Not always the same gets the first.
-        let first = offers.first().map_or(0, |offer| offer.id[19].into());
         let mut has_room = true;
         while has_room && left.len() > 0 {
             has_room = false;
             for turn in 0..nodes.len() {
-                let number = (first + turn) % nodes.len();
+                let number = (announcing.turn + turn) % nodes.len();
                 let most = nodes[number].browsers.fitting(announcing.seeding);
                 if hands[number].len() < most
                     && let Some(offer) = left.next()
@@ -349,9 +348,12 @@ impl Nodes {
     }
 }
 
-/// All were asked for too much already.
+/// Messages with how many offers each of them has.
+pub(crate) type Dealt = Vec<(usize, NodeMessage)>;
+
+/// All were told too much already; these messages go to others.
 #[derive(Debug)]
-pub(crate) struct TooMany;
+pub(crate) struct TooMany(pub(crate) Dealt);
 
 impl Shard {
     fn heard(&self, info_hash: &InfoHash, now: Instant) -> impl Iterator<Item = &Heard> {
@@ -372,13 +374,13 @@ impl Shard {
         });
     }
 
-    fn may_seek(&mut self, info_hash: InfoHash, now: Instant) -> bool {
+    fn may_seek(&mut self, info_hash: InfoHash, interval: Duration, now: Instant) -> bool {
         let mut is_new = false;
         let sought = self.sought.entry(info_hash, now, || {
             is_new = true;
             now
         });
-        if is_new || now.saturating_duration_since(*sought) >= SEEK_INTERVAL {
+        if is_new || now.saturating_duration_since(*sought) >= interval {
             *sought = now;
             return true;
         }
