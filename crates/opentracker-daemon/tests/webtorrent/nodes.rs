@@ -248,7 +248,7 @@ impl Spy {
         let mut stream = TcpStream::connect(nats.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let hello = format!(
-            "CONNECT {{\"verbose\":false}}\r\nSUB {SUBJECT} 1\r\nSUB {SUBJECT}.* 1\r\nPING\r\n"
+            "CONNECT {{\"verbose\":false}}\r\nSUB {SUBJECT} 1\r\nSUB {SUBJECT}.* 2\r\nPING\r\n"
         );
         stream.write_all(hello.as_bytes()).unwrap();
         let mut spy = Self {
