@@ -6,12 +6,12 @@
 //! ```text
 //! opentracker trends 1
 //! interval 300
-//! series udp_announces http_announces refusals torrents seeders leechers memory_octets
+//! series udp_announces http_announces webtorrent_announces refusals torrents seeders leechers memory_octets
 //! end 5932801
 //! values 3
-//! 210.5 12.25 0 1200 3400 5600 1048576
+//! 210.5 12.25 3 0 1200 3400 5600 1048576
 //! -
-//! 208 12 0.5 1201 3404 5611 1048704
+//! 208 12 3.5 0.5 1201 3404 5611 1048704
 //! ```
 //!
 //! `end` numbers the interval of the last value since 1970, and `-` is an interval in which nobody
@@ -25,6 +25,7 @@ use opentracker_api as api;
 use opentracker_core::Tracker;
 use opentracker_http::Counter as Http;
 use opentracker_udp::Counter as Udp;
+use opentracker_webtorrent::Counter as Web;
 
 use crate::activity::refusals;
 
@@ -34,10 +35,11 @@ const INTERVAL_SECS: u64 = 300;
 /// Seven days of values.
 const MAX_VALUES: usize = 7 * 24 * 3600 / 300;
 
-/// Three rates, then four figures of the moment.
-const SERIES: [&str; 7] = [
+/// Four rates, then four figures of the moment.
+const SERIES: [&str; 8] = [
     "udp_announces",
     "http_announces",
+    "webtorrent_announces",
     "refusals",
     "torrents",
     "seeders",
@@ -45,7 +47,7 @@ const SERIES: [&str; 7] = [
     "memory_octets",
 ];
 
-const RATES: usize = 3;
+const RATES: usize = 4;
 
 /// What the octets begin with.
 const HEAD: &str = "opentracker trends 1";
@@ -240,6 +242,7 @@ impl Figures {
                 sums: [
                     counters.sum_of(&Udp::ANNOUNCES),
                     counters.sum_of(&Http::ANNOUNCES),
+                    counters.sum(Web::Announce),
                     refusals(counters),
                 ],
             },
@@ -284,7 +287,7 @@ mod tests {
         Figures {
             counted: Counted {
                 uptime: Duration::from_secs(uptime),
-                sums: [announces, 2 * announces, 1],
+                sums: [announces, 2 * announces, 3 * announces, 1],
             },
             levels: [f64::from(torrents), 2.0, 3.0, 4096.0],
         }
@@ -309,6 +312,7 @@ mod tests {
         assert_eq!(series(&trends, "torrents"), [Some(7.0); 3]);
         assert_eq!(series(&trends, "udp_announces"), [Some(10.0); 3]);
         assert_eq!(series(&trends, "http_announces"), [Some(20.0); 3]);
+        assert_eq!(series(&trends, "webtorrent_announces"), [Some(30.0); 3]);
         let refusals = [Some(0.02), Some(0.0), Some(0.0)];
         assert_eq!(series(&trends, "refusals"), refusals);
         assert_eq!(trends.answer().end_ms, (BEGIN + 600) * 1000);

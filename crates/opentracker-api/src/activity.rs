@@ -96,7 +96,7 @@ pub struct Trends {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Series {
-    /// `udp_announces`, `http_announces` and `refusals` a second; `torrents`, `seeders`, `leechers`;
+    /// `udp_announces`, `http_announces`, `webtorrent_announces` and `refusals` a second; `torrents`, `seeders`, `leechers`;
     /// `memory_octets`.
     pub name: String,
     /// Values, the oldest first; `null`: nobody looked.

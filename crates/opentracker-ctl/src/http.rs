@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use crate::url::Url;
+use crate::tls;
+use crate::url::{Scheme, Url};
 
 /// How long a connection may take.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -77,11 +78,28 @@ pub(crate) async fn connect_unix(path: &Path) -> Result<Box<dyn Connection>> {
     }
 }
 
+/// Connects to the host and port of a URL, over TLS if that says so. The host has to have a certificate of
+/// this name then.
+pub(crate) async fn connect_tcp(url: &Url, name: &str) -> Result<Box<dyn Connection>> {
+    let stream = open_tcp(url).await?;
+    if url.scheme != Scheme::Https {
+        return Ok(Box::new(stream));
+    }
+    let shaking = timeout(CONNECT_PATIENCE, tls::shake_hands(stream, name));
+    match shaking
+        .await
+        .context("the TLS handshake takes too long")??
+    {
+        (stream, None) => Ok(Box::new(stream)),
+        (_, Some(doubt)) => bail!("{name} has no certificate that is trusted here: {doubt}"),
+    }
+}
+
 /// Connects to the host and port of a URL, and says in an operator's words why it cannot.
-pub(crate) async fn connect_tcp(url: &Url) -> Result<Box<dyn Connection>> {
+pub(crate) async fn open_tcp(url: &Url) -> Result<TcpStream> {
     let address = (url.host.as_str(), url.port);
     match patiently(TcpStream::connect(address)).await {
-        Ok(stream) => Ok(Box::new(stream)),
+        Ok(stream) => Ok(stream),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => bail!(
             "nobody listens on {}: is the tracker running, and is that one of its addresses?",
             url.authority()

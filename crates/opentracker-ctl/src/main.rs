@@ -27,6 +27,7 @@ mod seal;
 mod show;
 mod snapshot;
 mod status;
+mod tls;
 mod top;
 mod url;
 mod words;

@@ -91,7 +91,7 @@ impl Nodes {
         };
         let node = |url: &Url| {
             ensure!(
-                url.scheme == Scheme::Http && matches!(&*url.path, "" | "/"),
+                url.scheme != Scheme::Udp && matches!(&*url.path, "" | "/"),
                 "--url {url}: write it like `http://192.0.2.1:6970`, without a path"
             );
             Ok(Node {
@@ -180,7 +180,7 @@ impl Node {
     pub(crate) async fn connect(&self) -> Result<Box<dyn Connection>> {
         match &self.place {
             Place::Unix(path) => http::connect_unix(path).await,
-            Place::Tcp(url) => http::connect_tcp(url).await,
+            Place::Tcp(url) => http::connect_tcp(url, &url.host).await,
         }
     }
 

@@ -1,4 +1,4 @@
-//! URLs of trackers: `udp://host:port/announce`, `http://[2001:db8::1]:6970`.
+//! URLs of trackers: `udp://host:port/announce`, `http://[2001:db8::1]:6970`, `https://host`.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -9,6 +9,7 @@ use std::str::FromStr;
 pub(crate) enum Scheme {
     Udp,
     Http,
+    Https,
 }
 
 /// Where a tracker is.
@@ -37,6 +38,7 @@ impl fmt::Display for Url {
         let scheme = match self.scheme {
             Scheme::Udp => "udp",
             Scheme::Http => "http",
+            Scheme::Https => "https",
         };
         write!(f, "{scheme}://{}{}", self.authority(), self.path)
     }
@@ -52,10 +54,8 @@ impl FromStr for Url {
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "udp" => Scheme::Udp,
             "http" => Scheme::Http,
-            "https" => {
-                return Err("no TLS is spoken here: go around the proxy, with `http://`".into());
-            }
-            other => return Err(format!("`{other}` is neither `udp` nor `http`")),
+            "https" => Scheme::Https,
+            other => return Err(format!("`{other}` is neither `udp` nor `http` nor `https`")),
         };
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
@@ -67,6 +67,7 @@ impl FromStr for Url {
                 .filter(|port| *port != 0)
                 .ok_or_else(|| format!("`{port}` is no port"))?,
             (None, Scheme::Http) => 80,
+            (None, Scheme::Https) => 443,
             (None, Scheme::Udp) => return Err("a `udp` URL needs a port".into()),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -112,6 +113,7 @@ mod tests {
             ("http://192.0.2.1/a?b=c", "192.0.2.1", 80, "/a?b=c"),
             ("HTTP://[::1]/", "::1", 80, "/"),
             ("http://a?b", "a", 80, "/?b"),
+            ("https://a/announce", "a", 443, "/announce"),
         ] {
             let url: Url = text.parse().unwrap();
             assert_eq!(
@@ -127,7 +129,6 @@ mod tests {
     fn what_is_no_url_is_explained() {
         for (text, said) in [
             ("192.0.2.1:6970", "write a URL"),
-            ("https://a/announce", "no TLS"),
             ("wss://a/", "neither"),
             ("udp://a/announce", "needs a port"),
             ("udp://a:0", "no port"),

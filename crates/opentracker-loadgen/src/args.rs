@@ -119,6 +119,9 @@ pub(crate) struct WsArgs {
     /// Each connection announces once and is then held
     #[arg(long)]
     pub(crate) hold: bool,
+    /// Over TLS, with any certificate
+    #[arg(long)]
+    pub(crate) tls: bool,
     /// Offers of an announce
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) offers: u32,

@@ -6,6 +6,7 @@
 //! seeders of one family.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use opentracker_types::SavedPeer;
 
@@ -59,6 +60,9 @@ impl Tabled for Cell6 {
 
 /// Peers looked at to tell a swarm's youngest.
 const YOUNGEST_SAMPLE: usize = 64;
+
+/// How often a sweep moves cells of a table on under one lock.
+const MOVES: usize = 16;
 
 impl Large {
     pub(crate) fn empty() -> Self {
@@ -207,38 +211,31 @@ impl Large {
         v6.select(want - from_v4, picker, out);
     }
 
-    /// Removes peers that timed out or that `keeps` refuses, going on at `position` (in 2³² parts of all slots) until the
-    /// budget is used up. Returns whether it is through.
+    /// Removes peers that timed out or that `keeps` refuses, of about `budget` slots of all tables,
+    /// going on at the hash `from`, which is moved on. Returns whether it is through.
     pub(crate) fn sweep(
         &mut self,
         moment: &Moment,
         keeps: &mut impl FnMut(IpAddr) -> bool,
         keys: &PeerKeys,
-        position: &mut u32,
+        from: &mut u32,
         budget: &mut usize,
         timed_out: &mut TimedOut,
     ) -> bool {
-        let total = self.slots();
-        // A table that grew or shrank since the last step keeps its order, so a relative position
-        // neither skips nor repeats more than a few cells.
-        let mut slot = scale(*position, total);
-        let end = total.min(slot.saturating_add((*budget).max(1)));
-        *budget = budget.saturating_sub(end - slot);
-        while slot < end {
-            let removed = sweep_slot(&mut self.v4, slot, moment, keeps, keys, timed_out)
-                .or_else(|offset| sweep_slot(&mut self.v6, offset, moment, keeps, keys, timed_out))
-                .unwrap_or(false);
-            // Another cell may have moved into the slot that was freed.
-            slot += usize::from(!removed);
-        }
-        if end < total {
-            *position = unscale(end, total);
+        let (last, next) = self.range(*from, budget);
+        let hashes = *from..=last;
+        sweep(&mut self.v4, &hashes, moment, keeps, keys, timed_out);
+        sweep(&mut self.v6, &hashes, moment, keeps, keys, timed_out);
+        if let Some(next) = next {
+            *from = next;
             return false;
         }
-        *position = 0;
-        fit(&mut self.v4, keys);
-        fit(&mut self.v6, keys);
-        true
+        if fit(&mut self.v4, keys) && fit(&mut self.v6, keys) {
+            *from = 0;
+            return true;
+        }
+        *from = u32::MAX;
+        false
     }
 
     pub(crate) fn youngest(&self, moment: &Moment) -> u8 {
@@ -264,11 +261,7 @@ impl Large {
         budget: &mut usize,
         out: &mut Vec<SavedPeer>,
     ) -> Option<u32> {
-        let slots = self.slots();
-        let width = ((*budget as u64) << 32) / (slots as u64).max(1);
-        let next = u32::try_from(u64::from(from) + width.max(1)).ok();
-        let last = next.map_or(u32::MAX, |next| next - 1);
-        *budget = budget.saturating_sub(slots);
+        let (last, next) = self.range(from, budget);
         for table in &self.v4 {
             table.for_each_hashed(from..=last, keys, |cell| out.push(cell.saved(moment)));
         }
@@ -299,6 +292,16 @@ impl Large {
         for table in C::tables(self) {
             table.cells().for_each(&mut *visit);
         }
+    }
+
+    /// Returns the last hash of about `budget` slots of all tables, and the one to go on from, if
+    /// there is any.
+    fn range(&self, from: u32, budget: &mut usize) -> (u32, Option<u32>) {
+        let slots = self.slots();
+        let width = ((*budget as u64) << 32) / (slots as u64).max(1);
+        let next = u32::try_from(u64::from(from) + width.max(1)).ok();
+        *budget = budget.saturating_sub(slots);
+        (next.map_or(u32::MAX, |next| next - 1), next)
     }
 
     fn slots(&self) -> usize {
@@ -356,53 +359,39 @@ pub(crate) fn prefetch_in<C: Cell>(
     }
 }
 
-/// Looks at one slot counted through all tables: whether its peer was removed, or how far the slot
-/// lies beyond them.
-fn sweep_slot<C: Tabled>(
+fn sweep<C: Tabled>(
     tables: &mut Tables<C>,
-    slot: usize,
+    hashes: &RangeInclusive<u32>,
     moment: &Moment,
     keeps: &mut impl FnMut(IpAddr) -> bool,
     keys: &PeerKeys,
     timed_out: &mut TimedOut,
-) -> Result<bool, usize> {
-    let mut rest = slot;
+) {
     for table in tables {
-        let slots = table.capacity();
-        if rest >= slots {
-            rest -= slots;
-            continue;
-        }
-        let cell = table.slot(rest);
-        if cell.is_vacant() || !moment.has_timed_out(cell.age()) && keeps(cell.ip()) {
-            return Ok(false);
-        }
-        timed_out.note(cell, moment);
-        table.remove(rest, keys);
-        return Ok(true);
+        table.retain(hashes.clone(), keys, |cell| {
+            let stays = !moment.has_timed_out(cell.age()) && keeps(cell.ip());
+            if !stays {
+                timed_out.note(cell, moment);
+            }
+            stays
+        });
     }
-    Err(rest)
 }
 
-/// Gives memory of sparse tables back and drops empty ones.
-fn fit<C: Cell>(tables: &mut Tables<C>, keys: &PeerKeys) {
+/// Gives memory of sparse tables back and drops empty ones. Returns whether it is through.
+fn fit<C: Cell>(tables: &mut Tables<C>, keys: &PeerKeys) -> bool {
     for table in &mut *tables {
         table.fit(keys);
+        for _ in 0..MOVES {
+            table.advance(keys);
+        }
+    }
+    if tables.iter().any(Table::is_moving) {
+        return false;
     }
     if tables.iter().any(Table::is_empty) {
         let kept = std::mem::take(tables).into_iter();
         *tables = kept.filter(|table| !table.is_empty()).collect();
     }
-}
-
-/// The slot at a position given in 2³² parts of `total`.
-fn scale(position: u32, total: usize) -> usize {
-    let slot = u128::from(position) * total as u128;
-    usize::try_from(slot >> 32).expect("less than the total")
-}
-
-/// The smallest position that [`scale`]s to a slot below `total`.
-fn unscale(slot: usize, total: usize) -> u32 {
-    let position = ((slot as u128) << 32).div_ceil(total as u128);
-    u32::try_from(position).expect("the slot is below the total")
+    true
 }

@@ -3,35 +3,47 @@
 //! Eight IPv4 cells share a cache line, so linear probing finds a peer in one or two lines, and
 //! because there is no separate index a peer costs its cell and the vacant slots beside it.
 //!
+//! The cells stand in the order of their hashes, each as near behind its home as those before it
+//! allow, and nothing wraps around. So a search ends at the first larger hash, which lets nearly all slots be
+//! occupied, and a large table gets another size while it is used, cell by cell in their order.
+//!
 //! The slots lie in pages of one size. Ten thousand swarms that grow side by side would leave
 //! holes of every size behind, a quarter of all memory; a page that one table gives up fits the
 //! next.
 
+mod moving;
+mod slots;
+#[cfg(test)]
+mod tests;
+
 use std::ops::RangeInclusive;
 
+use self::moving::{Moving, vacant_page};
+use self::slots::PAGE_LEN;
 use crate::cell::{Cell, PeerKeys};
-use crate::prefetch::{prefetch, prefetch_all};
+use crate::prefetch::prefetch;
 use crate::requester::Class;
-use crate::ring::Ring;
 use crate::usage::allocated;
 
-/// Slots of a page: with the allocator's own eight octets, IPv4 pages are exactly 256.
-pub(crate) const PAGE: u32 = 31;
-
-const PAGE_LEN: usize = 31;
-
-const _: () = assert!(PAGE as usize == PAGE_LEN);
+pub(crate) use self::slots::{PAGE, Slots};
 
 /// A table of up to so many pages is one block, which saves a step to its peers.
 const ONE_BLOCK: usize = 4;
 
-/// A table smaller than a page has so many slots less one, or a multiple.
+/// A table of so many pages gets another size in steps. Below that it takes less than 0.1 ms at once.
+const LARGE: usize = if cfg!(test) { 8 } else { 512 };
+
+/// A block has so many slots less one, or a multiple.
 const STEP: usize = 8;
 
-/// A table is full when 7 in 8 slots are. On the average of its growth it is 85 % full; finding a
-/// peer then looks at four cells, and finding that there is none, for a new peer, at twenty. At
-/// 15 in 16 a peer would take 0.8 octets less, and a new one four times the cells.
-const FULL: (usize, usize) = (7, 8);
+/// Pages are full when so many of their slots are. Blocks are when there is no room behind a home.
+const FULL: (usize, usize) = (31, 32);
+
+/// A large table is full earlier, as more come while it gets its new size.
+const LARGE_FULL: (usize, usize) = (29, 32);
+
+/// In searching a peer its hash is compared with that of each cell of so many.
+const GLANCE: u32 = 8;
 
 #[derive(Debug)]
 pub(crate) struct Table<C> {
@@ -49,83 +61,8 @@ const _: () = assert!(
 enum Storage<C> {
     /// Nothing, or one block of at most [`ONE_BLOCK`] pages.
     Block(Box<[C]>),
-    Pages(Vec<Box<[C; PAGE_LEN]>>),
-}
-
-/// The slots of a table, to be read.
-#[derive(Debug)]
-pub(crate) enum Slots<'a, C> {
-    Block(&'a [C]),
-    Pages(&'a [Box<[C; PAGE_LEN]>]),
-}
-
-impl<C> Clone for Slots<'_, C> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<C> Copy for Slots<'_, C> {}
-
-impl<'a, C> Slots<'a, C> {
-    pub(crate) const NONE: Self = Self::Block(&[]);
-
-    /// The cell at a slot of a page; the last page may be shorter.
-    #[inline]
-    pub(crate) fn get(self, page: u32, slot: u32) -> Option<&'a C> {
-        match self {
-            Self::Block(block) => block.get((page * PAGE + slot) as usize),
-            Self::Pages(pages) => pages.get(page as usize)?.get(slot as usize),
-        }
-    }
-
-    /// All slots in order, by pages.
-    pub(crate) fn pages(self) -> impl Iterator<Item = &'a [C]> {
-        let (block, pages) = self.parts();
-        block
-            .chunks(PAGE_LEN)
-            .chain(pages.iter().map(|page| &page[..]))
-    }
-
-    pub(crate) fn page_count(self) -> usize {
-        let (block, pages) = self.parts();
-        block.len().div_ceil(PAGE_LEN) + pages.len()
-    }
-
-    /// Begins to load all slots.
-    pub(crate) fn prefetch(self) {
-        self.pages().for_each(prefetch_all);
-    }
-
-    fn parts(self) -> (&'a [C], &'a [Box<[C; PAGE_LEN]>]) {
-        match self {
-            Self::Block(block) => (block, &[]),
-            Self::Pages(pages) => (&[], pages),
-        }
-    }
-
-    /// The slots that lie beside each other: a page, or the block.
-    fn stretch(self, number: usize) -> &'a [C] {
-        match self {
-            Self::Block(block) => block,
-            Self::Pages(pages) => &*pages[number],
-        }
-    }
-
-    /// The stretch that a slot is in, and where there.
-    fn stretch_of(self, slot: usize) -> (usize, usize) {
-        match self {
-            Self::Block(_) => (0, slot),
-            Self::Pages(_) => (slot / PAGE_LEN, slot % PAGE_LEN),
-        }
-    }
-
-    fn stretches(self) -> usize {
-        match self {
-            Self::Block(_) => 1,
-            Self::Pages(pages) => pages.len(),
-        }
-    }
+    Pages(Vec<slots::Page<C>>),
+    Moving(Box<Moving<C>>),
 }
 
 impl<C: Cell> Table<C> {
@@ -151,13 +88,10 @@ impl<C: Cell> Table<C> {
         self.len == 0
     }
 
-    /// Number of slots, vacant ones included. Either at least a quarter is occupied, or there are
-    /// few.
+    /// Number of slots, vacant ones included. At least a quarter is occupied, or there are few, or
+    /// the table is on its way to that.
     pub(crate) fn capacity(&self) -> usize {
-        match &self.storage {
-            Storage::Block(block) => block.len(),
-            Storage::Pages(pages) => pages.len() * PAGE_LEN,
-        }
+        self.slots().len()
     }
 
     /// Whether all slots are beside each other.
@@ -165,10 +99,16 @@ impl<C: Cell> Table<C> {
         matches!(self.storage, Storage::Block(_))
     }
 
+    /// Whether cells are on their way to other slots.
+    pub(crate) fn is_moving(&self) -> bool {
+        matches!(self.storage, Storage::Moving(_))
+    }
+
     pub(crate) fn slots(&self) -> Slots<'_, C> {
         match &self.storage {
             Storage::Block(block) => Slots::Block(block),
             Storage::Pages(pages) => Slots::Pages(pages),
+            Storage::Moving(moving) => Slots::Moving(moving),
         }
     }
 
@@ -180,15 +120,19 @@ impl<C: Cell> Table<C> {
     }
 
     pub(crate) fn slot(&self, slot: usize) -> &C {
-        let slots = self.slots();
-        let (stretch, offset) = slots.stretch_of(slot);
-        &slots.stretch(stretch)[offset]
+        &self.slots().stretch(slot)[0]
     }
 
     pub(crate) fn slot_mut(&mut self, slot: usize) -> &mut C {
+        &mut self.stretch_mut(slot)[0]
+    }
+
+    /// The cells from a slot on that lie beside each other.
+    fn stretch_mut(&mut self, slot: usize) -> &mut [C] {
         match &mut self.storage {
-            Storage::Block(block) => &mut block[slot],
-            Storage::Pages(pages) => &mut pages[slot / PAGE_LEN][slot % PAGE_LEN],
+            Storage::Block(block) => &mut block[slot..],
+            Storage::Pages(pages) => &mut pages[slot / PAGE_LEN][slot % PAGE_LEN..],
+            Storage::Moving(moving) => moving.stretch_mut(slot),
         }
     }
 
@@ -196,25 +140,15 @@ impl<C: Cell> Table<C> {
         if self.len == 0 {
             return None;
         }
-        let home = self.home(peer, keys);
-        let slots = self.slots();
-        let (mut stretch, mut from) = slots.stretch_of(home);
-        // There is a vacant slot, so this ends.
-        loop {
-            for (index, cell) in slots.stretch(stretch)[from..].iter().enumerate() {
-                if cell.is_same_peer(peer) {
-                    return Some(stretch * PAGE_LEN + from + index);
-                }
-                if cell.is_vacant() {
-                    return None;
-                }
-            }
-            from = 0;
-            stretch += 1;
-            if stretch == slots.stretches() {
-                stretch = 0;
-            }
-        }
+        let hash = peer.hash(keys);
+        let (home, end) = self.path(hash);
+        let (mut passed, mut is_there) = (0, false);
+        let slot = self.slots().first(home, end, |cell| {
+            passed += 1;
+            is_there = cell.is_same_peer(peer);
+            is_there || cell.is_vacant() || passed % GLANCE == 0 && cell.hash(keys) > hash
+        })?;
+        is_there.then_some(slot)
     }
 
     /// Calls `visit` with every peer whose hash is in a range.
@@ -227,28 +161,20 @@ impl<C: Cell> Table<C> {
         if self.len == 0 {
             return;
         }
-        let ring = self.ring();
-        let first = ring.home(*hashes.start());
-        let homes = ring.home(*hashes.end()) - first;
-        // A peer stands where it belongs or behind that, with no vacant slot in between.
-        let mut slot = first;
-        for passed in 0..self.capacity() {
-            let cell = self.slot(slot);
-            if cell.is_vacant() {
-                if passed > homes {
-                    return;
-                }
-            } else if hashes.contains(&cell.hash(keys)) {
+        let (begin, end) = self.bounds(&hashes, keys);
+        self.slots().first(begin, end, |cell| {
+            if !cell.is_vacant() {
                 visit(cell);
             }
-            slot = ring.next(slot);
-        }
+            false
+        });
     }
 
     /// Begins to load the slots where a peer is looked for first.
     pub(crate) fn prefetch(&self, peer: &C, keys: &PeerKeys) {
         if self.len > 0 {
-            prefetch(self.slot(self.home(peer, keys)));
+            let (home, _) = self.path(peer.hash(keys));
+            prefetch(self.slot(home));
         }
     }
 
@@ -257,49 +183,63 @@ impl<C: Cell> Table<C> {
     pub(crate) fn reserve(&mut self, more: usize, expected: usize, keys: &PeerKeys) {
         let needed = self.len() + more;
         if needed * FULL.1 > self.capacity() * FULL.0 {
-            self.rebuild(expected.clamp(needed, 2 * needed), keys);
+            self.resize(slots_for(expected.clamp(needed, 2 * needed)), keys);
         }
     }
 
     /// Puts in a peer that is not there yet and returns its slot.
     pub(crate) fn insert(&mut self, cell: C, keys: &PeerKeys) -> usize {
-        if (self.len() + 1) * FULL.1 > self.capacity() * FULL.0 {
-            // A sixteenth more at least, so that a new peer moves sixteen others on the average.
-            self.rebuild(self.len() + 1 + self.len() / 16, keys);
+        self.advance(keys);
+        if self.is_full() {
+            self.grow(keys);
         }
+        let slot = loop {
+            match self.place(cell, keys) {
+                Some(slot) => break slot,
+                None => self.make_room(&cell, keys),
+            }
+        };
         self.len += 1;
-        self.place(cell, keys)
+        slot
     }
 
     /// Takes out the peer at an occupied slot. The table keeps its capacity; see [`Self::fit`].
     pub(crate) fn remove(&mut self, slot: usize, keys: &PeerKeys) -> C {
-        let ring = self.ring();
         let removed = *self.slot(slot);
-        let mut hole = slot;
-        let mut candidate = slot;
-        loop {
-            candidate = ring.next(candidate);
-            let cell = *self.slot(candidate);
-            if cell.is_vacant() {
-                break;
-            }
-            if ring.may_fill(hole, candidate, self.home(&cell, keys)) {
-                *self.slot_mut(hole) = cell;
-                hole = candidate;
-            }
-        }
-        *self.slot_mut(hole) = C::VACANT;
-        self.len -= 1;
+        self.thin_out(slot, slot + 1, keys, |_| true);
         removed
+    }
+
+    /// Takes out the peers that `keeps` refuses, of those whose hash is in a range.
+    pub(crate) fn retain(
+        &mut self,
+        hashes: RangeInclusive<u32>,
+        keys: &PeerKeys,
+        mut keeps: impl FnMut(&C) -> bool,
+    ) {
+        if self.len == 0 {
+            return;
+        }
+        let (mut slot, end) = self.bounds(&hashes, keys);
+        let slots = Self::slots;
+        while let Some(refused) =
+            slots(self).first(slot, end, |cell| !cell.is_vacant() && !keeps(cell))
+        {
+            slot = self.thin_out(refused, end, keys, &mut keeps);
+        }
     }
 
     /// Gives memory back when less than a quarter of the slots is occupied, so that random slots
     /// hit a peer soon enough.
     pub(crate) fn fit(&mut self, keys: &PeerKeys) {
-        if self.len == 0 {
+        self.advance(keys);
+        if self.is_moving() {
+            return;
+        }
+        if self.len == 0 && self.capacity() < LARGE * PAGE_LEN {
             self.storage = Storage::Block(Box::default());
         } else if self.capacity() > STEP && self.len() * 4 < self.capacity() {
-            self.rebuild(self.len(), keys);
+            self.resize(slots_for(self.len()), keys);
         }
     }
 
@@ -309,160 +249,227 @@ impl<C: Cell> Table<C> {
             Storage::Block(block) => allocated(block.len() * C::LEN),
             Storage::Pages(pages) => {
                 pages.len() * allocated(PAGE_LEN * C::LEN)
-                    + allocated(pages.capacity() * size_of::<Box<[C; PAGE_LEN]>>())
+                    + allocated(pages.capacity() * size_of::<slots::Page<C>>())
+            }
+            Storage::Moving(moving) => moving.heap_octets(),
+        }
+    }
+
+    /// The first slot of the peers of some hashes, and the first behind them.
+    fn bounds(&self, hashes: &RangeInclusive<u32>, keys: &PeerKeys) -> (usize, usize) {
+        let bound = |hash, is_behind: &dyn Fn(u32) -> bool| {
+            let (home, end) = self.path(hash);
+            let is_end = |cell: &C| cell.is_vacant() || is_behind(cell.hash(keys));
+            self.slots().first(home, end, is_end).unwrap_or(end)
+        };
+        let (first, last) = (*hashes.start(), *hashes.end());
+        (
+            bound(first, &|hash| hash >= first),
+            bound(last, &|hash| hash > last),
+        )
+    }
+
+    /// Takes out the peer at a slot, and those behind it before another that `keeps` refuses. The
+    /// cells behind move up as near to their homes as they can. Returns the first slot for which
+    /// there was no hole.
+    fn thin_out(
+        &mut self,
+        refused: usize,
+        end: usize,
+        keys: &PeerKeys,
+        mut keeps: impl FnMut(&C) -> bool,
+    ) -> usize {
+        *self.slot_mut(refused) = C::VACANT;
+        self.len -= 1;
+        let mut hole = refused;
+        for slot in refused + 1..self.capacity() {
+            let cell = *self.slot(slot);
+            if cell.is_vacant() {
+                return slot;
+            }
+            if slot < end && !keeps(&cell) {
+                *self.slot_mut(slot) = C::VACANT;
+                self.len -= 1;
+                continue;
+            }
+            let (home, _) = self.path(cell.hash(keys));
+            if home >= slot {
+                return slot + 1;
+            }
+            *self.slot_mut(slot) = C::VACANT;
+            hole = hole.max(home);
+            *self.slot_mut(hole) = cell;
+            hole += 1;
+        }
+        self.capacity()
+    }
+
+    /// Where a hash is at home, and where a search for it ends.
+    #[inline]
+    fn path(&self, hash: u32) -> (usize, usize) {
+        match &self.storage {
+            Storage::Moving(moving) => moving.path(hash),
+            _ => {
+                let slots = self.capacity();
+                (scale(hash, homes(slots)), slots)
             }
         }
     }
 
-    fn rebuild(&mut self, peers: usize, keys: &PeerKeys) {
-        let vacant = Storage::for_peers(peers);
+    fn is_full(&self) -> bool {
+        let Storage::Pages(pages) = &self.storage else {
+            return false;
+        };
+        let (part, of) = if pages.len() < LARGE {
+            FULL
+        } else {
+            LARGE_FULL
+        };
+        (self.len() + 1) * of > pages.len() * PAGE_LEN * part
+    }
+
+    /// Puts in a cell before the first of a larger hash, if there is room.
+    fn place(&mut self, cell: C, keys: &PeerKeys) -> Option<usize> {
+        let hash = cell.hash(keys);
+        let (home, end) = self.path(hash);
+        let slots = self.slots();
+        let is_behind = |other: &C| other.is_vacant() || other.hash(keys) > hash;
+        let at = slots.first(home, end, is_behind)?;
+        let vacant = slots.first(at, end, C::is_vacant)?;
+        let mut carried = cell;
+        let mut slot = at;
+        while slot <= vacant {
+            let stretch = self.stretch_mut(slot);
+            let len = stretch.len().min(vacant + 1 - slot);
+            let last = stretch[len - 1];
+            stretch.copy_within(..len - 1, 1);
+            stretch[0] = std::mem::replace(&mut carried, last);
+            slot += len;
+        }
+        Some(at)
+    }
+
+    /// Makes room behind the cells of a hash for which there is none.
+    fn make_room(&mut self, cell: &C, keys: &PeerKeys) {
+        match &mut self.storage {
+            Storage::Moving(moving) => {
+                moving.make_room(cell.hash(keys), keys);
+                self.advance(keys);
+            }
+            _ => self.grow(keys),
+        }
+    }
+
+    fn grow(&mut self, keys: &PeerKeys) {
+        // A sixteenth more at least, so that a new peer moves sixteen others on the average.
+        let wanted = slots_for(self.len() + 1 + self.len() / 16);
+        self.resize(wanted.max(self.capacity() + 1), keys);
+    }
+
+    /// Changes to about so many slots, at once or from now on.
+    fn resize(&mut self, slots: usize, keys: &PeerKeys) {
+        match &mut self.storage {
+            Storage::Pages(pages) if pages.len() >= LARGE => {
+                let pages = std::mem::take(pages);
+                let old_homes = homes(pages.len() * PAGE_LEN);
+                self.move_to(slots.div_ceil(PAGE_LEN), (pages, old_homes));
+            }
+            Storage::Moving(_) => {}
+            _ => self.rebuild(slots, keys),
+        }
+    }
+
+    fn move_to(&mut self, pages: usize, (old, old_homes): (Vec<slots::Page<C>>, usize)) {
+        let moving = Moving::new(old, old_homes, pages.max(ONE_BLOCK + 1));
+        self.storage = Storage::Moving(Box::new(moving));
+    }
+
+    /// Goes on to move cells, if there are any to be moved.
+    pub(crate) fn advance(&mut self, keys: &PeerKeys) {
+        let Storage::Moving(moving) = &mut self.storage else {
+            return;
+        };
+        if !moving.advance(keys) {
+            return;
+        }
+        let nothing = Storage::Block(Box::default());
+        let Storage::Moving(moving) = std::mem::replace(&mut self.storage, nothing) else {
+            return;
+        };
+        let (pages, homes_there) = moving.finish();
+        if homes(pages.len() * PAGE_LEN) == homes_there {
+            self.storage = Storage::Pages(pages);
+        } else {
+            // Too many hashes at the end needed pages beyond what was planned.
+            self.move_to(pages.len(), (pages, homes_there));
+        }
+    }
+
+    fn rebuild(&mut self, mut slots: usize, keys: &PeerKeys) {
+        let mut storage = Storage::vacant(slots);
+        let old = std::mem::replace(&mut self.storage, Storage::Block(Box::default()));
         let old = Self {
-            storage: std::mem::replace(&mut self.storage, vacant),
+            storage: old,
             ..*self
         };
-        for cell in old.cells() {
-            self.place(*cell, keys);
+        while !self.take_cells(&old, storage, keys) {
+            slots = self.capacity() + 1;
+            storage = Storage::vacant(slots);
         }
     }
 
-    fn place(&mut self, cell: C, keys: &PeerKeys) -> usize {
-        let mut slot = self.home(&cell, keys);
-        while !self.slot(slot).is_vacant() {
-            slot = self.ring().next(slot);
+    /// Changes to vacant slots with the cells of another table; says whether there is room.
+    fn take_cells(&mut self, other: &Self, storage: Storage<C>, keys: &PeerKeys) -> bool {
+        self.storage = storage;
+        let slots = self.capacity();
+        let mut next = 0;
+        for cell in other.cells() {
+            next = scale(cell.hash(keys), homes(slots)).max(next);
+            if next >= slots {
+                return false;
+            }
+            *self.slot_mut(next) = *cell;
+            next += 1;
         }
-        *self.slot_mut(slot) = cell;
-        slot
-    }
-
-    fn home(&self, cell: &C, keys: &PeerKeys) -> usize {
-        self.ring().home(cell.hash(keys))
-    }
-
-    fn ring(&self) -> Ring {
-        Ring::new(self.capacity())
+        true
     }
 }
 
 impl<C: Cell> Storage<C> {
-    /// As few vacant slots as so many peers need.
-    fn for_peers(peers: usize) -> Self {
-        let needed = (peers * FULL.1).div_ceil(FULL.0).max(peers + 1);
-        if needed <= PAGE_LEN {
-            let slots = (needed + 1).next_multiple_of(STEP) - 1;
+    /// At least so many slots.
+    fn vacant(slots: usize) -> Self {
+        if slots <= PAGE_LEN {
+            let slots = (slots + 1).next_multiple_of(STEP) - 1;
             return Self::Block(vec![C::VACANT; slots].into_boxed_slice());
         }
-        let pages = needed.div_ceil(PAGE_LEN);
+        let pages = slots.div_ceil(PAGE_LEN);
         if pages <= ONE_BLOCK {
             return Self::Block(vec![C::VACANT; pages * PAGE_LEN].into_boxed_slice());
         }
-        let page = |_| Box::new([C::VACANT; PAGE_LEN]);
-        Self::Pages((0..pages).map(page).collect())
+        Self::Pages((0..pages).map(|_| vacant_page()).collect())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cell::Cell4;
-    use opentracker_types::Scope;
-    use std::collections::BTreeMap;
-
-    const KEYS: PeerKeys = PeerKeys {
-        mask: 0x1234_5678_9abc_def0,
-        factor: 0x9e37_79b9_7f4a_7c15,
+/// As few slots as so many peers need.
+fn slots_for(peers: usize) -> usize {
+    let (part, of) = if peers < LARGE * PAGE_LEN {
+        FULL
+    } else {
+        LARGE_FULL
     };
+    (peers * of).div_ceil(part)
+}
 
-    const CLASS: Class = Class {
-        scope: Scope::Global,
-        seeding: false,
-    };
+/// The number of slots in which cells are at home. Those behind them take what those before them
+/// cannot.
+fn homes(slots: usize) -> usize {
+    let pages = if slots < LARGE * PAGE_LEN { 1 } else { 4 };
+    slots - (slots / 8).min(pages * PAGE_LEN)
+}
 
-    fn peer(number: u32) -> Cell4 {
-        let [a, b, c, d] = number.to_be_bytes();
-        Cell4::from_octets([10, a, b, c, 0x80 | d >> 1, d, 0, 0])
-    }
-
-    #[test]
-    fn holds_what_was_put_in_and_not_taken_out() {
-        let mut table = Table::new(CLASS);
-        let mut model = BTreeMap::new();
-        let mut state = 1_u32;
-        for step in 0..60_000_u32 {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            // Grow for a while, then shrink, so that both rebuilds happen.
-            let growing = step / 10_000 % 2 == 0;
-            let number = (state >> 16) % 3000;
-            let cell = peer(number);
-            match table.find(&cell, &KEYS) {
-                Some(slot) => {
-                    assert!(model.contains_key(&number));
-                    if !growing || state & 7 == 0 {
-                        assert!(table.remove(slot, &KEYS).is_same_peer(&cell));
-                        table.fit(&KEYS);
-                        model.remove(&number);
-                    }
-                }
-                None => {
-                    assert!(!model.contains_key(&number));
-                    if growing || state & 7 == 0 {
-                        let slot = table.insert(cell, &KEYS);
-                        assert!(table.slot(slot).is_same_peer(&cell));
-                        model.insert(number, ());
-                    }
-                }
-            }
-            assert_eq!(table.len(), model.len());
-        }
-        assert_eq!(table.cells().count(), model.len());
-        for number in 0..3000 {
-            let found = table.find(&peer(number), &KEYS).is_some();
-            assert_eq!(found, model.contains_key(&number));
-        }
-    }
-
-    #[test]
-    fn probes_are_short_for_regular_peers_and_poor_keys() {
-        let keys = [
-            KEYS,
-            PeerKeys {
-                mask: 0x5a5a_5a5a_5a5a_5a5a,
-                factor: 0x5a5a_5a5a_5a5a_5a5b,
-            },
-        ];
-        for keys in keys {
-            let mut table = Table::new(CLASS);
-            for number in 0..20_000_u32 {
-                // Seven consecutive ports on consecutive addresses.
-                let [_, a, b, c] = (number / 7).to_be_bytes();
-                let port = (number % 7).to_be_bytes()[3];
-                table.insert(Cell4::from_octets([32, a, b, c, 4, port, 0, 0]), &keys);
-            }
-            let steps: usize = (0..table.capacity())
-                .filter(|&slot| !table.slot(slot).is_vacant())
-                .map(|slot| {
-                    table
-                        .ring()
-                        .distance(table.home(table.slot(slot), &keys), slot)
-                })
-                .sum();
-            // Linear probing at a load of 7/8 takes 3.5 steps on the average.
-            assert!(steps < 4 * table.len(), "{steps} steps");
-        }
-    }
-
-    #[test]
-    fn keeps_between_a_quarter_and_seven_eighths_full() {
-        let mut table = Table::new(CLASS);
-        for number in 0..10_000 {
-            table.insert(peer(number), &KEYS);
-            assert!(table.len() * 8 <= table.capacity() * 7);
-        }
-        assert!(table.heap_octets() < 10_000 * 12);
-        for number in 0..9_990 {
-            let slot = table.find(&peer(number), &KEYS).unwrap();
-            table.remove(slot, &KEYS);
-            table.fit(&KEYS);
-            assert!(table.capacity() < STEP || table.len() * 4 >= table.capacity());
-        }
-    }
+/// Where a hash is at home. It is scaled to the number of homes instead of masked, so that need not
+/// be a power of two, and larger hashes are at home behind smaller ones.
+fn scale(hash: u32, homes: usize) -> usize {
+    let scaled = u64::from(hash) * homes as u64;
+    usize::try_from(scaled >> 32).expect("less than the number of homes")
 }

@@ -59,10 +59,20 @@ pub enum HttpsError {
     Tickets(#[from] TicketError),
 }
 
-/// A file of a certificate with what it and the file of its key say, or why they do not.
+/// The files of a certificate and of its key, and what they say, or why they do not.
 struct Found {
     path: PathBuf,
-    pem: io::Result<(Vec<u8>, Vec<u8>)>,
+    key: PathBuf,
+    pem: io::Result<Pem>,
+}
+
+/// What the files of a pair say.
+#[derive(Hash)]
+struct Pem {
+    chain: Vec<u8>,
+    key: Vec<u8>,
+    /// Everybody may read the key.
+    is_open: bool,
 }
 
 /// A certificate and its file, which it is known by.
@@ -236,7 +246,8 @@ pub(crate) fn check(keys: &Keys) -> Result<(), HttpsError> {
 /// Returns the files of a folder, which may be links to elsewhere, for the sandbox.
 pub(crate) fn files(keys: &Keys) -> Vec<PathBuf> {
     let found = find(keys, &Folders::default()).unwrap_or_default();
-    found.into_iter().map(|found| found.path).collect()
+    let files = found.into_iter().flat_map(|found| [found.path, found.key]);
+    files.collect()
 }
 
 fn certificates(known: &[Known]) -> Certificates {
@@ -255,13 +266,21 @@ fn read(found: Vec<Found>) -> Result<Vec<Known>, CertificateFault> {
     found.into_iter().map(read).collect()
 }
 
+/// Makes a certificate of what was found. It is warned of a key that everybody may read.
 fn certificate(found: &Found) -> io::Result<Certificate> {
-    let (chain, key) = match &found.pem {
+    let pem = match &found.pem {
         Ok(pem) => pem,
         Err(error) => return Err(io::Error::new(error.kind(), error.to_string())),
     };
-    let certificate = Certificate::from_pem(chain, key);
-    certificate.map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, bad))
+    let certificate = Certificate::from_pem(&pem.chain, &pem.key)
+        .map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, bad))?;
+    if pem.is_open {
+        tracing::warn!(
+            "tls.certificate: everybody may read the key {}: it is for the tracker's user alone",
+            found.key.display()
+        );
+    }
+    Ok(certificate)
 }
 
 /// The time that is left of a certificate.
@@ -321,20 +340,33 @@ fn find(keys: &Keys, folders: &Folders) -> Result<Vec<Found>, CertificateFault> 
         return Ok(found);
     }
     let read = || {
-        let chain = contents(opened?)?;
+        let (chain, is_open) = contents(opened?)?;
         if keys.key.as_os_str().is_empty() {
-            return Ok((chain.clone(), chain));
+            let key = chain.clone();
+            return Ok(Pem {
+                chain,
+                key,
+                is_open,
+            });
         }
         let key = folders.open_for(&keys.key, flags).map_err(io::Error::from);
-        let key = key.and_then(contents).map_err(|error| {
+        let (key, is_open) = key.and_then(contents).map_err(|error| {
             let message = format!("its key {}: {error}", keys.key.display());
             io::Error::new(error.kind(), message)
         })?;
-        Ok((chain, key))
+        Ok(Pem {
+            chain,
+            key,
+            is_open,
+        })
+    };
+    let pem = read();
+    let key = match keys.key.as_os_str().is_empty() {
+        true => path.clone(),
+        false => keys.key.clone(),
     };
     let path = path.clone();
-    let pem = read();
-    Ok(vec![Found { path, pem }])
+    Ok(vec![Found { path, key, pem }])
 }
 
 /// Reads the pairs of a folder, in the order of their names.
@@ -356,16 +388,23 @@ fn find_in(folder: &OwnedFd, path: &Path) -> io::Result<Vec<Found>> {
         };
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let open = |file: &Path| openat(folder, file, flags, Mode::empty());
-        let key = match open(&key) {
+        let opened = match open(&key) {
             // A certificate of those who have issued others has none, and other files are none.
             Err(Errno::ENOENT | Errno::ENOTDIR) => continue,
-            key => key.map_err(io::Error::from).and_then(contents),
+            opened => opened.map_err(io::Error::from).and_then(contents),
         };
         let pem = open(&chain).map_err(io::Error::from).and_then(contents);
-        let pem = pem.and_then(|chain| Ok((chain, key?)));
+        let pem = pem.and_then(|(chain, _)| {
+            let (key, is_open) = opened?;
+            Ok(Pem {
+                chain,
+                key,
+                is_open,
+            })
+        });
         // `NAME.crt` comes before `NAME.pem`.
-        let path = path.join(&chain);
-        found.entry(stem).or_insert(Found { path, pem });
+        let (path, key) = (path.join(&chain), path.join(&key));
+        found.entry(stem).or_insert(Found { path, key, pem });
     }
     Ok(found.into_values().collect())
 }
@@ -391,7 +430,9 @@ fn is_folder(mode: libc::mode_t) -> bool {
     SFlag::from_bits_truncate(mode) & SFlag::S_IFMT == SFlag::S_IFDIR
 }
 
-fn contents(file: OwnedFd) -> io::Result<Vec<u8>> {
+/// The octets of a file, and whether everybody may read it.
+fn contents(file: OwnedFd) -> io::Result<(Vec<u8>, bool)> {
+    let mode = Mode::from_bits_truncate(fstat(&file)?.st_mode);
     let mut octets = Vec::new();
     File::from(file)
         .take(MAX_FILE + 1)
@@ -400,7 +441,7 @@ fn contents(file: OwnedFd) -> io::Result<Vec<u8>> {
         let message = format!("it has more than {MAX_FILE} octets");
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
-    Ok(octets)
+    Ok((octets, mode.contains(Mode::S_IROTH)))
 }
 
 /// Hashes what the files say, so that a change shows.
@@ -408,7 +449,7 @@ fn fingerprint(found: &Result<Vec<Found>, CertificateFault>) -> u64 {
     let mut hasher = DefaultHasher::new();
     match found {
         Ok(found) => {
-            for Found { path, pem } in found {
+            for Found { path, pem, .. } in found {
                 path.hash(&mut hasher);
                 let pem = pem.as_ref().map_err(ToString::to_string);
                 pem.hash(&mut hasher);

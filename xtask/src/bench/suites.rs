@@ -103,12 +103,18 @@ pub(super) fn ws(bench: &Bench) -> Result<()> {
     let loads = [("WebSocket, 64 connections, 5 offers an announce", "")];
     speed(bench, &servers, ("ws", "ws"), BROWSERS, &loads)?;
     drop(servers);
+    let secure = (Program::OursSecure, programs[0].1);
+    let secure = [(&secure, "**opentracker**, over TLS", " --tls")];
+    let plain = programs
+        .iter()
+        .map(|program| (program, program.0.name(), ""));
     let mut rows = Vec::new();
-    for program in &programs {
+    for (program, name, option) in plain.chain(secure) {
         let server = start(program)?;
-        let mut row = Row::new(server.program.name());
-        eprintln!("holding connections: {}", row.name);
-        row.reports.push(bench.load(&server, "ws", HELD)?);
+        let mut row = Row::new(name);
+        eprintln!("holding connections: {name}");
+        let options = format!("{HELD}{option}");
+        row.reports.push(bench.load(&server, "ws", &options)?);
         rows.push(row);
     }
     println!("{}", table::held(&rows)?);

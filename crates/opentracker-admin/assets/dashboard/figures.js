@@ -12,9 +12,9 @@ const KIND_NAMES = {
   silent: "too many to answer", connection_id: "no connection id", proxy: "silent proxy",
 };
 
-const PROTOCOLS = ["udp", "http"];
-const PROTOCOL_NAMES = ["UDP", "HTTP"];
-const live = { times: [], udp: [], http: [], seeders: [], leechers: [], torrents: [], swarms: [], resident: [], udpTook: [], httpTook: [], kinds: new Map() };
+const PROTOCOLS = ["udp", "http", "webtorrent"];
+const PROTOCOL_NAMES = ["UDP", "HTTP", "WebTorrent"];
+const live = { times: [], udp: [], http: [], webtorrent: [], seeders: [], leechers: [], torrents: [], swarms: [], resident: [], udpTook: [], httpTook: [], kinds: new Map() };
 let before = null;
 let isFirst = true;
 let trends = null;
@@ -70,6 +70,7 @@ function remember(now, found) {
     times: now.time_ms / 1000,
     udp: found.announces[0],
     http: found.announces[1],
+    webtorrent: found.announces[2],
     seeders: sum(now.swarms.seeders),
     leechers: sum(now.swarms.leechers),
     torrents: now.swarms.torrents,
@@ -106,11 +107,17 @@ function kindsToDraw() {
   return [names, columns];
 }
 
+// Browsers have a line once they have come.
+function byProtocol(columns) {
+  const number = columns[2].some((value) => value) ? 3 : 2;
+  return [PROTOCOL_NAMES.slice(0, number), columns.slice(0, number)];
+}
+
 function drawLive() {
   const draw = (chart, names, columns) => chartOf[chart].set(live.times, names, columns, SPANS.live);
-  draw("announces", PROTOCOL_NAMES, [live.udp, live.http]);
+  draw("announces", ...byProtocol([live.udp, live.http, live.webtorrent]));
   draw("replies", ...kindsToDraw());
-  draw("latency", PROTOCOL_NAMES, [live.udpTook, live.httpTook]);
+  draw("latency", PROTOCOL_NAMES.slice(0, 2), [live.udpTook, live.httpTook]);
   draw("peers", ["Seeders", "Leechers"], [live.seeders, live.leechers]);
   draw("torrents", ["Torrents"], [live.torrents]);
   draw("memory", ["Process", "Swarms"], [live.resident, live.swarms]);
@@ -121,15 +128,13 @@ function drawTrends() {
   const series = new Map(trends.series.map(({ name, values }) => [name, values]));
   const length = Math.min(Math.max(0, ...trends.series.map(({ values }) => values.length)), SPANS[span()] / trends.interval_secs);
   const times = Array.from({ length }, (_, index) => trends.end_ms / 1000 - (length - 1 - index) * trends.interval_secs);
-  const draw = (chart, names, of) => {
-    const columns = of.map((name) => (series.get(name) ?? []).slice(-length || Infinity));
-    chartOf[chart].set(times, names, columns, SPANS[span()]);
-  };
-  draw("announces", PROTOCOL_NAMES, ["udp_announces", "http_announces"]);
-  draw("replies", ["refused"], ["refusals"]);
-  draw("peers", ["Seeders", "Leechers"], ["seeders", "leechers"]);
-  draw("torrents", ["Torrents"], ["torrents"]);
-  draw("memory", ["Swarms"], ["memory_octets"]);
+  const columns = (...of) => of.map((name) => (series.get(name) ?? []).slice(-length || Infinity));
+  const draw = (chart, names, columns) => chartOf[chart].set(times, names, columns, SPANS[span()]);
+  draw("announces", ...byProtocol(columns("udp_announces", "http_announces", "webtorrent_announces")));
+  draw("replies", ["refused"], columns("refusals"));
+  draw("peers", ["Seeders", "Leechers"], columns("seeders", "leechers"));
+  draw("torrents", ["Torrents"], columns("torrents"));
+  draw("memory", ["Swarms"], columns("memory_octets"));
 }
 
 function draw() {
@@ -144,14 +149,14 @@ function draw() {
 }
 
 function showFigures(now, found) {
-  const [udp, http] = found.announces;
+  const [udp, http, webtorrent] = found.announces;
   const seeders = sum(now.swarms.seeders);
   const peers = seeders + sum(now.swarms.leechers);
   const ipv6 = now.swarms.seeders.ipv6 + now.swarms.leechers.ipv6;
   const { resident_octets: resident, swarms_octets: swarms, limit_octets: limit } = now.memory;
   if (found.isNext) {
-    show(at("announces"), rate(udp + http));
-    show(at("announces-of"), `UDP ${rate(udp)}, HTTP ${rate(http)}`);
+    show(at("announces"), rate(udp + http + webtorrent));
+    show(at("announces-of"), `UDP ${rate(udp)}, HTTP ${rate(http)}${webtorrent ? `, WebTorrent ${rate(webtorrent)}` : ""}`);
     const all = now.latency.map((latency) => [latency, before.latency.find(({ protocol }) => protocol === latency.protocol)]);
     const busiest = all.sort((one, other) => other[0].count - one[0].count)[0];
     show(at("latency"), busiest ? took(quantile(...busiest, 0.5)) : NONE);

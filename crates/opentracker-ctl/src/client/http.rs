@@ -81,7 +81,7 @@ impl Session {
         let mark = if path.contains('?') { '&' } else { '?' };
         let target = format!("{path}{mark}{query}");
         let host = self.url.authority();
-        let connection = http::connect_tcp(&self.at).await?;
+        let connection = http::connect_tcp(&self.at, &self.url.host).await?;
         let response = http::send(connection, Ask::get(&host, &target), PATIENCE).await?;
         let status = response.status();
         Ok((status, http::read(response.into_body(), PATIENCE).await?))

@@ -26,7 +26,7 @@ const PEER_ID: &[u8; 8] = b"-OC0100-";
 /// Announces to a tracker.
 #[derive(Debug, Args)]
 pub(crate) struct Announce {
-    /// The announce URL: `udp://192.0.2.1:6969/announce`, `http://[2001:db8::1]:6969/announce`.
+    /// The announce URL: `udp://192.0.2.1:6969/announce`, `https://tracker.example/announce`.
     url: Url,
     /// The torrent.
     #[arg(value_name = "HASH", value_parser = hashes::parse)]
@@ -146,7 +146,7 @@ impl Session {
     async fn open(url: &Url, address: SocketAddr) -> Result<Self> {
         Ok(match url.scheme {
             Scheme::Udp => Self::Udp(Socket::connect(address).await?),
-            Scheme::Http => Self::Http(http::Session::new(url, address)),
+            Scheme::Http | Scheme::Https => Self::Http(http::Session::new(url, address)),
         })
     }
 

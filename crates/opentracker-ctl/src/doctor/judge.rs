@@ -1,5 +1,7 @@
 //! What the readings mean for a tracker. Nothing here looks at the host.
 
+use std::path::Path;
+
 use opentracker_api::{CertificateStatus, State, Status};
 
 use super::readings::{Disk, Process, Readings};
@@ -9,7 +11,7 @@ use crate::words::{count, octets, seconds};
 /// Octets of the receive buffer that the socket of a cluster asks for; those of clients ask for half.
 const WANTED_BUFFER: u64 = 4 << 20;
 
-/// Connections that each HTTP thread may hold, one thread a core.
+/// Connections of a busy tracker for each core.
 const WANTED_CONNECTIONS: u64 = 16_384;
 
 /// HTTP connections at a time that are few for a public tracker.
@@ -57,6 +59,7 @@ pub(super) fn host(readings: &Readings, told: Option<&Told>) -> Vec<Finding> {
     findings.extend(backlog(readings.backlog_drops));
     findings.push(conntrack(readings.conntrack));
     findings.extend(clock(readings));
+    findings.extend(readings.open_keys.iter().map(|key| open_key(key)));
     if let Some(told) = told {
         findings.extend(memory(readings, told.status.memory.limit_octets));
         findings.push(snapshot(readings.disk.as_ref(), told));
@@ -85,6 +88,12 @@ pub(super) fn certificates(status: &Status) -> Vec<Finding> {
     status.certificates.iter().map(judge).collect()
 }
 
+fn open_key(key: &Path) -> Finding {
+    let key = key.display();
+    let message = format!("everybody on this host may read {key}, and be the tracker with it");
+    Finding::problem("key of HTTPS", message).mended_by(format!("chmod o= {key}"))
+}
+
 fn descriptors(process: &Process, cores: u64, status: &Status) -> Option<Finding> {
     const ABOUT: &str = "descriptors";
     let serves_http = status
@@ -105,7 +114,7 @@ fn descriptors(process: &Process, cores: u64, status: &Status) -> Option<Finding
     } else if connections < wanted {
         Finding::note(
             ABOUT,
-            enough_for + &format!(", of {wanted} that it would serve"),
+            enough_for + &format!(", where a busy tracker has {wanted}"),
         )
         .mended_by(remedy)
     } else {
@@ -293,9 +302,9 @@ mod tests {
     };
 
     use super::*;
-    use crate::doctor::Level;
     use crate::doctor::clock::Clock;
     use crate::doctor::readings::UdpCounts;
+    use crate::doctor::{Level, Tls};
 
     fn told() -> Told {
         let none = || PeerCounts {
@@ -346,6 +355,7 @@ mod tests {
         Told {
             status,
             snapshot: Some("/var/lib/opentracker/snapshot".to_owned()),
+            tls: Tls::default(),
         }
     }
 
@@ -377,6 +387,7 @@ mod tests {
                 free: 4 << 30,
                 is_writable: Some(true),
             }),
+            open_keys: Vec::new(),
         }
     }
 
@@ -396,7 +407,7 @@ mod tests {
     /// What makes a good host bad, what is said of it then, and what mends it.
     type Case = (fn(&mut Readings), &'static str, &'static str);
 
-    const CASES: [Case; 13] = [
+    const CASES: [Case; 14] = [
         (
             |r| r.process.as_mut().unwrap().descriptors = Some(300),
             "problem  descriptors: 300",
@@ -461,6 +472,11 @@ mod tests {
             |r| r.disk.as_mut().unwrap().free = 1 << 30,
             "problem  snapshot: 1.0 GiB are free",
             "make room",
+        ),
+        (
+            |r| r.open_keys = vec!["/a/tls.key".into()],
+            "problem  key of HTTPS: everybody",
+            "chmod o= /a/tls.key",
         ),
     ];
 

@@ -7,6 +7,7 @@ mod readings;
 
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -52,6 +53,15 @@ struct Told {
     status: Status,
     /// The file of the snapshot, if one is configured and the tracker says so.
     snapshot: Option<String>,
+    /// Certificates and their keys, likewise.
+    tls: Tls,
+}
+
+/// Files or a folder of certificates.
+#[derive(Debug, Clone, Default)]
+struct Tls {
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
 }
 
 impl Finding {
@@ -110,7 +120,7 @@ pub(crate) async fn run(doctor: &Doctor, json: bool) -> Result<()> {
         }
     };
     if let Some(told) = &told {
-        findings.extend(reach::listeners(&node, &told.status.listeners).await);
+        findings.extend(reach::listeners(&node, &told.status).await);
         findings.extend(judge::certificates(&told.status));
     }
     if is_here(node.place()) {
@@ -139,11 +149,16 @@ async fn ask(node: &Node) -> Result<Told> {
     let status: Status = node.read("status").await?;
     // It is not told everybody who may read the status.
     let config: Option<Value> = node.read("config").await.ok();
-    let snapshot = config
-        .as_ref()
-        .and_then(|config| config.pointer("/snapshot/path")?.as_str());
+    let path = |pointer| {
+        let path = config.as_ref()?.pointer(pointer)?.as_str();
+        path.filter(|path| !path.is_empty())
+    };
     Ok(Told {
-        snapshot: snapshot.filter(|path| !path.is_empty()).map(str::to_owned),
+        snapshot: path("/snapshot/path").map(str::to_owned),
+        tls: Tls {
+            certificate: path("/tls/certificate").map(PathBuf::from),
+            key: path("/tls/key").map(PathBuf::from),
+        },
         status,
     })
 }

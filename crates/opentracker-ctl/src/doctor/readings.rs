@@ -7,8 +7,8 @@ use std::thread;
 
 use nix::sys::statvfs::statvfs;
 
-use super::Told;
 use super::clock::Clock;
+use super::{Tls, Told};
 
 /// The program, as `/proc/PID/comm` names it.
 const PROGRAM: &str = "opentracker";
@@ -31,6 +31,8 @@ pub(super) struct Readings {
     pub(super) memory: Option<u64>,
     pub(super) process: Option<Process>,
     pub(super) disk: Option<Disk>,
+    /// Keys of certificates that everybody may read.
+    pub(super) open_keys: Vec<PathBuf>,
 }
 
 /// Datagrams of all sockets, since the host's start.
@@ -86,6 +88,7 @@ impl Readings {
             memory: read("/proc/meminfo").and_then(|text| kibibytes(&text, "MemTotal:")),
             process,
             disk,
+            open_keys: told.map_or_else(Vec::new, |told| open_keys(&told.tls)),
         }
     }
 }
@@ -136,6 +139,27 @@ impl Disk {
             is_writable,
         })
     }
+}
+
+/// Lists the keys that everybody may read, of the file or the folder that there is.
+fn open_keys(tls: &Tls) -> Vec<PathBuf> {
+    let mut keys: Vec<_> = match (&tls.key, &tls.certificate) {
+        (Some(key), _) => vec![key.clone()],
+        (None, Some(certificate)) => match fs::read_dir(certificate) {
+            Ok(entries) => entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .map(|path| match path.extension() {
+                    Some(ending) if ending == "key" => path,
+                    _ => path.join("privkey.pem"),
+                })
+                .collect(),
+            Err(_no_folder) => vec![certificate.clone()],
+        },
+        (None, None) => Vec::new(),
+    };
+    keys.retain(|key| fs::metadata(key).is_ok_and(|file| file.mode() & 0o4 != 0));
+    keys.sort();
+    keys
 }
 
 fn read(path: &str) -> Option<String> {
@@ -236,6 +260,8 @@ fn may_write(mode: u32, owner: u32, group: u32, uid: u32, gids: &[u32]) -> bool 
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -277,6 +303,34 @@ mod tests {
                 "{mode:o} {uid} {gid}"
             );
         }
+    }
+
+    #[test]
+    fn keys_that_everybody_may_read_are_found() {
+        let folder = std::env::temp_dir().join(format!("open-keys-{}", std::process::id()));
+        let path = |name: &str| folder.join(name);
+        fs::create_dir_all(path("b")).unwrap();
+        for (name, mode) in [
+            ("a.crt", 0o644),
+            ("a.key", 0o644),
+            ("b/privkey.pem", 0o644),
+            ("c.key", 0o640),
+        ] {
+            fs::write(path(name), "").unwrap();
+            fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let open = |certificate: &str, key: Option<&str>| {
+            open_keys(&Tls {
+                certificate: Some(path(certificate)),
+                key: key.map(path),
+            })
+        };
+        assert_eq!(open("", None), [path("a.key"), path("b/privkey.pem")]);
+        assert_eq!(open("a.crt", Some("a.key")), [path("a.key")]);
+        assert!(open("a.crt", Some("c.key")).is_empty());
+        assert_eq!(open("a.crt", None), [path("a.crt")], "the key is in it");
+        assert!(open_keys(&Tls::default()).is_empty());
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -160,7 +160,7 @@ fn problems_and_strangers_are_named() {
         assert!(run.err.contains(expected), "{run:?}");
     }
     for (url, expected) in [
-        ("https://127.0.0.1", "no TLS is spoken here"),
+        ("wss://127.0.0.1", "neither"),
         ("127.0.0.1:6970", "write a URL"),
     ] {
         let run = crate::run(&["status", "--url", url]);

@@ -1,17 +1,20 @@
 //! Against a tracker of ours that runs: both sides mean the same.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use opentracker::Tracker;
-use opentracker::config::Values;
+use opentracker::config::{Listener, Values};
+use opentracker_lab::tls::{AUTHORITY, TRACKER};
 use serde_json::Value;
 
 use crate::fake::socket;
-use crate::{HASH, PROGRAM, Said};
+use crate::{HASH, PROGRAM, Said, said};
 
 /// A tracker in this process, with its control socket.
 struct Running {
@@ -22,6 +25,11 @@ struct Running {
 
 impl Running {
     fn start(name: &str) -> Self {
+        Self::start_with(name, |_, _| ())
+    }
+
+    /// Starts one whose configuration is changed, in this folder.
+    fn start_with(name: &str, change: impl FnOnce(&mut Values, &Path)) -> Self {
         let folder = socket(name);
         std::fs::create_dir_all(&folder).unwrap();
         let socket = folder.join("control.sock");
@@ -32,6 +40,7 @@ impl Running {
         values.admin.listen = vec![];
         values.admin.socket.clone_from(&socket);
         values.snapshot.path = folder.join("snapshot");
+        change(&mut values, &folder);
         let tracker = Tracker::start(values.validate().unwrap()).unwrap();
         Self {
             tracker,
@@ -184,4 +193,50 @@ fn streams_tell_of_what_happens() {
         line.contains("has everything: served: 0 peers, 1 seeder"),
         "{line}"
     );
+}
+
+#[test]
+fn https_is_asked_by_those_who_trust_its_certificate() {
+    let running = Running::start_with("https", |values, folder| {
+        values.tls.certificate = folder.join("tls.pem");
+        values.tls.key = folder.join("tls.key");
+        std::fs::write(&values.tls.certificate, TRACKER.certificate).unwrap();
+        std::fs::write(&values.tls.key, TRACKER.key).unwrap();
+        std::fs::set_permissions(&values.tls.key, Permissions::from_mode(0o644)).unwrap();
+        let mut listener = Listener::from(SocketAddr::from(([127, 0, 0, 1], 0)));
+        listener.tls = true;
+        values.http.listen = vec![listener];
+        std::fs::write(folder.join("authority.pem"), AUTHORITY).unwrap();
+    });
+    let url = running.url("https");
+    let run = |arguments: &[&str], trusted: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.env("SSL_CERT_FILE", running.folder.join(trusted));
+        said(command.args(arguments).output().unwrap())
+    };
+    let announce = |trusted| run(&["announce", &url, HASH, "--left", "0"], trusted);
+    let told = announce("authority.pem");
+    assert_eq!((told.code, &*told.err), (Some(0), ""), "{told:?}");
+    let refused = announce("tls.pem");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let reason = "127.0.0.1 has no certificate that is trusted here: invalid peer certificate";
+    assert!(refused.err.contains(reason), "{refused:?}");
+
+    let doctor = |trusted| run(&["doctor", "--socket", &running.socket], trusted).out;
+    let address = url.trim_start_matches("https://");
+    let address = address.trim_end_matches("/announce");
+    for (trusted, level, message) in [
+        ("authority.pem", "ok      ", "answers in"),
+        (
+            "tls.pem",
+            "note    ",
+            "not with a certificate that this host trusts",
+        ),
+    ] {
+        let said = doctor(trusted);
+        let line = said.lines().find(|line| line.contains(address)).unwrap();
+        assert!(line.starts_with(level) && line.contains(message), "{line}");
+        assert!(said.contains("ok       certificate of tracker.example"));
+        assert!(said.contains("problem  key of HTTPS: everybody"), "{said}");
+    }
 }

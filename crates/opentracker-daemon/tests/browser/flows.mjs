@@ -28,11 +28,11 @@ const flows = {
     await textOf(page, "#announces", isRate);
     const before = number(await textOf(page, "#torrents", isRate));
     await textOf(page, "#torrents", (text) => number(text) > before);
-    await textOf(page, "#announces-of", (text) => /^UDP [1-9].*, HTTP [1-9]/.test(text));
+    await textOf(page, "#announces-of", (text) => /^UDP [1-9].*, HTTP [1-9].*, WebTorrent [1-9]/.test(text));
     await textOf(page, "#state", (text) => text === "Serving");
     await page.waitForFunction(() => document.querySelectorAll("#charts canvas").length === 6);
     const label = () => page.getAttribute("#charts .plot", "aria-label");
-    assert.match(await label(), /^Announces per second: UDP [\d,.]+, HTTP [\d,.]+$/);
+    assert.match(await label(), /^Announces per second: UDP [\d,.]+, HTTP [\d,.]+, WebTorrent [\d,.]+$/);
     await textOf(page, "#charts figure:nth-child(2) .legend", (text) => /served .*denied/.test(text));
     await page.click("#charts figure:first-child summary");
     await textOf(page, "#charts figure:first-child tbody tr");

@@ -1,14 +1,18 @@
 //! Clients that announce while somebody looks at the pages.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use tungstenite::protocol::Role;
+use tungstenite::{Message, WebSocket};
+
 use crate::datagram::{Announce, COMPLETED, Client};
 use crate::program::Tracker;
-use crate::request::{announce, encoded, get};
+use crate::request::{announce, encoded, get, head};
 
 /// The torrent with the most peers.
 pub(crate) const TORRENT: [u8; 20] = [0xab; 20];
@@ -61,6 +65,7 @@ impl Load {
 
 fn go_on(client: &Client, http: SocketAddr, is_over: &AtomicBool) {
     let mut connection = 0;
+    let mut page = open(http);
     for number in 0_u32.. {
         if is_over.load(Ordering::Relaxed) {
             return;
@@ -92,8 +97,46 @@ fn go_on(client: &Client, http: SocketAddr, is_over: &AtomicBool) {
                 &announce(&torrent, port, &format!("peer_id={peer_id}&left=0")),
             );
         }
+        // A drain sends it away, and it comes back.
+        if number % 8 == 0 && !announces(&mut page) {
+            page = open(http);
+        }
         thread::sleep(PAUSE);
     }
+}
+
+/// Connects as a browser does.
+fn open(server: SocketAddr) -> Option<WebSocket<TcpStream>> {
+    let mut stream = TcpStream::connect(server).unwrap();
+    let handshake = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let head = head("GET", "/", &handshake, &[]);
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut response = Vec::new();
+    while !response.ends_with(b"\r\n\r\n") {
+        let mut octet = [0];
+        stream.read_exact(&mut octet).unwrap();
+        response.extend(octet);
+    }
+    let is_open = response.starts_with(b"HTTP/1.1 101 ");
+    is_open.then(|| WebSocket::from_raw_socket(stream, Role::Client, None))
+}
+
+/// Announces over a connection, if there is one; returns whether there is a reply.
+fn announces(page: &mut Option<WebSocket<TcpStream>>) -> bool {
+    let (info_hash, peer_id) = ("b".repeat(20), "c".repeat(20));
+    let message = format!(
+        r#"{{"action":"announce","info_hash":"{info_hash}","peer_id":"{peer_id}","left":1}}"#
+    );
+    page.as_mut().is_some_and(|page| {
+        let sent = page.send(Message::text(message));
+        sent.and_then(|()| page.read())
+            .is_ok_and(|reply| reply.is_text())
+    })
 }
 
 fn info_hash(number: u32) -> [u8; 20] {

@@ -64,6 +64,7 @@ fn setup() -> Setup {
     setup
         .set("admin.token", token.to_str().unwrap())
         .set("snapshot.path", snapshot.to_str().unwrap())
+        .set_toml("webtorrent.enabled", "true")
         .list("access.deny", &[load::DENIED]);
     setup
 }
@@ -74,19 +75,19 @@ fn trends() -> String {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let end = since_1970.as_secs() / 300 - 1;
     let mut text = format!(
-        "opentracker trends 1\ninterval 300\nseries udp_announces http_announces refusals \
-         torrents seeders leechers memory_octets\nend {end}\nvalues {VALUES}\n"
+        "opentracker trends 1\ninterval 300\nseries udp_announces http_announces \
+         webtorrent_announces refusals torrents seeders leechers memory_octets\nend {end}\nvalues {VALUES}\n"
     );
     for number in 1..=VALUES {
         let hour = (end - VALUES + number) as f64 / 12.0;
         let wave = 1.0 + 0.3 * (hour / 24.0 * std::f64::consts::TAU).sin();
         let of = |most: f64| (most * wave).round();
-        let (udp, http, refused) = (of(95.0), of(24.0), of(9.0));
+        let (udp, http, webtorrent, refused) = (of(95.0), of(24.0), of(11.0), of(9.0));
         let (torrents, seeders, leechers) = (of(400.0), of(5000.0), of(1700.0));
         let memory = of(180_000.0);
         writeln!(
             text,
-            "{udp} {http} {refused} {torrents} {seeders} {leechers} {memory}"
+            "{udp} {http} {webtorrent} {refused} {torrents} {seeders} {leechers} {memory}"
         )
         .unwrap();
     }

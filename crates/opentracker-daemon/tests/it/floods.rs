@@ -11,13 +11,17 @@
 //! | connects and announces with forged ids | `connects_and_forged_ids_leave_no_trace` |
 //! | scrapes | `scrapes_leave_no_trace` |
 //! | connections that send their heads slowly, or nothing | `slow_and_silent_connections_leave_no_trace` |
+//! | handshakes of TLS that nobody ends | `half_open_handshakes_leave_no_trace` |
 //! | packets of a node of the cluster | `a_node_that_storms_is_held_to_the_limits` |
 
 use std::fs;
 use std::net::UdpSocket;
 use std::path::PathBuf;
 
+use opentracker_lab::tls::{self, TRACKER};
+
 use crate::datagram::{Announce, Client, FORGED, connect, scrape};
+use crate::https;
 use crate::metrics::Metrics;
 use crate::program::{Setup, Tracker, eventually};
 use crate::request::{self, Connection, announce, head};
@@ -153,6 +157,41 @@ fn slow_and_silent_connections_leave_no_trace() {
         assert_eq!(connection.response().status, 200);
     }
     drop((slow, silent));
+    beside.end(1);
+}
+
+#[test]
+fn half_open_handshakes_leave_no_trace() {
+    const CONNECTIONS: usize = 400;
+    let mut beside = Beside::new(https::with_pair(TRACKER));
+    let server = beside.tracker.addresses("https")[0];
+    let config = tls::client_config();
+    let mut hello = Vec::new();
+    let mut client = tls::connection(&config, "tracker.example");
+    client.write_tls(&mut hello).unwrap();
+    let mut half_open = Vec::new();
+    for number in 0..CONNECTIONS {
+        // Some have begun, and others have been answered.
+        let length = if number % 2 == 0 {
+            hello.len()
+        } else {
+            number % hello.len()
+        };
+        let mut connection = Connection::at(ELSEWHERE, server);
+        connection.offer(&hello[..length]);
+        half_open.push(connection);
+        if number % 10 == 0 {
+            beside.ask();
+            let mut new = tls::connect(&config, "tracker.example", server);
+            new.send(&head("GET", "/healthz", &[], &[]));
+            assert_eq!(new.response().status, 200);
+        }
+    }
+    let late = r#"opentracker_tls_handshake_failures_total{reason="timeout"}"#;
+    eventually("all are given up", || {
+        beside.metrics().get(late) == CONNECTIONS as u64
+    });
+    drop(half_open);
     beside.end(1);
 }
 

@@ -8,8 +8,10 @@
 //! | what cannot be used is refused, and the old one stays | `a_bad_pair_keeps_the_old_one`, `a_reload_takes_a_new_certificate_and_says_what_is_wrong` |
 //! | a start and `--check` say what is wrong | `no_start_without_a_certificate` |
 //! | the end of a certificate is in metrics, API and log | `an_end_is_shown_everywhere` |
+//! | a key that everybody may read is warned of | `a_key_that_everybody_may_read_is_warned_of` |
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -22,8 +24,8 @@ use crate::program::{Setup, Tracker, eventually};
 const ANNOUNCE: &str = "GET /announce?info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=bbbbbbbbbbbbbbbbbbbb\
                         &port=1&left=1&compact=1 HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A tracker with this pair in two files.
-fn with_pair(pair: Pair) -> Setup {
+/// A tracker with this pair in two files, and TLS on one listener of two.
+pub(crate) fn with_pair(pair: Pair) -> Setup {
     let mut setup = Setup::new();
     write_pair(&setup, pair);
     let [certificate, key] = ["tls.pem", "tls.key"].map(|name| setup.path(name));
@@ -260,4 +262,29 @@ fn an_end_is_shown_everywhere() {
     let status = get("/api/v1/status");
     let certificate = "{\"name\":\"tracker.example\",\"expires_in_secs\":0}";
     assert!(status.contains(certificate), "{status}");
+}
+
+#[test]
+fn a_key_that_everybody_may_read_is_warned_of() {
+    let mut setup = with_pair(TRACKER);
+    let key = setup.path("tls.key");
+    let set_mode = |mode| fs::set_permissions(&key, Permissions::from_mode(mode)).unwrap();
+    let warned = format!("everybody may read the key {}", key.display());
+    set_mode(0o644);
+    let ended = setup.argument("--check").run();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains(&warned), "{ended:?}");
+    set_mode(0o640);
+    let ended = setup.run();
+    assert!(!ended.stderr.contains(&warned), "{ended:?}");
+    // A change of its rights is one, and is seen without a signal.
+    let setup = with_pair(TRACKER);
+    let key = setup.path("tls.key");
+    fs::set_permissions(&key, Permissions::from_mode(0o640)).unwrap();
+    let tracker = setup.start();
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    tracker.wait_for("a warning", |log| {
+        let is_it = |line: &String| line.contains("everybody may read the key");
+        log.iter().any(is_it)
+    });
 }

@@ -49,6 +49,10 @@ fn every_test_stands_for_a_sentence() {
         ("browsers of nodes", include_str!("../webtorrent/nodes.rs")),
         ("real Prometheus", include_str!("../monitoring/main.rs")),
         ("privileges", include_str!("../privileges/main.rs")),
+        (
+            "privileged certificates",
+            include_str!("../privileges/certificates.rs"),
+        ),
         ("host", include_str!("../privileges/host.rs")),
         ("layouts", include_str!("../privileges/layouts.rs")),
         ("sandbox", include_str!("../privileges/sandbox.rs")),

@@ -11,25 +11,29 @@
 //! | origins can be listed | `pages_of_other_origins_are_refused` |
 //! | behind a trusted proxy the client is whom it names | `a_trusted_proxy_names_the_client` |
 //! | access lists apply, at a reload too | `a_denied_torrent_is_purged_and_refused` |
-//! | limits apply | `limits_hold_for_browsers` |
+//! | limits apply | `limits_hold_for_browsers`, `connections_of_browsers_count_for_their_network` |
 //! | slow readers are cut off | `who_does_not_read_is_cut_off` |
 //! | a message is bounded | `a_frame_of_64_mb_is_refused_by_its_head` |
 //! | masks; fragments | `frames_are_taken_as_the_rfc_says` |
+//! | what is fragmented or masked wrongly ends the connection, and is counted | `frames_that_the_rfc_forbids_are_refused` |
 //! | floods of offers are bounded and counted | `a_flood_of_offers_is_bounded` |
 //! | a connection is told when the tracker ends | `the_end_is_said` |
+//! | all of it over TLS | `browsers_meet_over_tls_and_without`, `who_does_not_read_is_cut_off`, `a_frame_of_64_mb_is_refused_by_its_head`, `the_end_is_said` |
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use opentracker_lab::tls::{self, TRACKER};
 use serde_json::{Value, json};
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::{CloseFrame, Role};
 use tungstenite::{Message, WebSocket};
 
+use crate::https;
 use crate::metrics::Metrics;
-use crate::program::{PATIENCE, Setup, eventually};
+use crate::program::{PATIENCE, Setup, Tracker, eventually};
 use crate::request::{self, Connection, announce, get, scrape};
 
 const TORRENT: [u8; 20] = *b"aaaaaaaaaaaaaaaaaaaa";
@@ -37,6 +41,13 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 fn setup() -> Setup {
     let mut setup = Setup::new();
+    setup.set_toml("webtorrent.enabled", "true");
+    setup
+}
+
+/// A setup with TLS and without.
+fn secure_setup() -> Setup {
+    let mut setup = https::with_pair(TRACKER);
     setup.set_toml("webtorrent.enabled", "true");
     setup
 }
@@ -51,8 +62,13 @@ fn head(fields: &[(&str, &str)]) -> String {
     request::head("GET", "/", &[&handshake, fields].concat(), &[])
 }
 
+/// A socket, or TLS on one.
+trait Stream: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Stream for S {}
+
 /// A browser.
-struct Browser(WebSocket<TcpStream>);
+struct Browser(WebSocket<Box<dyn Stream>>);
 
 impl Browser {
     fn to(server: SocketAddr) -> Self {
@@ -60,9 +76,19 @@ impl Browser {
     }
 
     fn with(server: SocketAddr, fields: &[(&str, &str)]) -> Self {
-        let mut stream = TcpStream::connect(server).unwrap();
+        let stream = TcpStream::connect(server).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self::over(Box::new(stream), fields)
+    }
+
+    fn secure(tracker: &Tracker) -> Self {
+        let address = tracker.addresses("https")[0];
+        let client = tls::connect(&tls::client_config(), "tracker.example", address);
+        Self::over(Box::new(client.stream), &[])
+    }
+
+    fn over(mut stream: Box<dyn Stream>, fields: &[(&str, &str)]) -> Self {
         stream.write_all(head(fields).as_bytes()).unwrap();
         // Octet by octet, lest a frame behind it is lost.
         let mut response = Vec::new();
@@ -113,7 +139,7 @@ impl Browser {
         }
     }
 
-    fn stream(&mut self) -> &mut TcpStream {
+    fn stream(&mut self) -> &mut dyn Stream {
         self.0.get_mut()
     }
 }
@@ -140,13 +166,6 @@ fn announcing(number: usize, offers: usize) -> Value {
         "action": "announce", "info_hash": "a".repeat(20), "peer_id": peer_id(number),
         "event": "started", "left": 1, "numwant": offers.len(), "offers": offers,
     })
-}
-
-/// Whether a connection was closed for a reason.
-fn closed(reason: &str) -> impl Fn(&Metrics) -> bool + use<> {
-    let name = "opentracker_webtorrent_connections_closed_total";
-    let series = format!("{name}{{reason=\"{reason}\"}}");
-    move |metrics| metrics.get(&series) > 0
 }
 
 #[test]
@@ -318,20 +337,42 @@ fn limits_hold_for_browsers() {
 }
 
 #[test]
-fn who_does_not_read_is_cut_off() {
-    let tracker = setup().start();
-    let mut slow = Browser::to(tracker.http());
-    slow.start(1);
-    let mut busy = Browser::to(tracker.http());
-    let is_cut_off = closed("slow");
-    eventually("the slow one is cut off", || {
-        // Replies to the busy one show that the tracker goes on.
-        for _ in 0..20 {
-            assert!(busy.ask(&announcing(2, 10))["interval"].is_number());
-        }
-        is_cut_off(&Metrics::of(tracker.operator()))
+fn connections_of_browsers_count_for_their_network() {
+    let mut setup = setup();
+    setup.set("limits.connections_per_prefix", 2);
+    let tracker = setup.start();
+    let mut browsers = [(); 2].map(|()| Browser::to(tracker.http()));
+    for (number, browser) in browsers.iter_mut().enumerate() {
+        browser.start(number);
+    }
+    let mut third = Connection::to(tracker.http());
+    assert!(third.is_at_end());
+    drop(browsers);
+    // Once they have gone there is room again.
+    eventually("room for another", || {
+        let mut connection = Connection::to(tracker.http());
+        connection.offer(head(&[]).as_bytes());
+        !connection.is_at_end()
     });
-    assert_eq!(busy.start(2), (0, 1), "its peer is gone");
+}
+
+#[test]
+fn who_does_not_read_is_cut_off() {
+    let tracker = secure_setup().start();
+    for mut slow in [Browser::to(tracker.http()), Browser::secure(&tracker)] {
+        slow.start(1);
+        let mut busy = Browser::to(tracker.http());
+        let cut_off = r#"opentracker_webtorrent_connections_closed_total{reason="slow"}"#;
+        let before = Metrics::of(tracker.operator()).get(cut_off);
+        eventually("the slow one is cut off", || {
+            // Replies to the busy one show that the tracker goes on.
+            for _ in 0..20 {
+                assert!(busy.ask(&announcing(2, 10))["interval"].is_number());
+            }
+            Metrics::of(tracker.operator()).get(cut_off) > before
+        });
+        assert_eq!(busy.start(2), (0, 1), "its peer is gone");
+    }
     let metrics = Metrics::of(tracker.operator());
     let full = r#"opentracker_webtorrent_undelivered_total{reason="full"}"#;
     assert!(metrics.get(full) > 0);
@@ -339,14 +380,24 @@ fn who_does_not_read_is_cut_off() {
 
 #[test]
 fn a_frame_of_64_mb_is_refused_by_its_head() {
-    let tracker = setup().start();
-    let mut browser = Browser::to(tracker.http());
-    let mut frame = vec![0x81, 0xff];
-    frame.extend((64_u64 << 20).to_be_bytes());
-    frame.extend([0; 4]);
-    browser.stream().write_all(&frame).unwrap();
-    assert_eq!(browser.end(), 1009);
-    Metrics::wait(tracker.operator(), closed("refused"));
+    let tracker = secure_setup().start();
+    let memory = || Metrics::of(tracker.operator()).get("process_resident_memory_bytes");
+    let before = memory();
+    for mut browser in [Browser::to(tracker.http()), Browser::secure(&tracker)] {
+        let mut frame = vec![0x81, 0xff];
+        frame.extend((64_u64 << 20).to_be_bytes());
+        frame.extend([0; 4]);
+        browser.stream().write_all(&frame).unwrap();
+        assert_eq!(browser.end(), 1009);
+        // Who sends it all the same fills no memory, until nobody takes it any more.
+        let rest = [0; 1 << 16];
+        let sent = (0..1 << 10).take_while(|_| browser.stream().write_all(&rest).is_ok());
+        assert!(sent.count() > 0);
+    }
+    let metrics = Metrics::of(tracker.operator());
+    let refused = r#"opentracker_webtorrent_connections_refused_total{reason="size"}"#;
+    assert_eq!(metrics.get(refused), 2);
+    assert!(memory() < before + (8 << 20));
 }
 
 #[test]
@@ -364,11 +415,68 @@ fn frames_are_taken_as_the_rfc_says() {
     assert_eq!(browser.0.read().unwrap(), Message::Pong("between".into()));
     browser.0.send(data(Data::Continue, end, true)).unwrap();
     assert_eq!(counts(&browser.receive()), (0, 1));
-    browser.stream().write_all(&[0x81, 2, b'{', b'}']).unwrap();
-    assert_eq!(browser.end(), 1002, "without a mask");
+}
+
+#[test]
+fn frames_that_the_rfc_forbids_are_refused() {
+    const MASK: [u8; 4] = [0; 4];
+    let tracker = setup().start();
+    let large = [&[0x01, 0xfe, 0xa0, 0][..], &MASK, &[b' '; 0xa000]].concat();
+    for (what, octets, code) in [
+        ("no mask", vec![0x81, 2, b'{', b'}'], 1002),
+        (
+            "the rest of nothing",
+            [&[0x80, 0x80], &MASK[..]].concat(),
+            1002,
+        ),
+        (
+            "a message within another",
+            [&[0x01, 0x80], &MASK[..], &[0x81, 0x80], &MASK].concat(),
+            1002,
+        ),
+        (
+            "a part of a ping",
+            [&[0x09, 0x80], &MASK[..]].concat(),
+            1002,
+        ),
+        (
+            "a long ping",
+            [&[0x89, 0xfe, 0, 126], &MASK[..], &[0; 126]].concat(),
+            1002,
+        ),
+        ("a reserved bit", [&[0xc1, 0x80], &MASK[..]].concat(), 1002),
+        (
+            "a reserved opcode",
+            [&[0x83, 0x80], &MASK[..]].concat(),
+            1002,
+        ),
+        (
+            "no UTF-8",
+            [&[0x81, 0x81], &MASK[..], &[0xff]].concat(),
+            1007,
+        ),
+        (
+            "fragments that are too much together",
+            [&large[..], &[0x80], &large[1..]].concat(),
+            1009,
+        ),
+    ] {
+        let mut browser = Browser::to(tracker.http());
+        browser.start(1);
+        browser.stream().write_all(&octets).unwrap();
+        assert_eq!(browser.end(), code, "{what}");
+    }
     let metrics = Metrics::of(tracker.operator());
-    let refused = r#"opentracker_webtorrent_connections_refused_total{reason="frame"}"#;
-    assert_eq!(metrics.get(refused), 1);
+    for (reason, count) in [("frame", 7), ("text", 1), ("size", 1)] {
+        let name = "opentracker_webtorrent_connections_refused_total";
+        let refused = metrics.get(&format!("{name}{{reason=\"{reason}\"}}"));
+        assert_eq!(refused, count, "{reason}");
+    }
+    Metrics::wait(tracker.operator(), |metrics| {
+        let closed = r#"opentracker_webtorrent_connections_closed_total{reason="refused"}"#;
+        let peers = r#"opentracker_peers{family="webtorrent",role="leecher"}"#;
+        metrics.get(closed) == 9 && metrics.get(peers) == 0
+    });
 }
 
 #[test]
@@ -398,12 +506,45 @@ fn a_flood_of_offers_is_bounded() {
 }
 
 #[test]
+fn browsers_meet_over_tls_and_without() {
+    let mut setup = secure_setup();
+    setup.set("udp.workers", 2);
+    let tracker = setup.start();
+    let mut browsers = vec![Browser::secure(&tracker), Browser::to(tracker.http())];
+    assert_eq!(browsers[0].start(0), (0, 1));
+    assert_eq!(browsers[1].start(1), (0, 2));
+    for (one, two) in [(0, 1), (1, 0)] {
+        assert_eq!(counts(&browsers[one].ask(&announcing(one, 1))), (0, 2));
+        let offer = browsers[two].receive();
+        assert_eq!(offer["peer_id"], json!(peer_id(one)));
+        browsers[two].send(&json!({
+            "action": "announce", "info_hash": "a".repeat(20), "peer_id": peer_id(two),
+            "to_peer_id": peer_id(one), "answer": { "type": "answer" },
+            "offer_id": offer["offer_id"],
+        }));
+        assert_eq!(browsers[one].receive()["offer_id"], offer["offer_id"]);
+    }
+    let scraped = get(tracker.http(), &scrape(&[TORRENT]));
+    assert!(scraped.text().contains("10:incompletei2e"), "{scraped:?}");
+    drop(browsers.remove(0));
+    let series = r#"opentracker_peers{family="webtorrent",role="leecher"}"#;
+    Metrics::wait(tracker.operator(), |metrics| metrics.get(series) == 1);
+}
+
+#[test]
 fn the_end_is_said() {
-    let mut tracker = setup().start();
-    let mut browser = Browser::to(tracker.http());
-    browser.start(1);
-    let ended = std::thread::spawn(move || browser.end());
+    let mut tracker = secure_setup().start();
+    let browsers = [Browser::to(tracker.http()), Browser::secure(&tracker)];
+    let ended = browsers.map(|mut browser| {
+        browser.start(1);
+        std::thread::spawn(move || (browser.end(), browser))
+    });
     let (status, _) = tracker.stop("TERM");
     assert!(status.success(), "{status}");
-    assert_eq!(ended.join().unwrap(), 1001);
+    for ended in ended {
+        let (code, mut browser) = ended.join().unwrap();
+        assert_eq!(code, 1001);
+        // TLS says it, too: else this would be an error.
+        assert_eq!(browser.stream().read(&mut [0]).unwrap(), 0);
+    }
 }

@@ -48,6 +48,7 @@ mod snapshot_file;
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod threads;
 
+mod certificates;
 mod host;
 mod layouts;
 mod sandbox;

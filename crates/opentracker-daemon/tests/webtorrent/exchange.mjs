@@ -1,9 +1,10 @@
 // Two pages of a browser exchange a file: one seeds it, the other finds it through the tracker, or through
-// another one of its cluster.
+// another one of its cluster. All goes over TLS, with the certificate that is in the folder that this runs in, and that the
+// browser looks at.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer } from "node:https";
 import { createRequire } from "node:module";
 
 const modules = createRequire(`${process.env.OPENTRACKER_NPM}/`);
@@ -13,6 +14,7 @@ const bundle = readFileSync(`${process.env.OPENTRACKER_NPM}/webtorrent/dist/webt
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--host-resolver-rules=MAP tracker.example 127.0.0.1",
   // Else each page hides its address behind a name, which wants multicast to be found.
   "--disable-features=WebRtcHideLocalIpsWithMdns",
 ];
@@ -26,14 +28,16 @@ const PAGE = `<!doctype html><title>exchange</title><script type="module">
   globalThis.client = new WebTorrent({ dht: false, lsd: false, tracker: { rtcConfig: { iceServers: [] } } });
 </script>`;
 
-const server = createServer(({ url }, response) => {
+const server = createServer({ cert: readFileSync("tls.pem"), key: readFileSync("tls.key") }, ({ url }, response) => {
   const [type, body] = url === "/webtorrent.js" ? ["text/javascript", bundle] : ["text/html", PAGE];
   response.setHeader("Content-Type", type).end(body);
 });
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-const origin = `http://127.0.0.1:${server.address().port}`;
+const origin = `https://tracker.example:${server.address().port}`;
 
-const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
+// Whom it trusts stands in the home of its user.
+const env = { ...process.env, HOME: process.cwd() };
+const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS, env });
 try {
   const open = async () => {
     const context = await browser.newContext();

@@ -6,11 +6,9 @@
 //! | what is forged, repeated or comes back is dropped and counted | `what_is_forged_repeated_or_comes_back_is_dropped` |
 //! | a slow or absent NATS never slows an announce | `without_nats_announces_go_on` |
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,8 +17,8 @@ use serde_json::{Value, json};
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
 
-use crate::program::{PATIENCE, Setup, Tracker, eventually};
-use crate::run;
+use crate::program::{PATIENCE, Tracker, eventually};
+use crate::{run, setup, trust, url};
 
 const NATS: u16 = 4222;
 
@@ -63,11 +61,9 @@ impl Drop for Nats {
 }
 
 fn serve(address: SocketAddr) -> Child {
-    let name = format!("nats-{}.log", address.ip());
-    let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let process = Command::new("nats-server")
         .args(["-a", &address.ip().to_string(), "-p", &NATS.to_string()])
-        .stderr(File::create(log).unwrap())
+        .stderr(Stdio::null())
         .spawn()
         .expect("it takes Debian's package nats-server");
     eventually("NATS", || TcpStream::connect(address).is_ok());
@@ -77,11 +73,10 @@ fn serve(address: SocketAddr) -> Child {
 /// Two trackers of a cluster, which have connected.
 fn nodes(nats: &Nats) -> [Tracker; 2] {
     let nodes = [0, 1].map(|_| {
-        let mut setup = Setup::new();
+        let mut setup = setup();
         let secret = setup.write("secret", &"0a".repeat(32));
         let servers = format!("[\"nats://{}\"]", nats.address);
         setup
-            .set_toml("webtorrent.enabled", "true")
             .set_toml("livesync.secret", &format!("{secret:?}"))
             .set_toml("livesync.nats.servers", &servers);
         setup.start()
@@ -232,10 +227,9 @@ fn pages_at_two_nodes_exchange_a_file() {
     let (mut first, mut second) = (Browser::to(&nodes[0], 1), Browser::to(&nodes[1], 2));
     meet(&mut first, &mut second, 0);
     meet(&mut second, &mut first, 1000);
-    let urls = nodes
-        .each_ref()
-        .map(|node| format!("ws://{}/", node.http()));
-    run("exchange.mjs", "TRACKER", &urls.join(" "));
+    trust(&nodes[0].setup.path(""));
+    let urls = nodes.each_ref().map(url);
+    run(&nodes[0], "exchange.mjs", "TRACKER", &urls.join(" "));
 }
 
 /// A client of NATS that hears all that goes about browsers.

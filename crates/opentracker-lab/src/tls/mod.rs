@@ -1,5 +1,5 @@
 //! Certificates for tests, of an authority that nobody trusts but them, and clients that do. Those of
-//! `src/tls/` are good for a hundred years, but for the one that was never good.
+//! `src/tls/` are good for a hundred years from 2020 on, but for the one that was never good.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

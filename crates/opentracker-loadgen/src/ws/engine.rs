@@ -16,6 +16,7 @@ use crate::pace::{Clock, Pace};
 use crate::sources::Sources;
 use crate::stream::Stream;
 use crate::tally::{Kind, Tally};
+use crate::tls::Tls;
 
 /// Handshakes of a thread that wait at a time: a tracker has room for so many connections that it has
 /// not accepted.
@@ -36,6 +37,8 @@ pub(super) struct Plan {
     /// Whether a connection announces once.
     pub(super) holds: bool,
     pub(super) writer: Writer,
+    /// Connections have TLS on them.
+    pub(super) tls: Option<Tls>,
 }
 
 /// The state of a thread.
@@ -128,9 +131,10 @@ impl Engine {
         let source = (self.thread * plan.connections + place as u64) % plan.sources.count();
         let browser = &mut self.browsers[place];
         browser.state = State::Opening;
+        let (sources, tls) = (&plan.sources, plan.tls.as_ref());
         let socket = browser
             .stream
-            .open(&plan.sources, source, plan.target, true, None)?;
+            .open(sources, source, plan.target, true, tls)?;
         let changes = Interest::READABLE | Interest::WRITABLE;
         self.poll
             .registry()

@@ -17,6 +17,7 @@ use crate::pace::{Clock, Pace, nanos};
 use crate::population::Population;
 use crate::report::Report;
 use crate::sources::Sources;
+use crate::tls::Tls;
 use engine::{Engine, Plan};
 use messages::Writer;
 
@@ -46,6 +47,10 @@ pub(crate) fn run(args: &WsArgs) -> Result<Report> {
         holds: args.hold,
         writer: Writer::new(args, name, population),
         sources,
+        tls: match args.tls {
+            true => Some(Tls::new(name, false)?),
+            false => None,
+        },
     };
     TcpStream::connect_timeout(&target, FIRST_CONNECTION)
         .with_context(|| format!("cannot connect to {target}"))?;

@@ -55,14 +55,14 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// One thread without an address, with the default limits and 16,384 connections.
+    /// One thread without an address, with the default limits and 65,536 connections.
     fn default() -> Self {
         Self {
             listen: Vec::new(),
             unix: Vec::new(),
             threads: 1,
             limits: Limits::default(),
-            max_connections: 16_384,
+            max_connections: 65_536,
         }
     }
 }
