@@ -2,11 +2,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use opentracker_core::{Requester, Rules, Tracker, WebConnection, Worker};
-use opentracker_webtorrent::{Context, MAX_MESSAGE_OCTETS, Session};
+use opentracker_livesync_wire::{Key, Keys};
+use opentracker_webtorrent::{
+    Context, Counter, MAX_MESSAGE_OCTETS, NodeId, NodeMessage, Nodes, Session, Settings,
+};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::input::Input;
+
+const UNIX: u64 = 1_764_080_000;
 
 /// Where those wait who are there already.
 const OTHERS: u64 = 5;
@@ -15,12 +20,15 @@ const OTHERS: u64 = 5;
 /// JSON, and when it ends nothing of it is left.
 ///
 /// The first octet says whether the rest are frames or lines that each become one; then come the lengths
-/// of pieces up to a zero.
+/// of pieces up to a zero. Or it says that the rest are what other nodes send, and lines between.
 pub fn websocket(octets: &[u8]) {
     let mut input = Input::new(octets);
     let Some(choice) = input.octet() else {
         return;
     };
+    if choice & 2 != 0 {
+        return among_nodes(&mut input);
+    }
     let mut cuts = Vec::new();
     while let Some(cut @ 1..) = input.octet() {
         cuts.push(usize::from(cut));
@@ -45,6 +53,42 @@ pub fn websocket(octets: &[u8]) {
     assert_eq!(piecewise.received, at_once.received);
     assert_eq!(piecewise.session.is_closing(), at_once.session.is_closing());
     at_once.end();
+}
+
+/// Whatever other nodes and a browser say, browsers get whole messages of JSON, and what goes to another
+/// node means something there.
+fn among_nodes(input: &mut Input<'_>) {
+    const THERE: NodeId = NodeId::new(2);
+    let now = Instant::now();
+    let keys = Keys::new(Key::derive(&[1; 32]));
+    let mut here = Connection::at_node(NodeId::new(1), now);
+    let mut there = Connection::at_node(THERE, now);
+    while let Some(kind) = input.octet() {
+        let length = input.number().unwrap_or_default();
+        let octets = input.octets(length.into());
+        if kind & 1 == 0 {
+            let octets = octets.to_vec();
+            here.take(NodeMessage { to: None, octets }, &keys);
+        } else {
+            here.receive(&framed(octets));
+        }
+        for message in std::mem::take(&mut here.context.messages) {
+            if message.to.is_none_or(|to| to == THERE) {
+                there.take(message, &keys);
+            }
+        }
+    }
+    let dropped = [
+        Counter::NodeSeal,
+        Counter::NodeTime,
+        Counter::NodeForm,
+        Counter::NodeOwn,
+    ];
+    let counters = there.worker.tracker().counters();
+    let dropped = dropped.map(|counter| counters.sum(counter));
+    assert_eq!(dropped, [0; 4]);
+    here.end();
+    there.end();
 }
 
 /// Lines, each as a frame of text.
@@ -76,11 +120,20 @@ struct Connection {
 
 impl Connection {
     fn new(now: Instant) -> Self {
-        let tracker = Tracker::with_parts(2, Rules::default(), now, &mut StdRng::seed_from_u64(1));
+        Self::among(None, now)
+    }
+
+    fn at_node(id: NodeId, now: Instant) -> Self {
+        Self::among(Some(Arc::new(Nodes::new(id, now))), now)
+    }
+
+    fn among(nodes: Option<Arc<Nodes>>, now: Instant) -> Self {
+        let rules = Rules::default().with_extension(Settings::default());
+        let tracker = Tracker::with_parts(2, rules, now, &mut StdRng::seed_from_u64(1));
         let worker = Worker::new(Arc::new(tracker), 7, None);
         let requester = Requester::new([192, 0, 2, 1].into());
         let mut connection = Self {
-            context: Context::new(&worker),
+            context: Context::new(&worker).with_nodes(nodes),
             worker,
             session: Session::new(WebConnection(0), requester),
             received: Vec::new(),
@@ -108,6 +161,19 @@ impl Connection {
             self.received.push((None, frame.to_vec()));
             output = rest;
         }
+        self.pass_on();
+    }
+
+    /// Takes a message of another node.
+    fn take(&mut self, mut message: NodeMessage, keys: &Keys) {
+        message.seal(UNIX, keys.first());
+        let (context, worker) = (&mut self.context, &mut self.worker);
+        context.receive(&message.octets, (keys, UNIX), worker, self.now);
+        self.pass_on();
+    }
+
+    fn pass_on(&mut self) {
+        let context = &mut self.context;
         for delivery in context.deliveries.drain(..) {
             let (frame, rest) = split(&delivery.octets);
             assert!(rest.is_empty(), "one frame");

@@ -8,8 +8,8 @@ use sha2::Sha256;
 pub const TAG_LEN: usize = 16;
 
 /// What a cluster's nodes derive from a secret that they share (section "Keys" of
-/// `docs/livesync.md`): one key for the tags of sealed packets, one for connection ids, and a name
-/// that both go by in logs and figures.
+/// `docs/livesync.md`): one key for the tags of sealed packets, one for those of messages about browsers, one
+/// for connection ids, and a name that all go by in logs and figures.
 ///
 /// `Debug` shows the name alone. What tags are made from is overwritten when it is dropped.
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub struct Key {
     connection_key: [u8; 16],
     /// HMAC after its key, so that a packet costs none of that again.
     seal: Hmac<Sha256>,
+    /// The same for messages about browsers.
+    webtorrent_seal: Hmac<Sha256>,
 }
 
 impl Key {
@@ -40,24 +42,36 @@ impl Key {
 
     /// Returns the tag of a packet, from all octets that stand before the tag.
     pub fn tag(&self, octets: &[u8]) -> [u8; TAG_LEN] {
-        let tag = self.seal.clone().chain_update(octets).finalize();
-        *tag.as_bytes().first_chunk().expect("SHA-256 has 32 octets")
+        tag(&self.seal, octets)
     }
 
     /// Tells whether `tag` is the tag of a packet, in a time that does not depend on where the two
     /// begin to differ.
     pub fn verify(&self, octets: &[u8], tag: &[u8; TAG_LEN]) -> bool {
-        let expected = self.seal.clone().chain_update(octets);
-        expected.verify_truncated_left(tag).is_ok()
+        verify(&self.seal, octets, tag)
+    }
+
+    /// Returns the tag of a message about browsers (section "Browsers" of `docs/livesync.md`).
+    pub fn webtorrent_tag(&self, octets: &[u8]) -> [u8; TAG_LEN] {
+        tag(&self.webtorrent_seal, octets)
+    }
+
+    /// Tells whether `tag` is the tag of a message about browsers, as [`Self::verify`] does of a packet.
+    pub fn verify_webtorrent(&self, octets: &[u8], tag: &[u8; TAG_LEN]) -> bool {
+        verify(&self.webtorrent_seal, octets, tag)
     }
 
     pub(crate) fn from_extract(extract: HkdfExtract<Sha256>) -> Self {
         let (_, hkdf) = extract.finalize();
-        let seal = expand::<32>(&hkdf, b"opentracker livesync seal v1");
+        let seal = |info| {
+            let key = expand::<32>(&hkdf, info);
+            Hmac::new_from_slice(&key).expect("HMAC takes keys of any length")
+        };
         Self {
             name: KeyName(expand(&hkdf, b"opentracker key name v1")),
             connection_key: expand(&hkdf, b"opentracker connection id v1"),
-            seal: Hmac::new_from_slice(&seal).expect("HMAC takes keys of any length"),
+            seal: seal(b"opentracker livesync seal v1"),
+            webtorrent_seal: seal(b"opentracker webtorrent seal v1"),
         }
     }
 }
@@ -96,6 +110,16 @@ impl fmt::Debug for KeyName {
     }
 }
 
+fn tag(seal: &Hmac<Sha256>, octets: &[u8]) -> [u8; TAG_LEN] {
+    let tag = seal.clone().chain_update(octets).finalize();
+    *tag.as_bytes().first_chunk().expect("SHA-256 has 32 octets")
+}
+
+fn verify(seal: &Hmac<Sha256>, octets: &[u8], tag: &[u8; TAG_LEN]) -> bool {
+    let expected = seal.clone().chain_update(octets);
+    expected.verify_truncated_left(tag).is_ok()
+}
+
 fn expand<const N: usize>(hkdf: &Hkdf<Sha256>, info: &[u8]) -> [u8; N] {
     let mut derived = [0; N];
     hkdf.expand(info, &mut derived)
@@ -130,6 +154,14 @@ mod tests {
         let same = Hmac::<Sha256>::new_from_slice(&seal).unwrap();
         let tag = same.chain_update(b"any").finalize();
         assert_eq!(tag.as_bytes()[..TAG_LEN], key.tag(b"any"));
+        let webtorrent_seal = *b"\x84\x99\x5a\x90\xe8\x18\x7d\x30\x37\x2e\xb1\x06\x36\xac\x50\xb5\
+            \x51\xfc\x0f\x0f\x0b\x8a\x40\xe6\xb8\xdd\xea\x67\x0a\xf6\x33\x5e";
+        let same = Hmac::<Sha256>::new_from_slice(&webtorrent_seal).unwrap();
+        let tag = same.chain_update(b"any").finalize();
+        let tag = tag.as_bytes().first_chunk().unwrap();
+        assert_eq!(*tag, key.webtorrent_tag(b"any"));
+        assert!(key.verify_webtorrent(b"any", tag));
+        assert!(!key.verify(b"any", tag), "it is of no packet");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub struct NatsConfig {
 
 /// A subject that is published to and subscribed, without wildcards.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject(String);
+pub struct Subject(async_nats::Subject);
 
 /// A text that is no subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -66,15 +66,13 @@ impl FromStr for Subject {
         let is_plain = |letter: char| !letter.is_whitespace() && !letter.is_control();
         let is_word = |word: &str| !word.is_empty() && word != "*" && word != ">";
         let is_subject = text.chars().all(is_plain) && text.split('.').all(is_word);
-        is_subject
-            .then(|| Self(text.to_owned()))
-            .ok_or(SubjectError)
+        is_subject.then(|| Self(text.into())).ok_or(SubjectError)
     }
 }
 
 impl Default for Subject {
     fn default() -> Self {
-        Self("opentracker.livesync".to_owned())
+        Self("opentracker.livesync".into())
     }
 }
 
@@ -83,11 +81,24 @@ impl Subject {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns the subject that has one more word, or several with dots between.
+    ///
+    /// # Errors
+    ///
+    /// Fails if that is no subject.
+    pub fn with(&self, words: &str) -> Result<Self, SubjectError> {
+        format!("{self}.{words}").parse()
+    }
+
+    pub(crate) fn name(&self) -> async_nats::Subject {
+        self.0.clone()
+    }
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -145,6 +156,9 @@ mod tests {
         for text in ["", ".", "a.", ".a", "a..b", "a b", "a.*", ">", "a\r\nb"] {
             assert_eq!(text.parse::<Subject>(), Err(SubjectError), "{text}");
         }
+        let subject = Subject::default().with("webtorrent.0a").unwrap();
+        assert_eq!(subject.as_str(), "opentracker.livesync.webtorrent.0a");
+        assert_eq!(Subject::default().with("*"), Err(SubjectError));
     }
 
     #[test]

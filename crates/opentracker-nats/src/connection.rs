@@ -11,10 +11,10 @@ use rand::RngExt;
 use tokio::sync::{Notify, mpsc};
 use tracing::{debug, info, warn};
 
-use crate::NatsConfig;
-use crate::nats::Incoming;
+use crate::link::Incoming;
 use crate::server::{Login, Server};
 use crate::shared::{MAX_INCOMING, Shared};
+use crate::{NatsConfig, Subject};
 
 /// Packets that the client holds beside the queue. Few, since they outlive the connection by
 /// some seconds.
@@ -38,13 +38,14 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 /// each connection has a client of its own, whose buffer goes with it.
 pub(crate) async fn keep_up(
     config: NatsConfig,
+    subjects: Vec<Subject>,
     shared: Arc<Shared>,
     subscriptions: mpsc::Sender<Incoming>,
 ) {
     let mut attempts = 0;
     let mut is_said = false;
     loop {
-        match connect(&config).await {
+        match connect(&config, &subjects).await {
             Ok(connection) => {
                 info!(server = connection.server(), subject = %config.subject, "connected to NATS");
                 let since = Instant::now();
@@ -81,21 +82,21 @@ fn delay(attempts: u32) -> Duration {
 struct Connection {
     client: Client,
     incoming: Incoming,
-    subject: async_nats::Subject,
     broken: Arc<Notify>,
 }
 
-async fn connect(config: &NatsConfig) -> Result<Connection, AnyError> {
+async fn connect(config: &NatsConfig, subjects: &[Subject]) -> Result<Connection, AnyError> {
     let broken = Arc::new(Notify::new());
     let options = options(config).await?.event_callback(listener(&broken));
     let servers: Vec<_> = config.servers.iter().map(Server::address).collect();
     let client = options.connect(servers).await?;
-    let subject = async_nats::Subject::from(config.subject.as_str());
-    let subscriber = client.subscribe(subject.clone()).await?;
+    let mut subscribers = Vec::new();
+    for subject in subjects {
+        subscribers.push(client.subscribe(subject.name()).await?);
+    }
     Ok(Connection {
-        incoming: Incoming::new(subscriber, client.statistics()),
+        incoming: Incoming::new(subscribers, client.statistics()),
         client,
-        subject,
         broken,
     })
 }
@@ -155,7 +156,6 @@ impl Connection {
         let Self {
             client,
             incoming,
-            subject,
             broken,
         } = self;
         // Nobody is there any more to take it if that fails, and then this ends, too.
@@ -164,17 +164,17 @@ impl Connection {
         tokio::select! {
             biased;
             () = broken.notified() => {}
-            () = publish(&client, subject, shared) => {}
+            () = publish(&client, shared) => {}
         }
         shared.set_up(false);
     }
 }
 
 /// Publishes what waits until there is no connection to do so, or nothing more will come.
-async fn publish(client: &Client, subject: async_nats::Subject, shared: &Shared) {
-    while let Some(packet) = shared.next().await {
+async fn publish(client: &Client, shared: &Shared) {
+    while let Some((subject, packet)) = shared.next().await {
         let octets = packet.len();
-        match client.publish(subject.clone(), packet).await {
+        match client.publish(subject.name(), packet).await {
             Ok(()) => shared.count_sent(octets),
             Err(error) => {
                 shared.count_send_error();

@@ -5,6 +5,8 @@ use bytes::Bytes;
 use opentracker_livesync::{Class, Queue};
 use tokio::sync::Notify;
 
+use crate::Subject;
+
 /// The most packets that wait to be sent. When there are more, the oldest is dropped.
 pub const MAX_WAITING: usize = 8192;
 
@@ -14,7 +16,7 @@ pub const MAX_INCOMING: usize = 8192;
 /// What the carrier and the task of the connection both see.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    queue: Mutex<Queue<Bytes>>,
+    queue: Mutex<Queue<(Subject, Bytes)>>,
     pushed: Notify,
     is_up: AtomicBool,
     is_closed: AtomicBool,
@@ -24,9 +26,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new() -> Self {
+    /// Makes them with room for so many packets.
+    pub(crate) fn new(max_waiting: usize) -> Self {
         Self {
-            queue: Mutex::new(Queue::new(MAX_WAITING)),
+            queue: Mutex::new(Queue::new(max_waiting)),
             pushed: Notify::new(),
             is_up: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
@@ -37,17 +40,17 @@ impl Shared {
     }
 
     /// Returns the queue, which is held for a few instructions at a time.
-    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue<Bytes>> {
+    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue<(Subject, Bytes)>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn push(&self, packet: Bytes, class: Class) {
-        self.queue().push(packet, class);
+    pub(crate) fn push(&self, subject: Subject, packet: Bytes, class: Class) {
+        self.queue().push((subject, packet), class);
         self.pushed.notify_one();
     }
 
     /// Waits for a packet to send; `None` after the last one. There is one who waits.
-    pub(crate) async fn next(&self) -> Option<Bytes> {
+    pub(crate) async fn next(&self) -> Option<(Subject, Bytes)> {
         loop {
             let oldest = self.queue().pop();
             if let Some((packet, _)) = oldest {

@@ -127,6 +127,19 @@ impl Store {
         bucket.enter_web(key, peer, report, (moment, room.as_ref()), secrets, select)
     }
 
+    /// Adds up to `want` WebTorrent peers of a torrent to `out`, chosen as by [`Self::announce_web`], for
+    /// one that another tracker of the cluster has. Returns how many the torrent has here.
+    pub fn choose_web(
+        &self,
+        key: &Key,
+        seeding: bool,
+        want: usize,
+        picker: &mut Picker,
+        out: &mut Vec<WebPeer>,
+    ) -> PerKind<u64> {
+        self.read(key).choose_web(key, seeding, want, picker, out)
+    }
+
     /// Adds the WebTorrent peers of a torrent that call themselves so to `out`.
     pub fn find_web(&self, key: &Key, peer_id: PeerId, out: &mut Vec<WebPeer>) {
         self.read(key).find_web(key, peer_id, out);

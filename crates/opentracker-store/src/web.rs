@@ -198,13 +198,29 @@ impl WebSwarm {
         out: &mut Vec<WebPeer>,
     ) {
         if seeding {
-            return draw(&self.leechers, peer, want, picker, out);
+            return draw(&self.leechers, Some(peer), want, picker, out);
         }
         let leechers = self.leechers.len().saturating_sub(1);
         let of_leechers = picker.share(want, leechers, self.seeders.len());
         let of_seeders = (want - of_leechers).min(self.seeders.len());
-        draw(&self.leechers, peer, of_leechers, picker, out);
-        draw(&self.seeders, peer, of_seeders, picker, out);
+        draw(&self.leechers, Some(peer), of_leechers, picker, out);
+        draw(&self.seeders, Some(peer), of_seeders, picker, out);
+    }
+
+    /// Does the same for a peer that is not in the swarm.
+    pub(crate) fn select_for_stranger(
+        &self,
+        seeding: bool,
+        want: usize,
+        picker: &mut Picker,
+        out: &mut Vec<WebPeer>,
+    ) {
+        if seeding {
+            return draw(&self.leechers, None, want, picker, out);
+        }
+        let of_leechers = picker.share(want, self.leechers.len(), self.seeders.len());
+        draw(&self.leechers, None, of_leechers, picker, out);
+        draw(&self.seeders, None, want - of_leechers, picker, out);
     }
 
     /// Removes peers that timed out or that `keeps` refuses, looking at `budget` of them at a time.
@@ -257,10 +273,10 @@ impl WebSwarm {
     }
 }
 
-/// Draws up to `want` of the entries, which are few, but not that of `peer`.
+/// Draws up to `want` of the entries, which are few, but not that of `peer`, if it is one of them.
 fn draw(
     entries: &[Entry],
-    peer: &WebPeer,
+    peer: Option<&WebPeer>,
     want: usize,
     picker: &mut Picker,
     out: &mut Vec<WebPeer>,
@@ -268,7 +284,7 @@ fn draw(
     if entries.len() <= want.saturating_add(1) && want > 0 {
         let others = entries.iter().map(|entry| entry.peer);
         let from = out.len();
-        out.extend(others.filter(|other| other != peer));
+        out.extend(others.filter(|other| Some(other) != peer));
         while out.len() - from > want {
             let index = picker.below(saturating_u32(out.len() - from));
             out.swap_remove(from + index as usize);
@@ -279,7 +295,7 @@ fn draw(
     while out.len() - from < want {
         let index = picker.below(saturating_u32(entries.len()));
         let drawn = entries[index as usize].peer;
-        if drawn != *peer && !out[from..].contains(&drawn) {
+        if Some(&drawn) != peer && !out[from..].contains(&drawn) {
             out.push(drawn);
         }
     }
@@ -375,6 +391,28 @@ mod tests {
         swarm.select(&peer(120), true, 10, &mut picker, &mut out);
         out.sort_unstable();
         assert_eq!(out, [peer(0), peer(1), peer(2)]);
+        out.clear();
+        swarm.select_for_stranger(true, 10, &mut picker, &mut out);
+        out.sort_unstable();
+        assert_eq!(out, [peer(0), peer(1), peer(2)]);
+    }
+
+    #[test]
+    fn a_stranger_may_be_given_all() {
+        let mut picker = Picker::new(3);
+        for (leechers, seeders, want) in [(0, 0, 3), (1, 0, 1), (0, 1, 1), (2, 3, 9), (40, 40, 5)] {
+            let swarm = swarm(leechers, seeders);
+            let all = usize::from(leechers) + usize::from(seeders);
+            let mut drawn = Vec::new();
+            for _ in 0..200 {
+                let before = drawn.len();
+                swarm.select_for_stranger(false, want, &mut picker, &mut drawn);
+                assert_eq!(drawn.len() - before, want.min(all));
+            }
+            drawn.sort_unstable();
+            drawn.dedup();
+            assert_eq!(drawn.len(), all, "each of them at some time");
+        }
     }
 
     #[test]

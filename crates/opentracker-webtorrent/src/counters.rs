@@ -21,6 +21,44 @@ opentracker_core::counters! {
             /// Answers of who has not announced.
             AnswerOfStranger ["answer", "stranger"],
         }
+        "opentracker_webtorrent_node_relayed_total" messages "Offers and answers that browsers here sent to those of other nodes, and were given of them, by kind and direction." ["kind", "direction"] {
+            /// Offers sent to nodes that have browsers of the torrent, or to all.
+            OfferOut ["offer", "out"],
+            /// Offers of other nodes' browsers passed to one here.
+            OfferIn ["offer", "in"],
+            /// Answers to offers of other nodes' browsers.
+            AnswerOut ["answer", "out"],
+            /// Answers of other nodes' browsers passed to one here.
+            AnswerIn ["answer", "in"],
+        }
+        "opentracker_webtorrent_node_messages_total" messages "Messages about browsers between nodes, by direction." ["direction"] {
+            /// Messages handed to NATS.
+            NodeMessageOut ["out"],
+            /// Messages taken.
+            NodeMessageIn ["in"],
+        }
+        "opentracker_webtorrent_node_messages_dropped_total" messages "Messages about browsers between nodes that were not sent or not taken, by reason." ["reason"] {
+            /// Messages without a seal of the cluster's.
+            NodeSeal ["seal"],
+            /// Messages of another time.
+            NodeTime ["time"],
+            /// Messages that mean nothing.
+            NodeForm ["form"],
+            /// Our own.
+            NodeOwn ["own"],
+            /// All of their offers had come before.
+            NodeDuplicate ["duplicate"],
+            /// Answers to browsers that are not here.
+            NodeGone ["gone"],
+            /// All were asked too often in a second.
+            NodePace ["pace"],
+            /// They waited to be sent until others needed their place, or had nowhere to go.
+            NodeQueue ["queue"],
+            /// They came, and too many waited to be taken already.
+            NodeBacklog ["backlog"],
+            /// The connection to NATS did not take them.
+            NodeSend ["send"],
+        }
         "opentracker_webtorrent_errors_total" requests "WebTorrent requests answered by an error, by kind." ["kind"] {
             /// Messages that are not JSON of the expected form.
             BadJson ["json"],

@@ -1,4 +1,5 @@
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use opentracker_core::{
@@ -10,6 +11,7 @@ use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerId, SwarmCounts};
 use crate::counters::Counter;
 use crate::frame::{self, Fault as FrameFault, Item, Reader};
 use crate::message::{self, Action, Answer, Fault, Misunderstood, Offer, Request};
+use crate::nodes::{NodeMessage, Nodes};
 
 /// The most torrents of one connection. A page that has more opens another.
 pub const MAX_SWARMS: usize = 1000;
@@ -60,11 +62,16 @@ pub struct Context {
     pub output: Vec<u8>,
     /// Frames for others; whoever passes them on takes them out.
     pub deliveries: Vec<Delivery>,
-    counters: Counters<Counter>,
+    /// Messages for other nodes of the cluster; whoever sends them takes them out.
+    pub messages: Vec<NodeMessage>,
+    pub(crate) counters: Counters<Counter>,
     /// Peers that were chosen.
-    others: Vec<WebPeer>,
+    pub(crate) others: Vec<WebPeer>,
     /// A message that is being written.
     message: Vec<u8>,
+    pub(crate) nodes: Option<Arc<Nodes>>,
+    /// Announces that had something for other nodes.
+    pub(crate) shared: usize,
 }
 
 impl Context {
@@ -73,10 +80,19 @@ impl Context {
         Self {
             output: Vec::new(),
             deliveries: Vec::new(),
+            messages: Vec::new(),
             counters: worker.tracker().counters().register(),
             others: Vec::new(),
             message: Vec::new(),
+            nodes: None,
+            shared: 0,
         }
+    }
+
+    /// Lets browsers meet those of other nodes as well. All threads are given the same.
+    #[must_use]
+    pub fn with_nodes(self, nodes: Option<Arc<Nodes>>) -> Self {
+        Self { nodes, ..self }
     }
 
     fn send_message(&mut self) {
@@ -245,7 +261,8 @@ impl Session {
         let want = offers.len().min(most);
         let peer = self.peer(peer_id);
         context.others.clear();
-        let others = (want, &mut context.others);
+        let elsewhere = context.share(announce, want, now);
+        let others = (want - elsewhere, &mut context.others);
         let announced = worker.announce_web(announce, &peer, &self.requester, now, others);
         if worker.is_traced() {
             let outcome = match announced {
@@ -282,6 +299,10 @@ impl Session {
             relay("offer", from, offer, other.connection, context);
         }
         context.counters.add(Counter::Offer, others.len() as u64);
+        if is_here {
+            let rest = &offers[others.len()..want];
+            context.offer_elsewhere(announce, (peer_id, known.is_none()), rest, worker, now);
+        }
         context.others = others;
     }
 
@@ -302,7 +323,7 @@ impl Session {
         let looked = worker.find_web(hash, answer.to, requester, now, &mut found);
         match looked {
             Err(refusal) => self.refuse(refusal, Action::Announce, Some(hash), context),
-            Ok(()) if found.is_empty() => context.counters.count(Counter::AnswerToNobody),
+            Ok(()) if found.is_empty() => context.answer_elsewhere(answer, worker, now),
             Ok(()) => context.counters.count(Counter::Answer),
         }
         for other in &found {
@@ -415,7 +436,7 @@ fn fail(reason: &str, action: Option<Action>, info_hash: Option<&InfoHash>, cont
 }
 
 /// Passes an offer or an answer to another connection.
-fn relay(
+pub(crate) fn relay(
     kind: &str,
     from: (&InfoHash, &PeerId),
     offer: &Offer<'_>,

@@ -7,6 +7,7 @@
 //! tracker that runs, without a network.
 
 mod blocks;
+mod browsers;
 mod certificates;
 mod check;
 pub mod config;

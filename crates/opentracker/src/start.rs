@@ -18,6 +18,7 @@ use opentracker_udp::Connections;
 use rand::Rng;
 
 use crate::blocks::Blocks;
+use crate::browsers;
 use crate::certificates::{self, Https, HttpsError};
 use crate::config::{Config, ListenAddress, LiveSync};
 use crate::descriptors::TooFewDescriptors;
@@ -155,6 +156,7 @@ pub(crate) struct Bound {
 pub(crate) struct Threads {
     udp: Option<udp::Server>,
     http: Option<http::Server>,
+    browsers: Option<browsers::Server>,
     admin: Option<Plane>,
     livesync: Option<livesync::Server>,
     housekeeping: Option<Housekeeping>,
@@ -450,12 +452,18 @@ impl Threads {
         self.udp = Some(bound.udp.serve(connections, &worker)?);
         let (plane, hand_over) = operator::start(config, worker(), shown, listeners)?;
         self.admin = Some(plane);
-        self.http = Some(
-            bound
-                .http
-                .serve(&hand_over, https.map(|https| https.tls()), worker)?,
-        );
         let keys = secret.map(|secret| Arc::clone(secret.keys()));
+        let browsers = browsers::Plan::of(config, keys.as_ref());
+        let mut http = bound.http;
+        if let Some(browsers) = &browsers {
+            http.join_nodes(browsers.nodes());
+        }
+        let tls = https.map(|https| https.tls());
+        let http = self.http.insert(http.serve(&hand_over, tls, worker)?);
+        if let Some(browsers) = browsers {
+            let worker = core::Worker::new(Arc::clone(core), rand::random(), None);
+            self.browsers = Some(browsers.start(http.node_post(), worker)?);
+        }
         self.livesync = group.map(|group| group.serve(core, keys, bound.sandbox));
         let trends = bound.trends;
         self.housekeeping = Some(Housekeeping::start(
@@ -522,6 +530,9 @@ impl Threads {
         }
         if let Some(http) = self.http {
             http.shutdown(HTTP_GRACE);
+        }
+        if let Some(browsers) = self.browsers {
+            browsers.shutdown();
         }
         // After those who hand connections over to it.
         if let Some(admin) = self.admin {

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use opentracker_store::{Presence, WebAnnounce, WebPeer};
+use opentracker_store::{PerKind, Presence, WebAnnounce, WebPeer};
 use opentracker_types::{AnnounceRequest, InfoHash, PeerId};
 
 use super::{Worker, jittered_secs, moment, presence, publish_events, take_token};
@@ -106,13 +106,47 @@ impl Worker {
             return Err(Refusal::new(Reason::Network, Retry::Unsaid));
         }
         take_token(rules, &self.tracker, &self.counters, requester, now)?;
-        if rules.lists.serves(info_hash) {
+        self.find_web_for_cluster(info_hash, peer_id, found);
+        Ok(())
+    }
+
+    /// Finds whom an answer goes to that comes from another tracker of the cluster, as
+    /// [`Self::find_web`] does. Whoever sent it was asked for a token there.
+    pub fn find_web_for_cluster(
+        &mut self,
+        info_hash: &InfoHash,
+        peer_id: PeerId,
+        found: &mut Vec<WebPeer>,
+    ) {
+        if self.rules.load().lists.serves(info_hash) {
             let before = found.len();
             let store = self.tracker.store();
             store.find_web(&store.key(info_hash), peer_id, found);
             found.truncate(before + MAX_NAMESAKES);
         }
-        Ok(())
+    }
+
+    /// Chooses whom the offers of a browser go to that announced at another tracker of the cluster: adds
+    /// up to `want` peers of a torrent to `others`, as [`Self::announce_web`] does. Returns how many
+    /// WebTorrent peers the torrent has here; of one that is not served it is none.
+    pub fn choose_web(
+        &mut self,
+        info_hash: &InfoHash,
+        seeding: bool,
+        want: usize,
+        others: &mut Vec<WebPeer>,
+    ) -> PerKind<u64> {
+        if !self.rules.load().lists.serves(info_hash) {
+            return PerKind::default();
+        }
+        let store = self.tracker.store();
+        store.choose_web(
+            &store.key(info_hash),
+            seeding,
+            want,
+            &mut self.picker,
+            others,
+        )
     }
 
     /// Takes a peer out whose connection has ended. It is not counted as one that stopped.

@@ -95,6 +95,31 @@ fn browsers_count_with_all_others_and_the_cluster_hears_of_none() {
 }
 
 #[test]
+fn browsers_are_chosen_for_those_of_other_trackers() {
+    let mut site = Site::new(Settings::default());
+    for number in 1..=3 {
+        site.web(number, Event::Started).unwrap();
+    }
+    site.web(4, Event::Completed).unwrap();
+    for (seeding, want, chosen) in [(false, 9, 4), (true, 9, 3), (false, 2, 2), (false, 0, 0)] {
+        let mut others = Vec::new();
+        let there = site.worker.choose_web(&TORRENT, seeding, want, &mut others);
+        assert_eq!(others.len(), chosen);
+        assert_eq!((there.web_seeders, there.web_leechers), (1, 3));
+    }
+    let mut found = Vec::new();
+    let peer_id = browser(2).peer_id;
+    site.worker
+        .find_web_for_cluster(&TORRENT, peer_id, &mut found);
+    assert_eq!(found, [browser(2)]);
+    site.tracker.set_rules(rules(None, Some(&[TORRENT])));
+    let there = site.worker.choose_web(&TORRENT, false, 9, &mut found);
+    site.worker
+        .find_web_for_cluster(&TORRENT, peer_id, &mut found);
+    assert_eq!((there.total(), found.len()), (0, 1), "it is not served");
+}
+
+#[test]
 fn an_answer_goes_to_few_of_one_name() {
     let mut site = Site::new(Settings::default());
     for connection in 0..10 {

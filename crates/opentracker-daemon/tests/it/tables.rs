@@ -46,6 +46,7 @@ fn every_test_stands_for_a_sentence() {
         ("schema", include_str!("../schema/main.rs")),
         ("webtorrent", include_str!("webtorrent.rs")),
         ("real browsers", include_str!("../webtorrent/main.rs")),
+        ("browsers of nodes", include_str!("../webtorrent/nodes.rs")),
         ("real Prometheus", include_str!("../monitoring/main.rs")),
         ("privileges", include_str!("../privileges/main.rs")),
         (

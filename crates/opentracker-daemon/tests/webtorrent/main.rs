@@ -9,6 +9,7 @@
 //! | browsers find each other through the tracker, over `wss://` | `two_pages_exchange_a_file` |
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod nodes;
 #[path = "../it/program.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod program;
@@ -20,8 +21,8 @@ use std::process::Command;
 use opentracker_lab::tls::{self, TRACKER};
 use program::{Setup, Tracker};
 
-/// Starts a tracker with TLS and without, beside files of its certificate and of the authority.
-fn start() -> Tracker {
+/// A tracker with TLS and without, beside files of its certificate and of the authority.
+fn setup() -> Setup {
     let mut setup = Setup::new();
     setup.write("authority.pem", tls::AUTHORITY);
     let certificate = setup.write("tls.pem", TRACKER.certificate);
@@ -35,7 +36,7 @@ fn start() -> Tracker {
             "[{ address = \"127.0.0.1:0\", tls = true }, \"127.0.0.1:0\"]",
         )
         .listeners(4);
-    setup.start()
+    setup
 }
 
 /// Runs a script beside a tracker, which says what is wrong, and takes no more than two minutes.
@@ -57,7 +58,7 @@ fn run(tracker: &Tracker, script: &str, variable: &str, value: &str) {
 
 #[test]
 fn clients_of_every_protocol_find_one_set_of_counts() {
-    let tracker = start();
+    let tracker = setup().start();
     let (http, https) = (tracker.http(), tracker.addresses("https")[0]);
     let urls = format!(
         "ws://{http}/ wss://{https}/ http://{http}/announce https://{https}/announce udp://{}",
@@ -85,10 +86,13 @@ fn trust(home: &Path) {
 
 #[test]
 fn two_pages_exchange_a_file() {
-    let tracker = start();
+    let tracker = setup().start();
     trust(&tracker.setup.path(""));
-    // The certificate is for the name, too.
+    run(&tracker, "exchange.mjs", "TRACKER", &url(&tracker));
+}
+
+/// The URL for pages, by the name that the certificate is for, too.
+fn url(tracker: &Tracker) -> String {
     let port = tracker.addresses("https")[0].port();
-    let url = format!("wss://tracker.example:{port}/");
-    run(&tracker, "exchange.mjs", "TRACKER", &url);
+    format!("wss://tracker.example:{port}/")
 }

@@ -11,8 +11,9 @@ use bytes::Bytes;
 use nix::sys::signal::Signal;
 use opentracker_lab::nats::{Certificates, Operator};
 use opentracker_livesync::{Carrier, Class};
-use opentracker_nats::{MAX_INCOMING, MAX_WAITING, Nats, NatsConfig};
+use opentracker_nats::{Link, MAX_INCOMING, MAX_WAITING, Nats, NatsConfig, Subject};
 use tokio::task::yield_now;
+use tokio::time::timeout;
 
 use self::cluster::{Log, hear, meet, until};
 use self::process::Server;
@@ -52,6 +53,50 @@ async fn everybody_hears_all_but_himself() {
         (status.destinations, status.waiting, status.backlog),
         (1, 0, 0)
     );
+}
+
+#[tokio::test]
+async fn a_link_hears_what_is_for_all_and_what_is_for_itself() {
+    let server = Server::start("link", "");
+    let all: Subject = "opentracker.livesync.webtorrent".parse().unwrap();
+    let names = ["a", "b", "c"].map(|name| all.with(name).unwrap());
+    let [a, mut b, mut c] = names.each_ref().map(|own| {
+        let subjects = vec![all.clone(), own.clone()];
+        Link::start(config(server.url("nats")), subjects, 4).unwrap()
+    });
+    until("all are connected", || {
+        [&a, &b, &c].iter().all(|link| link.status().is_up)
+    })
+    .await;
+    // What comes before the others have subscribed is lost.
+    for link in [&mut b, &mut c] {
+        while timeout(Duration::from_millis(100), next(link)).await != Ok(b"all".to_vec()) {
+            a.send(&all, Bytes::from_static(b"all"), Class::Live);
+        }
+    }
+    for (subject, words) in [(&names[1], "to b"), (&names[2], "to c"), (&all, "end")] {
+        a.send(subject, Bytes::from_static(words.as_bytes()), Class::Live);
+    }
+    for (link, own) in [(&mut b, "to b"), (&mut c, "to c")] {
+        let mut heard = Vec::new();
+        while heard.len() < 2 {
+            let words = timeout(Duration::from_secs(60), next(link)).await.unwrap();
+            if words != b"all" {
+                heard.push(String::from_utf8(words).unwrap());
+            }
+        }
+        // Of two subjects either may come first.
+        heard.sort_unstable();
+        assert_eq!(heard, ["end", own]);
+    }
+    // Nothing is sent until this waits for something.
+    let before = a.status().dropped;
+    (0..10).for_each(|_| a.send(&all, PACKET, Class::Live));
+    assert_eq!((a.status().waiting, a.status().dropped - before), (4, 6));
+}
+
+async fn next(link: &mut Link) -> Vec<u8> {
+    poll_fn(|cx| link.poll_recv(cx)).await.to_vec()
 }
 
 #[tokio::test]
@@ -191,7 +236,7 @@ async fn what_nobody_takes_is_dropped_and_counted() {
         }
     }
     // Nobody polls `b`, but its connection goes on. What has come by then is no more than 8192.
-    tokio::time::timeout(Duration::from_secs(60), async {
+    timeout(Duration::from_secs(60), async {
         while b.status().backlog == 0 {
             a.send(&Bytes::from_static(b"end"), Class::Live);
             while hear(&mut b).await != b"end" {}

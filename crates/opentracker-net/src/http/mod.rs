@@ -20,4 +20,4 @@ pub use server::{Config, ListenError, Listeners, Server};
 pub use shared::{HandOver, HandedOver};
 pub use socket::{AsyncSocket, Socket};
 pub use unix::{SocketFile, UnixError, UnixListen, bind as bind_unix};
-pub use websocket::Counter as WebSocketCounter;
+pub use websocket::{Counter as WebSocketCounter, NodePost};

@@ -10,6 +10,7 @@ use opentracker_datagrams::{
     BindError, BindStep, TcpOptions, Transport, adopt_tcp, bind_tcp, defer_accept,
 };
 use opentracker_http::{Context, Handler, Limits};
+use opentracker_webtorrent::Nodes;
 use tokio::sync::watch;
 
 use super::accept::{Bound, Listener};
@@ -17,7 +18,7 @@ use super::prefixes::Prefixes;
 use super::shared::HandOver;
 use super::thread;
 use super::unix::{self, SocketFile, UnixError, UnixListen};
-use super::websocket::Post;
+use super::websocket::{NodePost, Post};
 use crate::bind::{Listen, by_address, groups};
 use crate::heartbeat::Heartbeat;
 use crate::tls::{Handshakers, Tls};
@@ -100,6 +101,7 @@ pub struct Listeners {
     max_connections: usize,
     /// Another process has opened them, and keeps them when this one ends.
     are_passed: bool,
+    nodes: Option<Arc<Nodes>>,
 }
 
 impl Listeners {
@@ -229,7 +231,14 @@ impl Listeners {
             limits: config.limits.clone(),
             max_connections: config.max_connections,
             are_passed: false,
+            nodes: None,
         }
+    }
+
+    /// Lets browsers meet those of other nodes as well: what [`Server::node_post`] has for them is sent,
+    /// and what comes delivered.
+    pub fn join_nodes(&mut self, nodes: Arc<Nodes>) {
+        self.nodes = Some(nodes);
     }
 
     /// Takes the name of one more address or path, and returns its place.
@@ -276,7 +285,7 @@ impl Listeners {
             }
             (true, None) => return Err(io::Error::other("there is no certificate")),
         };
-        let post = Post::new(self.threads.len());
+        let post = Post::new(self.threads.len(), self.nodes);
         for (number, listeners) in self.threads.into_iter().enumerate() {
             let context = Context::new(Handler::new(worker(), &self.names), self.limits.clone());
             let heartbeat = Heartbeat::default();
@@ -309,6 +318,7 @@ impl Listeners {
         Ok(Server {
             stop,
             threads,
+            post,
             _files: self.files,
         })
     }
@@ -335,6 +345,7 @@ fn fault(address: SocketAddr, cause: io::Error) -> BindError {
 pub struct Server {
     stop: watch::Sender<Option<Instant>>,
     threads: Vec<(Heartbeat, JoinHandle<()>)>,
+    post: Arc<Post>,
     /// Of Unix sockets; removed with it.
     _files: Vec<SocketFile>,
 }
@@ -345,6 +356,11 @@ impl Server {
     pub fn heartbeats(&self) -> impl Iterator<Item = (String, Heartbeat)> {
         let threads = self.threads.iter().enumerate();
         threads.map(|(number, (heartbeat, _))| (format!("http-{number}"), heartbeat.clone()))
+    }
+
+    /// Returns the way between its browsers and those of other nodes.
+    pub fn node_post(&self) -> NodePost {
+        NodePost::new(Arc::clone(&self.post))
     }
 
     /// Stops the threads and waits for them.

@@ -10,6 +10,7 @@ use crate::cell::{AnyCell, Report};
 use crate::clock::Moment;
 use crate::key::Key;
 use crate::kind::PerKind;
+use crate::picker::Picker;
 use crate::swarm::Swarm;
 use crate::torrent::Torrent;
 use crate::usage::Room;
@@ -111,6 +112,23 @@ impl Bucket {
             }
         }
         announced
+    }
+
+    /// Adds up to `want` peers of a torrent to `out`, for one that is none of them, and says how many
+    /// there are.
+    pub(crate) fn choose_web(
+        &self,
+        key: &Key,
+        seeding: bool,
+        want: usize,
+        picker: &mut Picker,
+        out: &mut Vec<WebPeer>,
+    ) -> PerKind<u64> {
+        let Some(web) = self.web.get(key.info_hash()) else {
+            return PerKind::default();
+        };
+        web.select_for_stranger(seeding, want, picker, out);
+        web.peers()
     }
 
     /// Adds the peers of a torrent that call themselves so to `out`.

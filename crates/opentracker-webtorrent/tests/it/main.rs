@@ -1,6 +1,8 @@
 //! Connections of browsers, without their sockets.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod nodes;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -451,7 +451,7 @@ sections! {
 
         /// The subject of the cluster.
         ///
-        /// The same on all nodes.
+        /// The same on all nodes. With `.webtorrent` behind it, it is for browsers.
         subject: Subject = Subject::default(), Restart;
     }
 

@@ -1,5 +1,6 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
 
 use opentracker_livesync::{Carrier, Kind, Kinds, Status};
 use opentracker_multicast::{Group, GroupConfig, JoinError};
@@ -54,12 +55,21 @@ pub(super) struct Counted {
     pub(super) backlog: u64,
 }
 
+/// Returns which NATS the configuration wants, if any.
+pub(crate) fn nats(config: &Config) -> Option<NatsConfig> {
+    let nats = &config.nats;
+    let file = |path: &PathBuf| Some(path.clone()).filter(|path| !path.as_os_str().is_empty());
+    (!nats.servers.is_empty()).then(|| NatsConfig {
+        servers: nats.servers.clone(),
+        subject: nats.subject.clone(),
+        credentials: file(&nats.credentials),
+        ca: file(&nats.ca),
+    })
+}
+
 impl Plan {
     pub(super) fn of(config: &Config) -> Self {
-        let file = |path: &std::path::PathBuf| {
-            Some(path.clone()).filter(|path| !path.as_os_str().is_empty())
-        };
-        let (livesync, nats) = (&config.livesync, &config.nats);
+        let livesync = &config.livesync;
         let group = livesync.listen.map(|listen| GroupConfig {
             ttl: livesync.ttl,
             sources: livesync.nodes.clone(),
@@ -72,16 +82,10 @@ impl Plan {
             listen,
             peers: config.unicast.peers.clone(),
         });
-        let nats = (!nats.servers.is_empty()).then(|| NatsConfig {
-            servers: nats.servers.clone(),
-            subject: nats.subject.clone(),
-            credentials: file(&nats.credentials),
-            ca: file(&nats.ca),
-        });
         Self {
             group,
             unicast,
-            nats,
+            nats: nats(config),
         }
     }
 

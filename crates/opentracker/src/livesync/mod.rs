@@ -27,6 +27,7 @@ use driver::Networks;
 use outbox::Outboxes;
 
 pub use carriers::LiveSyncError;
+pub(crate) use carriers::nats;
 pub use opentracker_livesync::*;
 
 /// Carriers that are open, but not served yet. Dropping it closes them.

@@ -247,6 +247,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         for delivery in context.deliveries.drain(..) {
             browsers.send(delivery);
         }
+        for message in context.messages.drain(..) {
+            browsers.send_to_nodes(message);
+        }
         // A message in many small parts does not get more time with each.
         let is_same_message = was_in_message && self.session.is_in_message();
         match self.wait {

@@ -11,10 +11,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use opentracker_core::{Counters, WebConnection, Worker};
-use opentracker_webtorrent::{Context, Delivery};
+use opentracker_webtorrent::{Context, Delivery, NodeMessage};
 
 pub(super) use connection::run;
 pub use counters::Counter;
+pub use post::NodePost;
 pub(super) use post::Post;
 
 use outbox::Outbox;
@@ -37,7 +38,7 @@ impl Browsers {
             thread,
             count: Cell::new(0),
             open: RefCell::default(),
-            context: RefCell::new(Context::new(worker)),
+            context: RefCell::new(Context::new(worker).with_nodes(post.nodes().cloned())),
             counters: worker.tracker().counters().register(),
             post,
         }
@@ -84,6 +85,11 @@ impl Browsers {
             let lost = self.post.send(message);
             self.counters.add(Counter::Overflow, lost);
         }
+    }
+
+    /// Passes a message on to whoever sends it to other nodes.
+    fn send_to_nodes(&self, message: NodeMessage) {
+        self.post.send_to_nodes(message);
     }
 
     /// Passes a message on to a connection of this thread.

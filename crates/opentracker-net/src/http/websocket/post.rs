@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentracker_core::WebConnection;
-use opentracker_webtorrent::Delivery;
+use opentracker_webtorrent::{Delivery, NodeMessage, Nodes};
 use tokio::sync::Notify;
 
 /// The most messages that wait for a thread, and their octets.
@@ -14,26 +14,45 @@ const MAX_WAITING_OCTETS: usize = 16 * 1024 * 1024;
 /// Bits of the number of a connection that count the connections of its thread.
 const COUNT_BITS: u32 = 48;
 
-/// A mailbox for each thread.
+/// A mailbox for each thread, and one for what goes to other nodes.
 #[derive(Debug)]
-pub(in crate::http) struct Post(Vec<Mailbox>);
+pub(in crate::http) struct Post {
+    threads: Vec<Mailbox<Delivery>>,
+    nodes: Option<Arc<Nodes>>,
+    for_nodes: Mailbox<NodeMessage>,
+}
+
+/// The way from the browsers of a server to those of other nodes, and back.
+#[derive(Debug, Clone)]
+pub struct NodePost(Arc<Post>);
 
 /// The messages that wait for a thread.
-#[derive(Debug, Default)]
-struct Mailbox {
-    waiting: Mutex<Waiting>,
+#[derive(Debug)]
+struct Mailbox<M> {
+    waiting: Mutex<Waiting<M>>,
     arrived: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Waiting {
-    messages: VecDeque<Delivery>,
+#[derive(Debug)]
+struct Waiting<M> {
+    messages: VecDeque<M>,
     octets: usize,
+    /// How many were lost since they were last taken.
+    lost: u64,
+}
+
+/// What has octets.
+trait Message {
+    fn len(&self) -> usize;
 }
 
 impl Post {
-    pub(in crate::http) fn new(threads: usize) -> Arc<Self> {
-        Arc::new(Self((0..threads).map(|_| Mailbox::default()).collect()))
+    pub(in crate::http) fn new(threads: usize, nodes: Option<Arc<Nodes>>) -> Arc<Self> {
+        Arc::new(Self {
+            threads: (0..threads).map(|_| Mailbox::default()).collect(),
+            nodes,
+            for_nodes: Mailbox::default(),
+        })
     }
 
     /// Gives the connections of a thread their numbers, from a count.
@@ -46,42 +65,112 @@ impl Post {
         usize::try_from(connection.0 >> COUNT_BITS).expect("it has 16 bits")
     }
 
+    /// What is known of other nodes, if there are any.
+    pub(super) const fn nodes(&self) -> Option<&Arc<Nodes>> {
+        self.nodes.as_ref()
+    }
+
     /// Passes a message to the thread of its connection, and returns how many are lost for it.
     pub(super) fn send(&self, message: Delivery) -> u64 {
-        let Some(mailbox) = self.0.get(Self::thread_of(message.to)) else {
-            return 1;
-        };
-        let mut waiting = mailbox.lock();
-        waiting.octets += message.octets.len();
+        match self.threads.get(Self::thread_of(message.to)) {
+            Some(mailbox) => mailbox.put(message),
+            None => 1,
+        }
+    }
+
+    /// Passes a message to whoever sends it to other nodes.
+    pub(super) fn send_to_nodes(&self, message: NodeMessage) {
+        self.for_nodes.put(message);
+    }
+
+    /// Waits for messages for the connections of a thread, and takes them.
+    pub(super) async fn receive(&self, thread: usize) -> VecDeque<Delivery> {
+        self.threads[thread].take().await.messages
+    }
+}
+
+impl NodePost {
+    pub(in crate::http) const fn new(post: Arc<Post>) -> Self {
+        Self(post)
+    }
+
+    /// Waits for messages to other nodes, and takes them. There is one who waits. Says as well how many,
+    /// older than these, were lost since the last time because too many waited.
+    pub async fn receive(&self) -> (VecDeque<NodeMessage>, u64) {
+        let waiting = self.0.for_nodes.take().await;
+        (waiting.messages, waiting.lost)
+    }
+
+    /// Passes a frame to the thread of its connection, and returns how many are lost for it.
+    pub fn deliver(&self, delivery: Delivery) -> u64 {
+        self.0.send(delivery)
+    }
+}
+
+impl<M: Message> Mailbox<M> {
+    /// Puts a message in, and returns how many are lost for it: the oldest.
+    fn put(&self, message: M) -> u64 {
+        let mut waiting = self.lock();
+        waiting.octets += message.len();
         waiting.messages.push_back(message);
         let mut lost = 0;
         while waiting.messages.len() > MAX_WAITING || waiting.octets > MAX_WAITING_OCTETS {
             let Some(oldest) = waiting.messages.pop_front() else {
                 break;
             };
-            waiting.octets -= oldest.octets.len();
+            waiting.octets -= oldest.len();
             lost += 1;
         }
+        waiting.lost += lost;
         drop(waiting);
-        mailbox.arrived.notify_one();
+        self.arrived.notify_one();
         lost
     }
 
-    /// Waits for messages for the connections of a thread, and takes them.
-    pub(super) async fn receive(&self, thread: usize) -> VecDeque<Delivery> {
+    /// Waits until there are messages, and takes them all.
+    async fn take(&self) -> Waiting<M> {
         loop {
-            let waiting = std::mem::take(&mut *self.0[thread].lock());
+            let waiting = std::mem::take(&mut *self.lock());
             if !waiting.messages.is_empty() {
-                return waiting.messages;
+                return waiting;
             }
-            self.0[thread].arrived.notified().await;
+            self.arrived.notified().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting<M>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M> Default for Mailbox<M> {
+    fn default() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            arrived: Notify::new(),
         }
     }
 }
 
-impl Mailbox {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+impl<M> Default for Waiting<M> {
+    fn default() -> Self {
+        Self {
+            messages: VecDeque::new(),
+            octets: 0,
+            lost: 0,
+        }
+    }
+}
+
+impl Message for Delivery {
+    fn len(&self) -> usize {
+        self.octets.len()
+    }
+}
+
+impl Message for NodeMessage {
+    fn len(&self) -> usize {
+        self.octets.len()
     }
 }
 
@@ -98,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_full_mailbox_loses_the_oldest() {
-        let post = Post::new(2);
+        let post = Post::new(2, None);
         let to = |count| Post::number(1, count);
         let most = MAX_WAITING as u64;
         for count in 0..most {
@@ -115,5 +204,20 @@ mod tests {
             1,
             "no such thread"
         );
+    }
+
+    #[test]
+    fn what_other_nodes_do_not_get_is_said_with_what_they_do() {
+        let post = Post::new(1, None);
+        let message = |octet| NodeMessage {
+            to: None,
+            octets: vec![octet; MAX_WAITING_OCTETS / 2],
+        };
+        for octet in 0..5 {
+            post.send_to_nodes(message(octet));
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let received = runtime.unwrap().block_on(NodePost::new(post).receive());
+        assert_eq!(received, ([3, 4].map(message).into(), 3));
     }
 }
