@@ -14,8 +14,9 @@ const UDP_POPULATION: &str = "--torrents 1000000 --peers 3000000 --zipf 1";
 /// of the 64 connections has an address of its own.
 const HTTP_POPULATION: &str = "--torrents 500 --peers 5000 --sources 64";
 
-/// The swarms of browsers.
-const BROWSERS: &str = "--torrents 8 --peers 64 --sources 64";
+/// Browsers: a load passes offers on and has them answered, or there is nobody to pass them to. In the former
+/// the load generator has as much to do as a tracker, and no more than one processor.
+const BROWSERS: &str = "--peers 64 --sources 64";
 
 /// Browsers that announce once and then wait.
 const HELD: &str = "--hold --connections 10000 --torrents 1000 --peers 10000 --timeout 30s \
@@ -100,7 +101,16 @@ pub(super) fn ws(bench: &Bench) -> Result<()> {
     ];
     let start = |&(program, more)| Server::start_with(bench, program, Protocol::Http, more);
     let servers: Vec<_> = programs.iter().map(start).collect::<Result<_>>()?;
-    let loads = [("WebSocket, 64 connections, 5 offers an announce", "")];
+    let loads = [
+        (
+            "WebSocket, 5 offers an announce, swarms of 8",
+            "--torrents 8",
+        ),
+        (
+            "WebSocket, 5 offers an announce, nobody else there",
+            "--torrents 64",
+        ),
+    ];
     speed(bench, &servers, ("ws", "ws"), BROWSERS, &loads)?;
     drop(servers);
     let secure = (Program::OursSecure, programs[0].1);
