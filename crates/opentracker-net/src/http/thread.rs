@@ -227,7 +227,9 @@ impl Thread {
                 Ok(socket) => {
                     let shared = Rc::clone(shared);
                     let open = shared.connections.open();
-                    drop(spawn_local(secure::run(socket, session, counted, shared, open)));
+                    drop(spawn_local(secure::run(
+                        socket, session, counted, shared, open,
+                    )));
                 }
                 Err(error) => tracing::debug!(%error, "a connection is unusable"),
             };
