@@ -50,7 +50,6 @@ pub struct Interface {
     name: String,
     index: u32,
     mtu: u32,
-    is_loopback: bool,
     queues: usize,
     table: Shared,
     program: OwnedFd,
@@ -101,7 +100,6 @@ impl Interface {
             name: name.clone(),
             index: link.index,
             mtu: calls::mtu(name).map_err(fault(Step::Find))?,
-            is_loopback: link.is_loopback,
             queues: queues.len(),
             table,
             program,
@@ -179,11 +177,6 @@ impl Interface {
     pub fn takes(&self, frame: &[u8]) -> io::Result<bool> {
         let answer = bpf::run(self.program.as_fd(), frame)?;
         Ok(answer != PASS.cast_unsigned())
-    }
-
-    /// Tells whether frames go round within this host alone.
-    pub fn is_loopback(&self) -> bool {
-        self.is_loopback
     }
 }
 

@@ -16,7 +16,7 @@ mod table;
 pub use error::{OpenError, Step};
 pub use interface::{Config, Interface, Mode};
 pub use network::{Link, Network};
-pub use packet::Route;
+pub use packet::{Packet, Route};
 pub use queue::{Lost, Queue, Sent, Stop, Stopper, stop};
 
 /// The most datagrams that [`Queue::receive`] takes at a time.

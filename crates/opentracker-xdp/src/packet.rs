@@ -14,16 +14,19 @@ pub struct Route {
     pub tag: Option<u16>,
 }
 
-/// A datagram in a frame.
+/// A datagram of UDP in a frame of Ethernet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Packet {
+pub struct Packet {
     /// Octets of the link-layer header.
     pub(crate) link: usize,
-    pub(crate) tag: Option<u16>,
-    pub(crate) source: SocketAddr,
-    pub(crate) destination: SocketAddr,
+    /// The tag of 802.1Q: priority and VLAN.
+    pub tag: Option<u16>,
+    /// Where it comes from.
+    pub source: SocketAddr,
+    /// Where it goes.
+    pub destination: SocketAddr,
     /// Where in the frame its octets are.
-    pub(crate) payload: Range<usize>,
+    pub payload: Range<usize>,
 }
 
 /// The most octets before those of a datagram: Ethernet with a tag, IPv6, UDP.
@@ -43,38 +46,40 @@ const PROTOCOL_UDP: u8 = 17;
 /// The hop limit of what leaves.
 const HOPS: u8 = 64;
 
-/// Reads a frame that the program took; `None` if a length or a checksum is wrong.
-///
-/// A sender on the same host, and a card that does not have the frame cut, leave the checksum of UDP
-/// to whoever sends it over a wire: then there is the sum of the addresses alone, and that is right
-/// too.
-pub(crate) fn parse(frame: &[u8]) -> Option<Packet> {
-    let (link, tag) = match *frame.get(12..14)?.as_array()? {
-        TYPE_TAG => (TAGGED, Some(number(frame, 14)?)),
-        _ => (ETHERNET, None),
-    };
-    let kind: [u8; 2] = *frame.get(link - 2..link)?.as_array()?;
-    let packet = frame.get(link..)?;
-    let (source, destination, header, datagram) = match kind {
-        TYPE_IPV4 => open_ipv4(packet)?,
-        TYPE_IPV6 => open_ipv6(packet)?,
-        _ => return None,
-    };
-    let octets = usize::from(number(datagram, 4)?);
-    let datagram = datagram.get(..octets).filter(|_| octets >= UDP)?;
-    let pseudo = pseudo_header(source, destination, octets);
-    let is_right = match number(datagram, 6)? {
-        0 => source.is_ipv4(),
-        said => fold(add(pseudo, datagram)) == u16::MAX || said == u16::from_be(fold(pseudo)),
-    };
-    let start = link + header + UDP;
-    is_right.then_some(Packet {
-        link,
-        tag,
-        source: SocketAddr::new(source, number(datagram, 0)?),
-        destination: SocketAddr::new(destination, number(datagram, 2)?),
-        payload: start..link + header + octets,
-    })
+impl Packet {
+    /// Reads a frame; `None` if a length or a checksum is wrong.
+    ///
+    /// A sender on the same host, and a card that does not have the frame cut, leave the checksum of UDP
+    /// to whoever sends it over a wire: then there is the sum of the addresses alone, and that is right
+    /// too.
+    pub fn parse(frame: &[u8]) -> Option<Self> {
+        let (link, tag) = match *frame.get(12..14)?.as_array()? {
+            TYPE_TAG => (TAGGED, Some(number(frame, 14)?)),
+            _ => (ETHERNET, None),
+        };
+        let kind: [u8; 2] = *frame.get(link - 2..link)?.as_array()?;
+        let packet = frame.get(link..)?;
+        let (source, destination, header, datagram) = match kind {
+            TYPE_IPV4 => open_ipv4(packet)?,
+            TYPE_IPV6 => open_ipv6(packet)?,
+            _ => return None,
+        };
+        let octets = usize::from(number(datagram, 4)?);
+        let datagram = datagram.get(..octets).filter(|_| octets >= UDP)?;
+        let pseudo = pseudo_header(source, destination, octets);
+        let is_right = match number(datagram, 6)? {
+            0 => source.is_ipv4(),
+            said => fold(add(pseudo, datagram)) == u16::MAX || said == u16::from_be(fold(pseudo)),
+        };
+        let start = link + header + UDP;
+        is_right.then_some(Self {
+            link,
+            tag,
+            source: SocketAddr::new(source, number(datagram, 0)?),
+            destination: SocketAddr::new(destination, number(datagram, 2)?),
+            payload: start..link + header + octets,
+        })
+    }
 }
 
 /// Source, destination, octets of the header, and what is behind it.
@@ -246,7 +251,7 @@ mod tests {
             0x63, 0, 2, // IPv4
             0x1b, 0x39, 0x03, 0xe8, 0, 0x0b, 0x07, 0x8c, b'a', b'b', b'c',
         ];
-        let packet = parse(&of_kernel).unwrap();
+        let packet = Packet::parse(&of_kernel).unwrap();
         let mut ours = frame(packet.source, packet.destination, b"abc");
         // Nobody looks at the number of what is not to be fragmented, and it is in the sum.
         for frame in [&mut of_kernel[..], &mut ours] {
@@ -268,7 +273,7 @@ mod tests {
         payload.copy_from_slice(&plain[40..42]);
         let full = frame(from, to, &payload);
         assert_eq!(full[40..42], [0xff, 0xff]);
-        assert!(parse(&full).is_some());
+        assert!(Packet::parse(&full).is_some());
     }
 
     #[test]
@@ -279,9 +284,9 @@ mod tests {
             let place = headers(ETHERNET, to) - 2;
             let partial = fold(pseudo_header(from.ip(), to.ip(), 13));
             frame[place..place + 2].copy_from_slice(&partial.to_ne_bytes());
-            assert!(parse(&frame).is_some());
+            assert!(Packet::parse(&frame).is_some());
             frame[place..place + 2].fill(0);
-            assert_eq!(parse(&frame).is_some(), to.is_ipv4());
+            assert_eq!(Packet::parse(&frame).is_some(), to.is_ipv4());
         }
     }
 
@@ -295,7 +300,7 @@ mod tests {
         let mut tagged = vec![0; headers(TAGGED, to) + 1];
         let link = write_link(&route, to, &mut tagged);
         write(&mut tagged, link, from, to);
-        let packet = parse(&tagged).unwrap();
+        let packet = Packet::parse(&tagged).unwrap();
         assert_eq!(packet.link, TAGGED);
         assert_eq!(packet.payload.len(), 1);
         let mut reply = [0; TAGGED];
@@ -327,7 +332,7 @@ mod tests {
             let mut frame = frame(from, to, &payload);
             let length = frame.len();
             frame.resize(length + padding, 0x55);
-            let packet = parse(&frame).unwrap();
+            let packet = Packet::parse(&frame).unwrap();
             prop_assert_eq!((packet.source, packet.destination), (from, to));
             prop_assert_eq!(&frame[packet.payload.clone()], &payload[..]);
             // One bit that is wrong shows, but in the link-layer header and what is behind the end.
@@ -335,7 +340,7 @@ mod tests {
             frame[bit / 8] ^= 1 << (bit % 8);
             let unsummed = to.is_ipv6() && (14..18).contains(&(bit / 8))
                 || to.is_ipv6() && bit / 8 == 21;
-            if let Some(read) = parse(&frame) {
+            if let Some(read) = Packet::parse(&frame) {
                 // The sum may have become that of the addresses, or none.
                 let sum = headers(ETHERNET, to) - 2..headers(ETHERNET, to);
                 prop_assert!(unsummed || sum.contains(&(bit / 8)), "{read:?}");
@@ -344,7 +349,7 @@ mod tests {
 
         #[test]
         fn any_octets_are_read_or_not(octets in prop::collection::vec(any::<u8>(), 0..200)) {
-            parse(&octets);
+            Packet::parse(&octets);
         }
     }
 }

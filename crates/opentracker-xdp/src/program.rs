@@ -29,6 +29,10 @@ const TAG: i32 = 4;
 
 const UDP: i32 = 17;
 
+/// The longest frame that is taken: the kernel leaves 256 octets free before what it writes, and behind
+/// that there has to be room for the reply. No request is as long, unless it is junk.
+const MAX_FRAME_OCTETS: i32 = 2048 - 256;
+
 /// What is needed of the frame, in registers that calls leave as they are.
 const CONTEXT: Register = Register(6);
 /// Where the Ethernet header begins, later that of IP.
@@ -47,8 +51,8 @@ const SPARE: Register = Register(5);
 
 /// Writes the program.
 ///
-/// A frame is for the socket of its queue if it goes to the address of the interface, has one tag of
-/// 802.1Q at the most, is IPv4 without options that is no fragment or IPv6 without extension headers,
+/// A frame is for the socket of its queue if it is no longer than [`MAX_FRAME_OCTETS`], goes to the
+/// address of the interface, has one tag of 802.1Q at the most, is IPv4 without options that is no fragment or IPv6 without extension headers,
 /// is UDP, and goes to an address and port of the table. On an interface that is not loopback,
 /// addresses that come from no network are left to the kernel, which drops them: 127.0.0.0/8 and
 /// ::/64, which has `::1` and the addresses that stand for IPv4 in it.
@@ -65,6 +69,9 @@ pub(crate) fn steering(
     code.load(Size::Word, FRAME, CONTEXT, DATA);
     code.load(Size::Word, END, CONTEXT, DATA_END);
     code.load_value(TABLE, table.as_raw_fd());
+    code.with(Do::Move, SPARE, FRAME);
+    code.with_number(Do::Add, SPARE, MAX_FRAME_OCTETS);
+    code.jump_when(END, When::Greater, SPARE, pass);
     // As short as IPv4 gets, tag and all.
     need(&mut code, ETHERNET + 20 + 8, pass);
     ethernet(&mut code, pass);

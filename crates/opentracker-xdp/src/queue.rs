@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::calls::{bind, kick_transmission, open, option, set_option};
 use crate::memory::{FRAME_OCTETS, Frame, Frames};
-use crate::packet::{MAX_HEADERS, Packet, Route, headers, parse, turn_link, write, write_link};
+use crate::packet::{MAX_HEADERS, Packet, Route, headers, turn_link, write, write_link};
 use crate::ring::{Consumer, Producer};
 use crate::{MAX_BATCH, OpenError, PAYLOAD_OCTETS, Step};
 
@@ -105,10 +105,11 @@ pub struct Stopper {
 }
 
 impl Stop {
-    /// Tells whether it is time to stop.
-    pub fn is_over(&self) -> bool {
+    /// Waits until it is time to stop, but not for longer than this; says whether it is.
+    pub fn wait(&self, patience: Duration) -> bool {
         let mut open = [PollFd::new(self.0.as_fd(), PollFlags::empty())];
-        poll(&mut open, PollTimeout::ZERO).is_ok_and(|closed| closed > 0)
+        let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+        poll(&mut open, timeout).is_ok_and(|closed| closed > 0)
     }
 }
 
@@ -225,7 +226,12 @@ impl Queue {
         {
             let (frame, start) = self.frames.take_back(address);
             let end = start + octets_of(length);
-            match self.frames.octets(&frame).get(start..end).and_then(parse) {
+            match self
+                .frames
+                .octets(&frame)
+                .get(start..end)
+                .and_then(Packet::parse)
+            {
                 Some(packet) => self.batch.push(Received {
                     frame: Some(frame),
                     start,
