@@ -48,6 +48,10 @@ opentracker_core::counters! {
             Refused ["refused"],
             /// Replies that the system did not take.
             SendFailed ["send"],
+            /// Frames with a wrong length or checksum, which the system itself looks for without XDP.
+            BadFrame ["frame"],
+            /// Frames that found no room in the rings of XDP.
+            Overrun ["overrun"],
         }
     }
 }

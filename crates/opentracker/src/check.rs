@@ -172,6 +172,12 @@ fn check_listeners(config: &Config, passed: PassedSockets, faults: &mut Faults) 
             }
         }
     }
+    for error in listening::xdp_config(config)
+        .iter()
+        .flat_map(udp::xdp::Config::check)
+    {
+        faults.add(&start::StartError::Xdp(error));
+    }
     match operator::bind_control(
         config,
         operator::control_path(config, None).as_deref(),

@@ -10,7 +10,7 @@ use opentracker_http::Limits;
 use opentracker_net::http::UnixListen;
 use opentracker_net::{Listen, http, udp};
 
-use crate::config::{Config, ListenAddress, Process};
+use crate::config::{Config, ListenAddress, Process, UdpBackend, XdpMode};
 use crate::descriptors::Sockets;
 use crate::passed::{PassedSockets, Purposes};
 use crate::privileges::{self, PrivilegeError};
@@ -79,6 +79,21 @@ pub(crate) fn server_configs(config: &Config, is_passed: Purposes) -> (udp::Conf
         ..http::Config::default()
     };
     (udp, http)
+}
+
+/// Returns the interfaces that are served below the network stack, if any are.
+pub(crate) fn xdp_config(config: &Config) -> Option<udp::xdp::Config> {
+    let xdp = &config.xdp;
+    (config.udp.backend == UdpBackend::Xdp).then(|| udp::xdp::Config {
+        interfaces: xdp.interfaces.clone(),
+        queues: xdp.queues.iter().copied().map(u32::from).collect(),
+        mode: match xdp.mode {
+            XdpMode::Auto => udp::xdp::Mode::Auto,
+            XdpMode::Native => udp::xdp::Mode::Native,
+            XdpMode::Generic => udp::xdp::Mode::Generic,
+            XdpMode::ZeroCopy => udp::xdp::Mode::ZeroCopy,
+        },
+    })
 }
 
 /// Returns the user and the group that the process becomes, whose the files of Unix sockets are.

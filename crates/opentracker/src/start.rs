@@ -26,7 +26,7 @@ use crate::fifo::{Fifo, FifoError};
 use crate::folders::Folders;
 use crate::gauges;
 use crate::housekeeping::Housekeeping;
-use crate::listening::{Listener, listeners, owner, server_configs, sockets, unix_listeners};
+use crate::listening::{self, Listener, listeners, owner, server_configs, sockets, unix_listeners};
 use crate::lists::{self, ListError, ListKey, Lists, Occasion, Watch};
 use crate::livesync::{self, LiveSyncError};
 use crate::memory::Memory;
@@ -73,6 +73,9 @@ pub enum StartError {
     /// An address cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// An interface cannot be served below the network stack.
+    #[error("udp.xdp.interfaces")]
+    Xdp(#[from] udp::xdp::OpenError),
     /// An address or a Unix socket cannot be bound for HTTP.
     #[error(transparent)]
     Http(#[from] http::ListenError),
@@ -340,10 +343,13 @@ pub(crate) fn bind(config: &Config, passed: PassedSockets) -> Result<Bound, Star
     for listen in &mut http_config.unix {
         listen.owner = owner;
     }
-    let udp = match is_passed.udp {
+    let mut udp = match is_passed.udp {
         true => udp::Sockets::adopt(&udp_config, passed.udp)?,
         false => udp::Sockets::bind(&udp_config)?,
     };
+    if let Some(xdp) = listening::xdp_config(config) {
+        udp.open_xdp(&xdp)?;
+    }
     let http = match is_passed.http {
         true => http::Listeners::adopt(&http_config, &passed.http, &passed.unix)?,
         false => http::Listeners::bind(&http_config)?,

@@ -43,6 +43,8 @@ struct Row {
 const TABLE: &[Row] = &[
     row(Floor::Beside, "opentracker-datagrams", "")
         .for_users("opentracker-net opentracker-multicast opentracker-loadgen"),
+    row(Floor::Beside, "opentracker-xdp", "")
+        .for_users("opentracker-net opentracker-loadgen opentracker-fuzz"),
     row(Floor::Values, "opentracker-types", "serde thiserror").no_std(),
     row(Floor::Data, "opentracker-api", "serde utoipa"),
     row(Floor::Data, "opentracker-store", "dashmap rand").for_users("opentracker-core"),

@@ -52,6 +52,9 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/opentracker-datagrams/src/options.rs",
     "crates/opentracker-net/src/http/accept.rs",
     "crates/opentracker-store/src/prefetch.rs",
+    "crates/opentracker-xdp/src/bpf.rs",
+    "crates/opentracker-xdp/src/calls.rs",
+    "crates/opentracker-xdp/src/memory.rs",
     "crates/opentracker/src/memory.rs",
 ];
 

@@ -19,6 +19,8 @@
 //! | others get a public page with the announce URLs | `others_get_the_announce_urls` |
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "../it/backend.rs"]
+mod backend;
 #[path = "../it/bencode.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod bencode;

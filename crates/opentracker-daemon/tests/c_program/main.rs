@@ -14,6 +14,8 @@
 //! | The C flags keep their meaning | `the_same_command_line_starts_both` |
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "../it/backend.rs"]
+mod backend;
 #[path = "../it/bencode.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod bencode;

@@ -30,6 +30,12 @@ listen = ["0.0.0.0:6969", "[::]:6969"]
 workers = 0
 max_payload = 1232
 connection_id_lifetime = "4m"
+backend = "sockets"
+
+[udp.xdp]
+interfaces = []
+queues = []
+mode = "auto"
 
 [http]
 listen = ["0.0.0.0:6969", "[::]:6969"]

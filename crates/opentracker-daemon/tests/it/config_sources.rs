@@ -277,6 +277,7 @@ fn lists_in_the_environment() {
 fn every_key_is_read_from_the_environment() {
     // A value that cannot be, so that the program ends; and what it says about it.
     let mut wrong: BTreeMap<&str, (&str, i32, &str)> = [
+        ("udp.xdp.interfaces", ("a b", 2, "a b")),
         ("http.stats_path", ("a/b", 2, "a/b")),
         ("http.redirect_url", ("a b", 2, "a b")),
         ("http.forwarded_header", ("a b", 2, "a b")),

@@ -8,6 +8,7 @@
 //! `opentracker-core`.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod backend;
 mod bencode;
 mod clock;
 mod datagram;

@@ -69,6 +69,7 @@ impl Setup {
             .set("admin.listen", ["127.0.0.1:0"])
             .set("admin.hosts", ["tracker.test"])
             .set("access.admin", ["127.0.0.0/8", "::1"]);
+        crate::backend::choose(&mut setup);
         setup
     }
 

@@ -44,6 +44,7 @@ fn every_test_stands_for_a_sentence() {
         ("c_program", include_str!("../c_program/main.rs")),
         ("browser", include_str!("../browser/main.rs")),
         ("schema", include_str!("../schema/main.rs")),
+        ("xdp", include_str!("../xdp/main.rs")),
         ("webtorrent", include_str!("webtorrent.rs")),
         ("real browsers", include_str!("../webtorrent/main.rs")),
         ("browsers of nodes", include_str!("../webtorrent/nodes.rs")),

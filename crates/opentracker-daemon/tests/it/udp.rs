@@ -265,7 +265,8 @@ fn port_0_is_refused() {
 fn num_want_of_minus_1_is_the_default() {
     let mut setup = Setup::udp();
     setup.set("announce.numwant_default", 7);
-    for (tracker, default) in [(setup.start(), 7), (tracker(), 50)] {
+    for (setup, default) in [(setup, 7), (Setup::udp(), 50)] {
+        let tracker = setup.start();
         let client = Client::of(tracker.udp());
         fill(&client, TORRENT, 60);
         let announced = client.announce(&Announce::new(TORRENT, 1).want(-1));
@@ -277,7 +278,8 @@ fn num_want_of_minus_1_is_the_default() {
 fn num_want_is_clamped() {
     let mut setup = Setup::udp();
     setup.set("announce.numwant_max", 20);
-    for (tracker, most) in [(setup.start(), 20), (tracker(), 200)] {
+    for (setup, most) in [(setup, 20), (Setup::udp(), 200)] {
+        let tracker = setup.start();
         let client = Client::of(tracker.udp());
         fill(&client, TORRENT, 220);
         for (num_want, expected) in [
@@ -533,7 +535,8 @@ fn the_interval_is_uniform_around_its_middle() {
     setup
         .set("announce.interval", "10m")
         .set("announce.jitter", "5s");
-    for (tracker, least, most) in [(setup.start(), 595, 605), (tracker(), 27 * 60, 33 * 60)] {
+    for (setup, least, most) in [(setup, 595, 605), (Setup::udp(), 27 * 60, 33 * 60)] {
+        let tracker = setup.start();
         let client = Client::of(tracker.udp());
         let announce = Announce::new(TORRENT, 1000);
         let interval = || client.announce(&announce).interval;

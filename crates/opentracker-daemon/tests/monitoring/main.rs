@@ -10,6 +10,8 @@
 //! | recording and alert rules and a dashboard, loaded into a real Prometheus | `prometheus_evaluates_rules_and_queries` |
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "../it/backend.rs"]
+mod backend;
 #[path = "../it/bencode.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod bencode;

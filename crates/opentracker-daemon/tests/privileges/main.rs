@@ -24,6 +24,8 @@
 //! | 1 could not start | `without_root_ports_below_1024_are_out_of_reach`, `a_list_of_somebody_else_is_unreadable` |
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "../it/backend.rs"]
+mod backend;
 #[path = "../it/bencode.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod bencode;

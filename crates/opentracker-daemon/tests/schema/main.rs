@@ -9,6 +9,8 @@
 //! | the document says what the API does | `the_api_is_as_its_document_says` |
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "../it/backend.rs"]
+mod backend;
 #[path = "../it/datagram.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod datagram;

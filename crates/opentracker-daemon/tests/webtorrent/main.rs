@@ -9,6 +9,8 @@
 //! | browsers find each other through the tracker, over `wss://` | `two_pages_exchange_a_file` |
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "../it/backend.rs"]
+mod backend;
 mod nodes;
 #[path = "../it/program.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]

@@ -14,6 +14,7 @@ use opentracker_http::Forwarding;
 use opentracker_udp::{Connections, Counter, Datagrams, Handler};
 
 use super::proxied::Opener;
+use super::xdp::{self, Opened, Served};
 use crate::bind::{Listen, by_address, groups};
 use crate::duration::REQUEST_DURATION;
 use crate::heartbeat::Heartbeat;
@@ -37,6 +38,7 @@ pub struct Sockets {
     max_payload: usize,
     /// Another process has opened them, and keeps them when this one ends.
     are_passed: bool,
+    xdp: Option<Opened>,
 }
 
 #[derive(Debug)]
@@ -49,7 +51,7 @@ struct Socket {
 }
 
 /// How long a thread waits for datagrams before it looks after its timeouts.
-const RECEIVE_TIMEOUT: Duration = Duration::from_millis(250);
+pub(super) const RECEIVE_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Octets of a socket's receive buffer, if the system grants them: some five thousand small
 /// datagrams. A worker that has to wait 20 ms for its processor loses none at 100,000 a second, and
@@ -69,6 +71,7 @@ impl Sockets {
             sockets: Vec::new(),
             max_payload: config.max_payload,
             are_passed: false,
+            xdp: None,
         };
         let groups = groups(&config.listen, config.workers.max(1));
         for (group, listen) in groups.zip(&config.listen) {
@@ -111,6 +114,7 @@ impl Sockets {
             sockets: Vec::new(),
             max_payload: config.max_payload,
             are_passed: true,
+            xdp: None,
         };
         for (address, places) in by_address(&addresses) {
             adopted.addresses.push(address);
@@ -128,6 +132,21 @@ impl Sockets {
         Ok(adopted)
     }
 
+    /// Has the same addresses served below the network stack as well, where interfaces of the host are
+    /// named for it. Sockets for proxies are not.
+    ///
+    /// # Errors
+    ///
+    /// The first interface that cannot be used, and why.
+    pub fn open_xdp(&mut self, config: &xdp::Config) -> Result<(), xdp::OpenError> {
+        let served = self.sockets.iter().filter_map(|socket| {
+            let address = socket.bound.local_addr().ok()?;
+            Some(Served::new(&socket.bound, address, socket.proxy_protocol))
+        });
+        self.xdp = Some(Opened::open(config, served.collect())?);
+        Ok(())
+    }
+
     /// Returns the addresses, in the order of the configuration, with the ports that the system
     /// chose.
     pub fn local_addrs(&self) -> &[SocketAddr] {
@@ -136,7 +155,7 @@ impl Sockets {
 
     /// Number of threads that will serve: so many [`Worker`]s are needed.
     pub fn threads(&self) -> usize {
-        self.sockets.len()
+        self.sockets.len() + self.xdp.as_ref().map_or(0, Opened::threads)
     }
 
     /// Starts the threads.
@@ -153,6 +172,7 @@ impl Sockets {
             stop: Arc::new(AtomicBool::new(false)),
             threads: Vec::new(),
             are_passed: self.are_passed,
+            xdp: None,
         };
         for (number, socket) in self.sockets.into_iter().enumerate() {
             let connections = Arc::clone(connections);
@@ -162,14 +182,20 @@ impl Sockets {
             let stop = Arc::clone(&server.stop);
             let heartbeat = Heartbeat::default();
             let beats = heartbeat.clone();
+            let name = format!("udp-{number}");
             let thread = std::thread::Builder::new()
-                .name(format!("udp-{number}"))
+                .name(name.clone())
                 .spawn(move || run(&socket, handler, batch, &stop, &beats))?;
             server.threads.push(Thread {
-                socket: ours,
+                name,
+                socket: Some(ours),
                 heartbeat,
                 thread,
             });
+        }
+        if let Some(xdp) = self.xdp {
+            let of_server = (&server.stop, &mut server.threads);
+            server.xdp = Some(xdp.serve(connections, self.max_payload, worker, of_server)?);
         }
         Ok(server)
     }
@@ -195,20 +221,24 @@ pub struct Server {
     stop: Arc<AtomicBool>,
     threads: Vec<Thread>,
     are_passed: bool,
+    xdp: Option<xdp::Server>,
 }
 
 #[derive(Debug)]
-struct Thread {
-    socket: Arc<UdpSocket>,
-    heartbeat: Heartbeat,
-    thread: JoinHandle<()>,
+pub(super) struct Thread {
+    pub(super) name: String,
+    /// `None` if it serves none.
+    pub(super) socket: Option<Arc<UdpSocket>>,
+    pub(super) heartbeat: Heartbeat,
+    pub(super) thread: JoinHandle<()>,
 }
 
 impl Server {
-    /// Returns the names of the threads, `udp-0` and so on, and what shows that they are not stuck.
+    /// Returns the names of the threads, `udp-0` or `xdp-eth0-0` and so on, and what shows that they
+    /// are not stuck.
     pub fn heartbeats(&self) -> impl Iterator<Item = (String, Heartbeat)> {
-        let threads = self.threads.iter().enumerate();
-        threads.map(|(number, thread)| (format!("udp-{number}"), thread.heartbeat.clone()))
+        let threads = self.threads.iter();
+        threads.map(|thread| (thread.name.clone(), thread.heartbeat.clone()))
     }
 
     /// Stops the threads after the batch that each is at, and waits for them.
@@ -216,8 +246,15 @@ impl Server {
         self.stop.store(true, Ordering::Relaxed);
         // A socket that outlives the process must not be shut down: its threads see by themselves
         // that they are to stop, a little later.
-        for Thread { socket, .. } in self.threads.iter().filter(|_| !self.are_passed) {
+        let sockets = self
+            .threads
+            .iter()
+            .filter_map(|thread| thread.socket.as_ref());
+        for socket in sockets.filter(|_| !self.are_passed) {
             shut_down(socket);
+        }
+        if let Some(xdp) = self.xdp {
+            xdp.shutdown();
         }
         for Thread { thread, .. } in self.threads {
             if thread.join().is_err() {
@@ -247,7 +284,7 @@ fn run(
         let now = Instant::now();
         if !batch.is_empty() {
             if tracing::enabled!(tracing::Level::TRACE) {
-                batch.trace(handler.worker().rules().settings.full_addresses);
+                trace(&mut batch, handler.worker().rules().settings.full_addresses);
             }
             if socket.proxy_protocol {
                 let rules = handler.worker().rules();
@@ -273,18 +310,6 @@ fn run(
 #[derive(Debug)]
 struct Exchange(Batch);
 
-impl Exchange {
-    /// Logs a line for each datagram that came in.
-    fn trace(&mut self, full_addresses: bool) {
-        for index in 0..self.0.len() {
-            if let Some((request, source, _)) = self.0.exchange(index) {
-                let source = LoggedAddress::new(source.ip(), full_addresses);
-                tracing::trace!(%source, octets = request.len(), "datagram");
-            }
-        }
-    }
-}
-
 impl Datagrams for Exchange {
     fn len(&self) -> usize {
         self.0.len()
@@ -296,6 +321,16 @@ impl Datagrams for Exchange {
 
     fn reply(&mut self, index: usize, octets: usize) {
         self.0.queue(index, octets);
+    }
+}
+
+/// Logs a line for each datagram that came in.
+pub(super) fn trace(datagrams: &mut impl Datagrams, full_addresses: bool) {
+    for index in 0..datagrams.len() {
+        if let Some((request, source, _)) = datagrams.exchange(index) {
+            let source = LoggedAddress::new(source.ip(), full_addresses);
+            tracing::trace!(%source, octets = request.len(), "datagram");
+        }
     }
 }
 

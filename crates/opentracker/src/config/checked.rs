@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use opentracker_nats::Server;
 
+use super::choice::UdpBackend;
 use super::findings::{ConfigErrors, Finding};
 use super::keys::{Applies, Key, Values, keys};
 use super::listener::Listener;
@@ -32,6 +33,7 @@ impl Values {
         let mut faults: Vec<_> = faults.collect();
         faults.extend(self.without_secret());
         faults.extend(self.without_certificate());
+        faults.extend(self.without_interface());
         ConfigErrors::check(faults)?;
         Ok(Config(self))
     }
@@ -67,6 +69,20 @@ impl Values {
             listener.address
         );
         has_none.then(|| Finding::default().about("http.listen").saying(message))
+    }
+}
+
+impl Values {
+    /// Says that XDP needs an interface, if there is none.
+    fn without_interface(&self) -> Option<Finding> {
+        let has_none = self.xdp.interfaces.is_empty();
+        let message = "udp.backend = \"xdp\" needs the names of interfaces, like [\"eth0\"]";
+        let is_wrong = has_none && self.udp.backend == UdpBackend::Xdp;
+        is_wrong.then(|| {
+            Finding::default()
+                .about("udp.xdp.interfaces")
+                .saying(message)
+        })
     }
 }
 
@@ -178,6 +194,12 @@ impl Config {
             warnings.push(warning(
                 "tls.certificate",
                 "no listener uses it: write { address = \"[::]:443\", tls = true } in http.listen",
+            ));
+        }
+        if self.udp.backend == UdpBackend::Sockets && !self.xdp.interfaces.is_empty() {
+            warnings.push(warning(
+                "udp.xdp.interfaces",
+                "they are served by the sockets alone while udp.backend is \"sockets\"",
             ));
         }
         if self.unicast.listen.is_none() && !self.unicast.peers.is_empty() {
@@ -336,6 +358,23 @@ mod tests {
             ..Listener::from_str("[::]:443").unwrap()
         }];
         assert!(values.validate().is_err(), "UDP has no TLS");
+    }
+
+    #[test]
+    fn xdp_needs_an_interface_and_an_interface_xdp() {
+        let mut values = Values::default();
+        values.udp.backend = UdpBackend::Xdp;
+        let faults = values.clone().validate().unwrap_err().to_string();
+        assert!(faults.contains("udp.xdp.interfaces"), "{faults}");
+        values.xdp.interfaces = vec!["eth0".to_owned()];
+        assert_eq!(values.clone().validate().unwrap().warnings(), []);
+        values.udp.backend = UdpBackend::Sockets;
+        let warnings = values.clone().validate().unwrap().warnings();
+        assert_eq!(warnings[0].key.as_deref(), Some("udp.xdp.interfaces"));
+        for wrong in ["", "a b", "../eth0", "a-name-of-16-char"] {
+            values.xdp.interfaces = vec![wrong.to_owned()];
+            assert!(values.clone().validate().is_err(), "{wrong}");
+        }
     }
 
     #[test]

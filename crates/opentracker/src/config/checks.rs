@@ -55,6 +55,18 @@ pub(super) fn field_name(name: &str) -> Result<(), Wrong> {
     })
 }
 
+/// A name as the kernel has it, which is never longer.
+pub(super) fn interfaces(names: &[String]) -> Result<(), Wrong> {
+    let breaks = |octet: u8| octet <= b' ' || octet == b'/';
+    let wrong = |name: &&String| name.is_empty() || name.len() > 15 || name.bytes().any(breaks);
+    match names.iter().find(wrong) {
+        None => Ok(()),
+        Some(name) => check(false, || {
+            format!("{name:?} is not the name of an interface: write one like \"eth0\"")
+        }),
+    }
+}
+
 /// What a browser sends as `Host`, without a port.
 pub(super) fn host_names(names: &[String]) -> Result<(), Wrong> {
     let is_name = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);

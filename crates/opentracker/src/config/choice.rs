@@ -50,6 +50,30 @@ choices! {
 }
 
 choices! {
+    /// What receives datagrams.
+    UdpBackend: "a back end" {
+        /// Sockets, and the network stack of the kernel.
+        Sockets = "sockets",
+        /// The interface itself, and sockets for what is left.
+        Xdp = "xdp",
+    }
+}
+
+choices! {
+    /// Where XDP takes frames.
+    XdpMode: "a mode" {
+        /// In the driver where it can, without a copy where it can that.
+        Auto = "auto",
+        /// In the driver, each frame copied.
+        Native = "native",
+        /// Above the driver.
+        Generic = "generic",
+        /// In the driver, without a copy.
+        ZeroCopy = "zero-copy",
+    }
+}
+
+choices! {
     /// How much is logged.
     LogLevel: "a level" {
         /// What keeps the tracker from working.

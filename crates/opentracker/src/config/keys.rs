@@ -12,7 +12,7 @@ use opentracker_nats::{Server, Subject};
 use opentracker_net::unicast::Peer;
 
 use super::checks;
-use super::choice::{Dialect, LogAddresses, LogFormat, LogLevel};
+use super::choice::{Dialect, LogAddresses, LogFormat, LogLevel, UdpBackend, XdpMode};
 use super::listener::Listener;
 use super::quantity::{MemoryBound, RequestRate};
 use super::value::{Bounded, Input, Reason, Value, Wrong, within};
@@ -185,6 +185,28 @@ sections! {
         ///
         /// BEP 15 says two minutes, but clients keep ids for longer.
         connection_id_lifetime: Duration = 4 * MINUTE, Restart, in MINUTE..=HOUR;
+
+        /// What receives datagrams: sockets, or XDP on the interfaces of `[udp.xdp]`.
+        ///
+        /// With XDP the sockets are there as well, and answer what it leaves to them. docs/tuning.md says
+        /// when it pays and what it needs.
+        backend: UdpBackend = UdpBackend::Sockets, Restart;
+    }
+
+    /// UDP below the network stack of the kernel: docs/tuning.md, "XDP".
+    xdp [in udp] UdpXdp {
+        /// Interfaces that are served so.
+        interfaces: Vec<String> = Vec::new(), Restart, check checks::interfaces;
+
+        /// Queues of each interface, by number; [] = all.
+        ///
+        /// Each has a thread. What comes by another queue is left to the sockets.
+        queues: Vec<u16> = Vec::new(), Restart;
+
+        /// Where frames are taken: in the driver or above it, with a copy or without.
+        ///
+        /// `auto` is the best that the driver can, and warns where that is nothing.
+        mode: XdpMode = XdpMode::Auto, Restart;
     }
 
     /// The HTTP front end.

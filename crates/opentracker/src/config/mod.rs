@@ -23,7 +23,7 @@ mod quantity;
 mod value;
 
 pub use checked::Config;
-pub use choice::{Dialect, LogAddresses, LogFormat, LogLevel};
+pub use choice::{Dialect, LogAddresses, LogFormat, LogLevel, UdpBackend, XdpMode};
 pub use findings::{ConfigErrors, Finding};
 pub use keys::{
     Access, Admin, Announce, Applies, Http, Key, Limits, LiveSync, LiveSyncNats, LiveSyncUnicast,
