@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
+use serde_json::json;
 use xshell::cmd;
 
 use super::programs::{self, Program, Protocol, Server};
@@ -92,7 +93,11 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
                 server.wait_for(since_sweep);
             }
             let other = beside.start(bench, &server)?;
-            row.reports.push(bench.load(&server, "udp", &options)?);
+            let before = handled(bench, &server)?;
+            let mut report = bench.load(&server, "udp", &options)?;
+            let bound = p99_9(&before, &handled(bench, &server)?);
+            report["handler_micros"] = json!({ "p99_9": bound });
+            row.reports.push(report);
             if let Some(other) = other {
                 other.stop()?;
             }
@@ -103,6 +108,39 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
     println!("`opentracker-loadgen udp … {LOAD}`\n");
     println!("A flood: `opentracker-loadgen udp … {FLOOD}`\n");
     bench.keep("latency", &[("latency", Vec::from(rows))])
+}
+
+/// How many datagrams took the handler no longer than some microseconds, as the tracker counts them: from
+/// when a batch was read until its replies were with the system. What the host's other processes or its
+/// clock add to a round trip is not in it, unless they hold up the handler itself.
+fn handled(bench: &Bench, server: &Server) -> Result<Vec<(f64, u64)>> {
+    let url = format!("http://{}/metrics", server.address());
+    let metrics = cmd!(
+        bench.workspace.sh,
+        "curl --silent --show-error --fail {url}"
+    )
+    .read()?;
+    Ok(counts(&metrics))
+}
+
+fn counts(metrics: &str) -> Vec<(f64, u64)> {
+    let buckets = metrics.lines().filter_map(|line| {
+        let rest = line.strip_prefix("opentracker_request_duration_seconds_bucket{")?;
+        let (labels, count) = rest.rsplit_once(' ')?;
+        let bound = labels.split_once("le=\"")?.1.split('"').next()?;
+        let is_udp = labels.contains("protocol=\"udp\"");
+        is_udp.then_some((bound.parse::<f64>().ok()? * 1e6, count.parse().ok()?))
+    });
+    buckets.collect()
+}
+
+/// The bound below which 999 in 1000 stayed between two looks; that of all known bounds if they did not.
+fn p99_9(before: &[(f64, u64)], after: &[(f64, u64)]) -> f64 {
+    let counts = after.iter().zip(before);
+    let mut counts = counts.map(|((bound, after), (_, before))| (*bound, after - before));
+    let all = counts.clone().last().map_or(0, |(_, all)| all);
+    let bound = counts.find(|(_, count)| count * 1000 >= all * 999);
+    bound.map_or(0.0, |(bound, _)| bound.min(1e6))
 }
 
 /// What the configuration has besides.
@@ -180,6 +218,25 @@ impl Beside {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bound_of_all_but_one_in_a_thousand_is_found() {
+        let metrics = |counts: [u64; 3]| {
+            let [first, second, all] = counts;
+            let name = "opentracker_request_duration_seconds_bucket";
+            super::counts(&format!(
+                "# TYPE {name} histogram\n{name}{{protocol=\"http\",le=\"1e-6\"}} 7\n\
+                 {name}{{protocol=\"udp\",le=\"0.00002\"}} {first}\n\
+                 {name}{{protocol=\"udp\",le=\"0.00005\"}} {second}\n\
+                 {name}{{protocol=\"udp\",le=\"+Inf\"}} {all}\n",
+            ))
+        };
+        let before = metrics([5, 6, 100]);
+        let bound = |counts| p99_9(&before, &metrics(counts)).round();
+        assert_eq!(bound([1005, 1006, 1100]), 20.0);
+        assert_eq!(bound([1004, 1005, 1100]), 50.0);
+        assert_eq!(bound([5, 6, 1100]), 1e6);
+    }
 
     #[test]
     fn runs_beside_nothing_keep_away_from_sweeps() {
