@@ -138,7 +138,7 @@ fn counts(metrics: &str) -> Vec<(f64, u64)> {
 fn p99_9(before: &[(f64, u64)], after: &[(f64, u64)]) -> f64 {
     let counts = after.iter().zip(before);
     let mut counts = counts.map(|((bound, after), (_, before))| (*bound, after - before));
-    let all = counts.clone().last().map_or(0, |(_, all)| all);
+    let all = counts.clone().next_back().map_or(0, |(_, all)| all);
     let bound = counts.find(|(_, count)| count * 1000 >= all * 999);
     bound.map_or(0.0, |(bound, _)| bound.min(1e6))
 }
