@@ -231,6 +231,8 @@ impl Setup {
             }
         }
         command.env_remove("LISTEN_PID").env_remove("NOTIFY_SOCKET");
+        // A thread that a test makes panic has a stack that cannot be told.
+        command.env_remove("RUST_BACKTRACE");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null());
         if let Some([first, second]) = &self.passed {
