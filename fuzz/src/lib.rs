@@ -32,6 +32,7 @@ mod udp_handler;
 mod udp_model;
 mod udp_wire;
 mod websocket;
+mod xdp_frame;
 
 pub use config::config;
 pub use forwarded::forwarded;
@@ -51,6 +52,7 @@ pub use tls_stream::tls_stream;
 pub use udp_handler::udp_handler;
 pub use udp_wire::udp_wire;
 pub use websocket::websocket;
+pub use xdp_frame::xdp_frame;
 
 /// A target.
 pub type Target = fn(&[u8]);
@@ -75,6 +77,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("udp_handler", udp_handler),
     ("udp_wire", udp_wire),
     ("websocket", websocket),
+    ("xdp_frame", xdp_frame),
 ];
 
 /// Makes the program of a target: libFuzzer's under `cargo fuzz`, else one that runs files.

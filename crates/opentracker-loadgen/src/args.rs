@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use opentracker_datagrams::MAX_BATCH;
 use serde::{Serialize, Serializer};
 
+use crate::below::MacAddress;
+
 /// Makes load for BitTorrent trackers, and measures how they bear it.
 ///
 /// Aim it at your own trackers alone: it refuses public addresses unless told otherwise.
@@ -233,6 +235,9 @@ pub(crate) struct ReflectArgs {
     /// Datagrams of one system call, 1 to 64
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = batch)]
     pub(crate) batch: usize,
+    /// An interface to answer UDP on below the network stack (XDP), in place of a socket
+    #[arg(long, value_name = "INTERFACE")]
+    pub(crate) xdp: Option<String>,
     /// How long to answer
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
     pub(crate) duration: Duration,
@@ -429,6 +434,18 @@ pub(crate) struct DatagramArgs {
     /// tracker below the sockets (XDP)
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = batch)]
     pub(crate) train: usize,
+    /// An interface to send and receive on below the network stack (XDP), in place of sockets, from
+    /// addresses of --source-net
+    #[arg(
+        long,
+        value_name = "INTERFACE",
+        requires = "next_hop",
+        requires = "source_net"
+    )]
+    pub(crate) xdp: Option<String>,
+    /// With --xdp: the link-layer address of the tracker, or of the router on the way
+    #[arg(long, value_name = "MAC", requires = "xdp")]
+    pub(crate) next_hop: Option<MacAddress>,
 }
 
 /// Parses `10s`, `250ms`, `50us`, `5m` or `1h`.

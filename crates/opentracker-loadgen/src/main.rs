@@ -36,6 +36,7 @@
 
 mod allow_list;
 mod args;
+mod below;
 mod drive;
 mod flood;
 mod guard;

@@ -44,6 +44,11 @@ pub(super) fn all(sh: &Shell, others: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Installs the trackers of UDP that are missing, but for the C program.
+pub(super) fn for_udp(sh: &Shell, others: &Path) -> Result<()> {
+    aquatic(sh, others, &AQUATIC[..2])
+}
+
 /// Installs the trackers of browsers that are missing.
 pub(super) fn for_browsers(sh: &Shell, others: &Path) -> Result<()> {
     aquatic(sh, others, &[("aquatic_ws", "mimalloc", "")])?;

@@ -16,6 +16,7 @@ mod latency;
 mod programs;
 mod suites;
 mod table;
+mod xdp;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -48,6 +49,8 @@ pub(crate) enum Measurement {
     Memory(Pace),
     /// How long announces wait while the tracker does something large.
     Latency(Pace),
+    /// Announces over a link of Ethernet, below the network stack and on sockets, beside aquatic_udp.
+    Xdp(Pace),
     /// What the cluster costs announces, over all carriers; docs/benchmarks.md has the network for it.
     Carriers(Pace),
     /// How long a client waits beside floods, and what is left of them.
@@ -112,6 +115,12 @@ pub(crate) fn run(workspace: Workspace, measurement: &Measurement) -> Result<()>
             let bench = Bench::paced(workspace, pace)?;
             println!("{}.\n", bench.machine()?);
             return carriers::run(&bench);
+        }
+        Measurement::Xdp(pace) => {
+            let bench = Bench::paced(workspace, pace)?;
+            let aquatic = install::AQUATIC_VERSION;
+            println!("{}, aquatic_udp {aquatic}.\n", bench.machine()?);
+            return xdp::run(&bench);
         }
         Measurement::Ws(pace) => {
             let bench = Bench::paced(workspace, pace)?;
@@ -197,13 +206,21 @@ impl Bench {
 
     /// Makes load for a server, and returns the report.
     fn load(&self, server: &Server, command: &str, options: &str) -> Result<Value> {
+        self.load_by(&[], server, command, options)
+    }
+
+    /// The same with the load generator started by another command.
+    fn load_by(&self, by: &[&str], server: &Server, command: &str, options: &str) -> Result<Value> {
         let sh = &self.workspace.sh;
         let (program, report) = (self.loadgen(), self.folder.join("report.json"));
         let (address, id) = (server.address(), server.id());
         let options = options.split_whitespace();
+        let mut words: Vec<_> = by.iter().map(PathBuf::from).collect();
+        words.push(program);
+        let (program, arguments) = words.split_first().expect("there is one at least");
         cmd!(
             sh,
-            "{program} {command} {address} --pid {id} --core {CORE} --quiet --json {report} {options...}"
+            "{program} {arguments...} {command} {address} --pid {id} --core {CORE} --quiet --json {report} {options...}"
         )
         .quiet()
         .ignore_stdout()

@@ -1,6 +1,7 @@
 //! The programs that are measured: how each is started and stopped.
 
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -14,10 +15,14 @@ use super::{Bench, install};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Program {
     Ours,
+    /// Ours, below the network stack.
+    OursBelow,
     /// One datagram a system call.
     ReflectorOneByOne,
     /// Up to 64 datagrams a system call.
     ReflectorInBatches,
+    /// Below the network stack.
+    ReflectorBelow,
     ReflectorHttp,
     ReflectorHyper,
     AquaticUdp,
@@ -50,8 +55,10 @@ impl Program {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Ours | Self::OursSecure => "**opentracker**",
+            Self::OursBelow => "**opentracker**, XDP",
             Self::ReflectorOneByOne => "reflector, one by one",
             Self::ReflectorInBatches => "reflector, in batches",
+            Self::ReflectorBelow => "reflector, XDP",
             Self::ReflectorHttp => "reflector",
             Self::ReflectorHyper => "reflector, of hyper",
             Self::AquaticUdp => "aquatic_udp (mio)",
@@ -69,8 +76,8 @@ impl Program {
     }
 
     /// Its program, its arguments, and its `config.toml`, all for the folder that it runs in.
-    fn command(self, bench: &Bench, port: u16) -> (PathBuf, String, String) {
-        let address = format!("127.0.0.1:{port}");
+    fn command(self, bench: &Bench, ip: Ipv4Addr, port: u16) -> (PathBuf, String, String) {
+        let address = format!("{ip}:{port}");
         let [certificate, key] = bench.certificate();
         let reflector = |arguments: &str| {
             let program = bench.ours.join("opentracker-loadgen");
@@ -88,6 +95,7 @@ impl Program {
         match self {
             Self::ReflectorOneByOne => reflector("udp --batch 1"),
             Self::ReflectorInBatches => reflector("udp"),
+            Self::ReflectorBelow => reflector("udp --xdp eth0"),
             Self::ReflectorHttp => reflector("http"),
             Self::ReflectorHyper => reflector("http --engine hyper"),
             Self::AquaticUdp => aquatic("bin/aquatic_udp"),
@@ -117,6 +125,21 @@ impl Program {
                      log = {{ level = \"warn\" }}\n"
                 ),
             ),
+            Self::OursBelow => (
+                bench.ours.join("opentracker"),
+                "--config config.toml".to_owned(),
+                format!(
+                    "[udp]\n\
+                     listen = [\"{address}\"]\n\
+                     workers = 1\n\
+                     backend = \"xdp\"\n\
+                     xdp = {{ interfaces = [\"eth0\"], mode = \"native\" }}\n\
+                     [http]\n\
+                     listen = []\n\
+                     [log]\n\
+                     level = \"warn\"\n"
+                ),
+            ),
             Self::OursSecure => (
                 bench.ours.join("opentracker"),
                 "--config config.toml".to_owned(),
@@ -137,11 +160,19 @@ impl Program {
     }
 }
 
+/// Where a program runs: the address that it is asked at, and its network, if that is not the one of
+/// all others.
+pub(super) struct Place {
+    pub(super) ip: Ipv4Addr,
+    pub(super) namespace: Option<String>,
+}
+
 /// A running program, which ends with this value.
 pub(super) struct Server {
     pub(super) program: Program,
     started: Instant,
     process: Child,
+    ip: Ipv4Addr,
     port: u16,
     folder: PathBuf,
     config: String,
@@ -160,18 +191,37 @@ impl Server {
         protocol: Protocol,
         more: &str,
     ) -> Result<Self> {
+        let place = Place {
+            ip: Ipv4Addr::LOCALHOST,
+            namespace: None,
+        };
+        Self::start_at(bench, program, protocol, more, &place)
+    }
+
+    /// The same at another place.
+    pub(super) fn start_at(
+        bench: &Bench,
+        program: Program,
+        protocol: Protocol,
+        more: &str,
+        Place { ip, namespace }: &Place,
+    ) -> Result<Self> {
         let name = program.name();
         let folder: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
         let folder = bench.folder.join(folder);
         fs::create_dir_all(&folder)?;
         let port = free_port()?;
-        let (path, arguments, config) = program.command(bench, port);
+        let (path, arguments, config) = program.command(bench, *ip, port);
         fs::write(folder.join("config.toml"), format!("{config}{more}"))?;
         fs::copy(bench.allow_list(), folder.join("allow-list"))?;
         let log = File::create(folder.join("log"))?;
         let libraries = install::libraries(&bench.workspace.sh, &bench.others)?;
-        let process = Command::new("taskset")
-            .args(["--cpu-list", CORE])
+        let mut words = vec!["taskset", "--cpu-list", CORE];
+        if let Some(namespace) = namespace {
+            words.splice(0..0, ["ip", "netns", "exec", namespace]);
+        }
+        let process = Command::new(words[0])
+            .args(&words[1..])
             .arg(path)
             .args(arguments.split_whitespace())
             .current_dir(&folder)
@@ -180,11 +230,12 @@ impl Server {
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
-            .context("cannot start taskset")?;
+            .with_context(|| format!("cannot start {}", words[0]))?;
         let mut server = Self {
             program,
             started: Instant::now(),
             process,
+            ip: *ip,
             port,
             folder,
             config,
@@ -195,7 +246,7 @@ impl Server {
     }
 
     pub(super) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("{}:{}", self.ip, self.port)
     }
 
     /// Waits as long as is said of its age.
@@ -215,7 +266,7 @@ impl Server {
     }
 
     pub(super) fn id(&self) -> String {
-        // taskset replaces itself with the program.
+        // taskset, and ip before it, replace themselves with the program.
         self.process.id().to_string()
     }
 
@@ -235,17 +286,22 @@ impl Server {
 
     fn wait_until_it_listens(&mut self, protocol: Protocol) -> Result<()> {
         let sockets = match protocol {
-            Protocol::Udp => "/proc/net/udp",
-            Protocol::Http => "/proc/net/tcp",
+            Protocol::Udp => "udp",
+            Protocol::Http => "tcp",
         };
-        let local = format!(" 0100007F:{:04X} ", self.port);
+        let sockets = format!("/proc/{}/net/{sockets}", self.id());
+        let ip = u32::from_ne_bytes(self.ip.octets());
+        let local = format!(" {ip:08X}:{:04X} ", self.port);
+        // What has no socket says so.
+        let says_so = |log: &str| log.contains("listening on udp");
         let start = Instant::now();
         while start.elapsed() < START {
+            let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
             if let Some(status) = self.process.try_wait()? {
-                let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
                 bail!("{} ended with {status}:\n{log}", self.program.name());
             }
-            if fs::read_to_string(sockets)?.contains(&local) {
+            let sockets = fs::read_to_string(&sockets).unwrap_or_default();
+            if says_so(&log) || sockets.contains(&local) {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(20));

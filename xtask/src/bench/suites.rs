@@ -174,15 +174,30 @@ fn speed(
         let options = options.trim_end();
         let names = servers.iter().map(|server| server.program.name());
         let mut rows: Vec<Row> = names.map(Row::new).collect();
-        for round in 1..=bench.rounds {
-            for (server, row) in servers.iter().zip(&mut rows) {
-                eprintln!("{title}, round {round}: {}", row.name);
-                row.reports.push(bench.load(server, command, options)?);
-            }
-        }
+        turns(bench.rounds, servers, &mut rows, |server, row| {
+            eprintln!("{title}: {}", row.name);
+            row.reports.push(bench.load(server, command, options)?);
+            Ok(())
+        })?;
         println!("{}", table::speed(title, &rows)?);
         println!("`opentracker-loadgen {command} … {options}`\n");
         tables.push((*title, rows));
     }
     bench.keep(suite, &tables)
+}
+
+/// Gives each server its turn, round after round.
+pub(super) fn turns<T>(
+    rounds: usize,
+    servers: &[T],
+    rows: &mut [Row],
+    mut turn: impl FnMut(&T, &mut Row) -> Result<()>,
+) -> Result<()> {
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
+        for (server, row) in servers.iter().zip(&mut *rows) {
+            turn(server, row)?;
+        }
+    }
+    Ok(())
 }

@@ -8,9 +8,11 @@ use opentracker_datagrams::{
     Batch, DATAGRAM_OCTETS, bind_udp, set_receive_buffer, set_send_buffer,
 };
 use opentracker_udp_wire::{AnnounceReply, ConnectReply, Request};
+use opentracker_xdp::{PAYLOAD_OCTETS, stop};
 
 use super::shared::{Until, listen, say};
 use crate::args::ReflectArgs;
+use crate::below;
 
 /// How long to wait for a datagram before looking at the clock.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -28,6 +30,9 @@ pub(super) fn run(args: &ReflectArgs, until: &Until) -> Result<()> {
         "a reply has {} to {longest} octets",
         AnnounceReply::WIRE_LEN
     );
+    if let Some(interface) = &args.xdp {
+        return run_below(interface, args, until);
+    }
     let socket = bind_udp(listen(args.listen))?.remove(0);
     set_receive_buffer(&socket, BUFFER_OCTETS)?;
     set_send_buffer(&socket, BUFFER_OCTETS)?;
@@ -44,6 +49,28 @@ pub(super) fn run(args: &ReflectArgs, until: &Until) -> Result<()> {
         }
         // What the system does not take is lost, as on any network.
         batch.send(&socket);
+    }
+    Ok(())
+}
+
+/// The same below the network stack.
+fn run_below(interface: &str, args: &ReflectArgs, until: &Until) -> Result<()> {
+    ensure!(
+        args.octets <= PAYLOAD_OCTETS && args.listen.port() != 0,
+        "below the network stack a reply has {PAYLOAD_OCTETS} octets at most, and the port is not 0"
+    );
+    let (_interface, mut queue, _) = below::open(interface, 0, std::iter::once(args.listen))?;
+    let (_stopper, stop) = stop()?;
+    say("udp", args.listen)?;
+    while !until.is_over() {
+        for index in 0..queue.receive(&stop, RECEIVE_TIMEOUT)? {
+            if let Some((request, _, reply)) = queue.exchange(index)
+                && let Some(octets) = answer(request, args.octets, reply)
+            {
+                queue.reply(index, octets);
+            }
+        }
+        queue.send();
     }
     Ok(())
 }

@@ -1,23 +1,21 @@
 //! The loop of a thread.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use opentracker_datagrams::{ReceiveBatch, SendBatch, set_receive_buffer, set_send_buffer};
 use opentracker_types::Event;
 use opentracker_udp_wire::{ConnectionId, Reply};
 use rand::rngs::SmallRng;
-use socket2::SockRef;
 
 use super::outstanding::{Entry, Outstanding};
 use super::requests::{Encoder, Job, Workload};
+use super::transport::{Below, Transport};
 use crate::drive::{self, Turn};
 use crate::pace::{Clock, Pace};
-use crate::sources::{Sources, free_bind};
+use crate::sources::Sources;
 use crate::tally::{Kind, Tally};
 
 /// Between whom the datagrams of a run go, and how many at a time.
@@ -47,15 +45,13 @@ pub(super) struct Engine {
     channels: Vec<Channel>,
     outstanding: Outstanding,
     next_expiry: u64,
-    requests: SendBatch,
-    replies: ReceiveBatch,
+    transport: Transport,
     random: SmallRng,
     tally: Tally,
 }
 
-/// A socket and the sources that it speaks for.
+/// A port and the sources that speak from it.
 struct Channel {
-    socket: UdpSocket,
     /// Its number among those of all threads.
     number: u64,
     sources: Vec<Source>,
@@ -91,29 +87,27 @@ const CONNECT_PAUSE: Duration = Duration::from_micros(100);
 /// The most requests of a thread in flight.
 const MAX_IN_FLIGHT: u64 = 1 << 22;
 
-/// Octets of a socket's buffers, if the system grants them.
-const BUFFER_OCTETS: usize = 8 << 20;
-
 const SECOND: u64 = 1_000_000_000;
 
 impl Engine {
-    /// Opens the sockets with these numbers.
+    /// Opens the sockets with these numbers, or what there is instead of them below the stack.
     ///
     /// # Errors
     ///
     /// The system gives no socket.
     pub(super) fn new(
-        plan: Plan,
+        (plan, below): (Plan, Option<&Below>),
         numbers: Range<u64>,
         pace: Pace,
         clock: Clock,
         (workload, encoder): (Workload, Encoder),
         random: SmallRng,
     ) -> Result<Self> {
-        let channels = numbers
-            .map(|number| Channel::open(&plan, number))
-            .collect::<io::Result<Vec<Channel>>>()
-            .context("cannot open a socket")?;
+        let channels: Vec<_> = numbers.map(|number| Channel::new(&plan, number)).collect();
+        let transport = match below {
+            Some(below) => Transport::below(below, &plan, channels.len())?,
+            None => Transport::by_sockets(&plan, channels.len()).context("cannot open a socket")?,
+        };
         let capacity = u64::from(plan.window) * channels.len() as u64;
         ensure!(
             capacity <= MAX_IN_FLIGHT,
@@ -128,8 +122,7 @@ impl Engine {
             channels,
             outstanding: Outstanding::new(u32::try_from(capacity)?),
             next_expiry: 0,
-            requests: SendBatch::new(plan.train),
-            replies: ReceiveBatch::new(plan.batch),
+            transport,
             random,
             tally: Tally::default(),
         })
@@ -173,7 +166,7 @@ impl Engine {
                 };
                 self.queue(channel, job, now, now);
             }
-            let sent = self.requests.send(&self.channels[channel].socket);
+            let sent = self.transport.send(channel);
             if let Some(error) = sent.error {
                 return Err(error).context("cannot send to the target");
             }
@@ -187,8 +180,7 @@ impl Engine {
 
     /// Takes a batch of answers; says whether there were any.
     fn receive(&mut self, channel: usize) -> Result<bool> {
-        let socket = &self.channels[channel].socket;
-        let received = self.replies.try_receive(socket).context("cannot receive")?;
+        let received = self.transport.receive(channel)?;
         if received > 0 {
             let now = self.clock.now();
             for index in 0..received {
@@ -199,7 +191,7 @@ impl Engine {
     }
 
     fn take(&mut self, index: usize, now: u64) {
-        let Some((datagram, _)) = self.replies.get(index) else {
+        let Some(datagram) = self.transport.reply(index) else {
             return;
         };
         let Ok(reply) = Reply::decode(datagram) else {
@@ -259,10 +251,10 @@ impl Engine {
             }
             self.queue(channel, job, since, now);
         }
-        if self.requests.is_empty() {
+        if self.transport.is_empty() {
             return false;
         }
-        let sent = self.requests.send(&self.channels[channel].socket);
+        let sent = self.transport.send(channel);
         self.tally.counts.unsent += sent.failed as u64;
         true
     }
@@ -275,10 +267,10 @@ impl Engine {
             .min(usize::try_from(room).unwrap_or(usize::MAX))
     }
 
-    fn queue(&mut self, channel: usize, job: Job, since: u64, now: u64) {
+    fn queue(&mut self, number: usize, job: Job, since: u64, now: u64) {
         let entry = Entry {
             kind: job.kind,
-            channel,
+            channel: number,
             peer: job.peer,
             since,
         };
@@ -286,21 +278,18 @@ impl Engine {
             .outstanding
             .insert(entry)
             .expect("there is room for the windows of all sockets");
-        let channel = &mut self.channels[channel];
+        let channel = &mut self.channels[number];
         channel.in_flight += 1;
         let place = channel.place(job.peer, self.plan.sockets);
         let source = &mut channel.sources[place];
         if job.kind == Kind::Connect {
             source.asked = now;
         }
-        let octets = self.encoder.encode(
-            job,
-            source.id,
-            transaction.into(),
-            &mut self.random,
-            self.requests.buffer(),
-        );
-        self.requests.push(octets, self.plan.target, source.address);
+        let between = (source.address, self.plan.target);
+        self.transport.push(number, between, |buffer| {
+            let (encoder, random) = (&mut self.encoder, &mut self.random);
+            encoder.encode(job, source.id, transaction.into(), random, buffer)
+        });
         self.tally.counts.sent.count(job.kind);
     }
 
@@ -344,19 +333,7 @@ impl drive::Engine for Engine {
 }
 
 impl Channel {
-    fn open(plan: &Plan, number: u64) -> io::Result<Self> {
-        let is_ipv6 = plan.target.is_ipv6();
-        let any: IpAddr = if is_ipv6 {
-            [0; 16].into()
-        } else {
-            [0; 4].into()
-        };
-        let socket = UdpSocket::bind((any, 0))?;
-        set_receive_buffer(&socket, BUFFER_OCTETS)?;
-        set_send_buffer(&socket, BUFFER_OCTETS)?;
-        if plan.sources.are_foreign() {
-            free_bind(SockRef::from(&socket), is_ipv6)?;
-        }
+    fn new(plan: &Plan, number: u64) -> Self {
         let numbers = (number..plan.sources.count()).step_by(index(plan.sockets));
         let sources = numbers
             .map(|source| Source {
@@ -366,12 +343,11 @@ impl Channel {
                 asked: 0,
             })
             .collect();
-        Ok(Self {
-            socket,
+        Self {
             number,
             sources,
             in_flight: 0,
-        })
+        }
     }
 
     /// The source that a peer of this socket announces from.

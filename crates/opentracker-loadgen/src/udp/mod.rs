@@ -3,6 +3,7 @@
 mod engine;
 mod outstanding;
 mod requests;
+mod transport;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::report::Report;
 use crate::sources::Sources;
 use engine::{Engine, Plan};
 use requests::{Encoder, Fill, Mixed, Shape, Workload};
+use transport::Below;
 
 /// Requests in flight without a rate: enough to keep a tracker busy that answers a batch at a
 /// time, and few enough for the receive buffer that the system gives it unasked.
@@ -82,11 +84,17 @@ struct Run<'a> {
     sockets: u64,
     population: Population,
     plan: Plan,
+    below: Option<Below>,
 }
 
 impl<'a> Run<'a> {
     fn new(tracker: &'a TrackerArgs, datagrams: &DatagramArgs) -> Result<Self> {
         let target = guard::resolve(&tracker.target, tracker.run.allow_public_target)?;
+        let below = Below::new(datagrams);
+        ensure!(
+            below.is_none() || tracker.run.threads == 1,
+            "without sockets there is one thread, as there is one queue"
+        );
         let sockets = tracker.run.threads * datagrams.sockets;
         let sources = Sources::new(&tracker.sources, target.ip(), sockets)?;
         let population =
@@ -108,6 +116,7 @@ impl<'a> Run<'a> {
                 batch: datagrams.batch,
                 train: datagrams.train,
             },
+            below,
         })
     }
 
@@ -139,7 +148,14 @@ impl<'a> Run<'a> {
             let pace = Pace::new(load, thread, run.threads);
             let random = SmallRng::seed_from_u64(population.seed ^ thread << 32);
             let work = work(numbers.clone());
-            let mut engine = Engine::new(self.plan, numbers, pace, clock, work, random)?;
+            let mut engine = Engine::new(
+                (self.plan, self.below.as_ref()),
+                numbers,
+                pace,
+                clock,
+                work,
+                random,
+            )?;
             engine.connect()?;
             Ok(engine)
         };
