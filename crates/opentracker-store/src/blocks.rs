@@ -62,11 +62,13 @@ impl Blocks {
             std::mem::swap(self.get_mut(at), &mut removed);
         }
         // One empty block is kept, so that a torrent that comes and goes does not allocate.
-        if self.blocks.len() > self.len.div_ceil(BLOCK) + 1 {
-            self.blocks.pop();
-            self.blocks.shrink_to_fit();
-        }
+        self.shrink(self.len.div_ceil(BLOCK) + 1);
         removed
+    }
+
+    /// Gives the memory of empty blocks back.
+    pub(crate) fn fit(&mut self) {
+        self.shrink(self.len.div_ceil(BLOCK));
     }
 
     /// Octets on the heap, without those of the swarms.
@@ -77,6 +79,13 @@ impl Blocks {
         };
         self.blocks.len() * allocated_aligned(block * size_of::<Torrent>())
             + allocated(self.blocks.capacity() * size_of::<Box<[Torrent]>>())
+    }
+
+    fn shrink(&mut self, blocks: usize) {
+        if self.blocks.len() > blocks {
+            self.blocks.truncate(blocks);
+            self.blocks.shrink_to_fit();
+        }
     }
 
     fn capacity(&self) -> usize {

@@ -473,13 +473,15 @@ impl Bucket {
         }
     }
 
-    /// Gives memory back when most of the index is unused.
+    /// Gives memory back that is not needed.
     pub(crate) fn fit(&mut self, hasher: &InfoHasher) {
+        let octets = self.torrents.heap_octets() + self.index.heap_octets();
+        self.torrents.fit();
         let torrents = &self.torrents;
-        let octets = self.index.heap_octets();
         self.index
             .fit(|at| hasher.hash(&torrents.get(at).info_hash));
-        self.change.resize(octets, self.index.heap_octets());
+        let less = self.torrents.heap_octets() + self.index.heap_octets();
+        self.change.resize(octets, less);
     }
 
     /// Octets on the heap, without those of the swarms.
