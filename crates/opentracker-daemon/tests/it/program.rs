@@ -231,8 +231,7 @@ impl Setup {
             }
         }
         command.env_remove("LISTEN_PID").env_remove("NOTIFY_SOCKET");
-        // A thread that a test makes panic has a stack that cannot be told.
-        command.env_remove("RUST_BACKTRACE");
+        command.env_remove("RUST_BACKTRACE"); // The stack of a panic that a test makes cannot be told.
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null());
         if let Some([first, second]) = &self.passed {
