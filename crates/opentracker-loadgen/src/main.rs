@@ -14,6 +14,7 @@
 //! opentracker-loadgen fill 127.0.0.1:6969 --torrents 10000 --peers 3000000 --pid $(pidof opentracker)
 //! opentracker-loadgen flood slow-heads 127.0.0.1:6969 --connections 2000
 //! opentracker-loadgen reflect udp --listen 127.0.0.1:7000 --core 0
+//! opentracker-loadgen udp 10.0.0.1:6969 --source-net 10.1.0.0/16 --xdp eth0 --next-hop 02:00:00:00:00:01
 //! ```
 //!
 //! What it measures, and how:
@@ -23,7 +24,7 @@
 //!   loop*: requests are due at fixed times whatever the tracker does, and latency counts from when
 //!   a request was due. This shows how long clients wait, pauses of the tracker included.
 //! - It must cost less than what it measures. Datagrams go through the kernel by the batch and in
-//!   trains (`--batch`, `--train`), answers gather while it sleeps (`--pause`), and torrents and
+//!   trains (`--batch`, `--train`), or not at all (`--xdp`), answers gather while it sleeps (`--pause`), and torrents and
 //!   peers are computed and not stored. The report says how busy it was, and warns where it was
 //!   itself the limit.
 //! - `reflect` answers without a tracker: the floor below which no tracker on this system's

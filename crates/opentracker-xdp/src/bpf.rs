@@ -156,7 +156,7 @@ fn load_logged(instructions: &[u64], log: &mut [u8]) -> io::Result<OwnedFd> {
     let has_log = !log.is_empty();
     let mut program = ProgramLoad {
         kind: XDP,
-        instructions: u32::try_from(instructions.len()).expect("a few dozen"),
+        instructions: u32::try_from(instructions.len()).expect("some hundred"),
         first: instructions.as_ptr().expose_provenance() as u64,
         licence: licence.as_ptr().expose_provenance() as u64,
         log_level: u32::from(has_log),

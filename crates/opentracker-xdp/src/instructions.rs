@@ -136,7 +136,7 @@ impl Assembler {
             let to = self.places[label.0].expect("every label is placed");
             let distance = to.checked_signed_diff(from + 1);
             let distance = distance.and_then(|distance| i16::try_from(distance).ok());
-            let distance = distance.expect("a program has a few dozen instructions");
+            let distance = distance.expect("a program has some hundred instructions");
             let jump = self.instructions[from].to_le_bytes();
             let [low, high] = distance.to_le_bytes();
             let [code, registers, _, _, a, b, c, d] = jump;
