@@ -20,7 +20,6 @@ mod backend;
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod bencode;
 #[path = "../it/datagram.rs"]
-#[expect(dead_code, reason = "a part of it is enough here")]
 mod datagram;
 #[path = "../it/metrics.rs"]
 #[expect(dead_code, reason = "a part of it is enough here")]

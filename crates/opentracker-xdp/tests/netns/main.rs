@@ -289,7 +289,7 @@ fn their_end(network: &Network, ports: std::ops::Range<u16>) -> (Interface, Queu
     };
     network.theirs.enter(|| {
         let (interface, mut queues) = Interface::open(&config).unwrap();
-        let addresses = ports.flat_map(|port| theirs(port));
+        let addresses = ports.flat_map(theirs);
         assert_eq!(interface.steer(THEIR_MAC, addresses), 0);
         (interface, queues.remove(0))
     })
