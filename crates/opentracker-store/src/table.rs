@@ -4,8 +4,9 @@
 //! because there is no separate index a peer costs its cell and the vacant slots beside it.
 //!
 //! The cells stand in the order of their hashes, each as near behind its home as those before it
-//! allow, and nothing wraps around. So a search ends at the first larger hash, which lets nearly all slots be
-//! occupied, and a large table gets another size while it is used, cell by cell in their order.
+//! allow, and nothing wraps around. So a search ends at the first larger hash, which lets nearly
+//! all slots be occupied, and a large table gets another size while it is used, cell by cell in
+//! that order.
 //!
 //! The slots lie in pages of one size. Ten thousand swarms that grow side by side would leave
 //! holes of every size behind, a quarter of all memory; a page that one table gives up fits the

@@ -110,9 +110,9 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
     bench.keep("latency", &[("latency", Vec::from(rows))])
 }
 
-/// How many datagrams took the handler no longer than some microseconds, as the tracker counts them: from
-/// when a batch was read until its replies were with the system. What the host's other processes or its
-/// clock add to a round trip is not in it, unless they hold up the handler itself.
+/// How many datagrams took the handler no longer than some microseconds, as the tracker counts
+/// them: from when a batch was read until its replies were with the system. What other processes
+/// add to a round trip is not in it, unless they hold up the handler itself.
 fn handled(bench: &Bench, server: &Server) -> Result<Vec<(f64, u64)>> {
     let url = format!("http://{}/metrics", server.address());
     let metrics = cmd!(
@@ -134,7 +134,7 @@ fn counts(metrics: &str) -> Vec<(f64, u64)> {
     buckets.collect()
 }
 
-/// The bound below which 999 in 1000 stayed between two looks; that of all known bounds if they did not.
+/// The bound below which 999 in 1000 stayed between two looks, or a second.
 fn p99_9(before: &[(f64, u64)], after: &[(f64, u64)]) -> f64 {
     let counts = after.iter().zip(before);
     let mut counts = counts.map(|((bound, after), (_, before))| (*bound, after - before));

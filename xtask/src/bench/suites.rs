@@ -14,8 +14,8 @@ const UDP_POPULATION: &str = "--torrents 1000000 --peers 3000000 --zipf 1";
 /// of the 64 connections has an address of its own.
 const HTTP_POPULATION: &str = "--torrents 500 --peers 5000 --sources 64";
 
-/// Browsers: a load passes offers on and has them answered, or there is nobody to pass them to. In the former
-/// the load generator has as much to do as a tracker, and no more than one processor.
+/// Browsers: a load has its offers passed on and answered, or there is nobody to pass them to. In
+/// the former the load generator has as much to do as a tracker, and one processor as well.
 const BROWSERS: &str = "--peers 64 --sources 64";
 
 /// Browsers that announce once and then wait.

@@ -88,8 +88,8 @@ impl<C: Cell> Moving<C> {
         (end + home, end + self.old.len() * PAGE_LEN)
     }
 
-    /// Makes room behind the cells of a hash for which there is none. Those of the new pages get another page;
-    /// of the old ones, the last have then to move.
+    /// Makes room behind the cells of a hash for which there is none. The new pages get another
+    /// one; from the old ones all have to move at once, which hashes do not bring about.
     pub(super) fn make_room(&mut self, hash: u32, keys: &PeerKeys) {
         if u64::from(hash) < self.frontier {
             self.new.push(vacant_page());
