@@ -1,6 +1,6 @@
 //! Frames over a link between two network namespaces that each test makes and removes. Needs root, the
 //! `ip` of iproute2 and ethtool, and fails without; so it is not among what `cargo test` runs, but
-//! `cargo test -p opentracker-xdp --test netns`.
+//! `cargo test -p opentracker-xdp --test queues`.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod frames;
