@@ -16,6 +16,7 @@ use tokio::time::Sleep;
 
 use super::connections::Open;
 use super::counters::Counter;
+use super::deadline::poll_deadline;
 use super::prefixes::Counted;
 use super::shared::Shared;
 use super::socket::{AsyncSocket, Socket};
@@ -164,7 +165,7 @@ impl Connection {
                         shared.add(Counter::Evicted, self.session.listener());
                         return Poll::Ready(Ok(End::Closed));
                     }
-                    let now = ready!(self.poll_deadline(cx, timer.as_mut()));
+                    let now = ready!(poll_deadline(self.session.deadline(), cx, timer.as_mut()));
                     self.session.expire(&mut shared.context.borrow_mut(), now);
                 }
             }
@@ -232,21 +233,5 @@ impl Connection {
         observe(durations, requests, now);
         sent?;
         Poll::Ready(Ok(Round::Done))
-    }
-
-    /// Returns the present once the session's deadline has passed.
-    fn poll_deadline(&self, cx: &mut TaskContext<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Instant> {
-        let deadline = self.session.deadline();
-        if deadline < timer.deadline().into_std() {
-            timer.as_mut().reset(deadline.into());
-        }
-        loop {
-            ready!(timer.as_mut().poll(cx));
-            let now = Instant::now();
-            if now >= deadline {
-                return Poll::Ready(now);
-            }
-            timer.as_mut().reset(deadline.into());
-        }
     }
 }

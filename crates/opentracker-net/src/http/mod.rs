@@ -4,6 +4,7 @@ mod accept;
 mod connection;
 mod connections;
 mod counters;
+mod deadline;
 mod prefixes;
 mod secure;
 mod server;

@@ -15,6 +15,7 @@ use tokio::time::Sleep;
 use super::counters::Counter;
 use super::outbox::Outbox;
 use crate::http::connections::Open;
+use crate::http::deadline::poll_deadline;
 use crate::http::prefixes::Counted;
 use crate::http::shared::Shared;
 
@@ -142,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     if open.wait(Some(self.deadline()), cx) {
                         return Poll::Ready(Counter::Evicted);
                     }
-                    let now = ready!(self.poll_deadline(cx, timer.as_mut()));
+                    let now = ready!(poll_deadline(self.deadline(), cx, timer.as_mut()));
                     if let Some(reason) = self.expire(now) {
                         return Poll::Ready(reason);
                     }
@@ -308,22 +309,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Counter::Refused
         } else {
             otherwise
-        }
-    }
-
-    /// Returns the present once the deadline has passed.
-    fn poll_deadline(&self, cx: &mut TaskContext<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Instant> {
-        let deadline = self.deadline();
-        if deadline < timer.deadline().into_std() {
-            timer.as_mut().reset(deadline.into());
-        }
-        loop {
-            ready!(timer.as_mut().poll(cx));
-            let now = Instant::now();
-            if now >= deadline {
-                return Poll::Ready(now);
-            }
-            timer.as_mut().reset(deadline.into());
         }
     }
 }
