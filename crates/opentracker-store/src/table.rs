@@ -222,11 +222,9 @@ impl<C: Cell> Table<C> {
             return;
         }
         let (mut slot, end) = self.bounds(&hashes, keys);
-        let slots = Self::slots;
-        while let Some(refused) =
-            slots(self).first(slot, end, |cell| !cell.is_vacant() && !keeps(cell))
-        {
-            slot = self.thin_out(refused, end, keys, &mut keeps);
+        let mut is_refused = |cell: &C| !cell.is_vacant() && !keeps(cell);
+        while let Some(refused) = self.slots().first(slot, end, &mut is_refused) {
+            slot = self.thin_out(refused, end, keys, |cell| !is_refused(cell));
         }
     }
 
