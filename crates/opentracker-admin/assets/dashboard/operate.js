@@ -20,6 +20,9 @@ function sayError(error) {
   } else say(`That failed: ${error.message}.`, true);
 }
 
+// Takes the answer to the question that is open.
+let settle = () => {};
+
 function confirmed(title, text, verb) {
   const dialog = at("confirm");
   show(at("confirm-title"), title);
@@ -29,9 +32,8 @@ function confirmed(title, text, verb) {
   dialog.returnValue = "";
   dialog.showModal();
   at("confirm-no").focus();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
-  });
+  settle(false);
+  return new Promise((resolve) => { settle = resolve; });
 }
 
 // Asks, does, and says what came of it.
@@ -239,6 +241,10 @@ function startOperating() {
   at("more-blocks").addEventListener("click", () => loadBlocks(cursor).catch(sayError));
   at("confirm-yes").addEventListener("click", () => at("confirm").close("yes"));
   at("confirm-no").addEventListener("click", () => at("confirm").close(""));
+  at("confirm").addEventListener("close", ({ target }) => {
+    // The event comes a moment after the closing, when the next question may be open already.
+    if (!target.open) settle(target.returnValue === "yes");
+  });
   at("lock").addEventListener("click", () => {
     lock();
     say("The token is forgotten.");

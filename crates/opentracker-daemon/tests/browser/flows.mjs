@@ -127,6 +127,15 @@ const flows = {
     await page.click("#snapshot");
     await confirm(page);
     await textOf(page, "#result", (text) => /\/swarms has [1-9][\d,]* torrents/.test(text));
+    // A question that is dropped and put again at once is answered by what is said then.
+    await page.evaluate(() => {
+      const press = (id) => document.getElementById(id).click();
+      press("drain");
+      document.getElementById("confirm").close("");
+      press("drain");
+    });
+    await confirm(page);
+    await textOf(page, "#state", (text) => text === "Draining");
     await page.click("#lock");
     await page.waitForSelector("#token");
     assert.equal(await page.evaluate(() => sessionStorage.length), 0);
