@@ -18,6 +18,7 @@ use hyper::{Method, Response, StatusCode, Version};
 use opentracker_core::{BusyNetworks, Counters, Rules, Tracker, Worker};
 use opentracker_http::{Client, CrossOrigin, Forwarding, Handler, Source, Via};
 use opentracker_http_wire::{Failure, RetryIn};
+use opentracker_webtorrent::Settings as WebTorrent;
 
 use crate::api::Api;
 use crate::body::PageBody;
@@ -34,6 +35,7 @@ use crate::settings::{ClusterView, Config, PageRules};
 use crate::snapshot::Snapshot;
 use crate::token::Credential;
 use crate::top::TopCache;
+use crate::welcome::Served;
 use crate::{busy, cluster, metrics, welcome};
 
 const TEXT: &str = "text/plain";
@@ -284,11 +286,14 @@ impl Router {
         self.counters.count(Counter::Welcome);
         let field = |name: &str| asked.head.headers.get(name)?.to_str().ok();
         let is_of_proxy = asked.client.via == Via::Proxy;
-        let is_https = asked.head.extensions.get::<IsSecure>().is_some()
-            || is_of_proxy && field("x-forwarded-proto") == Some("https");
-        let udp_port = self.config.udp_port;
-        let HtmlPage { html, policy } =
-            welcome::page(field("host"), is_https, udp_port, rand::random());
+        let served = Served {
+            host: field("host"),
+            is_https: asked.head.extensions.get::<IsSecure>().is_some()
+                || is_of_proxy && field("x-forwarded-proto") == Some("https"),
+            udp_port: self.config.udp_port,
+            has_webtorrent: self.tracker.rules().extension::<WebTorrent>().is_some(),
+        };
+        let HtmlPage { html, policy } = welcome::page(served, rand::random());
         let response = page(StatusCode::OK, welcome::CONTENT_TYPE, html);
         with(response, CONTENT_SECURITY_POLICY, &policy)
     }

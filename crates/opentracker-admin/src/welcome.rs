@@ -16,36 +16,49 @@ const TEMPLATE: Template = Template {
     policy: "default-src 'none'",
 };
 
-/// Makes the page for a tracker that the reader knows as `host`, which may have a port, and that
-/// also serves UDP on a port, if there is one. Without a plausible host there are no URLs. `nonce`
-/// must be new and random for each page.
-pub(crate) fn page(
-    host: Option<&str>,
-    is_https: bool,
-    udp_port: Option<u16>,
-    nonce: u128,
-) -> HtmlPage {
-    let content = content(host, is_https, udp_port);
+/// What the URLs are made of.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Served<'a> {
+    /// What the reader knows the tracker as: a name or an address, with or without a port.
+    pub(crate) host: Option<&'a str>,
+    /// Whether the reader came over TLS.
+    pub(crate) is_https: bool,
+    /// The port of the UDP front end, if there is one.
+    pub(crate) udp_port: Option<u16>,
+    /// Whether browsers are served.
+    pub(crate) has_webtorrent: bool,
+}
+
+/// Makes the page. Without a plausible host there are no URLs. `nonce` must be new and random for
+/// each page.
+pub(crate) fn page(served: Served<'_>, nonce: u128) -> HtmlPage {
+    let content = content(served);
     let html = TEMPLATE.join().replace("{content}", &content);
     TEMPLATE.page(html, nonce)
 }
 
-fn content(host: Option<&str>, is_https: bool, udp_port: Option<u16>) -> String {
-    let Some(host) = host.filter(|host| is_host(host)) else {
+fn content(served: Served<'_>) -> String {
+    let Some(host) = served.host.filter(|host| is_host(host)) else {
         return "<p>This is a BitTorrent tracker.</p>\n".to_owned();
     };
     let mut content = "<p>Announce URLs for torrents that are served here:</p>\n<ul>\n".to_owned();
-    let scheme = if is_https { "https" } else { "http" };
+    let (http, websocket) = match served.is_https {
+        true => ("https", "wss"),
+        false => ("http", "ws"),
+    };
     let mut put = |url: String| {
         let url = escape(&url);
         let button = "<button type=\"button\" hidden>Copy</button>";
         writeln!(content, "<li><code>{url}</code>{button}</li>")
             .expect("a String takes everything");
     };
-    if let Some(port) = udp_port {
+    if let Some(port) = served.udp_port {
         put(format!("udp://{}:{port}/announce", without_port(host)));
     }
-    put(format!("{scheme}://{host}/announce"));
+    put(format!("{http}://{host}/announce"));
+    if served.has_webtorrent {
+        put(format!("{websocket}://{host}/announce"));
+    }
     content.push_str(
         "</ul>\n<p class=\"soft\">Put them among the trackers of a torrent, one a line.</p>\n\
          <p class=\"soft\" id=\"said\" role=\"status\"></p>\n",
@@ -71,8 +84,16 @@ fn without_port(host: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn of(host: Option<&str>, is_https: bool, udp_port: Option<u16>) -> String {
-        page(host, is_https, udp_port, 0xabc).html
+    fn of(served: Served<'_>) -> String {
+        page(served, 0xabc).html
+    }
+
+    fn with_udp(host: Option<&str>) -> Served<'_> {
+        Served {
+            host,
+            udp_port: Some(6969),
+            ..Served::default()
+        }
     }
 
     #[test]
@@ -84,18 +105,27 @@ mod tests {
             ("[2001:db8::1]:80", "udp://[2001:db8::1]:6969/announce"),
             ("192.0.2.1:8080", "udp://192.0.2.1:6969/announce"),
         ] {
-            let page = of(Some(host), false, Some(6969));
+            let page = of(with_udp(Some(host)));
             assert!(page.contains(&format!("<code>http://{host}/announce</code>")));
             assert!(page.contains(&format!("<code>{udp}</code>")), "{page}");
         }
-        let page = of(Some("a"), true, None);
+        let mut served = Served {
+            host: Some("a"),
+            is_https: true,
+            ..Served::default()
+        };
+        let page = of(served);
         assert!(page.contains("<code>https://a/announce</code>"));
-        assert!(!page.contains("udp:"));
+        assert!(!page.contains("udp:") && !page.contains("wss:"));
+        served.has_webtorrent = true;
+        assert!(of(served).contains("<code>wss://a/announce</code>"));
+        served.is_https = false;
+        assert!(of(served).contains("<code>ws://a/announce</code>"));
     }
 
     #[test]
     fn nothing_foreign_is_shown() {
-        let none = of(None, false, Some(1));
+        let none = of(with_udp(None));
         assert!(!none.contains("announce"));
         for host in [
             "<script>",
@@ -106,13 +136,13 @@ mod tests {
             "a/b",
             &"a".repeat(300),
         ] {
-            assert_eq!(of(Some(host), false, Some(1)), none, "{host}");
+            assert_eq!(of(with_udp(Some(host))), none, "{host}");
         }
     }
 
     #[test]
     fn it_is_small_and_needs_no_script() {
-        let page = page(Some("a"), false, Some(6969), 0xabc);
+        let page = page(with_udp(Some("a")), 0xabc);
         assert!(page.html.len() < 8 << 10, "{}", page.html.len());
         assert_eq!(page.html.matches("hidden>Copy</button>").count(), 2);
         assert!(!page.policy.contains("connect-src"));

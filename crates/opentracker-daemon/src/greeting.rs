@@ -37,11 +37,14 @@ pub(crate) fn greet(tracker: &Tracker) {
             .filter(move |listener| listener.protocol == protocol && !listener.proxy_protocol);
         direct.filter_map(|listener| Some(reachable(listener.address.internet()?)))
     };
-    let urls: Vec<_> = of("udp")
-        .map(|address| format!("udp://{address}/announce"))
-        .chain(of("http").map(|address| format!("http://{address}/announce")))
-        .chain(of("https").map(|address| format!("https://{address}/announce")))
-        .collect();
+    let mut schemes = vec![("udp", "udp"), ("http", "http"), ("https", "https")];
+    if config.webtorrent.enabled {
+        schemes.extend([("http", "ws"), ("https", "wss")]);
+    }
+    let of_scheme = |(protocol, scheme)| {
+        of(protocol).map(move |address| format!("{scheme}://{address}/announce"))
+    };
+    let urls: Vec<_> = schemes.into_iter().flat_map(of_scheme).collect();
     if urls.is_empty() {
         tracing::info!("announce URLs: those of the proxy");
     } else {

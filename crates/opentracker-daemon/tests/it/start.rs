@@ -3,7 +3,7 @@
 //!
 //! | sentence | tests |
 //! |---|---|
-//! | says in a few lines: version, configuration file, announce URLs, dashboard, sizes of the lists | `a_start_says_what_there_is`, `a_start_with_all_addresses_names_one_that_can_be_called` |
+//! | says in a few lines: version, configuration file, announce URLs, dashboard, sizes of the lists | `a_start_says_what_there_is`, `a_start_names_the_urls_for_browsers`, `a_start_with_all_addresses_names_one_that_can_be_called` |
 //! | whatever goes wrong at a start ends with one line that names it | `an_interface_that_is_not_there`, `a_fault_after_the_group_was_joined`, `nothing_to_serve` |
 //! | never with a panic | `a_system_without_threads` |
 //! | `--check` tries everything that a start would, all faults at once | `check_names_every_fault` |
@@ -67,6 +67,23 @@ fn a_start_says_what_there_is() {
         assert!(log.contains(&words), "{words}: {log}");
     }
     assert!(log.lines().count() <= 8, "a few lines: {log}");
+}
+
+#[test]
+fn a_start_names_the_urls_for_browsers() {
+    let mut setup = Setup::new();
+    setup
+        .set_toml("webtorrent.enabled", "true")
+        .set("access.stats", NOTHING)
+        .set("access.admin", NOTHING);
+    let tracker = setup.start();
+    let http = tracker.http();
+    let urls = format!(" http://{http}/announce ws://{http}/announce");
+    tracker.wait_for("the URLs", |log| {
+        log.iter().any(|line| line.ends_with(&urls))
+    });
+    let page = get(http, "/");
+    assert!(page.text().contains("<code>ws://"), "{}", page.text());
 }
 
 #[test]
