@@ -123,11 +123,12 @@ pub(crate) fn kick_transmission(socket: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
+/// `SIOCETHTOOL`.
+const ETHTOOL: libc::c_ulong = 0x8946;
+
 /// Returns how many receive queues an interface has: one where the driver does not say.
 pub(crate) fn queues(interface: &str) -> io::Result<u32> {
     const GET_CHANNELS: u32 = 0x3c;
-    /// `SIOCETHTOOL`.
-    const ETHTOOL: libc::c_ulong = 0x8946;
     // `struct ethtool_channels`: the command, four limits, and what there is of each kind.
     let mut channels = [0_u32; 9];
     channels[0] = GET_CHANNELS;
@@ -141,6 +142,48 @@ pub(crate) fn queues(interface: &str) -> io::Result<u32> {
         Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(1),
         Err(error) => Err(error),
     }
+}
+
+/// Tells whether an interface takes the tags of VLANs off before anybody sees the frame.
+pub(crate) fn takes_tags_off(interface: &str) -> io::Result<bool> {
+    const GET_FLAGS: u32 = 0x25;
+    const RECEIVED_VLAN: u32 = 1 << 8;
+    // `struct ethtool_value`: the command, and the flags.
+    let mut flags = [GET_FLAGS, 0];
+    let mut request = request(interface)?;
+    request.ifr_ifru.ifru_data = flags.as_mut_ptr().cast();
+    match ask(ETHTOOL, &mut request) {
+        Ok(()) => Ok(flags[1] & RECEIVED_VLAN != 0),
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Tells whether an interface is a VLAN of another.
+pub(crate) fn is_vlan(interface: &str) -> bool {
+    /// `struct vlan_ioctl_args`.
+    #[repr(C)]
+    struct Question {
+        command: c_int,
+        interface: [u8; 24],
+        number: c_int,
+        more: [u8; 24],
+    }
+    /// `SIOCGIFVLAN`.
+    const VLAN: libc::c_ulong = 0x8982;
+    const GET_NUMBER: c_int = 9;
+    let mut question = Question {
+        command: GET_NUMBER,
+        interface: [0; 24],
+        number: 0,
+        more: [0; 24],
+    };
+    if interface.len() >= question.interface.len() {
+        return false;
+    }
+    question.interface[..interface.len()].copy_from_slice(interface.as_bytes());
+    // A kernel without VLANs knows no such question, and other interfaces have no number.
+    ask(VLAN, &mut question).is_ok()
 }
 
 /// Returns the most octets that an interface carries above Ethernet.
@@ -164,10 +207,10 @@ fn request(interface: &str) -> io::Result<libc::ifreq> {
     Ok(request)
 }
 
-fn ask(what: libc::c_ulong, request: &mut libc::ifreq) -> io::Result<()> {
+fn ask<T>(what: libc::c_ulong, request: &mut T) -> io::Result<()> {
     let socket = socket(libc::AF_INET, libc::SOCK_DGRAM)?;
-    // SAFETY: the request lives through the call, and so does what it points to, which is as large as
-    // what is asked for takes.
+    // SAFETY: the request is of the kind that `what` takes. It lives through the call, and so does what
+    // it points to, which is as large as what is asked for takes.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), what as _, ptr::from_mut(request)) };
     done(result)
 }
@@ -191,10 +234,14 @@ mod tests {
     fn loopback_has_one_queue_and_what_is_not_there_has_none() {
         assert_eq!(queues("lo").unwrap(), 1);
         assert!(mtu("lo").unwrap() > 1500);
+        assert!(!takes_tags_off("lo").unwrap());
+        assert!(!is_vlan("lo"));
         for name in ["no-such-link", "a-name-that-is-longer-than-names-are"] {
             let error = queues(name).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
             assert!(mtu(name).is_err());
+            assert!(takes_tags_off(name).is_err());
+            assert!(!is_vlan(name));
         }
     }
 }

@@ -156,6 +156,12 @@ impl Interface {
         usize::try_from(queues).map_or(0, |queues| queues.saturating_sub(self.queues))
     }
 
+    /// Tells whether it takes the tags of VLANs off by now, before the program sees a frame. A reply to
+    /// such a frame would go to another network, so their addresses are not to be taken.
+    pub fn takes_tags_off(&self) -> bool {
+        calls::takes_tags_off(&self.name).unwrap_or(false)
+    }
+
     /// Takes what is sent to the link-layer address, and to one of these addresses and ports over UDP,
     /// from now on; returns how many of them there was no room for. What is not taken is the kernel's.
     pub fn steer(&self, link: [u8; 6], to: impl IntoIterator<Item = SocketAddr>) -> usize {

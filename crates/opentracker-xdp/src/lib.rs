@@ -15,7 +15,7 @@ mod table;
 
 pub use error::{OpenError, Step};
 pub use interface::{Config, Interface, Mode};
-pub use network::{Link, Network};
+pub use network::{Address, Link, Network};
 pub use packet::{Packet, Route};
 pub use queue::{Lost, Queue, Sent, Stop, Stopper, stop};
 

@@ -6,13 +6,24 @@ use std::net::IpAddr;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
+use crate::calls;
+
 /// The addresses and interfaces of this host, at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Network {
     /// Addresses, of whichever interface.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Vec<Address>,
     /// Interfaces.
     pub links: Vec<Link>,
+}
+
+/// An address of this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// The address.
+    pub ip: IpAddr,
+    /// The interface that has it is a VLAN of another.
+    pub is_of_vlan: bool,
 }
 
 /// An interface.
@@ -27,6 +38,7 @@ pub struct Link {
     /// It is up, and there is something at the other end.
     pub is_running: bool,
     pub(crate) is_loopback: bool,
+    is_vlan: bool,
 }
 
 impl Network {
@@ -36,19 +48,33 @@ impl Network {
     ///
     /// Fails when the system does.
     pub fn look() -> io::Result<Self> {
-        let mut network = Self::default();
+        Self::default().look_again()
+    }
+
+    /// Looks again. What is known of an interface that was there is not asked for a second time.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the system does.
+    pub fn look_again(&self) -> io::Result<Self> {
+        let mut links = Vec::new();
+        let mut addresses = Vec::new();
         for found in getifaddrs()? {
             let Some(address) = found.address else {
                 continue;
             };
+            let name = found.interface_name;
             if let Some(v4) = address.as_sockaddr_in() {
-                network.addresses.push(v4.ip().into());
+                addresses.push((name, v4.ip().into()));
             } else if let Some(v6) = address.as_sockaddr_in6() {
-                network.addresses.push(v6.ip().into());
+                addresses.push((name, v6.ip().into()));
             } else if let Some(link) = address.as_link_addr() {
-                network.links.push(Link {
-                    name: found.interface_name,
-                    index: link.ifindex().try_into().unwrap_or(0),
+                let index = link.ifindex().try_into().unwrap_or(0);
+                let known = self.links.iter().find(|known| known.index == index);
+                links.push(Link {
+                    is_vlan: known.map_or_else(|| calls::is_vlan(&name), |known| known.is_vlan),
+                    name,
+                    index,
                     address: link.addr().unwrap_or_default(),
                     is_running: found
                         .flags
@@ -57,6 +83,15 @@ impl Network {
                 });
             }
         }
+        let mut network = Self {
+            addresses: Vec::new(),
+            links,
+        };
+        let with_kind = |(name, ip): (String, IpAddr)| Address {
+            ip,
+            is_of_vlan: network.link(&name).is_some_and(|link| link.is_vlan),
+        };
+        network.addresses = addresses.into_iter().map(with_kind).collect();
         Ok(network)
     }
 
@@ -80,7 +115,11 @@ mod tests {
         assert_eq!(loopback.address, [0; 6]);
         assert_eq!(network.link("no-such-link"), None);
         if loopback.is_running {
-            assert!(network.addresses.contains(&Ipv4Addr::LOCALHOST.into()));
+            let own = Address {
+                ip: Ipv4Addr::LOCALHOST.into(),
+                is_of_vlan: false,
+            };
+            assert!(network.addresses.contains(&own));
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use opentracker_core::Worker;
 use opentracker_udp::{Connections, Counter, Datagrams, Handler};
-use opentracker_xdp::{Interface, Link, Network, PAYLOAD_OCTETS, Queue, Stop, Stopper, stop};
+use opentracker_xdp::{Address, Interface, Network, PAYLOAD_OCTETS, Queue, Stop, Stopper, stop};
 pub use opentracker_xdp::{Mode, OpenError};
 use socket2::SockRef;
 
@@ -114,6 +114,18 @@ impl Served {
             _ => None,
         }
     }
+}
+
+/// Returns the addresses of this host by which frames are known for what they are: where the tags of
+/// VLANs are taken off, a frame of a VLAN looks like any other, and the reply would go to another
+/// network.
+fn seen(addresses: &[Address], are_tags_off: bool) -> Vec<IpAddr> {
+    let is_seen = |address: &&Address| !(are_tags_off && address.is_of_vlan);
+    addresses
+        .iter()
+        .filter(is_seen)
+        .map(|address| address.ip)
+        .collect()
 }
 
 /// Returns the addresses and ports that are served without a proxy, at these addresses of the host.
@@ -302,6 +314,7 @@ impl Datagrams for Exchange {
 struct Watch {
     interfaces: Vec<(Interface, State)>,
     served: Vec<Served>,
+    network: Network,
 }
 
 /// How an interface was when it was last looked at.
@@ -310,6 +323,8 @@ struct State {
     link: LinkState,
     queues_left_out: usize,
     addresses_left_out: usize,
+    /// Addresses of VLANs, whose tags it takes off.
+    vlans_left_out: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -325,54 +340,53 @@ impl Watch {
             link: LinkState::Running,
             queues_left_out: 0,
             addresses_left_out: 0,
+            vlans_left_out: 0,
         };
         let interfaces = interfaces.into_iter().map(|interface| (interface, well));
         Self {
             interfaces: interfaces.collect(),
             served,
+            network: Network::default(),
         }
     }
 
     /// Says anew what is taken, and logs what has changed.
     fn look(&mut self) {
-        let network = match Network::look() {
-            Ok(network) => network,
+        match self.network.look_again() {
+            Ok(network) => self.network = network,
             Err(error) => {
                 tracing::warn!(%error, "cannot look which addresses this host has");
                 return;
             }
-        };
+        }
         for (interface, state) in &mut self.interfaces {
-            let link = interface.find_in(&network);
-            let before =
-                std::mem::replace(state, State::of(interface, link, &network, &self.served));
-            state.tell(before, interface.name());
+            let now = State::of(interface, &self.network, &self.served);
+            now.tell(*state, interface.name());
+            *state = now;
         }
     }
 }
 
 impl State {
     /// Says anew what an interface takes, and returns how it is.
-    fn of(
-        interface: &Interface,
-        link: Option<&Link>,
-        network: &Network,
-        served: &[Served],
-    ) -> Self {
-        let Some(link) = link else {
+    fn of(interface: &Interface, network: &Network, served: &[Served]) -> Self {
+        let Some(link) = interface.find_in(network) else {
             return Self {
                 link: LinkState::Gone,
                 queues_left_out: 0,
                 addresses_left_out: 0,
+                vlans_left_out: 0,
             };
         };
+        let seen = seen(&network.addresses, interface.takes_tags_off());
         Self {
             link: match link.is_running {
                 true => LinkState::Running,
                 false => LinkState::Down,
             },
             queues_left_out: interface.queues_left_out(),
-            addresses_left_out: interface.steer(link.address, goals(served, &network.addresses)),
+            addresses_left_out: interface.steer(link.address, goals(served, &seen)),
+            vlans_left_out: network.addresses.len() - seen.len(),
         }
     }
 
@@ -403,6 +417,15 @@ impl State {
                 interface,
                 left_out,
                 "this host has too many addresses for XDP: the sockets serve the others"
+            );
+        }
+        let left_out = self.vlans_left_out;
+        if left_out > before.vlans_left_out {
+            tracing::warn!(
+                interface,
+                left_out,
+                "the interface takes the tags of VLANs off, so the sockets serve addresses of VLANs: \
+                 `ethtool --offload {interface} rxvlan off` leaves them to XDP"
             );
         }
     }
@@ -440,6 +463,18 @@ mod tests {
         let dual = served("[::]:1", true, false);
         assert_eq!(all(&[dual], &HOST).len(), 3);
         assert_eq!(all(&[dual, served("[::]:2", true, false)], &HOST).len(), 6);
+    }
+
+    #[test]
+    fn addresses_of_vlans_are_left_to_the_sockets_where_tags_are_taken_off() {
+        let of = |text: &str, is_of_vlan| Address {
+            ip: text.parse().unwrap(),
+            is_of_vlan,
+        };
+        let addresses = [of(HOST[0], false), of(HOST[1], true)];
+        let ips = addresses.map(|address| address.ip);
+        assert_eq!(seen(&addresses, false), ips);
+        assert_eq!(seen(&addresses, true), ips[..1]);
     }
 
     #[test]
