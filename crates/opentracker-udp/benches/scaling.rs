@@ -3,8 +3,8 @@
 //! `cargo bench --package opentracker-udp --bench scaling -- THREADS…`
 //!
 //! Each thread has its own handler on a tracker that all share, and handles announces of three
-//! million peers to a million torrents, popular by Zipf's law, in batches as a thread of the server
-//! does. Two threads on two processors answer twice as much unless they wait for each other, for a
+//! million peers to a million torrents, popular by Zipf's law and then all alike, in batches as a
+//! thread of the server does. Two threads on two processors answer twice as much unless they wait for each other, for a
 //! lock or for a cache line. A machine with more processors than threads is needed for the rest:
 //! over sockets, the load takes a processor of its own.
 
@@ -47,11 +47,24 @@ fn main() {
     } else {
         counts
     };
-    let most = counts.iter().copied().max().unwrap_or(1);
+    for popularity in [Popularity::Zipf, Popularity::Uniform] {
+        println!("{popularity:?}:");
+        compare(&counts, popularity);
+    }
+}
 
+/// How often a torrent is announced.
+#[derive(Debug, Clone, Copy)]
+enum Popularity {
+    Zipf,
+    Uniform,
+}
+
+fn compare(counts: &[usize], popularity: Popularity) {
+    let most = counts.iter().copied().max().unwrap_or(1);
     let tracker = shared::tracker(&mut StdRng::seed_from_u64(1));
     let mut handlers = shared::handlers(&tracker, 0..most as u64);
-    let mut datagrams = datagrams(&mut handlers[0], tracker.start());
+    let mut datagrams = datagrams(popularity, &mut handlers[0], tracker.start());
     // All peers are known from here on.
     handle(&mut handlers[0], &datagrams, tracker.start());
     datagrams.shuffle(&mut SmallRng::seed_from_u64(2));
@@ -69,7 +82,7 @@ fn main() {
         }
     }
     let mut least = None;
-    for (count, mut rates) in counts.into_iter().zip(medians) {
+    for (count, mut rates) in counts.iter().zip(medians) {
         rates.sort_by(f64::total_cmp);
         let median = rates[ROUNDS / 2];
         let least = *least.get_or_insert(median);
@@ -121,7 +134,7 @@ fn handle(handler: &mut Handler, datagrams: &[Datagram], now: Instant) {
 }
 
 /// An announce of every peer.
-fn datagrams(handler: &mut Handler, now: Instant) -> Vec<Datagram> {
+fn datagrams(popularity: Popularity, handler: &mut Handler, now: Instant) -> Vec<Datagram> {
     let mut connect = [0; ConnectRequest::WIRE_LEN];
     let request = ConnectRequest {
         transaction: TransactionId::from(1),
@@ -130,9 +143,12 @@ fn datagrams(handler: &mut Handler, now: Instant) -> Vec<Datagram> {
     let mut rng = SmallRng::seed_from_u64(3);
     let mut datagram = |number| {
         let ip = Ipv4Addr::from_bits(0x2000_0000 + number);
-        // The r-th torrent with a probability of about 1/r.
         let chance = f64::from(rng.next_u32()) / f64::from(u32::MAX);
-        let rank = TORRENTS.powf(chance).floor();
+        let rank = match popularity {
+            // The r-th torrent with a probability of about 1/r.
+            Popularity::Zipf => TORRENTS.powf(chance).floor(),
+            Popularity::Uniform => (TORRENTS * chance).floor(),
+        };
         let mut info_hash = [0; InfoHash::LEN];
         info_hash[..8].copy_from_slice(&rank.to_le_bytes());
         let source = SocketAddr::from((ip, PORT));
