@@ -12,7 +12,7 @@ use opentracker_types::PeerAddr;
 use crate::bucket::Bucket;
 use crate::cell::AnyCell;
 use crate::key::Key;
-use crate::prefetch::{Purpose, prefetch};
+use crate::prefetch::{Place, Purpose};
 use crate::store::Store;
 use crate::torrent::Torrent;
 
@@ -33,51 +33,51 @@ impl Store {
 
     /// Begins to load what [`Self::scrape`] and [`Self::apply_downloads`] will need.
     pub fn prefetch_torrents(&self, batch: impl Iterator<Item = Key>) {
-        in_bursts(batch.map(|key| key.hash()), 0, |hashes| {
-            for hash in &*hashes {
-                self.bucket_of(*hash).prefetch_index(*hash);
+        in_bursts(batch.map(Way::to), Way::NONE, |burst| {
+            self.find_torrents(burst, |way| way);
+        });
+    }
+
+    fn prefetch_peers(&self, batch: impl Iterator<Item = (Key, PeerAddr)>, purpose: Purpose) {
+        let batch = batch.map(|(key, peer)| (Way::to(key), AnyCell::from(peer)));
+        in_bursts(batch, (Way::NONE, AnyCell::VACANT), |burst| {
+            self.find_torrents(burst, |(way, _)| way);
+            for (way, peer) in &mut *burst {
+                let bucket = self.bucket_of(way.hash);
+                let torrent = way.torrent(&bucket);
+                if !torrent.is_some_and(|torrent| torrent.swarm.prefetch(peer)) {
+                    way.at = None;
+                }
             }
-            for hash in &*hashes {
-                let bucket = self.bucket_of(*hash);
-                if let Some(torrent) = bucket.guess(*hash).and_then(|at| bucket.try_torrent(at)) {
-                    prefetch(torrent);
+            for (way, peer) in burst.iter().filter(|(way, _)| way.at.is_some()) {
+                let bucket = self.bucket_of(way.hash);
+                if let Some(torrent) = way.torrent(&bucket) {
+                    let keys = &self.secrets().peers;
+                    torrent.swarm.prefetch_peer(peer, purpose, keys);
                 }
             }
         });
     }
 
-    fn prefetch_peers(&self, batch: impl Iterator<Item = (Key, PeerAddr)>, purpose: Purpose) {
-        let batch = batch.map(|(key, peer)| Upcoming {
-            hash: key.hash(),
-            peer: AnyCell::from(peer),
-            at: None,
-        });
-        in_bursts(batch, Upcoming::NONE, |burst| {
-            for one in &*burst {
-                self.bucket_of(one.hash).prefetch_index(one.hash);
-            }
+    /// Goes as far as the torrents, and asks for them.
+    fn find_torrents<T>(&self, burst: &mut [T], way: impl Fn(&mut T) -> &mut Way) {
+        let mut step = |next: fn(&Bucket, &mut Way) -> Place| {
             for one in &mut *burst {
-                let bucket = self.bucket_of(one.hash);
-                one.at = bucket.guess(one.hash);
-                if let Some(torrent) = one.torrent(&bucket) {
-                    prefetch(torrent);
-                }
+                let way = way(one);
+                way.next = next(&self.bucket_of(way.hash), way);
             }
+            // Only now: a lock waits until the address of what was asked for before is translated,
+            // so that those waits would not overlap.
             for one in &mut *burst {
-                let bucket = self.bucket_of(one.hash);
-                let torrent = one.torrent(&bucket);
-                if !torrent.is_some_and(|torrent| torrent.swarm.prefetch(&one.peer)) {
-                    one.at = None;
-                }
+                way(one).next.prefetch();
             }
-            for one in burst.iter().filter(|one| one.at.is_some()) {
-                let bucket = self.bucket_of(one.hash);
-                if let Some(torrent) = one.torrent(&bucket) {
-                    let keys = &self.secrets().peers;
-                    torrent.swarm.prefetch_peer(&one.peer, purpose, keys);
-                }
-            }
+        };
+        step(|bucket, way| bucket.place_in_index(way.hash));
+        step(|bucket, way| {
+            way.at = bucket.guess(way.hash);
+            way.at.map_or(Place::NONE, |at| bucket.place_of_block(at))
         });
+        step(|bucket, way| way.torrent(bucket).map_or(Place::NONE, Place::of));
     }
 
     fn bucket_of(&self, hash: u64) -> impl Deref<Target = Bucket> {
@@ -85,21 +85,28 @@ impl Store {
     }
 }
 
-/// A peer that will be entered.
+/// The way to a torrent that will be looked up.
 #[derive(Clone, Copy)]
-struct Upcoming {
+struct Way {
     hash: u64,
-    peer: AnyCell,
-    /// Where its torrent stood a moment ago; `None` if there is nothing more to load.
+    /// Where the torrent stood a moment ago; `None` if there is nothing more to load.
     at: Option<usize>,
+    next: Place,
 }
 
-impl Upcoming {
+impl Way {
     const NONE: Self = Self {
         hash: 0,
-        peer: AnyCell::VACANT,
         at: None,
+        next: Place::NONE,
     };
+
+    fn to(key: Key) -> Self {
+        Self {
+            hash: key.hash(),
+            ..Self::NONE
+        }
+    }
 
     /// The torrent, or another one that has come to stand there meanwhile: a guess is good enough.
     fn torrent<'a>(&self, bucket: &'a Bucket) -> Option<&'a Torrent> {

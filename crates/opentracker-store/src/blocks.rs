@@ -8,6 +8,7 @@ use opentracker_types::InfoHash;
 
 use crate::clock::Minute;
 use crate::downloads::Downloads;
+use crate::prefetch::Place;
 use crate::torrent::Torrent;
 use crate::usage::{allocated, allocated_aligned};
 
@@ -39,6 +40,12 @@ impl Blocks {
     pub(crate) fn get(&self, at: usize) -> &Torrent {
         debug_assert!(at < self.len);
         &self.blocks[at / BLOCK][at % BLOCK]
+    }
+
+    /// Returns the place of what [`Self::get`] reads on its way to the torrent.
+    pub(crate) fn place_of_block(&self, at: usize) -> Place {
+        let block = self.blocks.get(at / BLOCK);
+        block.map_or(Place::NONE, Place::of)
     }
 
     pub(crate) fn get_mut(&mut self, at: usize) -> &mut Torrent {

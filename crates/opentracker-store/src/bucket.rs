@@ -14,7 +14,7 @@ use crate::index::Index;
 use crate::key::{InfoHasher, Key};
 use crate::kind::{Family, PerKind};
 use crate::mix::Mix;
-use crate::prefetch::Purpose;
+use crate::prefetch::{Place, Purpose};
 use crate::requester::{Entered, Requester};
 use crate::saved::Restored;
 use crate::swarm::{Swarm, SwarmCell};
@@ -71,9 +71,14 @@ impl Bucket {
         self.torrents.iter()
     }
 
-    /// Begins to load what it takes to find a torrent.
-    pub(crate) fn prefetch_index(&self, hash: u64) {
-        self.index.prefetch(hash);
+    /// Returns the place of what says where a torrent stands.
+    pub(crate) fn place_in_index(&self, hash: u64) -> Place {
+        self.index.place_of(hash)
+    }
+
+    /// Returns the place of what leads to the torrent at a position.
+    pub(crate) fn place_of_block(&self, at: usize) -> Place {
+        self.torrents.place_of_block(at)
     }
 
     /// Returns where the torrent stands that a hash most probably means, without a look at it:

@@ -4,7 +4,7 @@
 //! reads one cache line of it, which is known from the hash alone and can be asked for in time.
 
 use crate::arithmetic::halves;
-use crate::prefetch::prefetch;
+use crate::prefetch::Place;
 use crate::ring::Ring;
 use crate::usage::allocated;
 
@@ -47,12 +47,11 @@ impl Index {
         }
     }
 
-    /// Begins to load what [`Self::find`] reads first.
+    /// Returns the place of what [`Self::find`] reads first.
     #[inline]
-    pub(crate) fn prefetch(&self, hash: u64) {
-        if let Some(slot) = self.slots.get(self.home(hash)) {
-            prefetch(slot);
-        }
+    pub(crate) fn place_of(&self, hash: u64) -> Place {
+        let slot = self.slots.get(self.home(hash));
+        slot.map_or(Place::NONE, Place::of)
     }
 
     /// Adds a position that is not there yet.

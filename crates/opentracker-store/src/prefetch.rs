@@ -11,17 +11,37 @@ pub(crate) enum Purpose {
     EnterAndSelect,
 }
 
-/// Begins to load what a reference points to; never faults and changes nothing.
+/// Where something lies in memory, to be asked for when it may be somewhere else already.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place(usize);
+
+impl Place {
+    /// Nothing is asked for.
+    pub(crate) const NONE: Self = Self(0);
+
+    #[inline]
+    pub(crate) fn of<T>(value: &T) -> Self {
+        Self(core::ptr::from_ref(value).addr())
+    }
+
+    /// Begins to load the cache line; never faults and changes nothing, whatever is there by now.
+    #[inline]
+    pub(crate) fn prefetch(self) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: SSE is part of x86-64, and a prefetch may be given any address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::without_provenance(self.0)) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = self.0;
+    }
+}
+
+/// Begins to load what a reference points to.
 #[inline]
 pub(crate) fn prefetch<T>(value: &T) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: SSE is part of x86-64, and a prefetch may be given any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(value).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = value;
+    Place::of(value).prefetch();
 }
 
 /// Begins to load all that a slice holds.

@@ -46,7 +46,7 @@ fn what_cannot_be_done_is_said_before_it_is_begun() {
         ),
         ("livesync 127.0.0.1:1 --records 53", "at most 52"),
         ("livesync 127.0.0.1:1 --threads 2", "one thread"),
-        ("reflect udp --octets 19", "20 to 2048 octets"),
+        ("reflect udp --octets 19", "20 to 1984 octets"),
         ("udp nowhere", "not an address and a port"),
     ] {
         let message = failure(line);
