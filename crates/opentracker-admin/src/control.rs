@@ -13,6 +13,9 @@ pub trait Control: fmt::Debug + Send + Sync {
     /// Returns the addresses that are served.
     fn listeners(&self) -> Vec<api::ListenerStatus>;
 
+    /// Returns the interfaces that are served below the network stack.
+    fn xdp(&self) -> Vec<api::XdpStatus>;
+
     /// Returns the certificates of HTTPS.
     fn certificates(&self) -> Vec<api::CertificateStatus>;
 

@@ -20,7 +20,7 @@ pub use cluster::{Cluster, ClusterCarrier, ClusterKey, ClusterNode};
 pub use problem::{PROBLEM_TYPE, Problem};
 pub use status::{
     CertificateStatus, INSTANCE_HEADER, Instance, ListenerStatus, Lists, Memory, PeerCounts,
-    ReloadStatus, SnapshotStatus, State, Status, Swarms,
+    ReloadStatus, SnapshotStatus, State, Status, Swarms, XdpStatus,
 };
 pub use stream::{Event, EventKind, Traced};
 pub use torrents::{

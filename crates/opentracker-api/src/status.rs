@@ -19,6 +19,9 @@ pub struct Status {
     pub state: State,
     /// Addresses that are served.
     pub listeners: Vec<ListenerStatus>,
+    /// Interfaces that are served below the network stack.
+    #[serde(default)]
+    pub xdp: Vec<XdpStatus>,
     /// The certificates of HTTPS.
     #[serde(default)]
     pub certificates: Vec<CertificateStatus>,
@@ -67,6 +70,18 @@ pub struct ListenerStatus {
     pub proxy_protocol: bool,
     /// It was passed by the service manager.
     pub is_passed: bool,
+}
+
+/// An interface that is served below the network stack.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct XdpStatus {
+    /// Its name.
+    pub interface: String,
+    /// Queues that are served.
+    pub queues: u32,
+    /// `native`: in the driver, each frame copied; `zero-copy`: in the driver; `generic`: above it.
+    pub mode: String,
 }
 
 /// A certificate of HTTPS.

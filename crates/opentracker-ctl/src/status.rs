@@ -53,6 +53,13 @@ fn text(status: &Status) -> String {
         let (protocol, address) = (&listener.protocol, &listener.address);
         line(name, &format!("{protocol} {address}{proxies}{passed}"));
     }
+    for served in &status.xdp {
+        let queues = count(served.queues, "queue");
+        line(
+            "xdp",
+            &format!("{}, {queues}, {}", served.interface, served.mode),
+        );
+    }
     let swarms = &status.swarms;
     line("torrents", &swarms.torrents.to_string());
     line("seeders", &by_family(&swarms.seeders));
@@ -218,7 +225,7 @@ fn carriers_text(carriers: &[ClusterCarrier]) -> String {
 #[cfg(test)]
 mod tests {
     use opentracker_api::{
-        ClusterKey, Instance, ListenerStatus, ReloadStatus, SnapshotStatus, Swarms,
+        ClusterKey, Instance, ListenerStatus, ReloadStatus, SnapshotStatus, Swarms, XdpStatus,
     };
 
     use super::*;
@@ -241,6 +248,11 @@ mod tests {
             uptime_secs: 90,
             state: State::Draining,
             listeners: vec![listener("udp", true), listener("http", false)],
+            xdp: vec![XdpStatus {
+                interface: "eth0".to_owned(),
+                queues: 4,
+                mode: "native".to_owned(),
+            }],
             certificates: Vec::new(),
             swarms: Swarms {
                 torrents: 3,
@@ -281,6 +293,7 @@ mod tests {
             text(&status),
             "opentracker 0.1.0, pid 7, tracker 00000102: draining, up 1 min 30 s\n\
              listens    udp [::]:6969, passed\n           http [::]:6969, for proxies\n\
+             xdp        eth0, 4 queues, native\n\
              torrents   3\nseeders    3 (IPv4 1, IPv6 2)\nleechers   4 (IPv4 0, IPv6 0, WebTorrent 4)\n\
              memory     2.0 KiB of 4.0 KiB for torrents and peers\n\
              lists      deny 9, blocked by hand 1\n\

@@ -1,5 +1,6 @@
 //! An interface with the program on it.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -29,6 +30,17 @@ pub enum Mode {
     ZeroCopy,
 }
 
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Native => "native",
+            Self::Generic => "generic",
+            Self::ZeroCopy => "zero-copy",
+        })
+    }
+}
+
 /// What is to be opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Config {
@@ -51,6 +63,7 @@ pub struct Interface {
     index: u32,
     mtu: u32,
     queues: usize,
+    mode: Mode,
     table: Shared,
     program: OwnedFd,
     /// Why the driver does not run the program, if it does not.
@@ -101,6 +114,11 @@ impl Interface {
             index: link.index,
             mtu: calls::mtu(name).map_err(fault(Step::Find))?,
             queues: queues.len(),
+            mode: match &attached.fallback {
+                _ if !queues.is_empty() && queues.iter().all(Queue::is_zero_copy) => Mode::ZeroCopy,
+                None if config.mode != Mode::Generic => Mode::Native,
+                _ => Mode::Generic,
+            },
             table,
             program,
             fallback: attached.fallback,
@@ -136,6 +154,11 @@ impl Interface {
     /// Returns the most octets of a datagram over IPv6 that fits into one frame of the interface.
     pub fn max_payload(&self) -> usize {
         usize::try_from(self.mtu).map_or(0, |mtu| mtu.saturating_sub(40 + 8))
+    }
+
+    /// Returns where frames are taken, which is never [`Mode::Auto`].
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// Returns why the program does not run in the driver, where it was to run there if it can.

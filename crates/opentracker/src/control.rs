@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 use opentracker_admin::{Control, ControlError};
 use opentracker_api as api;
 use opentracker_core::{SwarmEvent, SwarmEventKind};
+use opentracker_net::udp::xdp::ServedInterface;
 use opentracker_types::InfoHash;
 
 use crate::blocks::{Block, BlockError};
@@ -25,6 +26,15 @@ impl Control for Tracker {
                 is_passed: listener.is_passed,
             })
             .collect()
+    }
+
+    fn xdp(&self) -> Vec<api::XdpStatus> {
+        let status = |served: ServedInterface| api::XdpStatus {
+            interface: served.name,
+            queues: served.queues.try_into().unwrap_or(u32::MAX),
+            mode: served.mode.to_string(),
+        };
+        self.xdp().into_iter().map(status).collect()
     }
 
     fn certificates(&self) -> Vec<api::CertificateStatus> {

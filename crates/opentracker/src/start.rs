@@ -504,6 +504,11 @@ impl Threads {
         udp.chain(http).collect()
     }
 
+    pub(crate) fn xdp(&self) -> Vec<udp::xdp::ServedInterface> {
+        let udp = self.udp.iter();
+        udp.flat_map(udp::Server::xdp).cloned().collect()
+    }
+
     /// Adds a thread that reads a FIFO.
     pub(crate) fn add_fifo(&mut self, fifo: Fifo) {
         self.fifos.push(fifo);

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use opentracker_admin::{ControlError, PageRules};
 use opentracker_core as core;
 use opentracker_core::ToldDownloads;
+use opentracker_net::udp::xdp::ServedInterface;
 
 use crate::blocks::Blocks;
 use crate::certificates::{self, Https};
@@ -163,6 +164,12 @@ impl Tracker {
     /// Returns the addresses that are served.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
+    }
+
+    /// Returns the interfaces that are served below the network stack.
+    pub fn xdp(&self) -> Vec<ServedInterface> {
+        let threads = self.threads();
+        threads.as_ref().map_or_else(Vec::new, Threads::xdp)
     }
 
     /// Returns the configuration in force. What was read by a reload but needs a restart is not.

@@ -70,6 +70,7 @@ function showStatus(status) {
   const entries = [["allow", lists.allow], ["deny", lists.deny], ["clients", lists.deny_clients], ["networks", lists.deny_networks]];
   const named = entries.filter(([, number]) => number != null).map(([name, number]) => `${name} ${count(number)}`);
   const listeners = status.listeners.map(({ protocol, address }) => `${protocol} ${address}`);
+  listeners.push(...status.xdp.map((on) => `xdp ${on.interface}, ${plural(on.queues, "queue")}, ${on.mode}`));
   fillFacts(at("about"), [
     ["Instance", instance],
     ["Listeners", listeners.join("\n") || NONE],

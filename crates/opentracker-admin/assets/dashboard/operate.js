@@ -20,7 +20,6 @@ function sayError(error) {
   } else say(`That failed: ${error.message}.`, true);
 }
 
-// Takes the answer to the question that is open.
 let settle = () => {};
 
 function confirmed(title, text, verb) {
@@ -239,10 +238,8 @@ function startOperating() {
   at("block").addEventListener("click", () => block(at("block")));
   at("unblock").addEventListener("click", () => unblock(at("unblock"), shownHash));
   at("more-blocks").addEventListener("click", () => loadBlocks(cursor).catch(sayError));
-  at("confirm-yes").addEventListener("click", () => at("confirm").close("yes"));
-  at("confirm-no").addEventListener("click", () => at("confirm").close(""));
   at("confirm").addEventListener("close", ({ target }) => {
-    // The event comes a moment after the closing, when the next question may be open already.
+    // The event comes late: the next question may be open.
     if (!target.open) settle(target.returnValue === "yes");
   });
   at("lock").addEventListener("click", () => {

@@ -48,6 +48,7 @@ pub(super) fn status(api: &Api, query: &str) -> Result<Reply, Problem> {
         uptime_secs: snapshot.uptime_secs,
         state,
         listeners: control.map(Control::listeners).unwrap_or_default(),
+        xdp: control.map(Control::xdp).unwrap_or_default(),
         certificates: control.map(Control::certificates).unwrap_or_default(),
         swarms: swarms(&snapshot.totals),
         memory: memory(&snapshot, resident_octets()),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use opentracker_api::{CertificateStatus, State, Status};
+use opentracker_api::{CertificateStatus, State, Status, XdpStatus};
 
 use super::readings::{Disk, Process, Readings};
 use super::{Finding, Told};
@@ -86,6 +86,24 @@ pub(super) fn certificates(status: &Status) -> Vec<Finding> {
         }
     };
     status.certificates.iter().map(judge).collect()
+}
+
+/// Judges what XDP gains.
+pub(super) fn xdp(status: &Status) -> Vec<Finding> {
+    let judge = |served: &XdpStatus| {
+        let about = format!("XDP of {}", served.interface);
+        let queues = count(served.queues, "queue");
+        match &*served.mode {
+            "generic" => {
+                let message =
+                    "frames are taken above the driver, which is hardly faster than sockets";
+                Finding::note(&about, message)
+                    .mended_by("a driver with native XDP, or udp.backend = \"sockets\"")
+            }
+            mode => Finding::ok(&about, format!("{queues}, {mode}")),
+        }
+    };
+    status.xdp.iter().map(judge).collect()
 }
 
 fn open_key(key: &Path) -> Finding {
@@ -327,6 +345,7 @@ mod tests {
                 proxy_protocol: false,
                 is_passed: false,
             }],
+            xdp: Vec::new(),
             certificates: Vec::new(),
             swarms: Swarms {
                 torrents: 0,
@@ -535,6 +554,20 @@ mod tests {
             1,
             "what is not known is not judged"
         );
+    }
+
+    #[test]
+    fn xdp_above_the_driver_is_worth_a_remark() {
+        let mut status = told().status;
+        let served = |mode: &str| XdpStatus {
+            interface: "eth0".to_owned(),
+            queues: 2,
+            mode: mode.to_owned(),
+        };
+        status.xdp = vec![served("native"), served("generic")];
+        let findings = xdp(&status);
+        assert_eq!(findings[0], Finding::ok("XDP of eth0", "2 queues, native"));
+        assert_eq!(findings[1].level, Level::Note);
     }
 
     #[test]

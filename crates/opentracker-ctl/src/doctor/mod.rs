@@ -122,6 +122,7 @@ pub(crate) async fn run(doctor: &Doctor, json: bool) -> Result<()> {
     if let Some(told) = &told {
         findings.extend(reach::listeners(&node, &told.status).await);
         findings.extend(judge::certificates(&told.status));
+        findings.extend(judge::xdp(&told.status));
     }
     if is_here(node.place()) {
         let readings = readings::Readings::take(told.as_ref());

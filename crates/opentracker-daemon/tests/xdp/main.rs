@@ -6,6 +6,7 @@
 //! | sentence | tests |
 //! |---|---|
 //! | frames are taken from the interface | `requests_come_by_the_queue_and_not_by_the_socket` |
+//! | operators see which | `the_status_names_interfaces_and_their_mode` |
 //! | what is not for us is answered by the sockets | `what_the_program_leaves_is_answered_by_the_socket` |
 //! | addresses that come later are served, with the sandbox closed | `an_address_that_is_added_is_served` |
 //! | a process that is killed leaves no program | `a_killed_process_leaves_no_program` |
@@ -43,6 +44,8 @@ use backend::ip;
 use datagram::{Announce, Client, Reply};
 use metrics::Metrics;
 use program::{PATIENCE, Setup, Tracker, eventually};
+use request::get;
+use serde_json::{Value, json};
 
 const TORRENT: [u8; 20] = [0xab; 20];
 
@@ -68,6 +71,15 @@ fn requests_come_by_the_queue_and_not_by_the_socket() {
         assert_eq!(received(&tracker, "xdp://lo/0"), both);
         assert_eq!(received(&tracker, &format!("udp://{address}")), 0);
     }
+}
+
+#[test]
+fn the_status_names_interfaces_and_their_mode() {
+    let tracker = Setup::new().start();
+    let status = get(tracker.operator(), "/api/v1/status");
+    let status: Value = serde_json::from_str(status.text()).unwrap();
+    let served = json!([{ "interface": "lo", "queues": 1, "mode": "generic" }]);
+    assert_eq!(status["xdp"], served);
 }
 
 #[test]

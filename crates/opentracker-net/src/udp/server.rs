@@ -241,6 +241,11 @@ impl Server {
         threads.map(|thread| (thread.name.clone(), thread.heartbeat.clone()))
     }
 
+    /// Returns the interfaces that are served below the network stack.
+    pub fn xdp(&self) -> &[xdp::ServedInterface] {
+        self.xdp.as_ref().map_or(&[], xdp::Server::interfaces)
+    }
+
     /// Stops the threads after the batch that each is at, and waits for them.
     pub fn shutdown(self) {
         self.stop.store(true, Ordering::Relaxed);

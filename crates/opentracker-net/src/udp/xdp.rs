@@ -33,6 +33,17 @@ pub struct Config {
     pub mode: Mode,
 }
 
+/// An interface that is served below the network stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedInterface {
+    /// Its name.
+    pub name: String,
+    /// Number of queues that are served.
+    pub queues: usize,
+    /// Where frames are taken, which is never [`Mode::Auto`].
+    pub mode: Mode,
+}
+
 /// How often the addresses of the host are looked at, and the state of the interfaces.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -64,6 +75,7 @@ pub(super) struct Served {
 /// Threads that serve queues.
 #[derive(Debug)]
 pub(super) struct Server {
+    interfaces: Vec<ServedInterface>,
     watch: JoinHandle<()>,
     end_of_watch: Stopper,
     end_of_queues: Stopper,
@@ -163,9 +175,9 @@ impl Opened {
                     "the driver does not run XDP, so it runs above the driver and gains little"
                 );
             }
-            let is_zero_copy = queues.iter().all(Queue::is_zero_copy);
             let max_payload = interface.max_payload().min(PAYLOAD_OCTETS);
-            tracing::info!(interface = %name, queues = queues.len(), is_zero_copy, "XDP is ready");
+            let mode = interface.mode();
+            tracing::info!(interface = %name, queues = queues.len(), %mode, "XDP is ready");
             opened
                 .queues
                 .extend(queues.into_iter().map(|queue| NamedQueue {
@@ -191,6 +203,16 @@ impl Opened {
         (is_over, threads): (&Arc<AtomicBool>, &mut Vec<Thread>),
     ) -> io::Result<Server> {
         let (end_of_queues, queues_end) = stop()?;
+        let served = |interface: &Interface| {
+            let name = interface.name();
+            let queues = self.queues.iter().filter(|named| named.interface == name);
+            ServedInterface {
+                name: name.to_owned(),
+                queues: queues.count(),
+                mode: interface.mode(),
+            }
+        };
+        let interfaces = self.interfaces.iter().map(served).collect();
         for named in self.queues {
             let name = format!("{}/{}", named.interface, named.queue.number());
             let listener: Arc<str> = format!("xdp://{name}").into();
@@ -225,6 +247,7 @@ impl Opened {
             }
         })?;
         Ok(Server {
+            interfaces,
             watch,
             end_of_watch,
             end_of_queues,
@@ -233,6 +256,10 @@ impl Opened {
 }
 
 impl Server {
+    pub(super) fn interfaces(&self) -> &[ServedInterface] {
+        &self.interfaces
+    }
+
     /// Takes the program off the interfaces, and wakes the threads, which are to end by then, when
     /// they have answered what they had.
     pub(super) fn shutdown(self) {
