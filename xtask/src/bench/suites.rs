@@ -7,8 +7,11 @@ use super::programs::{Program, Protocol, Server};
 use super::table::{self, Row};
 
 /// The swarms of the UDP suite: a million torrents, some with hundreds of thousands of peers, most
-/// with one or none. An average announce gets some twenty peers.
-const UDP_POPULATION: &str = "--torrents 1000000 --peers 3000000 --zipf 1";
+/// with one or none, where an average announce gets some twenty peers.
+const ZIPF: &str = "--torrents 1000000 --peers 3000000 --zipf 1";
+
+/// The same with three peers each, where an average announce gets three.
+const UNIFORM: &str = "--torrents 1000000 --peers 3000000";
 
 /// The swarms of the HTTP suite, few enough for the slowest to know all of them after a turn. Each
 /// of the 64 connections has an address of its own.
@@ -28,8 +31,23 @@ const SHAPES: [(&str, &str); 2] = [
     ("large swarms", "--torrents 10000 --peers 3000000"),
 ];
 
-/// Announces over UDP, and a mix that has everything in it.
+/// Announces over UDP to swarms of all sizes and to small ones, and a mix that has everything in it.
 pub(super) fn udp(bench: &Bench) -> Result<()> {
+    let mix = (
+        "UDP, 94 announces : 1 connect : 5 scrapes, 2 % stopped",
+        "--announce 94 --connect 1 --scrape 5 --stopped 0.02",
+    );
+    let zipf = [("UDP, announces, Zipf's law", ""), mix];
+    let uniform = [("UDP, announces, swarms of three", "")];
+    for (suite, population, loads) in [("udp", ZIPF, &zipf[..]), ("udp-small", UNIFORM, &uniform)] {
+        let servers = filled(bench, population)?;
+        speed(bench, &servers, (suite, "udp"), population, loads)?;
+    }
+    Ok(())
+}
+
+/// Starts all that answer over UDP; trackers know the peers of a population.
+fn filled(bench: &Bench, population: &str) -> Result<Vec<Server>> {
     use Program as C;
     let programs = [
         C::Ours,
@@ -43,15 +61,10 @@ pub(super) fn udp(bench: &Bench) -> Result<()> {
     for server in &servers {
         if server.program.is_tracker() {
             eprintln!("filling {}", server.program.name());
-            bench.load(server, "fill", UDP_POPULATION)?;
+            bench.load(server, "fill", population)?;
         }
     }
-    let mix = "UDP, 94 announces : 1 connect : 5 scrapes, 2 % stopped";
-    let loads = [
-        ("UDP, announces", ""),
-        (mix, "--announce 94 --connect 1 --scrape 5 --stopped 0.02"),
-    ];
-    speed(bench, &servers, ("udp", "udp"), UDP_POPULATION, &loads)
+    Ok(servers)
 }
 
 /// Announces over HTTP, on kept connections and on one for each.
