@@ -123,25 +123,14 @@ pub(crate) fn kick_transmission(socket: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// `SIOCETHTOOL`.
-const ETHTOOL: libc::c_ulong = 0x8946;
-
 /// Returns how many receive queues an interface has: one where the driver does not say.
 pub(crate) fn queues(interface: &str) -> io::Result<u32> {
     const GET_CHANNELS: u32 = 0x3c;
     // `struct ethtool_channels`: the command, four limits, and what there is of each kind.
-    let mut channels = [0_u32; 9];
-    channels[0] = GET_CHANNELS;
-    let mut request = request(interface)?;
-    request.ifr_ifru.ifru_data = channels.as_mut_ptr().cast();
-    match ask(ETHTOOL, &mut request) {
-        Ok(()) => {
-            let [.., received, _, _, combined] = channels;
-            Ok((received + combined).max(1))
-        }
-        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(1),
-        Err(error) => Err(error),
-    }
+    let channels = ask_driver(interface, [GET_CHANNELS, 0, 0, 0, 0, 0, 0, 0, 0])?;
+    Ok(channels.map_or(1, |[.., received, _, _, combined]| {
+        (received + combined).max(1)
+    }))
 }
 
 /// Tells whether an interface takes the tags of VLANs off before anybody sees the frame.
@@ -149,12 +138,23 @@ pub(crate) fn takes_tags_off(interface: &str) -> io::Result<bool> {
     const GET_FLAGS: u32 = 0x25;
     const RECEIVED_VLAN: u32 = 1 << 8;
     // `struct ethtool_value`: the command, and the flags.
-    let mut flags = [GET_FLAGS, 0];
+    let answer = ask_driver(interface, [GET_FLAGS, 0])?;
+    Ok(answer.is_some_and(|[_, flags]| flags & RECEIVED_VLAN != 0))
+}
+
+/// Has the driver of an interface write an answer over a question, whose first word is the command;
+/// `None`: it does not say.
+fn ask_driver<const WORDS: usize>(
+    interface: &str,
+    mut question: [u32; WORDS],
+) -> io::Result<Option<[u32; WORDS]>> {
+    /// `SIOCETHTOOL`.
+    const ETHTOOL: libc::c_ulong = 0x8946;
     let mut request = request(interface)?;
-    request.ifr_ifru.ifru_data = flags.as_mut_ptr().cast();
+    request.ifr_ifru.ifru_data = question.as_mut_ptr().cast();
     match ask(ETHTOOL, &mut request) {
-        Ok(()) => Ok(flags[1] & RECEIVED_VLAN != 0),
-        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(false),
+        Ok(()) => Ok(Some(question)),
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(None),
         Err(error) => Err(error),
     }
 }
