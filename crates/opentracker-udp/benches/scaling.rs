@@ -4,9 +4,9 @@
 //!
 //! Each thread has its own handler on a tracker that all share, and handles announces of three
 //! million peers to a million torrents, popular by Zipf's law and then all alike, in batches as a
-//! thread of the server does. Two threads on two processors answer twice as much unless they wait for each other, for a
-//! lock or for a cache line. A machine with more processors than threads is needed for the rest:
-//! over sockets, the load takes a processor of its own.
+//! thread of the server does. Two threads on two processors answer twice as much unless they wait
+//! for each other, for a lock or for a cache line. A machine with more processors than threads is
+//! needed for the rest: over sockets, the load takes a processor of its own.
 
 mod shared;
 

@@ -156,6 +156,11 @@ impl Interface {
         usize::try_from(self.mtu).map_or(0, |mtu| mtu.saturating_sub(40 + 8))
     }
 
+    /// Returns how many of its queues have a socket.
+    pub fn queues(&self) -> usize {
+        self.queues
+    }
+
     /// Returns where frames are taken, which is never [`Mode::Auto`].
     pub fn mode(&self) -> Mode {
         self.mode

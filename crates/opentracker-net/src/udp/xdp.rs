@@ -203,14 +203,10 @@ impl Opened {
         (is_over, threads): (&Arc<AtomicBool>, &mut Vec<Thread>),
     ) -> io::Result<Server> {
         let (end_of_queues, queues_end) = stop()?;
-        let served = |interface: &Interface| {
-            let name = interface.name();
-            let queues = self.queues.iter().filter(|named| named.interface == name);
-            ServedInterface {
-                name: name.to_owned(),
-                queues: queues.count(),
-                mode: interface.mode(),
-            }
+        let served = |interface: &Interface| ServedInterface {
+            name: interface.name().to_owned(),
+            queues: interface.queues(),
+            mode: interface.mode(),
         };
         let interfaces = self.interfaces.iter().map(served).collect();
         for named in self.queues {
