@@ -435,12 +435,8 @@ impl Bucket {
     pub(crate) fn remove(&mut self, at: usize, hasher: &InfoHasher) -> Torrent {
         let torrents = &self.torrents;
         let hash_of = |at| hasher.hash(&torrents.get(at).info_hash);
-        let last = torrents.len() - 1;
         let octets = self.heap_octets();
-        self.index.remove(hash_of(at), at, hash_of);
-        if at < last {
-            self.index.relocate(hash_of(last), last, at);
-        }
+        self.index.swap_remove(at, hash_of);
         let removed = self.torrents.swap_remove(at);
         self.large_counts
             .forget(removed.downloads, &removed.info_hash);
@@ -526,7 +522,7 @@ impl Bucket {
         self.torrents.push(torrent);
         let torrents = &self.torrents;
         let hash_of = |at| hasher.hash(&torrents.get(at).info_hash);
-        self.index.insert(key.hash(), at, hash_of);
+        self.index.push(key.hash(), hash_of);
         self.change.torrents += 1;
         let more = self.torrents.heap_octets() + self.index.heap_octets();
         self.change.resize(octets, more);

@@ -17,8 +17,8 @@ const FIRST: usize = 8;
 /// An index is full when seven in eight slots are; then it grows by a half.
 const FULL: (usize, usize) = (7, 8);
 
-/// Positions by hash. It has no hashes of its own: whoever owns the torrents tells the hash of the
-/// one at a position.
+/// Positions by hash, which are those from 0 on. It has no hashes of its own: whoever owns the
+/// torrents tells the hash of the one at a position.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     slots: Box<[u32]>,
@@ -54,19 +54,19 @@ impl Index {
         slot.map_or(Place::NONE, Place::of)
     }
 
-    /// Adds a position that is not there yet.
-    pub(crate) fn insert(&mut self, hash: u64, position: usize, hash_of: impl Fn(usize) -> u64) {
+    /// Adds the position behind the last one.
+    pub(crate) fn push(&mut self, hash: u64, hash_of: impl Fn(usize) -> u64) {
         if (self.len + 1) * FULL.1 > self.slots.len() * FULL.0 {
             self.rebuild((self.slots.len() * 3 / 2).max(FIRST), hash_of);
         }
+        self.place(hash, entry(hash, self.len));
         self.len += 1;
-        self.place(hash, entry(hash, position));
     }
 
-    /// Removes a position, whose hash this is.
-    pub(crate) fn remove(&mut self, hash: u64, position: usize, hash_of: impl Fn(usize) -> u64) {
+    /// Removes a position; what stands at the last one takes its place.
+    pub(crate) fn swap_remove(&mut self, position: usize, hash_of: impl Fn(usize) -> u64) {
         let ring = self.ring();
-        let mut hole = self.slot_of(hash, position);
+        let mut hole = self.slot_of(hash_of(position), position);
         let mut candidate = hole;
         loop {
             candidate = ring.next(candidate);
@@ -82,12 +82,11 @@ impl Index {
         }
         self.slots[hole] = 0;
         self.len -= 1;
-    }
-
-    /// Notes that what stood at one position, and has this hash, stands at another now.
-    pub(crate) fn relocate(&mut self, hash: u64, from: usize, to: usize) {
-        let slot = self.slot_of(hash, from);
-        self.slots[slot] = entry(hash, to);
+        if position < self.len {
+            let hash = hash_of(self.len);
+            let slot = self.slot_of(hash, self.len);
+            self.slots[slot] = entry(hash, position);
+        }
     }
 
     /// Gives memory back when most of the slots are vacant.
@@ -109,10 +108,13 @@ impl Index {
         allocated(octets) + allocated(octets * 2 / 3)
     }
 
+    /// Changes to so many slots. What stands at the positions is looked at in their order, which is
+    /// that of memory: a bucket of many torrents is locked for so long.
     fn rebuild(&mut self, slots: usize, hash_of: impl Fn(usize) -> u64) {
-        let old = std::mem::replace(&mut self.slots, vec![0; slots].into_boxed_slice());
-        for entry in old.into_iter().filter(|&entry| entry != 0) {
-            self.place(hash_of(position(entry)), entry);
+        self.slots = vec![0; slots].into_boxed_slice();
+        for position in 0..self.len {
+            let hash = hash_of(position);
+            self.place(hash, entry(hash, position));
         }
     }
 
@@ -165,50 +167,36 @@ fn position(entry: u32) -> usize {
 mod tests {
     use super::*;
 
-    /// A poor hash, so that there are collisions of every kind.
-    fn hash_of(position: usize) -> u64 {
-        let number = position as u64 / 3;
-        number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20
-    }
-
     #[test]
     fn finds_what_was_inserted_and_not_removed() {
         let mut index = Index::default();
-        let mut present = [false; 1000];
+        let mut hashes = Vec::new();
         let mut state = 1_u32;
-        for step in 0..40_000 {
+        for step in 0..20_000_u32 {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let position = (state >> 16) as usize % present.len();
-            let hash = hash_of(position);
-            let found = index.find(hash, |other| other == position);
-            assert_eq!(found, present[position].then_some(position));
             // Grow, then shrink.
-            if step / 10_000 % 2 == 0 && !present[position] {
-                index.insert(hash, position, hash_of);
-                present[position] = true;
-            } else if step / 10_000 % 2 == 1 && present[position] {
-                index.remove(hash, position, hash_of);
-                index.fit(hash_of);
-                present[position] = false;
+            if step / 5000 % 2 == 0 {
+                // A poor hash, so that there are collisions of every kind.
+                let hash = u64::from(state >> 22).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+                hashes.push(hash);
+                index.push(hash, |at| hashes[at]);
+            } else {
+                let at = (state >> 8) as usize % hashes.len();
+                index.swap_remove(at, |at| hashes[at]);
+                hashes.swap_remove(at);
+                index.fit(|at| hashes[at]);
             }
-            let len = present.iter().filter(|&&is_there| is_there).count();
-            assert_eq!(index.len, len);
-            let bounds = len..=4 * len.max(present.len() / 4) + FIRST;
-            assert!(bounds.contains(&index.slots.len()));
+            assert_eq!(index.len, hashes.len());
+            let room = hashes.len()..=4 * hashes.len() + FIRST;
+            assert!(room.contains(&index.slots.len()));
+            if step % 50 == 0 {
+                for (at, hash) in hashes.iter().enumerate() {
+                    assert_eq!(index.find(*hash, |other| other == at), Some(at));
+                }
+                assert_eq!(index.find(u64::from(state), |_| false), None);
+            }
         }
-        for (position, &is_there) in present.iter().enumerate() {
-            let found = index.find(hash_of(position), |other| other == position);
-            assert_eq!(found.is_some(), is_there);
-        }
-    }
-
-    #[test]
-    fn relocates() {
-        let mut index = Index::default();
-        (0..5).for_each(|position| index.insert(hash_of(position), position, hash_of));
-        index.relocate(hash_of(1), 1, 700);
-        assert_eq!(index.find(hash_of(1), |other| other == 1), None);
-        assert_eq!(index.find(hash_of(1), |other| other == 700), Some(700));
+        assert!(hashes.is_empty());
     }
 
     #[test]
