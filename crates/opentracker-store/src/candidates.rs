@@ -44,7 +44,7 @@ impl<'a, C: Cell> Candidates<'a, C> {
         let beyond = TablePages {
             from: 0,
             to: u32::MAX,
-            slots: Slots::NONE,
+            slots: Slots::Pages(&[]),
         };
         let mut candidates = Self {
             tables: [beyond; MAX_TABLES],
@@ -84,52 +84,59 @@ impl<'a, C: Cell> Candidates<'a, C> {
     /// Hands out `want` of the peers, or all if there are fewer.
     pub(crate) fn select(&self, want: usize, picker: &mut Picker, out: &mut PeerBuffers<'_>) {
         if self.peers <= want {
-            for (cell, _) in self.slots().filter(|(cell, _)| self.is_choice(cell)) {
-                out.push(cell);
-            }
+            let peers = self.slots().map(|(cell, _)| cell);
+            out.extend(peers.filter(|cell| self.is_choice(cell)));
         } else if self.peers < want * FEW {
             self.shuffle(want, picker, out);
+        } else if let [first, second, ..] = &self.tables
+            && let (Slots::Pages(leading), Slots::Pages(trailing)) = (first.slots, second.slots)
+            && self.len <= 2
+        {
+            // Half of all announces, so that it is worth a way of its own.
+            self.draw(want, picker, out, |page, slot| {
+                let page = page as usize;
+                let page = match page.checked_sub(leading.len()) {
+                    None => leading.get(page),
+                    Some(page) => trailing.get(page),
+                };
+                page?.get(slot as usize)
+            });
         } else {
-            self.draw(want, picker, out);
+            self.draw(want, picker, out, |page, slot| self.cell(page, slot));
         }
     }
 
-    /// Draws random slots until enough peers were hit: for few of many.
-    fn draw(&self, want: usize, picker: &mut Picker, out: &mut PeerBuffers<'_>) {
+    /// Draws random places until enough peers were hit: for few of many.
+    #[inline]
+    fn draw(
+        &self,
+        want: usize,
+        picker: &mut Picker,
+        out: &mut PeerBuffers<'_>,
+        cell: impl Fn(u32, u32) -> Option<&'a C>,
+    ) {
         // Only hits are noted: a vacant slot drawn twice is a miss twice.
-        picker.begin(want);
-        let mut drawn = [None; BURST];
+        let (random, mut hits) = picker.begin(want);
         let mut missing = want;
         while missing > 0 {
+            let mut drawn = [C::NOBODY; BURST];
             let burst = (missing + missing / 6 + 2).min(BURST);
             let (pairs, _) = drawn[..burst].as_chunks_mut::<2>();
             for pair in &mut *pairs {
-                let places = picker.two_below([self.pages, PAGE]);
-                *pair = places.map(|[page, slot]| {
-                    let cell = self.cell(page, slot);
-                    cell.inspect(|&cell| prefetch(cell))
-                });
+                let places = random.two_below([self.pages, PAGE]);
+                *pair = places.map(|[page, slot]| cell(page, slot).unwrap_or(C::NOBODY));
+                pair.iter().for_each(|cell| prefetch(*cell));
             }
-            let drawn = pairs.as_flattened();
-            let mut hits = [0; BURST];
+            let drawn = pairs.as_flattened_mut();
             let mut len = 0;
-            for (number, cell) in (0_u8..).zip(drawn) {
-                hits[len] = number;
+            for number in 0..drawn.len() {
+                let cell = drawn[number];
+                drawn[len] = cell;
                 // Without a branch, which the processor could only guess.
-                len += usize::from(cell.is_some_and(|cell| self.is_choice(cell)));
+                len += usize::from(self.is_choice(cell));
             }
-            for number in &hits[..len] {
-                let Some(cell) = drawn[usize::from(*number)] else {
-                    continue;
-                };
-                if picker.is_new(cell) {
-                    out.push(cell);
-                    missing -= 1;
-                    if missing == 0 {
-                        break;
-                    }
-                }
-            }
+            let new = drawn[..len].iter().filter(|cell| hits.is_new(**cell));
+            missing -= out.extend(new.take(missing).copied());
         }
     }
 
@@ -148,13 +155,14 @@ impl<'a, C: Cell> Candidates<'a, C> {
         for front in 0..want {
             let other = front + picker.below(saturating_u32(peers - front)) as usize;
             places.swap(front, other);
-            let [page, slot] = places[front];
-            out.push(self.cell(page, slot).expect("it was there before"));
         }
+        let chosen = places[..want].iter();
+        out.extend(chosen.filter_map(|[page, slot]| self.cell(*page, *slot)));
         picker.return_scratch(places);
     }
 
     /// Whether there is a peer in a slot, and another than the requester.
+    #[inline]
     fn is_choice(&self, cell: &C) -> bool {
         let is_own = self.own.is_some_and(|own| std::ptr::eq(own, cell));
         !cell.is_vacant() & !is_own

@@ -51,6 +51,8 @@ pub(crate) trait Cell: Copy + 'static {
     const PREFIX_LEN: usize;
     /// No peer.
     const VACANT: Self;
+    /// No peer, to be looked at.
+    const NOBODY: &'static Self;
 
     fn from_octets(octets: Self::Octets) -> Self;
     fn into_octets(self) -> Self::Octets;
@@ -167,6 +169,7 @@ impl Cell for Cell4 {
     const LEN: usize = 8;
     const PREFIX_LEN: usize = 4;
     const VACANT: Self = Self([0; 8]);
+    const NOBODY: &'static Self = &Self::VACANT;
 
     fn from_octets(octets: Self::Octets) -> Self {
         Self(octets)
@@ -214,6 +217,7 @@ impl Cell for Cell6 {
     const LEN: usize = 20;
     const PREFIX_LEN: usize = 7;
     const VACANT: Self = Self([0; 20]);
+    const NOBODY: &'static Self = &Self::VACANT;
 
     fn from_octets(octets: Self::Octets) -> Self {
         Self(octets)

@@ -75,23 +75,32 @@ impl<'a> PeerBuffers<'a> {
 
     /// Writes a peer; there is room for `capacity` of them.
     pub(crate) fn push<C: Cell>(&mut self, cell: &C) {
+        self.extend(std::iter::once(cell));
+    }
+
+    /// Writes peers, as many as fit, and returns their number.
+    #[inline]
+    pub(crate) fn extend<'c, C: Cell>(&mut self, cells: impl Iterator<Item = &'c C>) -> usize {
         let (octets, filled) = match C::FAMILY {
             Family::V4 => (&mut *self.v4, &mut self.v4_octets),
             Family::V6 => (&mut *self.v6, &mut self.v6_octets),
         };
-        octets[*filled..*filled + C::COMPACT_LEN].copy_from_slice(cell.compact());
-        *filled += C::COMPACT_LEN;
+        let places = octets[*filled..].chunks_exact_mut(C::COMPACT_LEN);
+        let mut written = 0;
+        for (place, cell) in places.zip(cells) {
+            place.copy_from_slice(cell.compact());
+            written += 1;
+        }
+        *filled += written * C::COMPACT_LEN;
+        written
     }
 }
 
 /// Draws random selections. Each worker owns one: it is cheap, and nothing is shared.
 #[derive(Debug)]
 pub struct Picker {
-    rng: SmallRng,
-    /// Open-addressing set of the cells drawn so far; 0 is vacant.
+    random: Random,
     drawn: Vec<u32>,
-    /// How far to shift a hash to get a position in `drawn`.
-    shift: u32,
     scratch: Vec<[u32; 2]>,
 }
 
@@ -99,9 +108,8 @@ impl Picker {
     /// Makes a picker from a seed, which should come from the system's randomness.
     pub fn new(seed: u64) -> Self {
         Self {
-            rng: SmallRng::seed_from_u64(seed),
+            random: Random(SmallRng::seed_from_u64(seed)),
             drawn: Vec::new(),
-            shift: 0,
             scratch: Vec::new(),
         }
     }
@@ -110,30 +118,13 @@ impl Picker {
     #[inline]
     pub fn below(&mut self, bound: u32) -> u32 {
         loop {
-            let [low, high] = halves(u64::from(self.rng.next_u32()) * u64::from(bound));
+            let random = u64::from(self.random.0.next_u32());
+            let [low, high] = halves(random * u64::from(bound));
             // Some numbers are hit once more often than others, by the lowest products; only then
             // is it worth a division to find out which (Lemire, "Fast random integer generation in
             // an interval").
             if low >= bound || low >= bound.wrapping_neg() % bound.max(1) {
                 return high;
-            }
-        }
-    }
-
-    /// Returns two draws of two uniform numbers below the bounds, whose product is below 2³².
-    #[inline]
-    pub(crate) fn two_below(&mut self, bounds: [u32; 2]) -> [[u32; 2]; 2] {
-        let [first, second] = bounds.map(u64::from);
-        let all = first * second * first * second;
-        loop {
-            // Four numbers of one: what each leaves over is as random as the whole was
-            // (Brackett-Rozinsky and Lemire, "Batched ranged random integer generation").
-            let (a, rest) = split(self.rng.next_u64(), first);
-            let (b, rest) = split(rest, second);
-            let (c, rest) = split(rest, first);
-            let (d, rest) = split(rest, second);
-            if rest >= all || rest >= all.wrapping_neg() % all.max(1) {
-                return [[a, b], [c, d]];
             }
         }
     }
@@ -155,34 +146,17 @@ impl Picker {
         from_a
     }
 
-    /// Forgets the cells drawn and makes room for `most` new ones.
-    pub(crate) fn begin(&mut self, most: usize) {
+    /// Lends what it takes to draw up to so many cells.
+    pub(crate) fn begin(&mut self, most: usize) -> (&mut Random, Drawn<'_>) {
         // So many that one is rarely hit twice, which the processor would guess wrong.
         let slots = (most * 8).next_power_of_two().max(2);
         self.drawn.clear();
         self.drawn.resize(slots, 0);
-        self.shift = 32 - slots.trailing_zeros();
-    }
-
-    /// Notes a cell; says whether it had not been drawn since [`Self::begin`].
-    ///
-    /// Cells are told apart by some bits of their address: two that are taken for one just mean
-    /// another draw.
-    #[inline]
-    pub(crate) fn is_new<C: Cell>(&mut self, cell: &C) -> bool {
-        let [entry, _] = halves(std::ptr::from_ref(cell).addr() as u64 / 4);
-        let entry = entry | 1 << 31;
-        let mut slot = (entry.wrapping_mul(0x9e37_79b1) >> self.shift) as usize;
-        loop {
-            match self.drawn[slot] {
-                0 => {
-                    self.drawn[slot] = entry;
-                    return true;
-                }
-                taken if taken == entry => return false,
-                _ => slot = (slot + 1) & (self.drawn.len() - 1),
-            }
-        }
+        let drawn = Drawn {
+            slots: &mut self.drawn,
+            shift: 32 - slots.trailing_zeros(),
+        };
+        (&mut self.random, drawn)
     }
 
     /// Lends room for so many places and one more.
@@ -199,7 +173,64 @@ impl Picker {
     }
 }
 
+/// Where uniform numbers come from.
+#[derive(Debug)]
+pub(crate) struct Random(SmallRng);
+
+impl Random {
+    /// Returns two draws of two uniform numbers below the bounds, whose product is below 2³².
+    #[inline]
+    pub(crate) fn two_below(&mut self, bounds: [u32; 2]) -> [[u32; 2]; 2] {
+        let [first, second] = bounds.map(u64::from);
+        let all = first * second * first * second;
+        loop {
+            // Four numbers of one: what each leaves over is as random as the whole was
+            // (Brackett-Rozinsky and Lemire, "Batched ranged random integer generation").
+            let (a, rest) = split(self.0.next_u64(), first);
+            let (b, rest) = split(rest, second);
+            let (c, rest) = split(rest, first);
+            let (d, rest) = split(rest, second);
+            if rest >= all || rest >= all.wrapping_neg() % all.max(1) {
+                return [[a, b], [c, d]];
+            }
+        }
+    }
+}
+
+/// The cells drawn so far: an open-addressing set, in which 0 is vacant.
+#[derive(Debug)]
+pub(crate) struct Drawn<'a> {
+    /// As many as a power of two.
+    slots: &'a mut [u32],
+    /// How far to shift a hash to get a slot.
+    shift: u32,
+}
+
+impl Drawn<'_> {
+    /// Notes a cell; says whether it had not been drawn before.
+    ///
+    /// Cells are told apart by some bits of their address: two that are taken for one just mean
+    /// another draw.
+    #[inline]
+    pub(crate) fn is_new<C: Cell>(&mut self, cell: &C) -> bool {
+        let [entry, _] = halves(std::ptr::from_ref(cell).addr() as u64 / 4);
+        let entry = entry | 1 << 31;
+        let mut slot = (entry.wrapping_mul(0x9e37_79b1) >> self.shift) as usize;
+        loop {
+            match self.slots[slot] {
+                0 => {
+                    self.slots[slot] = entry;
+                    return true;
+                }
+                taken if taken == entry => return false,
+                _ => slot = (slot + 1) & (self.slots.len() - 1),
+            }
+        }
+    }
+}
+
 /// Multiplies, and returns the whole part and the rest, in units of 2⁻⁶⁴.
+#[inline]
 fn split(random: u64, bound: u64) -> (u32, u64) {
     let [rest, whole] = wide_halves(u128::from(random) * u128::from(bound));
     (halves(whole)[0], rest)

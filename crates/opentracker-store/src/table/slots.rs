@@ -30,8 +30,6 @@ impl<C> Clone for Slots<'_, C> {
 impl<C> Copy for Slots<'_, C> {}
 
 impl<'a, C: Cell> Slots<'a, C> {
-    pub(crate) const NONE: Self = Self::Block(&[]);
-
     /// The cell at a slot of a page; the last page may be shorter.
     #[inline]
     pub(crate) fn get(self, page: u32, slot: u32) -> Option<&'a C> {
