@@ -128,6 +128,8 @@ impl Listing {
     /// Appends some of the list. Less than an entry more than [`PIECE_OCTETS`] and the end of the
     /// list stand in `out` then, or what stood there before.
     pub(crate) fn step(&mut self, now: Instant, out: &mut Vec<u8>) -> Progress {
+        // A thread that answers announces may wait for this processor.
+        std::thread::yield_now();
         let mut pace = Pace::default();
         let mut is_far = false;
         loop {

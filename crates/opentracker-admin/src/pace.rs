@@ -27,6 +27,8 @@ impl Pace {
     /// Takes note of a part that had so many torrents, and lets others have their turn.
     pub(crate) async fn note(&mut self, torrents: usize) {
         if self.is_far(torrents) {
+            // Threads that answer announces, and others on this one.
+            std::thread::yield_now();
             tokio::task::yield_now().await;
         }
     }

@@ -1,12 +1,17 @@
 //! A walk over all torrents in the order of their info hashes, as bencode has its keys.
 
+use std::cmp::Ordering;
 use std::time::Instant;
 
 use opentracker_core::{TorrentSummary, Tracker, Walk};
 use opentracker_types::InfoHash;
 
-/// Torrents of a round: 10 MB of them, twice at the most. Sorting them takes some 20 ms.
+/// Torrents of a round: 10 MB of them, twice at the most.
 const ROUND: usize = 1 << 18;
+
+/// After so many comparisons, some 50 µs, threads that answer announces get their turn: sorting a round
+/// takes 20 ms.
+const COMPARISONS: u32 = 4096;
 
 /// Goes through all torrents in order, in rounds: each walks over all of them and keeps the first
 /// that are still to come. So its memory is bounded, whoever chooses the info hashes.
@@ -70,8 +75,7 @@ impl SortedWalk {
 
     /// Leaves what is beyond the round to later ones.
     fn leave_rest(&mut self) {
-        let by_hash = |torrent: &TorrentSummary| torrent.info_hash;
-        let (_, first_left, _) = self.kept.select_nth_unstable_by_key(self.round, by_hash);
+        let (_, first_left, _) = self.kept.select_nth_unstable_by(self.round, by_hash());
         self.until = Some(first_left.info_hash);
         self.kept.truncate(self.round);
     }
@@ -81,11 +85,24 @@ impl SortedWalk {
             self.leave_rest();
         }
         self.is_over = self.until.take().is_none();
-        self.kept
-            .sort_unstable_by_key(|torrent| std::cmp::Reverse(torrent.info_hash));
+        let mut by_hash = by_hash();
+        self.kept.sort_unstable_by(|one, next| by_hash(next, one));
         self.after = self.kept.first().map(|torrent| torrent.info_hash);
         found.append(&mut self.kept);
         self.walk = Walk::new();
+    }
+}
+
+/// Compares torrents for an order, and lets other threads have their turn between comparisons.
+fn by_hash() -> impl FnMut(&TorrentSummary, &TorrentSummary) -> Ordering {
+    let mut compared = 0;
+    move |one, next| {
+        compared += 1;
+        if compared == COMPARISONS {
+            compared = 0;
+            std::thread::yield_now();
+        }
+        one.info_hash.cmp(&next.info_hash)
     }
 }
 
