@@ -8,23 +8,23 @@ use crate::requester::{Class, Location, Requester};
 use crate::table::{PAGE, Slots, Table};
 
 /// What a selection of one family is drawn from: all tables that the requester may see, their
-/// pages counted through.
+/// slots counted through.
 pub(crate) struct Candidates<'a, C> {
-    tables: [TablePages<'a, C>; MAX_TABLES],
+    tables: [Counted<'a, C>; MAX_TABLES],
     /// Tables in use.
     len: usize,
-    pages: u32,
+    /// Slots of all tables.
+    slots: u32,
     /// Peers to draw from, without the requester.
     pub(crate) peers: usize,
     /// The requester's own cell.
     own: Option<&'a C>,
 }
 
-/// A table, with the numbers of its first page and of the first one beyond it.
+/// The slots of a table, and the number of the first.
 #[derive(Clone, Copy)]
-struct TablePages<'a, C> {
+struct Counted<'a, C> {
     from: u32,
-    to: u32,
     slots: Slots<'a, C>,
 }
 
@@ -41,15 +41,14 @@ const FEW: usize = 4;
 
 impl<'a, C: Cell> Candidates<'a, C> {
     pub(crate) fn new(tables: &'a [Table<C>], requester: &Requester) -> Self {
-        let beyond = TablePages {
-            from: 0,
-            to: u32::MAX,
+        let beyond = Counted {
+            from: u32::MAX,
             slots: Slots::Pages(&[]),
         };
         let mut candidates = Self {
             tables: [beyond; MAX_TABLES],
             len: 0,
-            pages: 0,
+            slots: 0,
             peers: 0,
             own: None,
         };
@@ -61,8 +60,12 @@ impl<'a, C: Cell> Candidates<'a, C> {
             if !table.class().is_visible_to(requester) {
                 continue;
             }
-            let from = candidates.pages;
-            candidates.pages += saturating_u32(table.slots().page_count());
+            candidates.tables[candidates.len] = Counted {
+                from: candidates.slots,
+                slots: table.slots(),
+            };
+            candidates.len += 1;
+            candidates.slots += saturating_u32(table.capacity());
             candidates.peers += table.len();
             if let Location::Tabled(slot) = requester.location
                 && requester.family == C::FAMILY
@@ -71,12 +74,6 @@ impl<'a, C: Cell> Candidates<'a, C> {
                 candidates.own = Some(table.slot(slot));
                 candidates.peers -= 1;
             }
-            candidates.tables[candidates.len] = TablePages {
-                from,
-                to: candidates.pages,
-                slots: table.slots(),
-            };
-            candidates.len += 1;
         }
         candidates
     }
@@ -84,36 +81,40 @@ impl<'a, C: Cell> Candidates<'a, C> {
     /// Hands out `want` of the peers, or all if there are fewer.
     pub(crate) fn select(&self, want: usize, picker: &mut Picker, out: &mut PeerBuffers<'_>) {
         if self.peers <= want {
-            let peers = self.slots().map(|(cell, _)| cell);
-            out.extend(peers.filter(|cell| self.is_choice(cell)));
+            out.extend(self.cells().filter(|cell| self.is_choice(cell)));
         } else if self.peers < want * FEW {
             self.shuffle(want, picker, out);
         } else if let [first, second, ..] = &self.tables
             && let (Slots::Pages(leading), Slots::Pages(trailing)) = (first.slots, second.slots)
             && self.len <= 2
         {
-            // Half of all announces, so that it is worth a way of its own.
-            self.draw(want, picker, out, |page, slot| {
+            // Half of all announces, so that it is worth a way of its own, without divisions.
+            let pages = saturating_u32(leading.len() + trailing.len());
+            self.draw(want, picker, out, [pages, PAGE], |[page, slot]| {
                 let page = page as usize;
                 let page = match page.checked_sub(leading.len()) {
                     None => leading.get(page),
                     Some(page) => trailing.get(page),
                 };
-                page?.get(slot as usize)
+                page.and_then(|page| page.get(slot as usize))
+                    .unwrap_or(C::NOBODY)
             });
         } else {
-            self.draw(want, picker, out, |page, slot| self.cell(page, slot));
+            let slots = [self.slots, 1];
+            self.draw(want, picker, out, slots, |[slot, _]| self.cell(slot));
         }
     }
 
-    /// Draws random places until enough peers were hit: for few of many.
+    /// Draws random places, which are below two bounds, until enough peers were hit: for few of
+    /// many.
     #[inline]
     fn draw(
         &self,
         want: usize,
         picker: &mut Picker,
         out: &mut PeerBuffers<'_>,
-        cell: impl Fn(u32, u32) -> Option<&'a C>,
+        bounds: [u32; 2],
+        cell: impl Fn([u32; 2]) -> &'a C,
     ) {
         // Only hits are noted: a vacant slot drawn twice is a miss twice.
         let (random, mut hits) = picker.begin(want);
@@ -123,8 +124,7 @@ impl<'a, C: Cell> Candidates<'a, C> {
             let burst = (missing + missing / 6 + 2).min(BURST);
             let (pairs, _) = drawn[..burst].as_chunks_mut::<2>();
             for pair in &mut *pairs {
-                let places = random.two_below([self.pages, PAGE]);
-                *pair = places.map(|[page, slot]| cell(page, slot).unwrap_or(C::NOBODY));
+                *pair = random.two_below(bounds).map(&cell);
                 pair.iter().for_each(|cell| prefetch(*cell));
             }
             let drawn = pairs.as_flattened_mut();
@@ -145,20 +145,19 @@ impl<'a, C: Cell> Candidates<'a, C> {
         for table in &self.tables[..self.len] {
             table.slots.prefetch();
         }
-        let mut places = picker.take_scratch((self.pages * PAGE) as usize);
+        let mut choices = picker.take_scratch(self.slots as usize);
         let mut peers = 0;
-        for (cell, place) in self.slots() {
-            places[peers] = place;
+        for (slot, cell) in (0..).zip(self.cells()) {
+            choices[peers] = slot;
             // Without a branch, which the processor could only guess.
             peers += usize::from(self.is_choice(cell));
         }
         for front in 0..want {
             let other = front + picker.below(saturating_u32(peers - front)) as usize;
-            places.swap(front, other);
+            choices.swap(front, other);
         }
-        let chosen = places[..want].iter();
-        out.extend(chosen.filter_map(|[page, slot]| self.cell(*page, *slot)));
-        picker.return_scratch(places);
+        out.extend(choices[..want].iter().map(|slot| self.cell(*slot)));
+        picker.return_scratch(choices);
     }
 
     /// Whether there is a peer in a slot, and another than the requester.
@@ -168,21 +167,19 @@ impl<'a, C: Cell> Candidates<'a, C> {
         !cell.is_vacant() & !is_own
     }
 
-    /// All slots, with their places: page and slot there.
-    fn slots(&self) -> impl Iterator<Item = (&'a C, [u32; 2])> {
+    /// What is in all slots, in their order.
+    fn cells(&self) -> impl Iterator<Item = &'a C> {
         let tables = self.tables[..self.len].iter();
-        let pages = tables.flat_map(|table| table.slots.pages());
-        (0..)
-            .zip(pages)
-            .flat_map(|(page, cells)| cells.iter().zip((0..).map(move |slot| [page, slot])))
+        tables.flat_map(|table| table.slots.pages()).flatten()
     }
 
-    /// The cell at a place. The last page of a table may have fewer slots than others.
-    fn cell(&self, page: u32, slot: u32) -> Option<&'a C> {
+    /// What is in a slot.
+    #[inline]
+    fn cell(&self, slot: u32) -> &'a C {
         // Without a branch: leechers and seeders are hit in turn, as chance will have it.
-        let passed = self.tables[..MAX_TABLES - 1].iter();
-        let index: usize = passed.map(|table| usize::from(page >= table.to)).sum();
+        let others = self.tables[1..].iter();
+        let index: usize = others.map(|table| usize::from(slot >= table.from)).sum();
         let table = &self.tables[index];
-        table.slots.get(page - table.from, slot)
+        &table.slots.stretch((slot - table.from) as usize)[0]
     }
 }

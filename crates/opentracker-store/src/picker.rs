@@ -101,7 +101,7 @@ impl<'a> PeerBuffers<'a> {
 pub struct Picker {
     random: Random,
     drawn: Vec<u32>,
-    scratch: Vec<[u32; 2]>,
+    scratch: Vec<u32>,
 }
 
 impl Picker {
@@ -159,16 +159,16 @@ impl Picker {
         (&mut self.random, drawn)
     }
 
-    /// Lends room for so many places and one more.
-    pub(crate) fn take_scratch(&mut self, most: usize) -> Vec<[u32; 2]> {
+    /// Lends room for so many slots and one more.
+    pub(crate) fn take_scratch(&mut self, most: usize) -> Vec<u32> {
         let mut scratch = std::mem::take(&mut self.scratch);
         if scratch.len() <= most {
-            scratch.resize(most + 1, [0; 2]);
+            scratch.resize(most + 1, 0);
         }
         scratch
     }
 
-    pub(crate) fn return_scratch(&mut self, scratch: Vec<[u32; 2]>) {
+    pub(crate) fn return_scratch(&mut self, scratch: Vec<u32>) {
         self.scratch = scratch;
     }
 }

@@ -28,7 +28,8 @@ use crate::usage::allocated;
 
 pub(crate) use self::slots::{PAGE, Slots};
 
-/// A table of up to so many pages is one block, which saves a step to its peers.
+/// A table that needs no more slots than so many pages have is one block, which saves a step to its
+/// peers.
 const ONE_BLOCK: usize = 4;
 
 /// A table of so many pages gets another size in steps. Below that it takes less than 0.1 ms at once.
@@ -437,14 +438,11 @@ impl<C: Cell> Table<C> {
 impl<C: Cell> Storage<C> {
     /// At least so many slots.
     fn vacant(slots: usize) -> Self {
-        if slots <= PAGE_LEN {
+        if slots <= ONE_BLOCK * PAGE_LEN {
             let slots = (slots + 1).next_multiple_of(STEP) - 1;
             return Self::Block(vec![C::VACANT; slots].into_boxed_slice());
         }
         let pages = slots.div_ceil(PAGE_LEN);
-        if pages <= ONE_BLOCK {
-            return Self::Block(vec![C::VACANT; pages * PAGE_LEN].into_boxed_slice());
-        }
         Self::Pages((0..pages).map(|_| vacant_page()).collect())
     }
 }

@@ -30,16 +30,6 @@ impl<C> Clone for Slots<'_, C> {
 impl<C> Copy for Slots<'_, C> {}
 
 impl<'a, C: Cell> Slots<'a, C> {
-    /// The cell at a slot of a page; the last page may be shorter.
-    #[inline]
-    pub(crate) fn get(self, page: u32, slot: u32) -> Option<&'a C> {
-        match self {
-            Self::Block(block) => block.get((page * PAGE + slot) as usize),
-            Self::Pages(pages) => pages.get(page as usize)?.get(slot as usize),
-            Self::Moving(moving) => moving.page(page as usize)?.get(slot as usize),
-        }
-    }
-
     /// All slots in order, by pages.
     pub(crate) fn pages(self) -> impl Iterator<Item = &'a [C]> {
         let none: (&[Page<C>], &[Page<C>]) = (&[], &[]);
@@ -50,10 +40,6 @@ impl<'a, C: Cell> Slots<'a, C> {
         };
         let pages = pages.iter().chain(more).map(|page| &page[..]);
         block.chunks(PAGE_LEN).chain(pages)
-    }
-
-    pub(crate) fn page_count(self) -> usize {
-        self.len().div_ceil(PAGE_LEN)
     }
 
     /// Begins to load all slots.
@@ -73,7 +59,7 @@ impl<'a, C: Cell> Slots<'a, C> {
 
     /// The cells from a slot on that lie beside each other.
     #[inline]
-    pub(super) fn stretch(self, slot: usize) -> &'a [C] {
+    pub(crate) fn stretch(self, slot: usize) -> &'a [C] {
         match self {
             Self::Block(block) => &block[slot..],
             Self::Pages(pages) => &pages[slot / PAGE_LEN][slot % PAGE_LEN..],
