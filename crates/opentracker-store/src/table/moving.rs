@@ -50,13 +50,6 @@ impl<C: Cell> Moving<C> {
         (self.new.len() + self.old.len()) * PAGE_LEN
     }
 
-    #[cold]
-    pub(super) fn page(&self, number: usize) -> Option<&[C; PAGE_LEN]> {
-        let old = number.checked_sub(self.new.len());
-        let page = old.map_or(self.new.get(number), |old| self.old.get(old));
-        page.map(|page| &**page)
-    }
-
     /// The new pages, and the old ones.
     pub(super) fn pages(&self) -> (&[Page<C>], &[Page<C>]) {
         // Nothing is ever put behind the old pages, so that they are one slice.
@@ -64,9 +57,14 @@ impl<C: Cell> Moving<C> {
     }
 
     /// The cells from a slot on that lie beside each other.
+    #[cold]
     pub(super) fn stretch(&self, slot: usize) -> &[C] {
-        let page = self.page(slot / PAGE_LEN).expect("there is such a slot");
-        &page[slot % PAGE_LEN..]
+        let (page, slot) = (slot / PAGE_LEN, slot % PAGE_LEN);
+        let page = match page.checked_sub(self.new.len()) {
+            None => &self.new[page],
+            Some(page) => &self.old[page],
+        };
+        &page[slot..]
     }
 
     pub(super) fn stretch_mut(&mut self, slot: usize) -> &mut [C] {
