@@ -375,7 +375,7 @@ fn the_level_says_what_is_logged() {
         setup.set("log.level", level).listeners(0);
         let mut tracker = setup.start();
         eventually("its worker", || {
-            tracker.threads().iter().any(|name| name == "udp-0")
+            tracker.threads("comm").iter().any(|name| name == "udp-0")
         });
         let (status, _) = tracker.stop("TERM");
         assert_eq!(

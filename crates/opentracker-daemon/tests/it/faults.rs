@@ -66,7 +66,7 @@ fn a_panic_in_any_thread_ends_the_process() {
     let tracker = with_all_threads().start();
     let mut names = BTreeSet::new();
     eventually("all threads that last", || {
-        names = tracker.threads().into_iter().collect();
+        names = tracker.threads("comm").into_iter().collect();
         let is_there = |name: &&str| names.contains(*name);
         EXPECTED.iter().all(is_there) && !EARLY.iter().any(is_there)
     });

@@ -412,13 +412,13 @@ impl Tracker {
         PathBuf::from(format!("/proc/{}", self.process())).join(name)
     }
 
-    /// The names of its threads.
-    pub(crate) fn threads(&self) -> Vec<String> {
+    /// A file of each of its threads: their names are in `comm`.
+    pub(crate) fn threads(&self, file: &str) -> Vec<String> {
         let tasks = fs::read_dir(self.proc("task")).unwrap();
         // A thread may end between the listing and the reading.
         tasks
-            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok())
-            .map(|name| name.trim_end().to_owned())
+            .filter_map(|task| fs::read_to_string(task.ok()?.path().join(file)).ok())
+            .map(|text| text.trim_end().to_owned())
             .collect()
     }
 

@@ -72,7 +72,7 @@ fn passed_sockets_are_served_in_place_of_the_configured_ones() {
     let tracker = setup.start();
     assert_eq!((tracker.http(), tracker.udp()), (held.http(), held.udp()));
     assert_eq!(passed_lines(&tracker), 2, "{:?}", tracker.log());
-    let workers = tracker.threads();
+    let workers = tracker.threads("comm");
     let workers = workers.iter().filter(|name| name.starts_with("udp-"));
     assert_eq!(workers.count(), 3, "they share the socket");
     for port in 1000..1010 {

@@ -105,16 +105,14 @@ impl Drop for Held {
 fn thread(tracker: &Tracker, name: &str) -> Pid {
     let mut found = None;
     eventually(&format!("the thread {name}"), || {
-        let tasks = fs::read_dir(tracker.proc("task")).unwrap();
-        found = tasks.flatten().find(|task| {
-            // Another may end between the listing and the reading.
-            let comm = fs::read_to_string(task.path().join("comm"));
-            comm.is_ok_and(|comm| comm.trim_end() == name)
+        // As in `123 (udp-0) S 1 …`.
+        found = tracker.threads("stat").iter().find_map(|stat| {
+            let (number, _) = stat.split_once(&format!(" ({name}) "))?;
+            number.parse().ok()
         });
         found.is_some()
     });
-    let number = found.unwrap().file_name();
-    Pid::from_raw(number.to_str().unwrap().parse().unwrap())
+    Pid::from_raw(found.unwrap())
 }
 
 fn wait(thread: Pid) -> WaitStatus {

@@ -494,7 +494,7 @@ fn scrape_entries_are_cut_to_fit() {
 
 /// Threads that serve UDP, by their names.
 fn udp_threads(tracker: &Tracker) -> usize {
-    let threads = tracker.threads();
+    let threads = tracker.threads("comm");
     threads
         .iter()
         .filter(|name| name.starts_with("udp-"))

@@ -248,7 +248,7 @@ fn closed_standard_streams_stay_free() {
         .set("http.listen", ["127.0.0.1:6969"]);
     let mut tracker = setup.start_without_waiting();
     eventually("its threads", || {
-        tracker.threads().contains(&"http-0".to_owned())
+        tracker.threads("comm").contains(&"http-0".to_owned())
     });
     assert_serves_at(&tracker, "127.0.0.1", 6969);
     for stream in ["fd/0", "fd/1", "fd/2"] {

@@ -131,11 +131,9 @@ fn ids(status: &str, name: &str) -> Vec<String> {
 
 /// `status` of each of its threads.
 fn statuses(tracker: &Tracker) -> Vec<String> {
-    let tasks = fs::read_dir(tracker.proc("task")).unwrap();
-    let files = tasks.map(|task| task.unwrap().path().join("status"));
-    files
-        .map(|file| fs::read_to_string(file).unwrap())
-        .collect()
+    let statuses = tracker.threads("status");
+    assert!(!statuses.is_empty());
+    statuses
 }
 
 fn serves(tracker: &Tracker, info_hash: [u8; 20]) -> bool {

@@ -48,7 +48,7 @@ fn the_thread_of_the_cluster_has_none_either() {
     tracker.wait_for("live sync", |log| {
         log.iter().any(|line| line.contains("live sync begins"))
     });
-    assert!(tracker.threads().contains(&"livesync".to_owned()));
+    assert!(tracker.threads("comm").contains(&"livesync".to_owned()));
     for status in statuses(&tracker) {
         assert_eq!(ids(&status, "CapEff"), NO_CAPABILITY, "{status}");
         assert_eq!(ids(&status, "NoNewPrivs"), ["1"], "{status}");
