@@ -1,12 +1,12 @@
 use alloc::vec::Vec;
 
-use opentracker_types::{AnnounceRequest, Event, PeerId};
+use opentracker_types::{AnnounceRequest, Event, InfoHash, PeerId};
 
 use crate::error::offset_in;
-use crate::percent::{self, Unfit};
-use crate::query::decode_info_hash;
+use crate::percent::{self, Decoded, Unfit};
+use crate::query::{behind_parameter, decode_info_hash, value_of};
 use crate::write::put_decimal;
-use crate::{QueryError, QueryErrorKind, QueryPairs};
+use crate::{QueryError, QueryErrorKind};
 
 /// What a client says in an announce (BEP 3, BEP 21, BEP 23).
 ///
@@ -61,26 +61,18 @@ impl AnnounceQuery {
     /// is a leecher.
     pub fn decode(query: &[u8]) -> Result<Self, QueryError> {
         let values = Values::collect(query);
-
         let missing = |kind| QueryError::new(kind, query.len());
         let info_hash = values
             .info_hash
-            .ok_or_else(|| missing(QueryErrorKind::MissingInfoHash))?;
-        let info_hash = decode_info_hash(query, info_hash)?;
+            .ok_or_else(|| missing(QueryErrorKind::MissingInfoHash))??;
         let port = values
             .port
-            .ok_or_else(|| missing(QueryErrorKind::MissingPort))?;
-        let port =
-            decode_port(port).map_err(|kind| QueryError::new(kind, offset_in(query, port)))?;
-
-        let number = |value: Option<&[u8]>| percent::decode_number(value?).ok();
+            .ok_or_else(|| missing(QueryErrorKind::MissingPort))??;
+        let number = |value: Option<Result<u64, Unfit>>| value?.ok();
         let mut announce = AnnounceRequest::new(info_hash, port);
-        announce.peer_id = values
-            .peer_id
-            .and_then(|peer_id| percent::decode_exact(peer_id).ok())
-            .map(PeerId::new);
+        announce.peer_id = values.peer_id.and_then(Result::ok).map(PeerId::new);
         announce.left = number(values.left);
-        announce.event = values.event.map_or(Event::None, decode_event);
+        announce.event = values.event.unwrap_or(Event::None);
         announce.num_want = number(values.numwant).and_then(|peers| peers.try_into().ok());
         Ok(Self {
             announce,
@@ -114,56 +106,94 @@ impl AnnounceQuery {
     }
 }
 
-/// The first value of each parameter that means something here, as it stands in the query.
+/// The first value of each parameter that means something here; `None` without one.
 #[derive(Default)]
-struct Values<'a> {
-    info_hash: Option<&'a [u8]>,
-    peer_id: Option<&'a [u8]>,
-    port: Option<&'a [u8]>,
-    uploaded: Option<&'a [u8]>,
-    downloaded: Option<&'a [u8]>,
-    left: Option<&'a [u8]>,
-    event: Option<&'a [u8]>,
-    numwant: Option<&'a [u8]>,
-    compact: Option<&'a [u8]>,
-    no_peer_id: Option<&'a [u8]>,
+struct Values {
+    info_hash: Option<Result<InfoHash, QueryError>>,
+    peer_id: Option<Result<[u8; PeerId::LEN], Unfit>>,
+    port: Option<Result<u16, QueryError>>,
+    uploaded: Option<Result<u64, Unfit>>,
+    downloaded: Option<Result<u64, Unfit>>,
+    left: Option<Result<u64, Unfit>>,
+    event: Option<Event>,
+    numwant: Option<Result<u64, Unfit>>,
+    compact: Option<Result<u64, Unfit>>,
+    no_peer_id: Option<Result<u64, Unfit>>,
 }
 
-impl<'a> Values<'a> {
-    fn collect(query: &'a [u8]) -> Self {
+impl Values {
+    fn collect(query: &[u8]) -> Self {
         let mut values = Self::default();
-        for (name, value) in QueryPairs::new(query) {
-            let first = match name {
-                b"info_hash" => &mut values.info_hash,
-                b"peer_id" => &mut values.peer_id,
-                b"port" => &mut values.port,
-                b"uploaded" => &mut values.uploaded,
-                b"downloaded" => &mut values.downloaded,
-                b"left" => &mut values.left,
-                b"event" => &mut values.event,
-                b"numwant" => &mut values.numwant,
-                b"compact" => &mut values.compact,
-                b"no_peer_id" => &mut values.no_peer_id,
-                _ => continue,
-            };
-            first.get_or_insert(value);
+        let mut rest = query;
+        while !rest.is_empty() {
+            rest = behind_parameter(values.take(query, rest));
         }
         values
     }
-}
 
-fn decode_port(value: &[u8]) -> Result<u16, QueryErrorKind> {
-    let number = percent::decode_number(value).map_err(|unfit| match unfit {
-        Unfit::Escape => QueryErrorKind::PortEscape,
-        Unfit::Value => QueryErrorKind::BadPort,
-    })?;
-    match u16::try_from(number) {
-        Ok(0) | Err(_) => Err(QueryErrorKind::BadPort),
-        Ok(port) => Ok(port),
+    /// Takes the value of the parameter at the front of what is left of a query, and returns what is
+    /// left from somewhere in that parameter. Values are decoded where they are met: to look for their
+    /// ends before takes as long again.
+    #[inline]
+    fn take<'a>(&mut self, query: &[u8], rest: &'a [u8]) -> &'a [u8] {
+        let value = |name| value_of(name, rest);
+        if let Some(value) = value(b"info_hash") {
+            first(&mut self.info_hash, value, |value| {
+                decode_info_hash(query, value)
+            })
+        } else if let Some(value) = value(b"peer_id") {
+            first(&mut self.peer_id, value, percent::decode_exact)
+        } else if let Some(value) = value(b"port") {
+            first(&mut self.port, value, |value| decode_port(query, value))
+        } else if let Some(value) = value(b"uploaded") {
+            first(&mut self.uploaded, value, percent::decode_number)
+        } else if let Some(value) = value(b"downloaded") {
+            first(&mut self.downloaded, value, percent::decode_number)
+        } else if let Some(value) = value(b"left") {
+            first(&mut self.left, value, percent::decode_number)
+        } else if let Some(value) = value(b"event") {
+            first(&mut self.event, value, decode_event)
+        } else if let Some(value) = value(b"numwant") {
+            first(&mut self.numwant, value, percent::decode_number)
+        } else if let Some(value) = value(b"compact") {
+            first(&mut self.compact, value, percent::decode_number)
+        } else if let Some(value) = value(b"no_peer_id") {
+            first(&mut self.no_peer_id, value, percent::decode_number)
+        } else {
+            rest
+        }
     }
 }
 
-fn decode_event(value: &[u8]) -> Event {
+/// Decodes a value, unless there is one already, and returns what is left behind it.
+#[inline]
+fn first<'a, T>(
+    place: &mut Option<T>,
+    mut value: Decoded<'a>,
+    decode: impl FnOnce(&mut Decoded<'a>) -> T,
+) -> &'a [u8] {
+    if place.is_none() {
+        *place = Some(decode(&mut value));
+    }
+    value.rest()
+}
+
+#[inline]
+fn decode_port(query: &[u8], value: &mut Decoded<'_>) -> Result<u16, QueryError> {
+    let start = value.rest();
+    let number = percent::decode_number(value).map_err(|unfit| match unfit {
+        Unfit::Escape => QueryErrorKind::PortEscape,
+        Unfit::Value => QueryErrorKind::BadPort,
+    });
+    number
+        .and_then(|number| match u16::try_from(number) {
+            Ok(0) | Err(_) => Err(QueryErrorKind::BadPort),
+            Ok(port) => Ok(port),
+        })
+        .map_err(|kind| QueryError::new(kind, offset_in(query, start)))
+}
+
+fn decode_event(value: &mut Decoded<'_>) -> Event {
     const NAMED: [Event; 4] = [
         Event::Started,
         Event::Completed,

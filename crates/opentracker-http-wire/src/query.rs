@@ -3,7 +3,7 @@ use core::iter::FusedIterator;
 use opentracker_types::InfoHash;
 
 use crate::error::offset_in;
-use crate::percent::{self, Unfit};
+use crate::percent::{self, Decoded, Unfit};
 use crate::{QueryError, QueryErrorKind};
 
 /// Goes through the parameters of a query as pairs of name and value, both as they stand there,
@@ -51,8 +51,31 @@ impl<'a> Iterator for QueryPairs<'a> {
 
 impl FusedIterator for QueryPairs<'_> {}
 
+/// Begins with the value of the parameter at the front of what is left of a query, if it has this
+/// name.
+#[inline]
+pub(crate) fn value_of<'a>(name: &[u8], rest: &'a [u8]) -> Option<Decoded<'a>> {
+    let behind_name = rest.strip_prefix(name)?;
+    match *behind_name {
+        [b'=', ref value @ ..] => Some(Decoded::new(value)),
+        [] | [b'&', ..] => Some(Decoded::new(behind_name)),
+        _ => None,
+    }
+}
+
+/// Returns what follows the parameter that a query, or what is left of it, begins within.
+#[inline]
+pub(crate) fn behind_parameter(rest: &[u8]) -> &[u8] {
+    split_at_octet(rest, b'&').1
+}
+
 /// Decodes the value of an `info_hash` in `query`.
-pub(crate) fn decode_info_hash(query: &[u8], value: &[u8]) -> Result<InfoHash, QueryError> {
+#[inline]
+pub(crate) fn decode_info_hash(
+    query: &[u8],
+    value: &mut Decoded<'_>,
+) -> Result<InfoHash, QueryError> {
+    let start = value.rest();
     percent::decode_exact(value)
         .map(InfoHash::new)
         .map_err(|unfit| {
@@ -60,7 +83,7 @@ pub(crate) fn decode_info_hash(query: &[u8], value: &[u8]) -> Result<InfoHash, Q
                 Unfit::Escape => QueryErrorKind::InfoHashEscape,
                 Unfit::Value => QueryErrorKind::InfoHashLength,
             };
-            QueryError::new(kind, offset_in(query, value))
+            QueryError::new(kind, offset_in(query, start))
         })
 }
 

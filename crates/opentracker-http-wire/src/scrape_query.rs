@@ -2,8 +2,8 @@ use alloc::vec::Vec;
 
 use opentracker_types::InfoHash;
 
-use crate::query::decode_info_hash;
-use crate::{QueryError, QueryPairs, percent};
+use crate::query::{behind_parameter, decode_info_hash, value_of};
+use crate::{QueryError, percent};
 
 /// What a client asks for in a scrape (BEP 48): the parameter `info_hash`, any number of times.
 /// Other parameters are ignored.
@@ -56,10 +56,15 @@ impl ScrapeQuery {
     /// Fails if one of those `info_hash` is not 20 octets, properly percent-encoded.
     pub fn decode(query: &[u8]) -> Result<Self, QueryError> {
         let mut decoded = Self::empty();
-        let values = QueryPairs::new(query)
-            .filter_map(|(name, value)| (name == b"info_hash").then_some(value));
-        for value in values.take(Self::MAX_INFO_HASHES) {
-            decoded.insert(decode_info_hash(query, value)?);
+        let mut rest = query;
+        let mut taken = 0;
+        while !rest.is_empty() && taken < Self::MAX_INFO_HASHES {
+            if let Some(mut value) = value_of(b"info_hash", rest) {
+                decoded.insert(decode_info_hash(query, &mut value)?);
+                taken += 1;
+                rest = value.rest();
+            }
+            rest = behind_parameter(rest);
         }
         Ok(decoded)
     }
