@@ -35,6 +35,7 @@ pub(super) fn run(args: &ReflectArgs, until: &Until) -> Result<()> {
         .register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(256);
     let mut server = Server {
+        input: vec![0; INPUT_OCTETS].into(),
         response: [head.as_bytes(), &body].concat(),
         connections: Vec::new(),
         vacant: Vec::new(),
@@ -47,7 +48,7 @@ pub(super) fn run(args: &ReflectArgs, until: &Until) -> Result<()> {
         for event in &events {
             match event.token() {
                 LISTENER => server.accept(&listener, poll.registry())?,
-                Token(place) => server.attend(place),
+                Token(place) => server.attend(place, event.is_read_closed()),
             }
         }
     }
@@ -55,6 +56,8 @@ pub(super) fn run(args: &ReflectArgs, until: &Until) -> Result<()> {
 }
 
 struct Server {
+    /// Room for what is read.
+    input: Box<[u8]>,
     response: Vec<u8>,
     connections: Vec<Option<Connection>>,
     /// Places without a connection.
@@ -92,15 +95,15 @@ impl Server {
                 closes: false,
             });
             // The request is often there already.
-            self.attend(place);
+            self.attend(place, false);
         }
     }
 
-    fn attend(&mut self, place: usize) {
+    fn attend(&mut self, place: usize, is_read_closed: bool) {
         let Some(connection) = &mut self.connections[place] else {
             return;
         };
-        let stays = connection.exchange(&self.response);
+        let stays = connection.exchange(&mut self.input, is_read_closed, &self.response);
         if !matches!(stays, Ok(true)) {
             self.connections[place] = None;
             self.vacant.push(place);
@@ -110,14 +113,23 @@ impl Server {
 
 impl Connection {
     /// Answers what has come; returns whether the connection stays.
-    fn exchange(&mut self, response: &[u8]) -> io::Result<bool> {
-        let mut buffer = [0; INPUT_OCTETS];
+    fn exchange(
+        &mut self,
+        buffer: &mut [u8],
+        is_read_closed: bool,
+        response: &[u8],
+    ) -> io::Result<bool> {
         loop {
-            match self.stream.read(&mut buffer) {
+            match self.stream.read(buffer) {
                 Ok(0) => return Ok(false),
                 Ok(octets) => {
                     self.answer(&buffer[..octets], response)?;
                     self.flush()?;
+                    // There is no more for now. What comes later is an event of its own, but an end
+                    // that has come with this is not.
+                    if octets < buffer.len() && !is_read_closed {
+                        break;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_transient(&error) => break,
