@@ -160,6 +160,9 @@ mod tests {
         for malformed in ["%", "%4", "%4g", "%zz", "%%41", "A%", "A%1"] {
             let value = malformed.as_bytes();
             assert_eq!(exact::<1>(value), Err(Unfit::Escape), "{malformed}");
+            let mut decoded = Decoded::new(value);
+            assert_eq!(decoded.find(Result::is_err), Some(Err(Malformed)));
+            assert_eq!(decoded.next(), Some(Err(Malformed)), "it goes no further");
             let next = format!("{malformed}&41");
             assert_eq!(exact::<1>(next.as_bytes()), Err(Unfit::Escape), "{next}");
         }
