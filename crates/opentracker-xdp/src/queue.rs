@@ -19,7 +19,7 @@ use crate::{MAX_BATCH, OpenError, PAYLOAD_OCTETS, Step};
 const FRAMES: u32 = 4096;
 
 /// Entries of a ring: of those for frames that wait to be filled or come back there can be as many as
-/// there are frames, so that these are never full.
+/// there are frames.
 const ALL: u32 = FRAMES;
 const SOME: u32 = FRAMES / 2;
 
@@ -380,13 +380,7 @@ impl Queue {
             self.free.push(self.frames.take_back(address).0);
         }
         self.completed.release();
-        while self.free.len() > self.reserve
-            && let Some(frame) = self.free.pop()
-        {
-            let has_room = self.fill.push([frame.address(0)]);
-            debug_assert!(has_room, "a place for each frame");
-        }
-        self.fill.publish();
+        hand_over(&mut self.free, self.reserve, &mut self.fill);
     }
 
     fn push(&mut self, frame: Frame, length: usize) {
@@ -449,6 +443,21 @@ impl Queue {
     }
 }
 
+/// Has the kernel fill the frames that are free, all but a reserve.
+fn hand_over(free: &mut Vec<Frame>, reserve: usize, fill: &mut Producer<1>) {
+    while free.len() > reserve
+        && let Some(frame) = free.pop()
+    {
+        // Although it has a place for each frame the ring may look full: the kernel passes on what it
+        // has filled a moment before it says that it has taken it from here.
+        if !fill.push([frame.address(0)]) {
+            free.push(frame);
+            break;
+        }
+    }
+    fill.publish();
+}
+
 fn register(socket: BorrowedFd<'_>, frames: &Frames) -> io::Result<()> {
     let (start, octets) = frames.place();
     let memory = libc::xdp_umem_reg {
@@ -473,4 +482,62 @@ fn entry_of(length: usize) -> u64 {
 fn octets_of(entry: u64) -> usize {
     let [a, b, c, d, ..] = entry.to_ne_bytes();
     usize::try_from(u32::from_ne_bytes([a, b, c, d])).expect("32 bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+
+    use super::*;
+
+    /// Where in the memory of a ring things are, in octets.
+    const PLACES: libc::xdp_ring_offset = libc::xdp_ring_offset {
+        producer: 0,
+        consumer: 64,
+        desc: 192,
+        flags: 128,
+    };
+
+    /// A ring to fill and its memory, whose reader is the test.
+    fn ring(entries: u32) -> (Producer<1>, File) {
+        let memory = File::from(memfd_create("ring", MFdFlags::MFD_CLOEXEC).unwrap());
+        memory.set_len(4096).unwrap();
+        let ring = Producer::map(memory.as_fd(), 0, &PLACES, entries).unwrap();
+        (ring, memory)
+    }
+
+    fn published(memory: &File) -> u32 {
+        let mut number = [0; 4];
+        memory.read_exact_at(&mut number, PLACES.producer).unwrap();
+        u32::from_ne_bytes(number)
+    }
+
+    #[test]
+    fn a_frame_that_comes_before_its_place_is_free_is_handed_over_later() {
+        let (frames, mut free) = Frames::new(4).unwrap();
+        let (mut fill, memory) = ring(4);
+        hand_over(&mut free, 0, &mut fill);
+        assert_eq!((free.len(), published(&memory)), (0, 4));
+
+        let (frame, _) = frames.take_back(77);
+        free.push(frame);
+        hand_over(&mut free, 0, &mut fill);
+        assert_eq!((free.len(), published(&memory)), (1, 4));
+
+        let taken = 1_u32.to_ne_bytes();
+        memory.write_all_at(&taken, PLACES.consumer).unwrap();
+        hand_over(&mut free, 0, &mut fill);
+        assert_eq!((free.len(), published(&memory)), (0, 5));
+    }
+
+    #[test]
+    fn the_reserve_stays() {
+        let (_frames, mut free) = Frames::new(4).unwrap();
+        let (mut fill, memory) = ring(4);
+        hand_over(&mut free, 3, &mut fill);
+        assert_eq!((free.len(), published(&memory)), (3, 1));
+    }
 }
