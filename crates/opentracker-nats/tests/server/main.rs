@@ -5,6 +5,7 @@ mod cluster;
 mod process;
 
 use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use opentracker_lab::nats::{Certificates, Operator};
 use opentracker_livesync::{Carrier, Class};
 use opentracker_nats::{Link, MAX_INCOMING, MAX_WAITING, Nats, NatsConfig, Subject};
 use tokio::task::yield_now;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use self::cluster::{Log, hear, meet, until};
 use self::process::Server;
@@ -226,28 +227,59 @@ async fn a_server_that_stands_still_holds_nobody_up() {
 #[tokio::test]
 async fn what_nobody_takes_is_dropped_and_counted() {
     let server = Server::start("backlog", "");
-    let [mut a, mut b] = [start(&server), start(&server)];
-    meet(&mut a, &mut b).await;
+    let many: Subject = "opentracker.livesync".parse().unwrap();
+    let mark = many.with("mark").unwrap();
+    // Both come in order, and a link takes of them in turn. It has subscribed marks last.
+    let [a, mut b] = [0; 2].map(|_| {
+        let subjects = vec![many.clone(), mark.clone()];
+        Link::start(config(server.url("nats")), subjects, MAX_WAITING).unwrap()
+    });
+    until("both are connected", || {
+        a.status().is_up && b.status().is_up
+    })
+    .await;
+    // What comes before `b` has subscribed is lost.
+    while timeout(Duration::from_millis(100), next(&mut b))
+        .await
+        .is_err()
+    {
+        a.send(&mark, Bytes::from_static(b"too early"), Class::Live);
+    }
+    a.send(&mark, Bytes::from_static(b"begin"), Class::Live);
+    take_until(&mut b, b"begin", Duration::ZERO).await;
+
     let before = (a.status(), b.status());
     for packets in 1..=2 * MAX_INCOMING {
-        a.send(&PACKET, Class::Live);
+        a.send(&many, PACKET, Class::Live);
         if packets % 1024 == 0 {
             until("a has sent them", || a.status().waiting == 0).await;
         }
     }
-    // Nobody polls `b`, but its connection goes on. What has come by then is no more than 8192.
-    timeout(Duration::from_secs(60), async {
-        while b.status().backlog == 0 {
-            a.send(&Bytes::from_static(b"end"), Class::Live);
-            while hear(&mut b).await != b"end" {}
-        }
-    })
-    .await
-    .unwrap();
+    a.send(&mark, Bytes::from_static(b"end"), Class::Live);
+    // `b` takes far fewer than 8192 in the time that this may take, and its connection goes on.
+    take_until(&mut b, b"end", Duration::from_millis(10)).await;
     let sent = a.status().sent - before.0.sent;
+    let take_all = poll_fn(|cx| {
+        while b.poll_recv(cx).is_ready() {}
+        let after = b.status();
+        let received = after.received - before.1.received;
+        if received + after.backlog - before.1.backlog == sent {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    });
+    timeout(Duration::from_secs(60), take_all).await.unwrap();
+    assert!(b.status().backlog > before.1.backlog);
     assert_eq!(a.status().dropped, before.0.dropped);
-    assert_eq!(
-        b.status().received - before.1.received + b.status().backlog,
-        sent
-    );
+}
+
+/// Takes messages, with a pause between them, until this one comes.
+async fn take_until(link: &mut Link, last: &[u8], pause: Duration) {
+    let take = async {
+        while next(link).await != last {
+            sleep(pause).await;
+        }
+    };
+    timeout(Duration::from_secs(60), take).await.unwrap();
 }
