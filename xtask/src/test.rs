@@ -1,7 +1,13 @@
 //! `cargo xtask test`: everything that shows whether the tracker works.
 
-use anyhow::{Result, bail};
-use xshell::cmd;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::Output;
+use std::thread::{self, ScopedJoinHandle};
+
+use anyhow::{Result, bail, ensure};
+use cargo_metadata::{Package, Target};
+use xshell::{Cmd, Shell, cmd};
 
 use crate::dist;
 use crate::registries::Registry;
@@ -10,7 +16,7 @@ use crate::steps::Steps;
 use crate::system;
 use crate::workspace::{Workspace, namespace_tests};
 
-/// Namespace tests wait for clients more than they work, so more of them run than there are cores.
+/// Tests wait more than they work, so more of them run than there are cores.
 const THREADS: &str = "8";
 
 /// Runs the task.
@@ -44,12 +50,13 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) 
         })?;
     }
     steps.run("tests", || {
-        Ok(cmd!(sh, "cargo test --workspace --all-features --locked").run()?)
+        let test = cmd!(sh, "cargo test --workspace --all-features --locked");
+        Ok(test.env("RUST_TEST_THREADS", THREADS).run()?)
     })?;
     sanitize::all(workspace, steps)?;
     if !root {
         for (package, test) in &namespace_tests {
-            steps.not_run(&format!("{} {}", package.name, test.name), "needs root");
+            steps.not_run(&name_of(package, test), "needs root");
         }
         if !unprivileged && !namespace_tests.is_empty() {
             bail!(
@@ -61,25 +68,65 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) 
     }
     let release = steps.run("release packages", || dist::run(workspace))?;
     let target = metadata.target_directory.as_std_path();
-    let programs = target.join("dist");
-    // Of the whole workspace, with all features, as above: for one package alone cargo would choose
-    // fewer features of what it depends on, and build that again.
-    for (package, test) in namespace_tests {
-        let (name, test) = (&*package.name, &test.name);
-        steps.run(&format!("{name} {test}"), || {
-            let mut run = cmd!(
-                sh,
-                "cargo test --workspace --all-features --locked --test {test} -- --test-threads={THREADS}"
-            )
-            .env("OPENTRACKER_BIN", programs.join("opentracker"))
-            .env("OPENTRACKER_DIST", &release);
-            for registry in Registry::ALL {
-                if let Some(place) = registry.ensure(sh, target, package, test)? {
-                    run = run.env(registry.variable(), place);
-                }
-            }
-            Ok(run.run()?)
-        })?;
+    // Ours make the release a second time, with what the others leave of the processors.
+    let (ours, others): (Vec<_>, Vec<_>) = namespace_tests
+        .into_iter()
+        .partition(|(package, _)| *package.name == *env!("CARGO_PKG_NAME"));
+    thread::scope(|scope| {
+        let ours = ours.into_iter().map(|(package, test)| {
+            let release = &release;
+            let run = move || {
+                let sh = Workspace::open()?.sh;
+                let run = namespace_test(&sh, target, release, package, test)?;
+                Ok(run.quiet().ignore_status().output()?)
+            };
+            (name_of(package, test), scope.spawn(run))
+        });
+        let ours: Vec<(String, ScopedJoinHandle<'_, Result<Output>>)> = ours.collect();
+        for (package, test) in others {
+            steps.run(&name_of(package, test), || {
+                Ok(namespace_test(sh, target, &release, package, test)?.run()?)
+            })?;
+        }
+        for (name, thread) in ours {
+            steps.run(&format!("{name}, which began before the others"), || {
+                let output = thread.join().expect("it does not panic")?;
+                io::stdout().write_all(&output.stdout)?;
+                io::stderr().write_all(&output.stderr)?;
+                ensure!(output.status.success(), "{}", output.status);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    })
+}
+
+fn name_of(package: &Package, test: &Target) -> String {
+    format!("{} {}", package.name, test.name)
+}
+
+/// The command that runs the tests of a target, with what they need.
+///
+/// It is of the whole workspace, with all features, as for plain tests: for one package alone cargo
+/// would choose fewer features of what it depends on, and build that again.
+fn namespace_test<'a>(
+    sh: &'a Shell,
+    target: &Path,
+    release: &Path,
+    package: &Package,
+    test: &Target,
+) -> Result<Cmd<'a>> {
+    let name = &test.name;
+    let mut run = cmd!(
+        sh,
+        "cargo test --workspace --all-features --locked --test {name} -- --test-threads={THREADS}"
+    )
+    .env("OPENTRACKER_BIN", target.join("dist/opentracker"))
+    .env("OPENTRACKER_DIST", release);
+    for registry in Registry::ALL {
+        if let Some(place) = registry.ensure(sh, target, package, name)? {
+            run = run.env(registry.variable(), place);
+        }
     }
-    Ok(())
+    Ok(run)
 }
