@@ -16,8 +16,11 @@ use crate::steps::Steps;
 use crate::system;
 use crate::workspace::{Workspace, namespace_tests};
 
-/// Tests wait more than they work, so more of them run than there are cores.
-const THREADS: &str = "8";
+/// Tests wait more than they work, so more of them run at once than two cores would have by default.
+const THREADS: &str = "4";
+
+/// Namespace tests wait for clients most of their time.
+const NAMESPACE_THREADS: &str = "8";
 
 /// Runs the task.
 pub(crate) fn run(workspace: &Workspace, unprivileged: bool) -> Result<()> {
@@ -119,7 +122,7 @@ fn namespace_test<'a>(
     let name = &test.name;
     let mut run = cmd!(
         sh,
-        "cargo test --workspace --all-features --locked --test {name} -- --test-threads={THREADS}"
+        "cargo test --workspace --all-features --locked --test {name} -- --test-threads={NAMESPACE_THREADS}"
     )
     .env("OPENTRACKER_BIN", target.join("dist/opentracker"))
     .env("OPENTRACKER_DIST", release);

@@ -58,8 +58,8 @@ fn a_rate_is_kept() {
     let line = format!("http {target} --rate 500 --threads 2 --connections 3 {SHORT}");
     let report = report("http-rate", &line);
     let sent = report["sent"]["announce"].as_f64().unwrap();
-    let seconds = report["measured_secs"].as_f64().unwrap();
-    assert!(sent > 0.0 && sent <= 500.0 * seconds + 2.0, "{report}");
+    // What was due before a thread began leaves later.
+    assert!(sent > 0.0 && sent <= 500.0 * 0.3 + 2.0, "{report}");
     assert!(number(&report["connections"]["opened"]) <= 6, "{report}");
     assert_eq!(report["lost"], 0, "{report}");
 }

@@ -43,9 +43,8 @@ fn an_open_loop_keeps_its_rate() {
     let line = format!("udp {target} --rate 2000 --threads 2 --sockets 2 {SHORT}");
     let report = report("open", &line);
     let sent = report["sent"]["announce"].as_f64().unwrap();
-    let seconds = report["measured_secs"].as_f64().unwrap();
-    // What was due in the warm-up may have left after it.
-    let most = 2_000.0 * (seconds + 0.05) + 2.0;
+    // What was due in the warm-up, or before a thread began, may have left after it.
+    let most = 2_000.0 * (0.05 + 0.3) + 2.0;
     assert!(sent > 0.0 && sent <= most, "{report}");
     assert_eq!(report["lost"], 0, "{report}");
 }
