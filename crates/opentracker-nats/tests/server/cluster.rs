@@ -14,7 +14,7 @@ use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
 
 /// As long as the slowest machine may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How begins what is said until somebody hears it.
 const GREETING: &str = "do you hear me?";

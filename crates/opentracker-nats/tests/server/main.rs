@@ -16,7 +16,7 @@ use opentracker_nats::{Link, MAX_INCOMING, MAX_WAITING, Nats, NatsConfig, Subjec
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
-use self::cluster::{Log, hear, meet, until};
+use self::cluster::{Log, PATIENCE, hear, meet, until};
 use self::process::Server;
 
 /// As long as a packet can be.
@@ -81,7 +81,7 @@ async fn a_link_hears_what_is_for_all_and_what_is_for_itself() {
     for (link, own) in [(&mut b, "to b"), (&mut c, "to c")] {
         let mut heard = Vec::new();
         while heard.len() < 2 {
-            let words = timeout(Duration::from_secs(60), next(link)).await.unwrap();
+            let words = timeout(PATIENCE, next(link)).await.unwrap();
             if words != b"all" {
                 heard.push(String::from_utf8(words).unwrap());
             }
@@ -269,7 +269,7 @@ async fn what_nobody_takes_is_dropped_and_counted() {
             Poll::Pending
         }
     });
-    timeout(Duration::from_secs(60), take_all).await.unwrap();
+    timeout(PATIENCE, take_all).await.unwrap();
     assert!(b.status().backlog > before.1.backlog);
     assert_eq!(a.status().dropped, before.0.dropped);
 }
@@ -281,5 +281,5 @@ async fn take_until(link: &mut Link, last: &[u8], pause: Duration) {
             sleep(pause).await;
         }
     };
-    timeout(Duration::from_secs(60), take).await.unwrap();
+    timeout(PATIENCE, take).await.unwrap();
 }
