@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "std has no bpf(2)")]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 
 use crate::calls::owned;
@@ -13,6 +13,7 @@ const MAP_UPDATE: libc::c_int = 2;
 const PROGRAM_LOAD: libc::c_int = 5;
 const PROGRAM_TEST_RUN: libc::c_int = 10;
 const LINK_CREATE: libc::c_int = 28;
+const LINK_DETACH: libc::c_int = 34;
 
 /// Types of maps, of programs and of attachments.
 const ARRAY: u32 = 2;
@@ -34,6 +35,9 @@ pub(crate) enum Place {
 
 /// What the verifier of the kernel may say of a program.
 const LOG_OCTETS: usize = 64 << 10;
+
+/// How often a program is loaded again when a signal has stopped the verifier.
+const MAX_INTERRUPTED: u32 = 10;
 
 /// `union bpf_attr`, in the parts that are used.
 #[repr(C)]
@@ -77,6 +81,11 @@ struct LinkCreate {
     interface: u32,
     attachment: u32,
     flags: u32,
+}
+
+#[repr(C)]
+struct LinkDetach {
+    link: u32,
 }
 
 #[repr(C)]
@@ -172,21 +181,50 @@ fn load_logged(instructions: &[u64], log: &mut [u8]) -> io::Result<OwnedFd> {
         interface: 0,
         expected_attachment: ATTACH_XDP,
     };
-    // SAFETY: instructions, licence and log live through the call and have the stated lengths; nothing
-    // else uses the log meanwhile.
-    unsafe { call(PROGRAM_LOAD, &mut program) }.and_then(owned)
+    let mut interrupted = 0;
+    loop {
+        // SAFETY: instructions, licence and log live through the call and have the stated lengths;
+        // nothing else uses the log meanwhile.
+        match unsafe { call(PROGRAM_LOAD, &mut program) }.and_then(owned) {
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock && interrupted < MAX_INTERRUPTED =>
+            {
+                interrupted += 1;
+            }
+            result => return result,
+        }
+    }
 }
 
-/// Attaches a program to an interface for as long as what is returned is open.
-pub(crate) fn attach(program: BorrowedFd<'_>, interface: u32, place: Place) -> io::Result<OwnedFd> {
-    let mut link = LinkCreate {
-        program: number(program),
-        interface,
-        attachment: ATTACH_XDP,
-        flags: place as u32,
-    };
-    // SAFETY: the command reads this structure alone.
-    unsafe { call(LINK_CREATE, &mut link) }.and_then(owned)
+/// A program on an interface, which is taken off when this is dropped, or the process ends.
+#[derive(Debug)]
+pub(crate) struct Attachment(OwnedFd);
+
+impl Attachment {
+    /// Puts a program on an interface.
+    pub(crate) fn new(program: BorrowedFd<'_>, interface: u32, place: Place) -> io::Result<Self> {
+        let mut link = LinkCreate {
+            program: number(program),
+            interface,
+            attachment: ATTACH_XDP,
+            flags: place as u32,
+        };
+        // SAFETY: the command reads this structure alone.
+        let link = unsafe { call(LINK_CREATE, &mut link) }.and_then(owned)?;
+        Ok(Self(link))
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        let mut link = LinkDetach {
+            link: number(self.0.as_fd()),
+        };
+        // To close it is not enough: a child that is being started has a copy until it runs its own
+        // program. It fails where the interface has gone, and the link with it.
+        // SAFETY: the command reads this structure alone.
+        let _ = unsafe { call(LINK_DETACH, &mut link) };
+    }
 }
 
 /// Has the kernel run a program on a frame; returns what it answers.

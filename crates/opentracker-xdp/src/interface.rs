@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 
-use crate::bpf::{self, Place};
+use crate::bpf::{self, Attachment, Place};
 use crate::calls;
 use crate::error::is_in_use;
 use crate::memory::Shared;
@@ -68,8 +68,7 @@ pub struct Interface {
     program: OwnedFd,
     /// Why the driver does not run the program, if it does not.
     fallback: Option<io::Error>,
-    /// Open as long as the program is to be there.
-    _link: OwnedFd,
+    _attachment: Attachment,
 }
 
 /// The most queues of an interface.
@@ -122,7 +121,7 @@ impl Interface {
             table,
             program,
             fallback: attached.fallback,
-            _link: attached.link,
+            _attachment: attached.attachment,
         };
         Ok((interface, queues))
     }
@@ -215,24 +214,27 @@ impl Interface {
 }
 
 struct Attached {
-    link: OwnedFd,
+    attachment: Attachment,
     fallback: Option<io::Error>,
 }
 
 fn attach(program: &OwnedFd, interface: u32, mode: Mode) -> io::Result<Attached> {
-    let at = |place| bpf::attach(program.as_fd(), interface, place);
-    let (link, fallback) = match mode {
+    let at = |place| Attachment::new(program.as_fd(), interface, place);
+    let (attachment, fallback) = match mode {
         Mode::Generic => (at(Place::Stack)?, None),
         Mode::Native | Mode::ZeroCopy => (at(Place::Driver)?, None),
         Mode::Auto => match at(Place::Driver) {
-            Ok(link) => (link, None),
+            Ok(attachment) => (attachment, None),
             Err(cause) if is_in_use(&cause) || cause.raw_os_error() == Some(libc::EPERM) => {
                 return Err(cause);
             }
             Err(cause) => (at(Place::Stack)?, Some(cause)),
         },
     };
-    Ok(Attached { link, fallback })
+    Ok(Attached {
+        attachment,
+        fallback,
+    })
 }
 
 fn find(name: &str) -> Result<Link, OpenError> {

@@ -4,12 +4,13 @@ use std::io::{self, PipeReader, PipeWriter};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::calls::{bind, kick_transmission, open, option, set_option};
+use crate::error::is_in_use;
 use crate::memory::{FRAME_OCTETS, Frame, Frames};
 use crate::packet::{MAX_HEADERS, Packet, Route, headers, turn_link, write, write_link};
 use crate::ring::{Consumer, Producer};
@@ -36,6 +37,13 @@ const SEND_BUFFER: libc::c_int = 4 << 20;
 
 /// How often the kernel is told to go on before what waits is left to the next batch.
 const KICKS: u32 = SOME / 16;
+
+/// How long to wait for a queue that another socket has. The kernel frees the queue of a closed socket
+/// by a work item, and only when no child that is being started has a copy of the socket.
+const BIND_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long to wait between two looks at such a queue.
+const BIND_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long to wait while something is still to be sent.
 const SEND_PATIENCE: Duration = Duration::from_millis(1);
@@ -140,8 +148,23 @@ impl Queue {
         };
         let opened = Self::with_rings(number, reserve).map_err(fault(Step::Socket))?;
         let flags = flags | libc::XDP_USE_NEED_WAKEUP;
-        bind(opened.socket.as_fd(), index, number, flags).map_err(fault(Step::Bind(number)))?;
+        opened
+            .bind(index, flags)
+            .map_err(fault(Step::Bind(number)))?;
         Ok(opened)
+    }
+
+    /// Binds to the queue, once the kernel has let go of a socket that was closed a moment ago.
+    fn bind(&self, interface: u32, flags: u16) -> io::Result<()> {
+        let begun = Instant::now();
+        loop {
+            match bind(self.socket.as_fd(), interface, self.number, flags) {
+                Err(error) if is_in_use(&error) && begun.elapsed() < BIND_PATIENCE => {
+                    std::thread::sleep(BIND_PAUSE);
+                }
+                result => return result,
+            }
+        }
     }
 
     fn with_rings(number: u32, reserve: usize) -> io::Result<Self> {

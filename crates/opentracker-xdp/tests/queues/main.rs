@@ -6,9 +6,11 @@
 mod frames;
 mod network;
 
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -90,9 +92,19 @@ fn echo(mut queue: Queue, stop: &opentracker_xdp::Stop, received: &AtomicU64) ->
 fn echo_by_socket(socket: &UdpSocket) {
     let mut buffer = [0; 4096];
     buffer[0] = BY_SOCKET;
-    while let Ok((octets, from)) = socket.recv_from(&mut buffer[1..]) {
+    while let Ok((octets, from)) = receive(socket, &mut buffer[1..]) {
         // Whoever asked may be gone.
         let _ = socket.send_to(&buffer[..=octets], from);
+    }
+}
+
+/// Receives, even if children of other tests end meanwhile.
+fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    loop {
+        match socket.recv_from(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            received => return received,
+        }
     }
 }
 
@@ -104,7 +116,7 @@ fn ask(client: &UdpSocket, to: SocketAddr, request: &[u8]) -> u8 {
 
 fn answer(client: &UdpSocket, to: SocketAddr, request: &[u8]) -> u8 {
     let mut reply = [0; 4096];
-    let (octets, from) = client.recv_from(&mut reply).unwrap();
+    let (octets, from) = receive(client, &mut reply).unwrap();
     assert_eq!(from, to);
     assert_eq!(reply[1..octets], *request);
     reply[0]
@@ -126,7 +138,7 @@ fn until_answered_by(who: u8, client: &UdpSocket, to: SocketAddr) {
         }
     }
     // Those that were late.
-    while client.recv(&mut [0; 16]).is_ok() {}
+    while receive(client, &mut [0; 16]).is_ok() {}
     client.set_read_timeout(Some(PATIENCE)).unwrap();
 }
 
@@ -515,4 +527,29 @@ fn errors_say_what_is_wrong_and_leave_nothing() {
     );
     echo.stop();
     assert!(open(LINK, &[1], Mode::Auto).0.is_ok());
+}
+
+#[test]
+fn an_interface_that_was_dropped_can_be_opened_at_once() {
+    let network = Network::new();
+    let config = Config {
+        interface: LINK.to_owned(),
+        ..Config::default()
+    };
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // A child has a copy of all descriptors until it runs its own program.
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    Command::new("true").status().unwrap();
+                }
+            });
+        }
+        let opened = network
+            .ours
+            .enter(|| (0..30).try_for_each(|_| Interface::open(&config).map(drop)));
+        is_over.store(true, Ordering::Relaxed);
+        opened.unwrap();
+    });
 }
