@@ -1,8 +1,9 @@
 //! The torrents of a bucket, one after the other in blocks of one size.
 //!
 //! Thousands of buckets grow side by side. Were each one array, every growth would leave a hole
-//! that is too small for the next, and small allocations would settle in it; blocks of one size
-//! fit into each other's holes, and a torrent never moves when its bucket grows.
+//! that is too small for the next, and small allocations would settle in it. Blocks of one size
+//! fit into each other's holes, and so do the last ones, which grow to that size by doubling: how
+//! far a bucket is in that differs, while all have about the same number of blocks.
 
 use opentracker_types::InfoHash;
 
@@ -12,15 +13,15 @@ use crate::prefetch::Place;
 use crate::torrent::Torrent;
 use crate::usage::{allocated, allocated_aligned};
 
-/// Torrents of a block: two kibioctets. To begin at a cache line costs each block one more.
-const BLOCK: usize = 32;
+/// Torrents of a block: four kibioctets. To begin at a cache line costs each block one more.
+const BLOCK: usize = 64;
 
-/// Torrents of a first block.
+/// Torrents of a block to begin with.
 const FIRST: usize = 2;
 
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
-    /// The first may be shorter while it is alone.
+    /// All but the last have [`BLOCK`] torrents.
     blocks: Vec<Box<[Torrent]>>,
     len: usize,
 }
@@ -80,12 +81,12 @@ impl Blocks {
 
     /// Octets on the heap, without those of the swarms.
     pub(crate) fn heap_octets(&self) -> usize {
-        let block = match &*self.blocks {
-            [first] => first.len(),
-            _ => BLOCK,
+        let octets = |torrents| allocated_aligned(torrents * size_of::<Torrent>());
+        let blocks = match &*self.blocks {
+            [full @ .., last] => full.len() * octets(BLOCK) + octets(last.len()),
+            [] => 0,
         };
-        self.blocks.len() * allocated_aligned(block * size_of::<Torrent>())
-            + allocated(self.blocks.capacity() * size_of::<Box<[Torrent]>>())
+        blocks + allocated(self.blocks.capacity() * size_of::<Box<[Torrent]>>())
     }
 
     fn shrink(&mut self, blocks: usize) {
@@ -97,23 +98,20 @@ impl Blocks {
 
     fn capacity(&self) -> usize {
         match &*self.blocks {
-            [first] => first.len(),
-            blocks => blocks.len() * BLOCK,
+            [full @ .., last] => full.len() * BLOCK + last.len(),
+            [] => 0,
         }
     }
 
-    /// Doubles the first block up to its full size; after that adds another.
+    /// Doubles the last block, or adds one when it is full.
     fn grow(&mut self) {
-        let torrents = match &mut *self.blocks {
-            [] => Vec::with_capacity(FIRST),
-            [first] if first.len() < BLOCK => {
-                let first = std::mem::take(first);
-                self.blocks.clear();
-                let mut torrents = Vec::with_capacity(first.len() * 2);
-                torrents.extend(first);
+        let torrents = match self.blocks.pop_if(|last| last.len() < BLOCK) {
+            Some(last) => {
+                let mut torrents = Vec::with_capacity(last.len() * 2);
+                torrents.extend(last);
                 torrents
             }
-            _ => Vec::with_capacity(BLOCK),
+            None => Vec::with_capacity(FIRST),
         };
         self.blocks.reserve_exact(1);
         self.blocks.push(filled(torrents));

@@ -111,6 +111,8 @@ impl Index {
     /// Changes to so many slots. What stands at the positions is looked at in their order, which is
     /// that of memory: a bucket of many torrents is locked for so long.
     fn rebuild(&mut self, slots: usize, hash_of: impl Fn(usize) -> u64) {
+        // Nothing of it is needed, and its memory may be a part of what comes.
+        self.slots = Box::default();
         self.slots = vec![0; slots].into_boxed_slice();
         for position in 0..self.len {
             let hash = hash_of(position);
