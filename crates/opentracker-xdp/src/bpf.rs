@@ -221,7 +221,7 @@ impl Drop for Attachment {
             link: number(self.0.as_fd()),
         };
         // To close it is not enough: a child that is being started has a copy until it runs its own
-        // program. It fails where the interface has gone, and the link with it.
+        // program. It may fail where the interface or the capabilities have gone; then closing does.
         // SAFETY: the command reads this structure alone.
         let _ = unsafe { call(LINK_DETACH, &mut link) };
     }
