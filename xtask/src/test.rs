@@ -52,12 +52,15 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) 
             system::ensure(sh, &packages)
         })?;
     }
-    steps.run("tests", || {
-        let test = cmd!(sh, "cargo test --workspace --all-features --locked");
-        Ok(test.env("RUST_TEST_THREADS", THREADS).run()?)
-    })?;
-    sanitize::all(workspace, steps)?;
+    let plain = |steps: &mut Steps| {
+        steps.run("tests", || {
+            let test = cmd!(sh, "cargo test --workspace --all-features --locked");
+            Ok(test.env("RUST_TEST_THREADS", THREADS).run()?)
+        })?;
+        sanitize::all(workspace, steps)
+    };
     if !root {
+        plain(steps)?;
         for (package, test) in &namespace_tests {
             steps.not_run(&name_of(package, test), "needs root");
         }
@@ -71,7 +74,7 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) 
     }
     let release = steps.run("release packages", || dist::run(workspace))?;
     let target = metadata.target_directory.as_std_path();
-    // Ours make the release a second time, with what the others leave of the processors.
+    // Ours make the release a second time, with what all others leave of the processors.
     let (ours, others): (Vec<_>, Vec<_>) = namespace_tests
         .into_iter()
         .partition(|(package, _)| *package.name == *env!("CARGO_PKG_NAME"));
@@ -86,21 +89,24 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps, unprivileged: bool) 
             (name_of(package, test), scope.spawn(run))
         });
         let ours: Vec<(String, ScopedJoinHandle<'_, Result<Output>>)> = ours.collect();
-        for (package, test) in others {
-            steps.run(&name_of(package, test), || {
-                Ok(namespace_test(sh, target, &release, package, test)?.run()?)
-            })?;
-        }
-        for (name, thread) in ours {
-            steps.run(&format!("{name}, which began before the others"), || {
+        let all_others = plain(steps).and_then(|()| {
+            others.into_iter().try_for_each(|(package, test)| {
+                steps.run(&name_of(package, test), || {
+                    Ok(namespace_test(sh, target, &release, package, test)?.run()?)
+                })
+            })
+        });
+        ours.into_iter().fold(all_others, |before, (name, thread)| {
+            let step = format!("{name}, which began before the others");
+            let result = steps.run(&step, || {
                 let output = thread.join().expect("it does not panic")?;
                 io::stdout().write_all(&output.stdout)?;
                 io::stderr().write_all(&output.stderr)?;
                 ensure!(output.status.success(), "{}", output.status);
                 Ok(())
-            })?;
-        }
-        Ok(())
+            });
+            before.and(result)
+        })
     })
 }
 
