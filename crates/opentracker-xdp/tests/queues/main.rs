@@ -10,7 +10,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -536,20 +536,22 @@ fn an_interface_that_was_dropped_can_be_opened_at_once() {
         interface: LINK.to_owned(),
         ..Config::default()
     };
-    let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let opening = scope.spawn(|| {
+            network
+                .ours
+                .enter(|| (0..30).try_for_each(|_| Interface::open(&config).map(drop)))
+        });
         // A child has a copy of all descriptors until it runs its own program.
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while !is_over.load(Ordering::Relaxed) {
-                    Command::new("true").status().unwrap();
-                }
-            });
-        }
-        let opened = network
-            .ours
-            .enter(|| (0..30).try_for_each(|_| Interface::open(&config).map(drop)));
-        is_over.store(true, Ordering::Relaxed);
-        opened.unwrap();
+        let start_children = || {
+            while !opening.is_finished() {
+                Command::new("true").status().unwrap();
+            }
+        };
+        std::thread::scope(|children| {
+            children.spawn(start_children);
+            children.spawn(start_children);
+        });
+        opening.join().unwrap().unwrap();
     });
 }
