@@ -128,3 +128,41 @@ fn vacant() -> Torrent {
     let info_hash = InfoHash::new([0; InfoHash::LEN]);
     Torrent::new(info_hash, Downloads::NONE, Minute::new(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn torrent(number: usize) -> Torrent {
+        let mut info_hash = [0; InfoHash::LEN];
+        info_hash[..8].copy_from_slice(&number.to_le_bytes());
+        Torrent::new(InfoHash::new(info_hash), Downloads::NONE, Minute::new(0))
+    }
+
+    #[test]
+    fn torrents_keep_their_places_while_blocks_come_and_go() {
+        let mut blocks = Blocks::default();
+        let mut model: Vec<InfoHash> = Vec::new();
+        for step in 0..20 * BLOCK {
+            // Grow to some blocks, then shrink to none, and again.
+            if (step / (5 * BLOCK)).is_multiple_of(2) {
+                blocks.push(torrent(step));
+                model.push(torrent(step).info_hash);
+            } else {
+                let at = step * 7 % model.len();
+                assert_eq!(blocks.swap_remove(at).info_hash, model.swap_remove(at));
+            }
+            if step % 3 == 0 {
+                blocks.fit();
+            }
+            assert_eq!(blocks.len(), model.len());
+            let (_, full) = blocks.blocks.split_last().unwrap_or((&Box::default(), &[]));
+            assert!(full.iter().all(|block| block.len() == BLOCK));
+            let hashes = blocks.iter().map(|torrent| torrent.info_hash);
+            assert!(hashes.eq(model.iter().copied()));
+            assert!((0..model.len()).all(|at| blocks.get(at).info_hash == model[at]));
+        }
+        blocks.fit();
+        assert_eq!((blocks.len(), blocks.blocks.len()), (0, 0));
+    }
+}
